@@ -1,0 +1,72 @@
+"""Settings: what is wrong is named, with the nearest right name."""
+
+import pytest
+from recgrela_train.config import Config, ConfigError, change_config, load_config
+
+
+def test_defaults_are_valid():
+    assert load_config(None, []) == Config()
+
+
+def test_file_then_settings(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("seed: 7\nmodel:\n  num_layers: 3\ntrain:\n  learning_rate: 0.01\n")
+    config = load_config(path, ["train.learning_rate=0.002", "data.ties=item"])
+    assert (config.seed, config.model.num_layers) == (7, 3)
+    assert config.train.learning_rate == 0.002
+    assert config.data.ties == "item"
+
+
+def test_change_leaves_the_rest():
+    changed = change_config(Config(seed=5), ["evaluate.mask_seen=true"])
+    assert changed.evaluate.mask_seen
+    assert changed.seed == 5
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("train.learning_rat=1", "'train.learning_rat': did you mean 'train.learning_rate'?"),
+        ("trian.window=5", "unknown setting 'trian': did you mean 'train'?"),
+        ("num_layers=2", "unknown setting 'num_layers': did you mean 'model.num_layers'?"),
+        ("model.zzz=2", "known here: model.hidden_size"),
+        ("model.hidden_size=60", "model.hidden_size: Input should be a multiple of 8; found 60"),
+        ("model.num_heads=7", "num_heads must divide hidden_size: 7 and 64"),
+        ("train.window=many", "train.window: Input should be a valid integer"),
+        ("data.ties=sorted", "'random', 'file', 'item' or 'recbole'; found 'sorted'"),
+        ("train.window", "--set takes key=value"),
+        ("seed.x=1", "'seed' is not a section"),
+        ("train=5", "train: "),
+        ("train.window=[", "--set train.window=[: not a YAML value"),
+    ],
+)  # fmt: skip
+def test_wrong_settings_are_named(setting, expected):
+    with pytest.raises(ConfigError) as error:
+        change_config(Config(), [setting])
+    assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"model: [1, 2", "not valid YAML"),
+        (b"- 1\n- 2\n", "expected sections such as 'model:', found list"),
+        (b"model:\n  layers: 2\n", "unknown setting 'model.layers': did you mean"),
+        (b"\xff\xfe\xfd", "not valid YAML"),
+    ],
+)
+def test_wrong_files_are_named(tmp_path, content, expected):
+    path = tmp_path / "run.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=expected):
+        load_config(path, [])
+
+
+def test_an_empty_file_is_the_defaults(tmp_path):
+    (tmp_path / "empty.yaml").touch()
+    assert load_config(tmp_path / "empty.yaml", []) == Config()
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot read the config"):
+        load_config(tmp_path / "none.yaml", [])

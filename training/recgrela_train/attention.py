@@ -1,0 +1,155 @@
+"""Gated rotary-enhanced linear attention (GRELA), causal, in two forms of one function.
+
+`recurrent` is the specification: one event after another, as the equations are written.
+`chunked` is for training: matrix products inside chunks of positions and a carried state
+between them, so the cost of a sequence grows linearly with its length. Both take and return
+the same state, which is all that a user's history leaves behind.
+
+    S_t = gamma S_{t-1} + k~_t v_t^T        z_t = gamma z_{t-1} + k_t
+    a_t = (q~_t^T S_t) / (q_t . z_t + eps)
+
+q and k are feature-mapped (positive), q~ and k~ are their rotated copies; the normaliser is not
+rotated. Source: RecGRELA, arXiv 2506.13315, with the sum over the window made causal and decayed.
+
+Shapes: B rows, T positions, D hidden size, H heads, d = D / H. Padding stands at the end of a
+row and is marked by `mask`; it changes neither the outputs before it nor the state.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+EPS = 1e-6
+MAX_CHUNK = 64  # positions; the work inside a chunk grows with its square
+
+
+class AttentionState(NamedTuple):
+    """The running sums of one block."""
+
+    s: Tensor  # [B, H, d, d], rotated keys times values
+    z: Tensor  # [B, H, d], keys, not rotated
+
+
+class Rotation(NamedTuple):
+    """Cosine and sine of each position's angles, for pairs (2i, 2i + 1) of the D features."""
+
+    cos: Tensor  # [B or 1, T, D / 2]
+    sin: Tensor
+
+
+def rotary_frequency(hidden_size: int, base: float = 10_000.0) -> Tensor:
+    """Turns an event of each feature pair, float64 [D / 2]: base^(-i / (D / 2)) / 2 pi."""
+    pairs = hidden_size // 2
+    exponent = torch.arange(pairs, dtype=torch.float64) / pairs
+    return base**-exponent / (2 * math.pi)
+
+
+def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Rotation:
+    """The rotation at integer positions [B or 1, T].
+
+    Computed in float64 and reduced to a fraction of a turn, so it stays exact for positions far
+    beyond any that training saw.
+    """
+    turns = position.to(torch.float64).unsqueeze(-1) * frequency
+    angle = 2 * math.pi * (turns - turns.floor())
+    return Rotation(angle.cos().to(dtype), angle.sin().to(dtype))
+
+
+def rotate(x: Tensor, by: Rotation) -> Tensor:
+    """x [B, T, D] with each pair (2i, 2i + 1) turned by its position's angle."""
+    even, odd = x[..., 0::2], x[..., 1::2]
+    turned = (even * by.cos - odd * by.sin, even * by.sin + odd * by.cos)
+    return torch.stack(turned, dim=-1).flatten(-2)
+
+
+def feature_map(x: Tensor) -> Tensor:
+    """ELU(x) + 1, written so that no digit is lost for very negative x."""
+    return torch.where(x > 0, x + 1, x.clamp(max=0).exp())
+
+
+def recurrent(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    by: Rotation | None,
+    gamma: Tensor,
+    mask: Tensor,
+    state: AttentionState,
+) -> tuple[Tensor, AttentionState]:
+    """Event by event: q, k, v [B, T, D], gamma [H], mask [B, T] -> [B, T, D] and the state."""
+    heads = (gamma.numel(), q.shape[-1] // gamma.numel())
+    q_rotated, k_rotated = (x if by is None else rotate(x, by) for x in (q, k))
+    decay = gamma[:, None]  # [H, 1]
+    s, z = state
+    outputs = []
+    for t in range(q.shape[1]):
+        q_t, k_t, v_t, qr_t, kr_t = (
+            x[:, t].unflatten(-1, heads) for x in (q, k, v, q_rotated, k_rotated)
+        )  # [B, H, d]
+        s_t = decay[..., None] * s + kr_t.unsqueeze(-1) * v_t.unsqueeze(-2)
+        z_t = decay * z + k_t
+        valid = mask[:, t, None, None]
+        s = torch.where(valid[..., None], s_t, s)
+        z = torch.where(valid, z_t, z)
+        numerator = (qr_t.unsqueeze(-1) * s).sum(-2)
+        denominator = (q_t * z).sum(-1, keepdim=True) + EPS
+        outputs.append((numerator / denominator).flatten(-2))
+    return torch.stack(outputs, dim=1), AttentionState(s, z)
+
+
+def chunked(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    by: Rotation | None,
+    gamma: Tensor,
+    mask: Tensor,
+    state: AttentionState,
+) -> tuple[Tensor, AttentionState]:
+    """The same function as `recurrent`, by matrix products over chunks of equal length."""
+    batch, length, _ = q.shape
+    heads = gamma.numel()
+    count = math.ceil(length / MAX_CHUNK)
+    size = math.ceil(length / count)
+    k = k * mask.unsqueeze(-1)  # padding adds nothing to the sums
+    q_rotated, k_rotated = (x if by is None else rotate(x, by) for x in (q, k))
+
+    def split(x: Tensor) -> Tensor:  # [B, T, D] -> [B, chunks, H, C, d]
+        x = torch.nn.functional.pad(x, (0, 0, 0, count * size - length))
+        return x.view(batch, count, size, heads, -1).transpose(2, 3)
+
+    q, k, v, q_rotated, k_rotated = map(split, (q, k, v, q_rotated, k_rotated))
+
+    # Weights gamma^(i - j) inside a chunk, and gamma^(events left) towards the chunk's end.
+    log_gamma = gamma.log()
+    step = torch.arange(size, device=q.device)
+    age = step[:, None] - step[None, :]
+    inside = (age.clamp(min=0) * log_gamma[:, None, None]).exp() * (age >= 0)  # [H, C, C]
+    since_start = ((step + 1) * log_gamma[:, None]).exp().unsqueeze(-1)  # [H, C, 1]
+    valid = torch.nn.functional.pad(mask, (0, count * size - length)).view(batch, count, size)
+    events = valid.sum(-1, keepdim=True)  # [B, chunks, 1]
+    left = (events - 1 - step).clamp(min=0).unsqueeze(2)  # [B, chunks, 1, C]
+    to_end = (left * log_gamma[:, None]).exp().unsqueeze(-1)  # [B, chunks, H, C, 1]
+    whole = (events * log_gamma).exp()  # [B, chunks, H]
+
+    added_s = (k_rotated * to_end).transpose(-1, -2) @ v  # [B, chunks, H, d, d]
+    added_z = (k * to_end).sum(-2)  # [B, chunks, H, d]
+    s, z = state
+    before_s, before_z = [], []
+    for n in range(count):
+        before_s.append(s)
+        before_z.append(z)
+        s = whole[:, n, :, None, None] * s + added_s[:, n]
+        z = whole[:, n, :, None] * z + added_z[:, n]
+
+    z_at = inside @ k + since_start * torch.stack(before_z, 1).unsqueeze(-2)
+    numerator = (q_rotated @ k_rotated.transpose(-1, -2) * inside) @ v
+    numerator = numerator + (q_rotated * since_start) @ torch.stack(before_s, 1)
+    denominator = (q * z_at).sum(-1, keepdim=True) + EPS
+    out = (numerator / denominator).transpose(2, 3).reshape(batch, count * size, -1)
+    return out[:, :length], AttentionState(s, z)
+
+
+FORMS = {"recurrent": recurrent, "chunked": chunked}

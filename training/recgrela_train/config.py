@@ -1,0 +1,196 @@
+"""Every setting of a run, with its default: read from a YAML file and `--set key=value`.
+
+The whole `Config` is saved with each checkpoint and printed with each result, so that a run
+can be repeated from what it left behind.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+
+class ConfigError(ValueError):
+    """A setting that does not exist or has a wrong value; the message names it."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class DataConfig(_Section):
+    """Which events to learn from, and how to put them in order."""
+
+    source: str = "ml-100k"
+    """A file of events, or the name of a known data set (`ml-100k`)."""
+    format: Literal[
+        "auto", "inter", "ml-dat", "ml-csv", "u.data", "csv", "parquet", "sequences"
+    ] = "auto"
+    """How to read the file; `auto` goes by its name."""
+    user_column: str = "user_id"
+    """Column of user ids, for inter, csv and parquet."""
+    item_column: str = "item_id"
+    """Column of item ids, for inter, csv and parquet."""
+    time_column: str = "timestamp"
+    """Column of event times (numbers or ISO dates), for inter, csv and parquet."""
+    min_events: int = Field(5, ge=1)
+    """k of the k-core filter: users and items with fewer events are left out, repeatedly."""
+    ties: Literal["random", "file", "item", "recbole"] = "random"
+    """Order of events with equal times; it can decide a benchmark, see docs/model.md."""
+
+
+class ModelConfig(_Section):
+    """The architecture. The switches that are off in the paper's ablations are here too."""
+
+    hidden_size: int = Field(64, ge=8, le=4096, multiple_of=8)
+    num_heads: int = Field(4, ge=1)
+    """Heads of the attention; equal to hidden_size it is Hydra attention."""
+    num_layers: int = Field(2, ge=1, le=64)
+    dropout: float = Field(0.2, ge=0, lt=1)
+    drop_path: float = Field(0.1, ge=0, lt=1)
+    gate: bool = True
+    local_conv: bool = True
+    positions: Literal["rotary", "learned", "none"] = "rotary"
+    max_positions: int = Field(200, ge=1)
+    """Rows of the learned position table; later positions use its last row."""
+    decay: Literal["learned", "none"] = "learned"
+    """Forgetting of the running sums: one learned factor a head, or none as in the paper."""
+    final_norm: bool = True
+
+    @property
+    def inner_size(self) -> int:
+        """Width of the feed-forward part, 4 D as in the paper."""
+        return 4 * self.hidden_size
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.hidden_size % self.num_heads:
+            raise ValueError(
+                f"num_heads must divide hidden_size: {self.num_heads} and {self.hidden_size}"
+            )
+        return self
+
+
+class TrainConfig(_Section):
+    """How to fit."""
+
+    window: int = Field(200, ge=2)
+    """Events a training step sees of one history; longer histories are cut into windows."""
+    carry_state: bool = True
+    """Hand the state from one window of a history to its next, as in use; else start empty."""
+    batch_size: int = Field(32, ge=1)
+    """Windows a step."""
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    warmup_steps: int = Field(0, ge=0)
+    gradient_clip: float = Field(1.0, ge=0)
+    """Largest gradient norm; 0 is no limit."""
+    max_epochs: int = Field(100, ge=1)
+    patience: int = Field(10, ge=1)
+    """Stop after so many epochs without a better validation NDCG@10."""
+    accelerator: str = "auto"
+    """Lightning's accelerator: auto, cpu, gpu, ..."""
+    devices: int | Literal["auto"] = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+
+class EvaluateConfig(_Section):
+    """How to measure: full ranking over all items, ties in score against the model."""
+
+    window: int = Field(200, ge=1)
+    """Events that the `window` read-out sees; `stream` sees the whole history."""
+    mask_seen: bool = False
+    """Leave items of the user's history out of the ranking."""
+    batch_size: int = Field(128, ge=1)
+
+
+class Config(_Section):
+    """A whole run."""
+
+    seed: int = Field(42, ge=0)
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+
+def load_config(path: Path | None, settings: list[str]) -> Config:
+    """The config of a YAML file (or the defaults), changed by `section.key=value` settings.
+
+    Raises ConfigError naming the file, the key and, for an unknown key, the nearest right one.
+    """
+    return _with_settings({} if path is None else _read_yaml(path), settings)
+
+
+def change_config(config: Config, settings: list[str]) -> Config:
+    """The config with some settings changed, as `load_config` does."""
+    return _with_settings(config.model_dump(), settings)
+
+
+def parse_config(values: dict) -> Config:
+    """A validated Config of plain nested values; ConfigError otherwise."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(e) for e in error.errors())) from None
+
+
+def _with_settings(values: dict, settings: list[str]) -> Config:
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise ConfigError(
+                f"--set takes key=value, such as train.max_epochs=20; found '{setting}'"
+            )
+        *sections, name = key.strip().split(".")
+        inner = values
+        for section in sections:
+            inner = inner.setdefault(section, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"--set {setting}: '{section}' is not a section")
+        try:
+            inner[name] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {setting}: not a YAML value: '{text}'") from None
+    return parse_config(values)
+
+
+def _read_yaml(path: Path) -> dict:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"{path}: expected sections such as 'model:', found {type(values).__name__}"
+        )
+    return values
+
+
+def _explain(error: dict) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] != "extra_forbidden":
+        return f"{key or 'config'}: {error['msg']}; found {error['input']!r}"
+    wrong = str(error["loc"][-1])
+    known = _known_keys()
+    here = [k for k in known if k.rpartition(".")[0] == ".".join(map(str, error["loc"][:-1]))]
+    near = difflib.get_close_matches(wrong, [k.rpartition(".")[2] for k in here], n=1)
+    near = [k for k in here if near and k.rpartition(".")[2] == near[0]]
+    near = near or [k for k in known if k.rpartition(".")[2] == wrong]  # right name, wrong section
+    hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(here)}"
+    return f"unknown setting '{key}': {hint}"
+
+
+def _known_keys() -> list[str]:
+    keys = []
+    for name, field in Config.model_fields.items():
+        keys.append(name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys += [f"{name}.{inner}" for inner in field.annotation.model_fields]
+    return keys

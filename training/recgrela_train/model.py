@@ -1,0 +1,227 @@
+"""The RecGRELA model, causal: item embeddings, GRELA blocks, scores against the same embeddings.
+
+One signature for both forms: `model(items, state=None, form=...) -> (hidden, state)`. Called on
+the whole history or cut anywhere, with the state handed on, it gives the same numbers, so a
+model trained on windows with `chunked` can be run one event at a time, for ever.
+
+Item ids inside the model are 1..N; 0 is padding, stands only at the end of a row and is never
+scored. docs/model.md has the equations and the glossary.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .attention import (
+    FORMS,
+    AttentionState,
+    Rotation,
+    feature_map,
+    rotary_frequency,
+    rotation,
+)
+from .config import ModelConfig
+
+NORM_EPS = 1e-12
+CONV_KERNEL = 4
+
+
+@dataclass
+class BlockState:
+    """What one block keeps of a history."""
+
+    attention: AttentionState
+    conv: Tensor  # [B, 3, D], the last three values, oldest first
+
+
+@dataclass
+class State:
+    """What the whole model keeps of a history: its size does not depend on the length."""
+
+    position: Tensor  # [B], events so far
+    blocks: list[BlockState]
+
+    def detach(self) -> "State":
+        """The same numbers, cut from the graph: truncated back-propagation ends here."""
+        return self._map(Tensor.detach)
+
+    def keep(self, rows: Tensor) -> "State":
+        """The first len(rows) rows, those where `rows` is False back at the empty history."""
+
+        def kept(x: Tensor) -> Tensor:
+            return x[: len(rows)] * rows.view(-1, *[1] * (x.dim() - 1)).to(x.dtype)
+
+        return self._map(kept)
+
+    def _map(self, f) -> "State":
+        blocks = [
+            BlockState(AttentionState(f(b.attention.s), f(b.attention.z)), f(b.conv))
+            for b in self.blocks
+        ]
+        return State(f(self.position), blocks)
+
+
+class LocalConv(nn.Module):
+    """Depthwise causal convolution over the last four values, with its state."""
+
+    def __init__(self, hidden_size: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(CONV_KERNEL, hidden_size))  # row 3 is the newest
+        self.bias = nn.Parameter(torch.zeros(hidden_size))
+        nn.init.uniform_(self.weight, -(CONV_KERNEL**-0.5), CONV_KERNEL**-0.5)
+
+    def forward(self, v: Tensor, lengths: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+        """v [B, T, D], lengths [B], last [B, 3, D] -> SiLU(conv) [B, T, D] and the new last."""
+        joined = torch.cat([last, v], dim=1)
+        taps = (joined[:, r : r + v.shape[1]] * self.weight[r] for r in range(CONV_KERNEL))
+        index = lengths[:, None] + torch.arange(CONV_KERNEL - 1, device=v.device)  # [B, 3]
+        index = index.unsqueeze(-1).expand(-1, -1, v.shape[-1])
+        return nn.functional.silu(sum(taps, self.bias)), joined.gather(1, index)
+
+
+class DropPath(nn.Module):
+    """Leaves out a row's residual branch with probability p while training (stochastic depth)."""
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, T, D]."""
+        if not self.training or self.p == 0:
+            return x
+        kept = torch.rand(x.shape[0], 1, 1, device=x.device) >= self.p
+        return x * kept / (1 - self.p)
+
+
+class Block(nn.Module):
+    """Gated attention and a feed-forward part, each behind a LayerNorm and a residual."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        size = config.hidden_size
+        self.norm1 = nn.LayerNorm(size, eps=NORM_EPS)
+        self.gate = nn.Linear(size, size) if config.gate else None
+        self.input = nn.Linear(size, size)
+        self.query_key = nn.Linear(size, 2 * size)
+        self.conv = LocalConv(size) if config.local_conv else None
+        self.decay = _decay_logits(config.num_heads) if config.decay == "learned" else None
+        self.output = nn.Linear(size, size)
+        self.drop_path = DropPath(config.drop_path)
+        self.norm2 = nn.LayerNorm(size, eps=NORM_EPS)
+        self.ffn_in = nn.Linear(size, config.inner_size)
+        self.ffn_out = nn.Linear(config.inner_size, size)
+        self.dropout = nn.Dropout(config.dropout)
+        self.num_heads = config.num_heads
+
+    def gamma(self) -> Tensor:
+        """Decay of each head, [H] in (0, 1].
+
+        Computed in float32, whatever the model's type: it is multiplied thousands of times over,
+        so every form has to use the very number that the exported file holds.
+        """
+        if self.decay is None:
+            return self.input.bias.new_ones(self.num_heads)
+        return self.decay.float().sigmoid().to(self.decay.dtype)
+
+    def forward(
+        self, h: Tensor, mask: Tensor, by: Rotation | None, state: BlockState, form: str
+    ) -> tuple[Tensor, BlockState]:
+        """h [B, T, D], mask [B, T] -> the next block's h and the new state."""
+        y = self.norm1(h)
+        v = self.input(y)
+        q, k = self.query_key(v).chunk(2, dim=-1)
+        # Running sums over thousands of events do not survive half precision.
+        with torch.autocast(h.device.type, enabled=False):
+            q, k, wide = (x.to(state.attention.z.dtype) for x in (q, k, v))
+            mixed, attention = FORMS[form](
+                feature_map(q), feature_map(k), wide, by, self.gamma(), mask, state.attention
+            )
+            conv = state.conv
+            if self.conv is not None:
+                local, conv = self.conv(wide, mask.sum(1), state.conv)
+                mixed = mixed + local
+        if self.gate is not None:
+            mixed = mixed * nn.functional.silu(self.gate(y))
+        h = h + self.drop_path(self.output(mixed))
+        inner = self.dropout(nn.functional.gelu(self.ffn_in(self.norm2(h))))
+        return h + self.dropout(self.ffn_out(inner)), BlockState(attention, conv)
+
+
+class RecGrela(nn.Module):
+    """The model over N items. Its parameters are float32; `.double()` gives the reference."""
+
+    def __init__(self, config: ModelConfig, num_items: int):
+        super().__init__()
+        size = config.hidden_size
+        self.config = config
+        self.num_items = num_items
+        self.embedding = nn.Embedding(num_items + 1, size, padding_idx=0)
+        self.positions = (
+            nn.Embedding(config.max_positions, size) if config.positions == "learned" else None
+        )
+        self.input_norm = nn.LayerNorm(size, eps=NORM_EPS)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
+        self.final_norm = nn.LayerNorm(size, eps=NORM_EPS) if config.final_norm else None
+        self.frequency = rotary_frequency(size) if config.positions == "rotary" else None
+        self.apply(_init_weights)
+
+    def empty_state(self, rows: int) -> State:
+        """The state of `rows` users without history."""
+        weight = self.embedding.weight
+        size, heads = self.config.hidden_size, self.config.num_heads
+        d = size // heads
+
+        def block() -> BlockState:
+            s, z = weight.new_zeros(rows, heads, d, d), weight.new_zeros(rows, heads, d)
+            return BlockState(AttentionState(s, z), weight.new_zeros(rows, CONV_KERNEL - 1, size))
+
+        position = torch.zeros(rows, dtype=torch.int64, device=weight.device)
+        return State(position, [block() for _ in self.blocks])
+
+    def forward(
+        self, items: Tensor, state: State | None = None, form: str = "chunked"
+    ) -> tuple[Tensor, State]:
+        """items [B, T], 0 = padding at the end -> hidden [B, T, D] and the state after them."""
+        state = self.empty_state(items.shape[0]) if state is None else state
+        mask = items != 0
+        position = state.position[:, None] + torch.arange(items.shape[1], device=items.device)
+        h = self.embedding(items)
+        by = None
+        if self.positions is not None:
+            h = h + self.positions(position.clamp(max=self.config.max_positions - 1))
+        if self.frequency is not None:
+            self.frequency = self.frequency.to(items.device)
+            by = rotation(position, self.frequency, self.embedding.weight.dtype)
+        h = self.input_norm(self.dropout(h))
+        blocks = []
+        for block, before in zip(self.blocks, state.blocks, strict=True):
+            h, after = block(h, mask, by, before, form)
+            blocks.append(after)
+        if self.final_norm is not None:
+            h = self.final_norm(h)
+        return h, State(state.position + mask.sum(1), blocks)
+
+    def scores(self, hidden: Tensor) -> Tensor:
+        """Scores of all items: hidden [..., D] -> [..., N], column j is item j + 1."""
+        return hidden @ self.embedding.weight[1:].T
+
+
+def _decay_logits(heads: int) -> nn.Parameter:
+    """Logits of decays whose horizons 1 / (1 - gamma) run from 16 to 4096 events."""
+    at = torch.linspace(0, 3, heads, dtype=torch.float64) if heads > 1 else torch.tensor([2.0])
+    doublings = torch.tensor([4.0, 6.0, 8.0, 12.0, 12.0], dtype=torch.float64)
+    below = at.long()
+    exponent = doublings[below].lerp(doublings[below + 1], at.double() - below)
+    return nn.Parameter(torch.log(2**exponent - 1).float())
+
+
+def _init_weights(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)
+    if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+        nn.init.zeros_(module.weight[module.padding_idx].data)
