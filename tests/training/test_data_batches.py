@@ -1,0 +1,125 @@
+"""Batches: every target once, rows that continue as they say, nothing lost to padding."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from recgrela_train.data import EvaluationBatches, WindowBatches, prepare
+
+LENGTHS = [1, 2, 3, 4, 7, 9, 10, 11, 12, 13, 25, 40, 41, 42, 43, 5, 6, 3, 3, 90]
+
+
+def make(lengths: list[int]):
+    """Every event is an item of its own, so that an item tells where it comes from."""
+    events = pl.DataFrame(
+        {"user": np.repeat(np.arange(len(lengths)), lengths), "item": np.arange(sum(lengths))}
+    )
+    return prepare(events.with_columns(time=pl.col("item")), 1, "file", 0)
+
+
+def histories(batches: WindowBatches) -> list[list[int]]:
+    """Histories put together again from the rows, by `keep` alone."""
+    done, rows = [], []
+    for batch in batches:
+        inputs, targets, keep = batch["inputs"], batch["targets"], batch["keep"]
+        assert inputs.shape == targets.shape
+        assert inputs.dtype == targets.dtype == torch.int64
+        assert keep.dtype == torch.bool
+        lengths = (inputs > 0).sum(1)
+        column = torch.arange(inputs.shape[1])
+        assert torch.equal(inputs > 0, column < lengths[:, None])  # padding at the end only
+        assert torch.equal(inputs > 0, targets > 0)
+        assert lengths.min() > 0  # no empty row
+        assert lengths.max() == inputs.shape[1]  # no empty column
+        assert torch.equal(inputs[:, 1:][targets[:, 1:] > 0], targets[:, :-1][targets[:, 1:] > 0])
+        done += rows[len(keep) :]
+        rows = rows[: len(keep)] or [None] * len(keep)
+        assert len(rows) == len(keep)  # never more rows than before
+        for row, (keeps, length) in enumerate(zip(keep.tolist(), lengths.tolist(), strict=True)):
+            inside, following = inputs[row, :length].tolist(), targets[row, :length].tolist()
+            if keeps:
+                assert rows[row][-1] == inside[0]
+                rows[row] += following
+            else:
+                done.append(rows[row])
+                rows[row] = [inside[0], *following]
+    return [history for history in done + rows if history]
+
+
+def expected(dataset) -> list[list[int]]:
+    bounds = zip(*dataset.train_bounds(), strict=True)
+    return [dataset.items[a:b].tolist() for a, b in bounds if b - a >= 2]
+
+
+@pytest.mark.parametrize("window", [2, 5, 10, 200])
+@pytest.mark.parametrize("rows", [1, 3, 8, 64])
+def test_carried_rows_restore_every_history_once(window, rows):
+    dataset = make(LENGTHS)
+    batches = WindowBatches(dataset, window, rows, carry_state=True, seed=1)
+    for epoch in (0, 1):
+        batches.set_epoch(epoch)
+        assert sorted(histories(batches)) == sorted(expected(dataset))
+        assert len(batches) == len(list(batches))
+
+
+def test_full_batches_until_the_queue_is_empty():
+    batches = WindowBatches(make([12] * 50), 5, 8, carry_state=True, seed=1)
+    sizes = [len(batch["keep"]) for batch in batches]
+    assert sizes == [8] * 12 + [2] * 2  # 50 users of 2 windows each: 6 turns of 8 users, then 2
+    assert len(batches) == 14
+
+
+def test_without_carrying_windows_stand_alone():
+    dataset = make(LENGTHS)
+    batches = WindowBatches(dataset, 5, 8, carry_state=False, seed=1)
+    assert not any(batch["keep"].any() for batch in batches)
+    sizes = [len(batch["keep"]) for batch in batches]
+    assert set(sizes[:-1]) == {8}
+    assert len(sizes) == len(batches)
+    found = torch.cat([b["targets"][b["targets"] > 0] for b in batches])
+    assert sorted(found.tolist()) == sorted(i for h in expected(dataset) for i in h[1:])
+
+
+@pytest.mark.parametrize("carry_state", [True, False])
+def test_order_follows_seed_and_epoch(carry_state):
+    def flat(seed, epoch):
+        batches = WindowBatches(make(LENGTHS), 5, 4, carry_state, seed)
+        batches.set_epoch(epoch)
+        return [batch["inputs"].tolist() for batch in batches]
+
+    assert flat(1, 3) == flat(1, 3)
+    assert flat(1, 3) != flat(1, 4)
+    assert flat(1, 3) != flat(2, 3)
+
+
+@pytest.mark.parametrize("carry_state", [True, False])
+def test_nothing_to_train_on_is_no_batch(carry_state):
+    batches = WindowBatches(make([1, 3]), 5, 4, carry_state, 0)
+    assert len(batches) == 0
+    assert list(batches) == []
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_evaluation_batches(split):
+    dataset = make(LENGTHS)
+    held_out = dataset.held_out(split)
+    batches = EvaluationBatches(dataset, split, 4)
+    seen = list(batches)
+    assert len(batches) == len(seen) == -(-len(held_out.users) // 4)
+    users = torch.cat([batch.users for batch in seen])
+    assert sorted(users.tolist()) == held_out.users.tolist()
+    back = {"validation": 2, "test": 1}[split]
+    for batch in seen:
+        assert batch.targets.dtype == torch.int64
+        whole = [dataset.history(user)[:-back].tolist() for user in batch.users]
+        assert [history.tolist() for history in batch.histories] == whole
+        assert batch.targets.tolist() == [dataset.history(user)[-back] for user in batch.users]
+        assert [[i for i in row if i] for row in batch.last(5).tolist()] == [h[-5:] for h in whole]
+        pieces = list(batch.chunks(7))
+        assert all(piece.shape[1] == 7 for piece in pieces[:-1])
+        joined = torch.cat(pieces, dim=1)
+        assert joined.shape[1] == max(map(len, whole))
+        for row, history in zip(joined.tolist(), whole, strict=True):
+            assert row == history + [0] * (len(row) - len(history))
+    lengths = [len(history) for batch in seen for history in batch.histories]
+    assert lengths == sorted(lengths)

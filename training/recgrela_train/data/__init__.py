@@ -1,0 +1,23 @@
+"""Events in, batches out: `read_events`, `prepare`, and the batches to train and evaluate on."""
+
+from .batches import EvaluationBatch, EvaluationBatches, TrainBatch, WindowBatches
+from .dataset import Counts, Dataset, HeldOut, Report
+from .errors import DataError
+from .known import item_titles
+from .prepare import prepare
+from .read import read_events
+
+__all__ = [
+    "Counts",
+    "DataError",
+    "Dataset",
+    "EvaluationBatch",
+    "EvaluationBatches",
+    "HeldOut",
+    "Report",
+    "TrainBatch",
+    "WindowBatches",
+    "item_titles",
+    "prepare",
+    "read_events",
+]

@@ -1,0 +1,171 @@
+"""Batches of padded rows: windows of the histories to train on, whole histories to evaluate on.
+
+Training by truncated back-propagation cuts a long history into consecutive windows and hands the
+state of one to the next. The consecutive windows of a user therefore stand in the same row of
+consecutive batches, and a row takes the next user of a shuffled queue when one is used up. The
+whole epoch is laid out beforehand, with the rows that are busy longest first: towards the end of
+an epoch, rows only ever fall away at the end of a batch, and no batch has an empty row.
+"""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .dataset import Dataset, HeldOutSplit
+
+
+class TrainBatch(TypedDict):
+    """Windows of B histories; row b continues row b of the batch before if keep[b]."""
+
+    inputs: Tensor  # [B, T] int64, T <= window, 0 is padding and stands at the end of a row
+    targets: Tensor  # [B, T] int64, the item after each input, 0 where there is no input
+    keep: Tensor  # [B] bool, False: the row starts from the empty state
+
+
+class WindowBatches:
+    """One epoch of training batches each time it is iterated; every target comes exactly once.
+
+    With `carry_state`, B is `batch_size` until the queue of users is empty and then never grows:
+    the state of a batch is the first B rows of the state of the batch before. Without, windows
+    are shuffled on their own and `keep` is all False.
+    """
+
+    def __init__(
+        self, dataset: Dataset, window: int, batch_size: int, carry_state: bool, seed: int
+    ):
+        self._items = dataset.items
+        starts, stops = dataset.train_bounds()
+        some = stops - starts >= 2  # a single event has no next one
+        self._starts, self._stops = starts[some], stops[some]
+        self._window = window
+        self._batch_size = batch_size
+        self._carry_state = carry_state
+        self._seed = seed
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the order of an epoch: a function of the seed and `epoch` alone."""
+        generator = np.random.default_rng([self._seed, epoch])
+        order = generator.permutation(len(self._starts))
+        windows = _cut(self._starts[order], self._stops[order] - 1, self._window)
+        if self._carry_state:
+            step, row = _lanes(windows.counts, self._batch_size)
+        else:
+            step, row = np.divmod(generator.permutation(len(windows.starts)), self._batch_size)
+        by_place = np.lexsort((row, step))
+        self._window_starts = windows.starts[by_place]
+        self._lengths = windows.lengths[by_place]
+        self._keep = windows.continued[by_place] & self._carry_state
+        self._bounds = np.concatenate([[0], np.cumsum(np.bincount(step))])
+
+    def __len__(self) -> int:
+        """Batches in the chosen epoch; with carry_state it differs a little between epochs."""
+        return len(self._bounds) - 1
+
+    def __iter__(self) -> Iterator[TrainBatch]:
+        """The batches of the chosen epoch, in order."""
+        for begin, end in zip(self._bounds[:-1], self._bounds[1:], strict=True):
+            starts, lengths = self._window_starts[begin:end], self._lengths[begin:end]
+            yield TrainBatch(
+                inputs=_padded(self._items, starts, lengths),
+                targets=_padded(self._items, starts + 1, lengths),
+                keep=torch.from_numpy(self._keep[begin:end]),
+            )
+
+
+@dataclass(frozen=True)
+class EvaluationBatch:
+    """B users, their whole histories before the target, and the target."""
+
+    users: Tensor  # [B] int64, user indices
+    targets: Tensor  # [B] int64, item indices
+    histories: list[np.ndarray]  # B views of item indices, oldest first
+
+    def last(self, window: int) -> Tensor:
+        """The last `window` events of each history, [B, T <= window], padded at the end."""
+        return _pad([history[-window:] for history in self.histories])
+
+    def chunks(self, size: int) -> Iterator[Tensor]:
+        """The whole histories in consecutive pieces, [B, T <= size] each, padded at the end."""
+        for start in range(0, max(map(len, self.histories)), size):
+            yield _pad([history[start : start + size] for history in self.histories])
+
+
+class EvaluationBatches:
+    """The held-out targets of a split, users with histories of similar length together."""
+
+    def __init__(self, dataset: Dataset, split: HeldOutSplit, batch_size: int):
+        self._items = dataset.items
+        self._held_out = dataset.held_out(split)
+        lengths = self._held_out.stops - self._held_out.starts
+        self._order = np.argsort(lengths, kind="stable")
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return -(-len(self._order) // self._batch_size)
+
+    def __iter__(self) -> Iterator[EvaluationBatch]:
+        """The batches, shortest histories first."""
+        held_out = self._held_out
+        for begin in range(0, len(self._order), self._batch_size):
+            part = self._order[begin : begin + self._batch_size]
+            bounds = zip(held_out.starts[part], held_out.stops[part], strict=True)
+            yield EvaluationBatch(
+                users=torch.from_numpy(held_out.users[part]),
+                targets=torch.from_numpy(held_out.targets[part]).long(),
+                histories=[self._items[start:stop] for start, stop in bounds],
+            )
+
+
+@dataclass(frozen=True)
+class _Windows:
+    counts: np.ndarray  # [histories] windows of each
+    starts: np.ndarray  # [windows]
+    lengths: np.ndarray  # [windows]
+    continued: np.ndarray  # [windows] bool, not the first of its history
+
+
+def _cut(starts: np.ndarray, stops: np.ndarray, window: int) -> _Windows:
+    """Histories cut into consecutive windows; the last of each may be shorter."""
+    counts = -(-(stops - starts) // window)
+    firsts = np.cumsum(counts) - counts
+    rank = np.arange(counts.sum()) - np.repeat(firsts, counts)
+    window_starts = np.repeat(starts, counts) + rank * window
+    lengths = np.minimum(np.repeat(stops, counts) - window_starts, window)
+    return _Windows(counts, window_starts, lengths, rank > 0)
+
+
+def _lanes(counts: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Step and row of each window: histories in order, each into the row that is free first.
+
+    Rows are numbered by the step at which they fall idle, the latest first.
+    """
+    free = [(0, lane) for lane in range(rows)]
+    places = []
+    for count in counts.tolist():
+        step, lane = free[0]
+        places.append((step, lane))
+        heapq.heapreplace(free, (step + count, lane))
+    row_of = np.empty(rows, dtype=np.int64)
+    row_of[[lane for _, lane in sorted(free, key=lambda f: (-f[0], f[1]))]] = np.arange(rows)
+    firsts, lanes = np.array(places, dtype=np.int64).reshape(-1, 2).T
+    rank = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(firsts, counts) + rank, np.repeat(row_of[lanes], counts)
+
+
+def _padded(items: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> Tensor:
+    """`items[start : start + length]` a row, [B, longest] int64, 0 after the end."""
+    column = np.arange(lengths.max())
+    inside = column < lengths[:, None]
+    return torch.from_numpy(items[np.where(inside, starts[:, None] + column, 0)] * inside).long()
+
+
+def _pad(rows: list[np.ndarray]) -> Tensor:
+    lengths = np.array([len(row) for row in rows])
+    return _padded(np.concatenate(rows), np.cumsum(lengths) - lengths, lengths)

@@ -1,0 +1,99 @@
+"""Histories of item indices in one flat array, and the leave-one-out split as bounds into it.
+
+Nothing is copied for a split: a history, a training part and an input of the evaluation are all
+slices `items[start:stop]`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+HeldOutSplit = Literal["validation", "test"]
+
+
+class Counts(NamedTuple):
+    """How much data there is."""
+
+    users: int
+    items: int
+    events: int
+
+    def __str__(self) -> str:
+        return f"{self.users:,} users, {self.items:,} items, {self.events:,} events"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the filter left, for the log."""
+
+    min_events: int
+    before: Counts
+    after: Counts
+    training_only: int
+    """Users with fewer than three events: none of theirs can be held out."""
+
+    @property
+    def dropped(self) -> Counts:
+        """Users, items and events that the filter left out."""
+        return Counts(*(b - a for b, a in zip(self.before, self.after, strict=True)))
+
+    def __str__(self) -> str:
+        text = f"{self.after} (before min_events={self.min_events}: {self.before})"
+        if self.training_only:
+            text += f"; {self.training_only:,} users have under 3 events: training only"
+        return text
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One target a user: given `items[start:stop]`, the next event is the target."""
+
+    users: np.ndarray  # [M] user indices, ascending
+    starts: np.ndarray  # [M]
+    stops: np.ndarray  # [M]
+    targets: np.ndarray  # [M] item indices
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Every user's events in time order, users one after the other."""
+
+    items: np.ndarray  # [events] int32, item indices 1..N, 1 the most frequent
+    offsets: np.ndarray  # [U+1] int64, user u has items[offsets[u]:offsets[u+1]]
+    item_ids: np.ndarray | list[str]  # [N] the user's own id of item index i at i-1
+    user_ids: np.ndarray | list[str]  # [U]
+    report: Report
+
+    @property
+    def num_users(self) -> int:
+        """U."""
+        return len(self.offsets) - 1
+
+    @property
+    def num_items(self) -> int:
+        """N; item indices are 1..N."""
+        return len(self.item_ids)
+
+    def history(self, user: int) -> np.ndarray:
+        """All item indices of one user, [n], a view."""
+        return self.items[self.offsets[user] : self.offsets[user + 1]]
+
+    def train_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Starts and stops [U] of what is trained on: all but a user's last two events.
+
+        A user with fewer than three events has nothing held out.
+        """
+        starts, stops = self.offsets[:-1], self.offsets[1:]
+        return starts, np.where(stops - starts >= 3, stops - 2, stops)
+
+    def held_out(self, split: HeldOutSplit) -> HeldOut:
+        """The targets of a split, for users with three events or more.
+
+        The last event is the test target and the one before it the validation target; the input
+        is everything before the target.
+        """
+        back = {"validation": 2, "test": 1}[split]
+        users = np.flatnonzero(np.diff(self.offsets) >= 3)
+        stops = self.offsets[users + 1] - back
+        return HeldOut(users, self.offsets[users], stops, self.items[stops])

@@ -1,0 +1,13 @@
+"""The one error of this package: the user's data is not what it should be."""
+
+from pathlib import Path
+
+
+class DataError(ValueError):
+    """Data that cannot be used: the message says what was found, what was expected, what to do."""
+
+
+def at_line(path: Path, line: int, text: str, problem: str) -> DataError:
+    """The error for one line of a file: `line` counts from 1, `text` is what stands there."""
+    shown = text if len(text) <= 80 else text[:77] + "..."
+    return DataError(f"{path}, line {line}: {problem}\n  found: {shown!r}")

@@ -1,0 +1,143 @@
+"""Data sets known by name, kept in a cache folder and fetched when they are not there.
+
+`ml-100k` (F. M. Harper and J. A. Konstan, *The MovieLens Datasets: History and Context*, ACM TiiS
+5(4), 2015) may not be redistributed, so it is never part of this project. It comes from its
+official site or, when that cannot be reached, out of the example data of the RecBole wheel. Both
+are checked against a pinned checksum and give the same two files in the cache: the events as
+RecBole writes them (`u.data` below a header line) and the titles as `id<tab>title`.
+"""
+
+import difflib
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from ..files import write_atomically
+from .download import FetchError, download, download_wheel, verify
+from .errors import DataError
+
+NAMES = ("ml-100k",)
+
+OFFICIAL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
+OFFICIAL_MD5 = "0e33842e24a9c977be4e0107933c0723"
+WHEEL = "recbole==1.2.1"
+WHEEL_FOLDER = "recbole/dataset_example/ml-100k"
+WHEEL_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
+EVENTS_SHA256 = "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff"
+EVENTS_HEADER = b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+
+
+def fetch(name: str, cache: Path | None = None) -> Path:
+    """The events file of a known data set, fetched first if it is not in the cache folder.
+
+    Raises DataError with what failed and what to do by hand.
+    """
+    return _folder(name, cache) / f"{name}.inter"
+
+
+def item_titles(name: str, cache: Path | None = None) -> dict[int, str]:
+    """The title of each item id of a known data set, such as `50: 'Star Wars (1977)'`."""
+    text = (_folder(name, cache) / "titles.tsv").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in text.splitlines())
+    return {int(item): title for item, title in rows}
+
+
+def unknown(name: str) -> DataError:
+    """The error for a source that is neither a file nor a known name."""
+    near = difflib.get_close_matches(name, NAMES, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return DataError(
+        f"data.source '{name}' is neither a file nor a known data set; {hint}"
+        f"Known: {', '.join(NAMES)}"
+    )
+
+
+def cache_folder() -> Path:
+    """`$RECGRELA_CACHE`, or `~/.cache/recgrela`."""
+    return Path(os.environ.get("RECGRELA_CACHE") or "~/.cache/recgrela").expanduser()
+
+
+def _folder(name: str, cache: Path | None) -> Path:
+    """The folder that holds a known data set, filled."""
+    if name not in NAMES:
+        raise unknown(name)
+    folder = (cache or cache_folder()) / name
+    if not all((folder / file).is_file() for file in (f"{name}.inter", "titles.tsv")):
+        _fill(folder)
+    return folder
+
+
+def _fill(folder: Path) -> None:
+    """Fetches ml-100k. Each file appears whole or not at all, whoever else is at it."""
+    console = Console(stderr=True)
+    failures = []
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as scratch:
+            for source, get in SOURCES.items():
+                console.print(f"ml-100k: fetching from {source}")
+                try:
+                    events, titles = get(Path(scratch))
+                    verify(events, "sha256", EVENTS_SHA256, "ml-100k events")
+                except FetchError as error:
+                    console.print(f"ml-100k: {error}", style="yellow", markup=False)
+                    failures.append(f"{source}: {error}")
+                    continue
+                write_atomically(folder / "titles.tsv", titles)
+                write_atomically(folder / "ml-100k.inter", events)
+                console.print(f"ml-100k: kept in {folder} (MovieLens, Harper and Konstan, 2015)")
+                return
+    except OSError as error:
+        raise DataError(f"{error}: no ml-100k kept in {folder}; set RECGRELA_CACHE") from None
+    reasons = "\n  ".join(failures)
+    raise DataError(
+        f"ml-100k could not be fetched:\n  {reasons}\n"
+        f"Get ml-100k.zip from {OFFICIAL} elsewhere, and set data.source to its u.data"
+    )
+
+
+def _from_official(scratch: Path) -> tuple[bytes, bytes]:
+    """Events and titles out of the official archive."""
+    archive = download(OFFICIAL, scratch / "ml-100k.zip")
+    verify(archive.read_bytes(), "md5", OFFICIAL_MD5, "ml-100k.zip")
+    with zipfile.ZipFile(archive) as files:
+        events = EVENTS_HEADER + files.read("ml-100k/u.data")
+        rows = files.read("ml-100k/u.item").decode("latin-1").splitlines()
+    titles = []
+    for row in rows:
+        item, title, *_ = row.split("|")
+        # Two titles go on after the year: a blank, and ' (V)' for video.
+        to_year = re.match(r".*\(\d{4}\)", title)
+        titles.append((item, to_year.group() if to_year else title))
+    return events, _table(titles)
+
+
+def _from_wheel(scratch: Path) -> tuple[bytes, bytes]:
+    """Events and titles out of the example data in the RecBole wheel."""
+    wheel = download_wheel(WHEEL, scratch)
+    verify(wheel.read_bytes(), "sha256", WHEEL_SHA256, wheel.name)
+    with zipfile.ZipFile(wheel) as files:
+        events = files.read(f"{WHEEL_FOLDER}/ml-100k.inter")
+        items = files.read(f"{WHEEL_FOLDER}/ml-100k.item")
+    titles = []
+    for row in items.decode("utf-8").splitlines()[1:]:
+        item, title, year, _ = row.split("\t")
+        if year.isdigit():
+            title = f"{title} ({year})"
+        titles.append((item, title.replace("unkonwn", "unknown")))  # RecBole's spelling of 267
+    return events, _table(titles)
+
+
+def _table(titles: list[tuple[str, str]]) -> bytes:
+    return "".join(f"{item}\t{title}\n" for item, title in titles).encode()
+
+
+SOURCES: dict[str, Callable[[Path], tuple[bytes, bytes]]] = {
+    "the official site": _from_official,
+    f"the {WHEEL} wheel": _from_wheel,
+}
