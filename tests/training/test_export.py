@@ -1,0 +1,134 @@
+"""The exported file, read with the safetensors library, against the model it came from."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from recgrela_train.config import ModelConfig
+from recgrela_train.export import ExportError, export_model, fingerprint
+from recgrela_train.model import RecGrela
+from safetensors import safe_open
+
+
+def make_model(num_items: int = 70, **settings) -> RecGrela:
+    torch.manual_seed(0)
+    config = {"hidden_size": 16, "num_heads": 2, "num_layers": 2, **settings}
+    return RecGrela(ModelConfig(**config), num_items).eval()
+
+
+def read(path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    with safe_open(path, framework="np") as file:
+        return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def test_the_table_is_the_embedding_in_blocks_of_items(tmp_path):
+    model = make_model()
+    export_model(model, np.arange(70), tmp_path / "m.safetensors")
+    _, tensors = read(tmp_path / "m.safetensors")
+    table = tensors["catalog.table"]
+    assert table.shape == (3, 16, 32)
+    rows = table.transpose(0, 2, 1).reshape(-1, 16)
+    assert np.array_equal(rows[:70], model.embedding.weight[1:].detach().numpy())
+    assert not rows[70:].any()
+
+
+def test_matrices_are_input_major(tmp_path):
+    model = make_model()
+    export_model(model, np.arange(70), tmp_path / "m.safetensors")
+    _, tensors = read(tmp_path / "m.safetensors")
+    x = torch.randn(16)
+    layer = model.blocks[1].query_key
+    expected = layer(x).detach().numpy()
+    got = x.numpy() @ tensors["blocks.1.query_key.weight"] + tensors["blocks.1.query_key.bias"]
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+    gamma = model.blocks[1].gamma().detach().numpy()
+    assert np.array_equal(tensors["blocks.1.decay"], gamma)
+
+
+def test_data_starts_on_a_cache_line_with_the_table(tmp_path):
+    export_model(make_model(), np.arange(70), tmp_path / "m.safetensors")
+    content = (tmp_path / "m.safetensors").read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    assert (8 + length) % 64 == 0
+    assert json.loads(content[8 : 8 + length])["catalog.table"]["data_offsets"][0] == 0
+
+
+def test_metadata_names_the_format_and_fits_the_tensors(tmp_path):
+    export_model(make_model(), np.arange(70), tmp_path / "m.safetensors")
+    metadata, tensors = read(tmp_path / "m.safetensors")
+    assert metadata["recgrela.format"] == "1"
+    config = metadata["recgrela.config"]
+    assert json.loads(config)["num_items"] == 70
+    assert metadata["recgrela.fingerprint"] == fingerprint(config, tensors)
+
+
+def test_integer_ids_and_their_order(tmp_path):
+    ids = np.array([50, -3, 7, *range(100, 167)])
+    export_model(make_model(), ids, tmp_path / "m.safetensors")
+    _, tensors = read(tmp_path / "m.safetensors")
+    assert np.array_equal(tensors["catalog.ids"], ids)
+    assert np.array_equal(ids[tensors["catalog.order"]], np.sort(ids))
+
+
+def test_string_ids_and_their_order(tmp_path):
+    ids = ["zebra", "Ähre", "", "apple"]
+    export_model(make_model(4), ids, tmp_path / "m.safetensors")
+    _, tensors = read(tmp_path / "m.safetensors")
+    ends = tensors["catalog.ids_end"]
+    text = tensors["catalog.ids_utf8"].tobytes()
+    assert [text[b:e].decode() for b, e in zip([0, *ends[:-1]], ends, strict=True)] == ids
+    assert [ids[i] for i in tensors["catalog.order"]] == sorted(ids, key=str.encode)
+
+
+@pytest.mark.parametrize("table", ["f32", "f16"])
+def test_selftest_holds_the_scores_of_the_stored_table(tmp_path, table):
+    model = make_model()
+    export_model(model, np.arange(70), tmp_path / "m.safetensors", table)
+    _, tensors = read(tmp_path / "m.safetensors")
+    assert tensors["catalog.table"].dtype == {"f32": np.float32, "f16": np.float16}[table]
+    rows = tensors["catalog.table"].transpose(0, 2, 1).reshape(-1, 16)[:70]
+    model.embedding.weight.data[1:] = torch.from_numpy(rows.astype(np.float32))
+    model.double()
+    begin = 0
+    for row, end in enumerate(tensors["selftest.end"]):
+        items = torch.from_numpy(tensors["selftest.items"][begin:end].astype(np.int64) + 1)
+        with torch.inference_mode():
+            hidden, _ = model(items[None])
+            scores = model.scores(hidden[0, -1]).numpy()
+        expected = scores[tensors["selftest.candidates"][row]]
+        np.testing.assert_allclose(tensors["selftest.scores"][row], expected, rtol=1e-6)
+        begin = end
+
+
+@pytest.mark.parametrize(
+    ("settings", "absent"),
+    [
+        ({"gate": False}, "blocks.0.gate.weight"),
+        ({"local_conv": False}, "blocks.0.conv.weight"),
+        ({"positions": "none"}, "rotary.frequency"),
+        ({"final_norm": False}, "final_norm.weight"),
+    ],
+)
+def test_switches_leave_tensors_out(tmp_path, settings, absent):
+    export_model(make_model(), np.arange(70), tmp_path / "default.safetensors")
+    export_model(make_model(**settings), np.arange(70), tmp_path / "m.safetensors")
+    assert absent in read(tmp_path / "default.safetensors")[1]
+    assert absent not in read(tmp_path / "m.safetensors")[1]
+
+
+def test_values_that_are_not_finite_are_refused_by_name(tmp_path):
+    model = make_model()
+    model.blocks[0].output.weight.data[3, 4] = float("nan")
+    with pytest.raises(ExportError, match=r"blocks\.0\.output\.weight"):
+        export_model(model, np.arange(70), tmp_path / "m.safetensors")
+    model = make_model()
+    model.embedding.weight.data[5, 6] = 1e6  # past float16
+    with pytest.raises(ExportError, match=r"catalog\.table .* does not fit f16"):
+        export_model(model, np.arange(70), tmp_path / "m.safetensors", "f16")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_table_type_is_named(tmp_path):
+    with pytest.raises(ExportError, match="takes f32 or f16; found 'int4'"):
+        export_model(make_model(), np.arange(70), tmp_path / "m.safetensors", "int4")

@@ -1,0 +1,135 @@
+"""Runs as a user starts them: what they leave, continuing, stopping, and a full disk."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from recgrela_train.fit import best_checkpoint, config_path, last_checkpoint
+from recgrela_train.metrics import CUTOFFS
+from recgrela_train.module import CheckpointError, load_checkpoint
+
+
+def test_a_run_leaves_its_config_checkpoints_curves_and_metrics(finished_run):
+    assert config_path(finished_run).exists()
+    assert list((finished_run / "tensorboard").glob("events.out.*"))
+    metrics = json.loads((finished_run / "metrics.json").read_text())
+    names = {f"{m}@{k}" for m in ("hr", "ndcg", "mrr") for k in CUTOFFS}
+    for split in ("validation", "test"):
+        assert set(metrics[split]) == {"stream", "window"}
+        for values in metrics[split].values():
+            assert set(values) == names
+            assert all(0 <= value <= 1 for value in values.values())
+    model, config, ids = load_checkpoint(best_checkpoint(finished_run))
+    assert metrics["config"] == config.model_dump()
+    assert model.num_items == len(ids) == 30
+
+
+def test_evaluate_repeats_the_figures_of_fit_and_prints_its_settings(
+    finished_run, command, tmp_path
+):
+    output = tmp_path / "again.json"
+    result = command("evaluate", finished_run, "--output", output)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(output.read_text()) == json.loads((finished_run / "metrics.json").read_text())
+    printed = " ".join(result.stdout.split())
+    for expected in ("NDCG@10", "stream", "window", "mask_seen=false", "equal times: random"):
+        assert expected in printed
+
+
+def test_a_resumed_run_ends_at_the_weights_of_an_uninterrupted_one(
+    finished_run, command, small_settings, tmp_path
+):
+    run = tmp_path / "resumed"
+    first = command("fit", "--output", run, *small_settings, "--set", "train.max_epochs=1")
+    assert first.returncode == 0, first.stderr
+    again = command("fit", "--output", run, "--resume", "--set", "train.max_epochs=2")
+    assert again.returncode == 0, again.stderr
+    expected = torch.load(last_checkpoint(finished_run), weights_only=True)["state_dict"]
+    got = torch.load(last_checkpoint(run), weights_only=True)["state_dict"]
+    assert all(torch.equal(got[name], expected[name]) for name in expected)
+
+
+def test_a_finished_run_is_not_overwritten_unasked(finished_run, command, small_settings):
+    before = best_checkpoint(finished_run).read_bytes()
+    result = command("fit", "--output", finished_run, *small_settings)
+    assert result.returncode == 1
+    assert "--resume" in result.stderr
+    assert "--overwrite" in result.stderr
+    assert best_checkpoint(finished_run).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["fit", "--resume", "--output", "nowhere"], "nothing to resume"),
+        (["fit", "--resume", "--overwrite"], "give one of them"),
+        (["fit", "--set", "data.source=ml-100"], "ml-100k"),
+        (["fit", "--config", "none.yaml"], "none.yaml: cannot read the config"),
+        (["evaluate", "none.ckpt"], "there is no such checkpoint"),
+        (["export", "none.ckpt"], "there is no such checkpoint"),
+    ],
+)
+def test_wrong_use_is_one_message(command, tmp_path, arguments, expected):
+    result = command(*arguments, cwd=tmp_path)
+    assert result.returncode == 1
+    assert expected in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "other"])
+def test_a_damaged_checkpoint_is_named(finished_run, tmp_path, damage):
+    path = tmp_path / "damaged.ckpt"
+    content = best_checkpoint(finished_run).read_bytes()
+    if damage == "other":
+        torch.save({"state_dict": {}}, path)
+    else:
+        path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"not a checkpoint")
+    with pytest.raises(CheckpointError, match=r"damaged\.ckpt: not a readable recgrela checkpoint"):
+        load_checkpoint(path)
+
+
+def test_interrupting_leaves_the_last_checkpoint_loadable(small_settings, tmp_path):
+    run = tmp_path / "interrupted"
+    words = [sys.executable, "-m", "recgrela_train", "fit", "--output", str(run), *small_settings]
+    process = subprocess.Popen(
+        [*words, "--set", "train.max_epochs=100000", "--set", "train.patience=100000"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not last_checkpoint(run).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume" in stderr
+    assert "Traceback" not in stderr
+    for path in (last_checkpoint(run), best_checkpoint(run)):
+        load_checkpoint(path)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_loadable(command, finished_run, tmp_path):
+    run = tmp_path / "full"
+    shutil.copytree(finished_run, run)
+    before = last_checkpoint(run).read_bytes()
+
+    def limit_file_size() -> None:  # a write past the limit fails as on a full disk
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, len(before) // 2))
+
+    result = command(
+        "fit", "--resume", "--output", run, "--set", "train.max_epochs=4",
+        preexec_fn=limit_file_size,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert os.strerror(27) in result.stderr  # EFBIG
+    assert "Traceback" not in result.stderr
+    assert last_checkpoint(run).read_bytes() == before
+    load_checkpoint(last_checkpoint(run))

@@ -1,0 +1,184 @@
+"""The `recgrela-train` command: fit, evaluate, export."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+app = typer.Typer(
+    help="Train causal RecGRELA recommenders and export them for the recgrela engine.",
+    epilog="A first run: [bold]recgrela-train fit --set train.max_epochs=5[/bold]",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console()
+errors = Console(stderr=True)
+
+Settings = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="Change one setting, such as [bold]train.learning_rate=0.002[/bold]; may be repeated.",
+    ),
+]
+Checkpoint = Annotated[
+    Path,
+    typer.Argument(help="A checkpoint, or a run's folder for its best one.", metavar="RUN|CKPT"),
+]
+
+
+@app.command()
+def fit(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "-c", help="YAML file of settings; what it leaves out keeps its default."
+        ),
+    ] = None,
+    settings: Settings = [],  # noqa: B006 (typer copies it)
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")] = Path(
+        "runs/latest"
+    ),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in that folder, with its settings.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Delete the run in that folder first.")
+    ] = False,
+) -> None:
+    r"""Train on a data set, stop when validation no longer improves, and measure the result.
+
+    Data: a RecBole .inter file; MovieLens ratings.dat, u.data or ratings.csv; CSV or Parquet with
+    named columns; lines of item ids (.txt, .txt.gz), one user a line; or the name ml-100k.
+
+    \b
+    recgrela-train fit --set data.source=ml-100k --output runs/first
+    recgrela-train fit --config training/configs/ml-1m.yaml --resume
+    """
+    from .config import ConfigError, load_config
+    from .fit import check_folder, config_path, remove_run
+    from .fit import fit as train
+
+    if resume and overwrite:
+        raise ConfigError("--resume continues a run and --overwrite deletes it: give one of them")
+    if resume and config is not None:
+        raise ConfigError(
+            f"--resume takes its settings from {config_path(output)}: leave out --config"
+        )
+    if not overwrite:
+        check_folder(output, resume=resume)
+    chosen = load_config(config_path(output) if resume else config, settings)
+    dataset = _dataset(chosen)
+    if overwrite:
+        remove_run(output)
+    try:
+        best = train(chosen, dataset, output, resume=resume, console=console)
+    except KeyboardInterrupt:
+        errors.print(f"interrupted: continue with recgrela-train fit --resume --output {output}")
+        raise typer.Exit(130) from None
+    _measure(best, chosen, dataset, output / "metrics.json")
+    console.print(f"best checkpoint: {best}\nnext: recgrela-train export {output}", highlight=False)
+
+
+@app.command()
+def evaluate(
+    checkpoint: Checkpoint,
+    settings: Settings = [],  # noqa: B006
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Also write the figures to this JSON file."),
+    ] = None,
+) -> None:
+    r"""Measure a checkpoint: HR, NDCG and MRR at 5, 10 and 20, full ranking, both read-outs.
+
+    \b
+    recgrela-train evaluate runs/first --set evaluate.mask_seen=true
+    """
+    from .config import change_config
+    from .module import load_checkpoint
+
+    path = _checkpoint_path(checkpoint)
+    _, saved, _ = load_checkpoint(path)
+    config = change_config(saved, settings)
+    _measure(path, config, _dataset(config), output)
+
+
+@app.command()
+def export(
+    checkpoint: Checkpoint,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file to write [RUN/model.safetensors]."),
+    ] = None,
+    table: Annotated[
+        str, typer.Option(help="Type of the catalogue's table: f32, or f16 at half the size.")
+    ] = "f32",
+) -> None:
+    r"""Write one file for the engine, and replay it there if `recgrela` is installed.
+
+    \b
+    recgrela-train export runs/first --table f16
+    """
+    from .export import export_model, verify
+    from .module import load_checkpoint
+
+    path = _checkpoint_path(checkpoint)
+    target = output or (checkpoint if checkpoint.is_dir() else Path()) / "model.safetensors"
+    model, _, ids = load_checkpoint(path)
+    with console.status("exporting"):
+        export_model(model, ids, target, table)
+    size = target.stat().st_size
+    console.print(
+        f"wrote {target}, {size / 2**20:.2f} MiB, {model.num_items:,} items", highlight=False
+    )
+    console.print(verify(target), highlight=False)
+
+
+def _checkpoint_path(path: Path) -> Path:
+    from .fit import best_checkpoint
+
+    return best_checkpoint(path) if path.is_dir() else path
+
+
+def _dataset(config):
+    from .data import prepare, read_events
+
+    with console.status(f"reading {config.data.source}"):
+        dataset = prepare(
+            read_events(config.data), config.data.min_events, config.data.ties, config.seed
+        )
+    console.print(f"{config.data.source}: {dataset.report}", highlight=False)
+    return dataset
+
+
+def _measure(checkpoint: Path, config, dataset, output: Path | None) -> None:
+    from .evaluate import evaluate, print_metrics, write_metrics
+    from .module import CheckpointError, load_checkpoint
+
+    model, _, ids = load_checkpoint(checkpoint)
+    if list(ids) != list(dataset.item_ids):
+        raise CheckpointError(
+            f"{checkpoint}: trained on {len(ids):,} items, but the data gives "
+            f"{dataset.num_items:,} or others: check data.source and data.min_events"
+        )
+    with console.status("measuring"):
+        result = evaluate(model, dataset, config.evaluate)
+    print_metrics(console, result, config, dataset)
+    if output is not None:
+        write_metrics(output, result, config)
+
+
+def main() -> None:
+    """Entry point: what is wrong with the input is one message, not a traceback."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)

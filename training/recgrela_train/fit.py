@@ -1,0 +1,161 @@
+"""A training run in a folder of its own.
+
+RUN/config.yaml             every setting, as used
+RUN/checkpoints/best.ckpt   the best validation NDCG@10 so far
+RUN/checkpoints/last.ckpt   the last full epoch: `--resume` continues from it
+RUN/tensorboard/            curves
+RUN/metrics.json            final figures of the best checkpoint
+"""
+
+import logging
+import shutil
+import time
+import warnings
+from pathlib import Path
+
+import lightning
+import torch
+import yaml
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from rich.console import Console
+
+from .config import Config
+from .data import Dataset
+from .files import write_atomically
+from .module import MONITOR, TrainingModule
+
+
+class RunError(ValueError):
+    """A run folder that cannot be used as asked; the message says what to do."""
+
+
+def config_path(run: Path) -> Path:
+    """Where a run keeps its settings."""
+    return run / "config.yaml"
+
+
+def best_checkpoint(run: Path) -> Path:
+    """The checkpoint to evaluate and export."""
+    return run / "checkpoints" / "best.ckpt"
+
+
+def last_checkpoint(run: Path) -> Path:
+    """The checkpoint to continue from."""
+    return run / "checkpoints" / "last.ckpt"
+
+
+def check_folder(run: Path, *, resume: bool) -> None:
+    """Raises RunError if there is nothing to resume, or a run that would be overwritten."""
+    last = last_checkpoint(run)
+    if resume and not last.exists():
+        raise RunError(f"{run}: nothing to resume: there is no {last}")
+    if not resume and last.exists():
+        raise RunError(
+            f"{run} holds a run already: continue it with --resume, replace it with --overwrite, "
+            "or choose another folder with --output"
+        )
+
+
+def remove_run(run: Path) -> None:
+    """Deletes what a run leaves in its folder, and nothing else that stands there."""
+    for folder in (last_checkpoint(run).parent, run / "tensorboard"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in (config_path(run), run / "metrics.json"):
+        file.unlink(missing_ok=True)
+
+
+class EpochReport(Callback):
+    """One printed line an epoch, so that a log file shows the run too."""
+
+    def __init__(self, console: Console):
+        self.console = console
+        self.best = 0.0
+
+    def state_dict(self) -> dict:
+        """What a resumed run needs."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state: dict) -> None:
+        """The best figure of the run that is continued."""
+        self.best = state["best"]
+
+    def on_train_epoch_start(self, trainer, module) -> None:
+        """Starts the clock."""
+        self.started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer, module) -> None:
+        """Prints loss, validation and time of the epoch, validation included."""
+        metrics = trainer.callback_metrics
+        ndcg = float(metrics[MONITOR])
+        mark = " [green]best[/green]" if ndcg > self.best else ""
+        self.best = max(self.best, ndcg)
+        self.console.print(
+            f"epoch {trainer.current_epoch + 1:3d}  loss {float(metrics['train/loss']):.4f}  "
+            f"validation NDCG@10 {ndcg:.4f} HR@10 {float(metrics['validation/hr@10']):.4f}  "
+            f"{time.monotonic() - self.started:.1f} s{mark}",
+            highlight=False,
+        )
+
+
+def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: Console) -> Path:
+    """Train until validation no longer improves; returns the best checkpoint's path.
+
+    Raises OSError where the folder cannot be written, KeyboardInterrupt after a tidy end.
+    """
+    write_atomically(
+        config_path(run), yaml.safe_dump(config.model_dump(), sort_keys=False).encode()
+    )
+
+    _quieten()
+    lightning.seed_everything(config.seed, verbose=False)
+    torch.set_float32_matmul_precision("high")
+    module = TrainingModule(config, dataset)
+    checkpoints = ModelCheckpoint(
+        last_checkpoint(run).parent, filename="best", monitor=MONITOR, mode="max", save_last=True,
+        enable_version_counter=False,
+    )  # fmt: skip
+    callbacks = [
+        EpochReport(console),
+        EarlyStopping(MONITOR, mode="max", patience=config.train.patience),
+        checkpoints,
+    ]
+    if console.is_terminal:
+        callbacks.append(RichProgressBar(leave=False))
+    trainer = lightning.Trainer(
+        accelerator=config.train.accelerator,
+        devices=config.train.devices,
+        precision=config.train.precision,
+        max_epochs=config.train.max_epochs,
+        gradient_clip_val=config.train.gradient_clip or None,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(run, name="", version="tensorboard"),
+        log_every_n_steps=10,
+        enable_progress_bar=console.is_terminal,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    parameters = sum(p.numel() for p in module.parameters())
+    console.print(
+        f"{parameters:,} parameters, {len(module.train_dataloader()):,} steps an epoch, "
+        f"on {type(trainer.accelerator).__name__} in {config.train.precision}",
+        highlight=False,
+    )
+    try:
+        trainer.fit(module, ckpt_path=last_checkpoint(run) if resume else None, weights_only=True)
+    except SystemExit:  # Lightning's own answer to Ctrl-C
+        raise KeyboardInterrupt from None
+    return best_checkpoint(run)
+
+
+def _quieten() -> None:
+    """Lightning's remarks on what is meant here: own batches, no data-loader workers."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", module="lightning", message=".*number of training batches.*")
+    warnings.filterwarnings(
+        "ignore", module="lightning", message=".*Checkpoint directory.*exists.*"
+    )
+    warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")

@@ -1,0 +1,132 @@
+"""The training loop's part that knows the model: loss, optimiser, validation, what is saved."""
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+
+from .config import Config, parse_config
+from .data import Dataset, EvaluationBatch, EvaluationBatches, TrainBatch, WindowBatches
+from .evaluate import rank_targets
+from .metrics import summarize
+from .model import RecGrela, State
+
+MONITOR = "validation/ndcg@10"
+
+
+class TrainingModule(lightning.LightningModule):
+    """Next-item prediction at every position with full-softmax cross-entropy.
+
+    The model's state passes from batch to batch: `WindowBatches` gives the next window of a
+    history in the row of its last one, and says which rows start anew. Gradients stop at the
+    window's border.
+    """
+
+    def __init__(self, config: Config, dataset: Dataset):
+        super().__init__()
+        self.config = config
+        self.dataset = dataset
+        self.model = RecGrela(config.model, dataset.num_items)
+        self._state: State | None = None
+        self._ranks: list[np.ndarray] = []
+
+    def train_dataloader(self) -> WindowBatches:
+        """Batches of the coming epoch; the trainer asks anew before each."""
+        train = self.config.train
+        batches = WindowBatches(
+            self.dataset, train.window, train.batch_size, train.carry_state, self.config.seed
+        )
+        batches.set_epoch(self.current_epoch)
+        return batches
+
+    def val_dataloader(self) -> EvaluationBatches:
+        """The validation targets of all users."""
+        return EvaluationBatches(self.dataset, "validation", self.config.evaluate.batch_size)
+
+    def transfer_batch_to_device(self, batch, device, dataloader_idx):
+        """Evaluation batches stay where they are: ranking cuts them first."""
+        if isinstance(batch, EvaluationBatch):
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
+
+    def on_train_epoch_start(self) -> None:
+        """Each epoch draws its own random numbers, so a resumed run repeats them."""
+        seed = np.random.SeedSequence([self.config.seed, self.current_epoch])
+        torch.manual_seed(int(seed.generate_state(1)[0]))
+        self._state = None
+
+    def training_step(self, batch: TrainBatch, _index: int) -> Tensor:
+        """Mean cross-entropy over the batch's events."""
+        state = None if self._state is None else self._state.keep(batch["keep"])
+        hidden, state = self.model(batch["inputs"], state)
+        self._state = state.detach()
+        valid = batch["targets"] != 0
+        logits = self.model.scores(hidden[valid])
+        loss = torch.nn.functional.cross_entropy(logits.float(), batch["targets"][valid] - 1)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=int(valid.sum()))
+        return loss
+
+    def validation_step(self, batch: EvaluationBatch, _index: int) -> None:
+        """Ranks of the stream read-out: the one that is deployed."""
+        self._ranks.append(rank_targets(self.model, batch, "stream", self.config.evaluate))
+
+    def on_validation_epoch_end(self) -> None:
+        """NDCG@10 and HR@10 over all users."""
+        metrics = summarize(np.concatenate(self._ranks))
+        self._ranks.clear()
+        self.log(MONITOR, metrics["ndcg@10"])
+        self.log("validation/hr@10", metrics["hr@10"])
+
+    def configure_optimizers(self):
+        """AdamW with linear warm-up; weight decay on matrices only."""
+        train = self.config.train
+        matrices = [p for p in self.parameters() if p.dim() >= 2]
+        vectors = [p for p in self.parameters() if p.dim() < 2]
+        groups = [
+            {"params": matrices, "weight_decay": train.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=train.learning_rate)
+        warmup = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: min(1.0, (step + 1) / max(1, train.warmup_steps))
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": warmup, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """Adds what `load_checkpoint` needs: the config and the item vocabulary."""
+        ids = self.dataset.item_ids
+        checkpoint["recgrela"] = {
+            "config": self.config.model_dump(),
+            "item_ids": torch.tensor(ids) if isinstance(ids, np.ndarray) else ids,
+        }
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file and what is wrong with it."""
+
+
+def load_checkpoint(path) -> tuple[RecGrela, Config, np.ndarray | list[str]]:
+    """The model of a checkpoint in float32 and evaluation mode, its config, its item ids.
+
+    `item_ids[j]` is the id of item j + 1. Raises CheckpointError.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        saved = checkpoint["recgrela"]
+        weights = checkpoint["state_dict"]
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: there is no such checkpoint") from None
+    except IsADirectoryError:
+        raise CheckpointError(f"{path} is a folder; name the checkpoint file in it") from None
+    except Exception as error:  # torch.load raises many kinds for a damaged file
+        detail = str(error).partition("\n")[0]
+        raise CheckpointError(f"{path}: not a readable recgrela checkpoint: {detail}") from None
+    config = parse_config(saved["config"])
+    ids = saved["item_ids"]
+    ids = ids.numpy() if isinstance(ids, Tensor) else ids
+    model = RecGrela(config.model, len(ids))
+    model.load_state_dict({k.removeprefix("model."): v for k, v in weights.items()})
+    return model.eval(), config, ids
