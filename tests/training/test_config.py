@@ -1,7 +1,7 @@
 """Settings: what is wrong is named, with the nearest right name."""
 
 import pytest
-from recgrela_train.config import Config, ConfigError, change_config, load_config
+from recgrela_train.config import Config, ConfigError, change_config, describe_settings, load_config
 
 
 def test_defaults_are_valid():
@@ -70,3 +70,9 @@ def test_an_empty_file_is_the_defaults(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot read the config"):
         load_config(tmp_path / "none.yaml", [])
+
+
+def test_every_setting_is_described_and_can_be_set_to_its_default():
+    for key, default, meaning in describe_settings():
+        assert meaning.endswith("."), key
+        assert change_config(Config(), [f"{key}={default}"]) == Config()

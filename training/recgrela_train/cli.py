@@ -1,4 +1,4 @@
-"""The `recgrela-train` command: fit, evaluate, export."""
+"""The `recgrela-train` command: fit, evaluate, export, settings."""
 
 import sys
 from pathlib import Path
@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 app = typer.Typer(
     help="Train causal RecGRELA recommenders and export them for the recgrela engine.",
-    epilog="A first run: [bold]recgrela-train fit --set train.max_epochs=5[/bold]",
-    rich_markup_mode="rich",
+    epilog="A first run: `recgrela-train fit --set train.max_epochs=5`",
+    rich_markup_mode="markdown",
+    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -25,7 +27,8 @@ Settings = Annotated[
         "--set",
         "-s",
         metavar="KEY=VALUE",
-        help="Change one setting, such as [bold]train.learning_rate=0.002[/bold]; may be repeated.",
+        help="Change one setting, such as `train.learning_rate=0.002`; may be repeated. "
+        "`recgrela-train settings` lists them.",
     ),
 ]
 Checkpoint = Annotated[
@@ -53,14 +56,14 @@ def fit(
         bool, typer.Option("--overwrite", help="Delete the run in that folder first.")
     ] = False,
 ) -> None:
-    r"""Train on a data set, stop when validation no longer improves, and measure the result.
+    """Train on a data set, stop when validation no longer improves, and measure the result.
 
     Data: a RecBole .inter file; MovieLens ratings.dat, u.data or ratings.csv; CSV or Parquet with
     named columns; lines of item ids (.txt, .txt.gz), one user a line; or the name ml-100k.
 
-    \b
-    recgrela-train fit --set data.source=ml-100k --output runs/first
-    recgrela-train fit --config training/configs/ml-1m.yaml --resume
+    `recgrela-train fit --config training/configs/demo.yaml --output runs/first`
+
+    `recgrela-train fit --resume --output runs/first --set train.max_epochs=80`
     """
     from .config import ConfigError, load_config
     from .fit import check_folder, config_path, remove_run
@@ -96,10 +99,9 @@ def evaluate(
         typer.Option("--output", "-o", help="Also write the figures to this JSON file."),
     ] = None,
 ) -> None:
-    r"""Measure a checkpoint: HR, NDCG and MRR at 5, 10 and 20, full ranking, both read-outs.
+    """Measure a checkpoint: HR, NDCG and MRR at 5, 10 and 20, full ranking, both read-outs.
 
-    \b
-    recgrela-train evaluate runs/first --set evaluate.mask_seen=true
+    `recgrela-train evaluate runs/first --set evaluate.mask_seen=true`
     """
     from .config import change_config
     from .module import load_checkpoint
@@ -115,16 +117,15 @@ def export(
     checkpoint: Checkpoint,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file to write [RUN/model.safetensors]."),
+        typer.Option("--output", "-o", help="The file to write; without it RUN/model.safetensors."),
     ] = None,
     table: Annotated[
         str, typer.Option(help="Type of the catalogue's table: f32, or f16 at half the size.")
     ] = "f32",
 ) -> None:
-    r"""Write one file for the engine, and replay it there if `recgrela` is installed.
+    """Write one file for the engine, and replay it there if `recgrela` is installed.
 
-    \b
-    recgrela-train export runs/first --table f16
+    `recgrela-train export runs/first --table f16`
     """
     from .export import export_model, verify
     from .module import load_checkpoint
@@ -139,6 +140,17 @@ def export(
         f"wrote {target}, {size / 2**20:.2f} MiB, {model.num_items:,} items", highlight=False
     )
     console.print(verify(target), highlight=False)
+
+
+@app.command("settings")
+def list_settings() -> None:
+    """List every setting with its default, for YAML files and `--set`."""
+    from .config import describe_settings
+
+    table = Table("key", "default", "meaning", box=None, pad_edge=False)
+    for key, default, meaning in describe_settings():
+        table.add_row(key, str(default), escape(" ".join(meaning.split())))
+    console.print(table)
 
 
 def _checkpoint_path(path: Path) -> Path:

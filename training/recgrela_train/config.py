@@ -45,19 +45,27 @@ class ModelConfig(_Section):
     """The architecture. The switches that are off in the paper's ablations are here too."""
 
     hidden_size: int = Field(64, ge=8, le=4096, multiple_of=8)
+    """D, the size of an item's vector and of the hidden vector."""
     num_heads: int = Field(4, ge=1)
     """Heads of the attention; equal to hidden_size it is Hydra attention."""
     num_layers: int = Field(2, ge=1, le=64)
+    """L, the number of blocks."""
     dropout: float = Field(0.2, ge=0, lt=1)
+    """Share of the numbers left out, in the embedding and the feed-forward parts."""
     drop_path: float = Field(0.1, ge=0, lt=1)
+    """Share of the rows for which a block's attention is left out."""
     gate: bool = True
+    """SiLU gate on the mixed values."""
     local_conv: bool = True
+    """Causal convolution over the last four values."""
     positions: Literal["rotary", "learned", "none"] = "rotary"
+    """How the order of events enters; the paper's choice is rotary."""
     max_positions: int = Field(200, ge=1)
     """Rows of the learned position table; later positions use its last row."""
     decay: Literal["learned", "none"] = "learned"
     """Forgetting of the running sums: one learned factor a head, or none as in the paper."""
     final_norm: bool = True
+    """LayerNorm after the last block."""
 
     @property
     def inner_size(self) -> int:
@@ -83,17 +91,21 @@ class TrainConfig(_Section):
     batch_size: int = Field(32, ge=1)
     """Windows a step."""
     learning_rate: float = Field(1e-3, gt=0)
+    """Of AdamW, after the warm-up."""
     weight_decay: float = Field(0.0, ge=0)
+    """Of matrices; vectors have none."""
     warmup_steps: int = Field(0, ge=0)
+    """Steps in which the learning rate rises from 0."""
     gradient_clip: float = Field(1.0, ge=0)
     """Largest gradient norm; 0 is no limit."""
     max_epochs: int = Field(100, ge=1)
+    """Epochs at most."""
     patience: int = Field(10, ge=1)
     """Stop after so many epochs without a better validation NDCG@10."""
     accelerator: str = "auto"
-    """Lightning's accelerator: auto, cpu, gpu, ..."""
-    devices: int | Literal["auto"] = "auto"
+    """Device, as Lightning names it: auto, cpu, gpu, mps."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Number format of the matrix products; the running sums stay float32."""
 
 
 class EvaluateConfig(_Section):
@@ -104,12 +116,14 @@ class EvaluateConfig(_Section):
     mask_seen: bool = False
     """Leave items of the user's history out of the ranking."""
     batch_size: int = Field(128, ge=1)
+    """Users ranked at a time; it changes nothing but memory."""
 
 
 class Config(_Section):
     """A whole run."""
 
     seed: int = Field(42, ge=0)
+    """Of weights, batches, dropout, and the order of events with equal times."""
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
@@ -127,6 +141,18 @@ def load_config(path: Path | None, settings: list[str]) -> Config:
 def change_config(config: Config, settings: list[str]) -> Config:
     """The config with some settings changed, as `load_config` does."""
     return _with_settings(config.model_dump(), settings)
+
+
+def describe_settings() -> list[tuple[str, object, str]]:
+    """Every setting: its key, its default and what it means."""
+    rows = []
+    for name, field in Config.model_fields.items():
+        if isinstance(field.default, _Section):
+            fields = type(field.default).model_fields
+            rows += [(f"{name}.{key}", f.default, f.description or "") for key, f in fields.items()]
+        else:
+            rows.append((name, field.default, field.description or ""))
+    return rows
 
 
 def parse_config(values: dict) -> Config:
@@ -188,9 +214,4 @@ def _explain(error: dict) -> str:
 
 
 def _known_keys() -> list[str]:
-    keys = []
-    for name, field in Config.model_fields.items():
-        keys.append(name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            keys += [f"{name}.{inner}" for inner in field.annotation.model_fields]
-    return keys
+    return [*Config.model_fields, *(key for key, _, _ in describe_settings() if "." in key)]

@@ -29,18 +29,21 @@ def rank_targets(
     model: RecGrela, batch: EvaluationBatch, readout: str, settings: EvaluateConfig
 ) -> np.ndarray:
     """Rank of each user's held-out item, [B]. The model is to be in evaluation mode."""
-    hidden = _last_hidden(model, batch, settings.window if readout == "window" else None)
+    hidden = last_hidden(model, batch, settings.window if readout == "window" else None)
     seen = _seen(batch, model.num_items).to(hidden.device) if settings.mask_seen else None
     targets = batch.targets.to(hidden.device) - 1
     return ranks(model.scores(hidden).float(), targets, seen).cpu().numpy()
 
 
-def _last_hidden(model: RecGrela, batch: EvaluationBatch, window: int | None) -> Tensor:
-    """Hidden vector after each user's last event, [B, D]."""
+@torch.inference_mode()
+def last_hidden(
+    model: RecGrela, batch: EvaluationBatch, window: int | None = None, form: str = "chunked"
+) -> Tensor:
+    """Hidden vector after each user's last event, [B, D]: of the last `window` events, or all."""
     pieces = batch.chunks(PIECE) if window is None else [batch.last(window)]
     state, last = None, None
     for piece in pieces:
-        hidden, state = model(piece.to(model.embedding.weight.device), state)
+        hidden, state = model(piece.to(model.embedding.weight.device), state, form)
         events = (piece != 0).sum(1).to(hidden.device)
         at = (events - 1).clamp(min=0)[:, None, None].expand(-1, 1, hidden.shape[-1])
         here = hidden.gather(1, at).squeeze(1)

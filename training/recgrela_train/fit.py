@@ -98,6 +98,16 @@ class EpochReport(Callback):
         )
 
 
+class ProgressBar(RichProgressBar):
+    """Lightning's bar, without its version of the log folder."""
+
+    def get_metrics(self, trainer, module) -> dict:
+        """What stands behind the bar: the loss."""
+        metrics = super().get_metrics(trainer, module)
+        metrics.pop("v_num", None)
+        return metrics
+
+
 def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: Console) -> Path:
     """Train until validation no longer improves; returns the best checkpoint's path.
 
@@ -121,10 +131,10 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
         checkpoints,
     ]
     if console.is_terminal:
-        callbacks.append(RichProgressBar(leave=False))
+        callbacks.append(ProgressBar(leave=False))
     trainer = lightning.Trainer(
         accelerator=config.train.accelerator,
-        devices=config.train.devices,
+        devices=1,  # the batches of an epoch are not yet shared out among processes
         precision=config.train.precision,
         max_epochs=config.train.max_epochs,
         gradient_clip_val=config.train.gradient_clip or None,

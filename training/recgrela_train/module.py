@@ -64,6 +64,7 @@ class TrainingModule(lightning.LightningModule):
         logits = self.model.scores(hidden[valid])
         loss = torch.nn.functional.cross_entropy(logits.float(), batch["targets"][valid] - 1)
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=int(valid.sum()))
+        self.log("loss", loss, prog_bar=True, logger=False)
         return loss
 
     def validation_step(self, batch: EvaluationBatch, _index: int) -> None:
