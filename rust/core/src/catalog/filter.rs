@@ -1,0 +1,47 @@
+//! Which items may be recommended.
+
+/// Which items [`Session::top_k`](crate::Session::top_k) may return. The lists may be in any order
+/// and hold an item more than once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter<'a> {
+    /// Leave out what the session has seen.
+    pub exclude_seen: bool,
+    /// Only these, where given. Only their part of the catalogue is then scored.
+    pub allow: Option<&'a [u32]>,
+    /// None of these.
+    pub deny: &'a [u32],
+}
+
+impl<'a> Filter<'a> {
+    /// Every item that the session has not seen.
+    pub const fn unseen() -> Self {
+        Self { exclude_seen: true, allow: None, deny: &[] }
+    }
+
+    /// Every item of the lists.
+    pub(crate) fn items(&self) -> impl Iterator<Item = u32> + 'a {
+        self.allow.unwrap_or_default().iter().chain(self.deny).copied()
+    }
+}
+
+/// A sorted list that is asked for ascending items only, so each question moves on from the last.
+pub(super) struct Excluded<'a> {
+    rest: &'a [u32],
+}
+
+impl<'a> Excluded<'a> {
+    pub(super) fn new(sorted: &'a [u32]) -> Self {
+        Self { rest: sorted }
+    }
+
+    /// Whether the list has the item, which is not smaller than any asked for before.
+    pub(super) fn contains(&mut self, item: u32) -> bool {
+        while let Some((&first, rest)) = self.rest.split_first() {
+            if first >= item {
+                return first == item;
+            }
+            self.rest = rest;
+        }
+        false
+    }
+}

@@ -1,0 +1,95 @@
+//! The architecture, as the model file states it.
+
+use serde::Deserialize;
+
+use crate::{Error, Result};
+
+/// How the order of events enters the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Positions {
+    /// Queries and keys are turned by an angle that grows with the position.
+    Rotary,
+    /// An embedding of the position is added to that of the item.
+    Learned,
+    /// Only through the decay and the convolution.
+    None,
+}
+
+/// The architecture of a model. A key that is not here is refused: it could change the function.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Config {
+    /// D, the size of the hidden vector: a multiple of 8, at most 4096.
+    pub hidden_size: usize,
+    /// H, the number of attention heads; it divides D.
+    pub num_heads: usize,
+    /// L, the number of blocks: 1 to 64.
+    pub num_layers: usize,
+    /// F, the inner size of the feed-forward part: a multiple of 8.
+    pub inner_size: usize,
+    /// N, the number of items: at least 1, below 2^31.
+    pub num_items: usize,
+    /// Whether the mixed values are gated.
+    pub gate: bool,
+    /// Whether a causal convolution over the last four values is added.
+    pub local_conv: bool,
+    /// How the order of events enters.
+    pub positions: Positions,
+    /// Whether there is a LayerNorm after the last block.
+    pub final_norm: bool,
+}
+
+impl Config {
+    /// Reads and checks the text of `recgrela.config`.
+    pub(crate) fn from_json(text: &str) -> Result<Self> {
+        let config: Self =
+            serde_json::from_str(text).map_err(|error| Error::Config(error.to_string()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        let d = self.hidden_size;
+        let rules = [
+            ("hidden_size", d, "a multiple of 8 from 8 to 4096", eights(d) && d <= 4096),
+            (
+                "num_heads",
+                self.num_heads,
+                "a divisor of hidden_size",
+                self.num_heads > 0 && d.is_multiple_of(self.num_heads),
+            ),
+            ("num_layers", self.num_layers, "1 to 64", (1..=64).contains(&self.num_layers)),
+            ("inner_size", self.inner_size, "a multiple of 8, at least 8", eights(self.inner_size)),
+            ("num_items", self.num_items, "1 to 2^31 - 1", (1..1 << 31).contains(&self.num_items)),
+        ];
+        match rules.into_iter().find(|(.., holds)| !holds) {
+            None => Ok(()),
+            Some((key, found, expected, _)) => {
+                Err(Error::Config(format!("`{key}`: found {found}, expected {expected}")))
+            }
+        }
+    }
+
+    /// d, the size of a head.
+    pub(crate) fn head_size(&self) -> usize {
+        self.hidden_size / self.num_heads
+    }
+
+    /// Numbers in one block's part of a session's state: S, z and the last three values.
+    pub(crate) fn block_state_len(&self) -> usize {
+        let conv = if self.local_conv { crate::kernels::CONV_HISTORY } else { 0 };
+        self.hidden_size * (self.head_size() + 1 + conv)
+    }
+
+    /// Numbers in a session's recurrent state.
+    pub(crate) fn state_len(&self) -> usize {
+        self.num_layers * self.block_state_len()
+    }
+}
+
+fn eights(n: usize) -> bool {
+    n > 0 && n.is_multiple_of(8)
+}

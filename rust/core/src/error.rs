@@ -1,0 +1,164 @@
+//! Everything that can go wrong, in one place.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::Fingerprint;
+
+/// The result of an operation of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a file, a snapshot or a request was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file could not be opened, mapped or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The bytes are not a safetensors file.
+    #[error("not a safetensors file: {0}")]
+    Header(String),
+    /// An entry of the header's metadata is missing or malformed.
+    #[error("metadata `{key}`: found {found}, expected {expected}")]
+    Metadata {
+        /// The entry's key.
+        key: &'static str,
+        /// What is there.
+        found: String,
+        /// What should be.
+        expected: &'static str,
+    },
+    /// The architecture in `recgrela.config` cannot be read or is out of range.
+    #[error("metadata `recgrela.config`: {0}")]
+    Config(String),
+    /// A tensor that the config calls for is not in the file.
+    #[error("tensor `{0}` is missing")]
+    MissingTensor(String),
+    /// A tensor that the config does not call for is in the file.
+    #[error("tensor `{0}` is unknown: this config does not call for it")]
+    UnexpectedTensor(String),
+    /// A tensor has the wrong element type.
+    #[error("tensor `{name}`: found dtype {found}, expected {expected}")]
+    Dtype {
+        /// The tensor.
+        name: String,
+        /// Its element type.
+        found: String,
+        /// The element type of the format.
+        expected: &'static str,
+    },
+    /// A tensor has the wrong shape.
+    #[error("tensor `{name}`: found shape {found:?}, expected {expected}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape that the config calls for.
+        expected: String,
+    },
+    /// A tensor holds a value that the format forbids.
+    #[error("tensor `{name}`, element {index}: found {found}, expected {expected}")]
+    Value {
+        /// The tensor.
+        name: String,
+        /// The element, counted from the start of the tensor.
+        index: usize,
+        /// Its value.
+        found: String,
+        /// What the format allows.
+        expected: &'static str,
+    },
+    /// The instruction set asked for does not exist or does not run on this CPU.
+    #[error("instruction set: found `{found}`, expected one of those available here: {available}")]
+    Isa {
+        /// What was asked for.
+        found: String,
+        /// What there is, the best first.
+        available: String,
+    },
+    /// The tensors are not those that the fingerprint was taken of.
+    #[error("fingerprint of the tensors: found {found}, expected {expected}")]
+    FingerprintMismatch {
+        /// The fingerprint of what the file holds.
+        found: Fingerprint,
+        /// The fingerprint that the file states.
+        expected: Fingerprint,
+    },
+    /// A self-test score came out differently.
+    #[error("self-test sequence {sequence}, item {item}: found score {found}, expected {expected}")]
+    SelfTest {
+        /// The sequence.
+        sequence: usize,
+        /// The item index that was scored.
+        item: u32,
+        /// The score computed here.
+        found: f32,
+        /// The score in the file.
+        expected: f32,
+    },
+    /// A session was asked to score before it had seen anything.
+    #[error("the session has no events: append at least one item before scoring")]
+    NoEvents,
+    /// An item index is past the catalogue.
+    #[error("item index: found {found}, expected less than {num_items}")]
+    ItemOutOfRange {
+        /// The item index.
+        found: u32,
+        /// The number of items in the model.
+        num_items: usize,
+    },
+    /// A buffer for scores does not fit the list of items.
+    #[error("buffer of scores: found length {found}, expected {expected}")]
+    BufferLength {
+        /// The buffer's length.
+        found: usize,
+        /// The number of items to score.
+        expected: usize,
+    },
+    /// The snapshot does not begin as a snapshot does.
+    #[error("snapshot: found another beginning, expected the magic `RGRLSESS`")]
+    SnapshotMagic,
+    /// The snapshot's version is not one that this crate reads.
+    #[error("snapshot: found version {found}, expected {expected}")]
+    SnapshotVersion {
+        /// The snapshot's version.
+        found: u32,
+        /// The version that this crate writes.
+        expected: u32,
+    },
+    /// The snapshot was taken of a session on another model.
+    #[error("snapshot: found model {found}, expected {expected}")]
+    SnapshotModel {
+        /// The fingerprint in the snapshot.
+        found: Fingerprint,
+        /// The fingerprint of the session's model.
+        expected: Fingerprint,
+    },
+    /// A size in the snapshot, or the snapshot's own, is wrong.
+    #[error("snapshot: found {found} {what}, expected {expected}")]
+    SnapshotSize {
+        /// What was counted.
+        what: &'static str,
+        /// The count found.
+        found: u64,
+        /// The count that the model or the header calls for.
+        expected: String,
+    },
+    /// The snapshot was damaged.
+    #[error("snapshot: the checksum does not match, it was damaged or cut")]
+    SnapshotChecksum,
+    /// The snapshot holds a value that no session has.
+    #[error("snapshot: found {found}, expected {expected}")]
+    SnapshotValue {
+        /// The value and where it is.
+        found: String,
+        /// What is allowed there.
+        expected: &'static str,
+    },
+}

@@ -1,0 +1,148 @@
+//! One event of gated rotary-enhanced linear attention, without the gate.
+//!
+//! S is laid out `[d, D]`: row i, column h * d + j is S of head h at (i, j). A vector of columns
+//! lies in one head where d is a multiple of eight; otherwise its lanes may belong to several, and
+//! the keys and queries of their heads are gathered.
+
+use super::{lanes, lanes_mut};
+use crate::simd::{LANES, Simd, Vector};
+
+/// Added to the normaliser.
+const EPSILON: f32 = 1e-6;
+
+/// What one event brings to the attention of one block; every slice has D numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct Event<'a> {
+    /// After the feature map.
+    pub(crate) query: &'a [f32],
+    /// After the feature map.
+    pub(crate) key: &'a [f32],
+    /// The query, rotated where the model rotates.
+    pub(crate) query_rotated: &'a [f32],
+    /// The key, rotated where the model rotates.
+    pub(crate) key_rotated: &'a [f32],
+    /// The value.
+    pub(crate) value: &'a [f32],
+    /// The decay of each column's head.
+    pub(crate) decay: &'a [f32],
+    /// d
+    pub(crate) head_size: usize,
+}
+
+impl Event<'_> {
+    /// S = gamma S + k~ v^T;  z = gamma z + k;  out = (q~^T S) / (q . z + epsilon)
+    #[inline(always)]
+    pub(crate) fn attend<S: Simd>(self, simd: S, s: &mut [f32], z: &mut [f32], out: &mut [f32]) {
+        let new = lanes(self.key).iter().zip(lanes(self.decay));
+        for (z, (key, decay)) in lanes_mut(z).iter_mut().zip(new) {
+            (simd.load(decay) * simd.load(z) + simd.load(key)).store(z);
+        }
+        self.normalisers(simd, z, out);
+        if self.head_size.is_multiple_of(LANES) {
+            self.all_columns::<S, true>(simd, s, out);
+        } else {
+            self.all_columns::<S, false>(simd, s, out);
+        }
+    }
+
+    /// out = q . z + epsilon of each column's head
+    #[inline(always)]
+    fn normalisers<S: Simd>(&self, simd: S, z: &[f32], out: &mut [f32]) {
+        let heads = self.query.chunks_exact(self.head_size).zip(z.chunks_exact(self.head_size));
+        for ((query, z), out) in heads.zip(out.chunks_exact_mut(self.head_size)) {
+            out.fill(dot(simd, query, z) + EPSILON);
+        }
+    }
+
+    /// Updates S and divides by the normalisers in `out`, several vectors of columns at a time.
+    #[inline(always)]
+    fn all_columns<S: Simd, const WHOLE: bool>(&self, simd: S, s: &mut [f32], out: &mut [f32]) {
+        let vectors = self.value.len() / LANES;
+        let mut first = 0;
+        while first + 4 <= vectors {
+            self.columns::<S, WHOLE, 4>(simd, first, s, out);
+            first += 4;
+        }
+        while first < vectors {
+            self.columns::<S, WHOLE, 1>(simd, first, s, out);
+            first += 1;
+        }
+    }
+
+    /// The same for the W vectors of columns from vector `first` on.
+    #[inline(always)]
+    fn columns<S: Simd, const WHOLE: bool, const W: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        s: &mut [f32],
+        out: &mut [f32],
+    ) {
+        let zero = simd.splat(0.0);
+        let (mut value, mut decay, mut sum) = ([zero; W], [zero; W], [zero; W]);
+        let mut heads = [[0; LANES]; W];
+        for w in 0..W {
+            value[w] = simd.load(&lanes(self.value)[first + w]);
+            decay[w] = simd.load(&lanes(self.decay)[first + w]);
+            for (l, head) in heads[w].iter_mut().enumerate() {
+                let column = (first + w) * LANES + l;
+                *head = column - column % self.head_size;
+            }
+        }
+        for (i, row) in s.chunks_exact_mut(self.value.len()).enumerate() {
+            let cells = &mut lanes_mut(row)[first..first + W];
+            for w in 0..W {
+                let key = per_head::<S, WHOLE>(simd, self.key_rotated, &heads[w], i);
+                let query = per_head::<S, WHOLE>(simd, self.query_rotated, &heads[w], i);
+                let cell = decay[w] * simd.load(&cells[w]) + key * value[w];
+                cell.store(&mut cells[w]);
+                sum[w] = sum[w] + query * cell;
+            }
+        }
+        let out = &mut lanes_mut(out)[first..first + W];
+        for (sum, out) in sum.into_iter().zip(out) {
+            (sum / simd.load(out)).store(out);
+        }
+    }
+}
+
+/// Element i of each lane's head, where `heads` has the first column of each lane's head. WHOLE
+/// says that all lanes share one.
+#[inline(always)]
+fn per_head<S: Simd, const WHOLE: bool>(
+    simd: S,
+    x: &[f32],
+    heads: &[usize; LANES],
+    i: usize,
+) -> S::Vector {
+    if WHOLE {
+        return simd.splat(x[heads[0] + i]);
+    }
+    let mut gathered = [0.0; LANES];
+    for (to, head) in gathered.iter_mut().zip(heads) {
+        *to = x[head + i];
+    }
+    simd.load(&gathered)
+}
+
+/// x . y in eight lanes and one tree; a last part chunk is filled up with zeros.
+#[inline(always)]
+pub(crate) fn dot<S: Simd>(simd: S, x: &[f32], y: &[f32]) -> f32 {
+    let (x_whole, x_rest) = x.as_chunks::<LANES>();
+    let (y_whole, y_rest) = y.as_chunks::<LANES>();
+    let mut sum = simd.splat(0.0);
+    for (x, y) in x_whole.iter().zip(y_whole) {
+        sum = sum + simd.load(x) * simd.load(y);
+    }
+    if !x_rest.is_empty() {
+        sum = sum + simd.load(&filled(x_rest)) * simd.load(&filled(y_rest));
+    }
+    sum.sum()
+}
+
+#[inline(always)]
+fn filled(part: &[f32]) -> [f32; LANES] {
+    let mut whole = [0.0; LANES];
+    whole[..part.len()].copy_from_slice(part);
+    whole
+}

@@ -1,0 +1,51 @@
+//! The arithmetic of the model, each piece once, over [`crate::simd`].
+//!
+//! Slices whose length is a multiple of eight are processed as eight-lane chunks; the config
+//! guarantees it for D, F and everything made of them.
+
+pub(crate) mod activation;
+pub(crate) mod attention;
+pub(crate) mod conv;
+pub(crate) mod linear;
+pub(crate) mod norm;
+pub(crate) mod rotary;
+pub(crate) mod scan;
+#[cfg(test)]
+mod tests;
+
+use crate::simd::{LANES, Simd, Vector};
+
+/// Earlier values that the convolution looks back on.
+pub(crate) const CONV_HISTORY: usize = 3;
+
+/// The slice in chunks of eight.
+#[inline(always)]
+pub(crate) fn lanes<T>(x: &[T]) -> &[[T; LANES]] {
+    let (chunks, rest) = x.as_chunks();
+    debug_assert!(rest.is_empty());
+    chunks
+}
+
+/// The slice in chunks of eight, to write to.
+#[inline(always)]
+pub(crate) fn lanes_mut<T>(x: &mut [T]) -> &mut [[T; LANES]] {
+    let (chunks, rest) = x.as_chunks_mut();
+    debug_assert!(rest.is_empty());
+    chunks
+}
+
+/// x += y
+#[inline(always)]
+pub(crate) fn add_assign<S: Simd>(simd: S, x: &mut [f32], y: &[f32]) {
+    for (x, y) in lanes_mut(x).iter_mut().zip(lanes(y)) {
+        (simd.load(x) + simd.load(y)).store(x);
+    }
+}
+
+/// x *= y
+#[inline(always)]
+pub(crate) fn mul_assign<S: Simd>(simd: S, x: &mut [f32], y: &[f32]) {
+    for (x, y) in lanes_mut(x).iter_mut().zip(lanes(y)) {
+        (simd.load(x) * simd.load(y)).store(x);
+    }
+}

@@ -1,0 +1,39 @@
+//! LayerNorm.
+
+use super::{lanes, lanes_mut};
+use crate::aligned::AlignedBuf;
+use crate::simd::{Simd, Vector};
+
+/// Added to the variance.
+const EPSILON: f32 = 1e-12;
+
+/// The weights of one LayerNorm.
+#[derive(Debug)]
+pub(crate) struct Norm {
+    pub(crate) weight: AlignedBuf,
+    pub(crate) bias: AlignedBuf,
+}
+
+impl Norm {
+    /// out = (x - mean) / sqrt(variance + epsilon) * weight + bias
+    #[inline(always)]
+    pub(crate) fn apply<S: Simd>(&self, simd: S, x: &[f32], out: &mut [f32]) {
+        let count = x.len() as f32;
+        let mut sum = simd.splat(0.0);
+        for x in lanes(x) {
+            sum = sum + simd.load(x);
+        }
+        let mean = simd.splat(sum.sum() / count);
+        let mut squares = simd.splat(0.0);
+        for x in lanes(x) {
+            let centred = simd.load(x) - mean;
+            squares = squares + centred * centred;
+        }
+        let scale = simd.splat(1.0 / (squares.sum() / count + EPSILON).sqrt());
+        let parameters = lanes(&self.weight).iter().zip(lanes(&self.bias));
+        for ((x, out), (weight, bias)) in lanes(x).iter().zip(lanes_mut(out)).zip(parameters) {
+            let normal = (simd.load(x) - mean) * scale;
+            (normal * simd.load(weight) + simd.load(bias)).store(out);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The rotation of queries and keys by their position.
+//!
+//! The angle is a number of turns, computed and reduced in f64: a position far beyond any that
+//! training saw is as exact as the first. Sine and cosine are our own, so that they are the same
+//! on every platform.
+
+use super::{lanes, lanes_mut};
+use crate::simd::{Simd, Vector};
+
+/// The odd terms of sin(pi / 2 r) from r^13 down to r.
+const SIN: [f64; 7] = [
+    5.692172921967927e-8,
+    -3.598843235212085e-6,
+    1.6044118478735983e-4,
+    -4.681754135318688e-3,
+    7.969262624616705e-2,
+    -6.459640975062463e-1,
+    std::f64::consts::FRAC_PI_2,
+];
+
+/// The even terms of cos(pi / 2 r) from r^14 down to 1.
+const COS: [f64; 8] = [
+    -6.386603083791852e-9,
+    4.710874778818172e-7,
+    -2.5202042373060607e-5,
+    9.192602748394266e-4,
+    -2.0863480763352963e-2,
+    2.5366950790104803e-1,
+    -1.2337005501361697,
+    1.0,
+];
+
+/// Sine and cosine of an angle in turns. At most 0.501 ULP of f32, relative to the reduced angle.
+pub(crate) fn sin_cos(turns: f64) -> (f32, f32) {
+    // In quarter turns: `quarter` says which, `r` is what is left, in [-1/2, 1/2]. The reduction
+    // is exact.
+    let quarters = (turns - turns.floor()) * 4.0;
+    let quarter = (quarters + 0.5).floor();
+    let r = quarters - quarter;
+    let squared = r * r;
+    let sin = (r * horner(squared, &SIN)) as f32;
+    let cos = horner(squared, &COS) as f32;
+    match quarter as u8 % 4 {
+        0 => (sin, cos),
+        1 => (cos, -sin),
+        2 => (-sin, -cos),
+        _ => (-cos, sin),
+    }
+}
+
+fn horner(x: f64, coefficients: &[f64]) -> f64 {
+    coefficients.iter().fold(0.0, |sum, c| sum * x + c)
+}
+
+/// The rotation at a position, of pairs (2i, 2i + 1): [`rotate`] wants each cosine twice, and each
+/// sine twice with opposite signs.
+pub(crate) fn fill(position: u64, frequency: &[f64], cos: &mut [f32], sin: &mut [f32]) {
+    let (cos, _) = cos.as_chunks_mut::<2>();
+    let (sin, _) = sin.as_chunks_mut::<2>();
+    for ((&frequency, cos), sin) in frequency.iter().zip(cos).zip(sin) {
+        let (s, c) = sin_cos(position as f64 * frequency);
+        *cos = [c, c];
+        *sin = [-s, s];
+    }
+}
+
+/// out = x with each pair (a, b) turned: (a cos - b sin, b cos + a sin)
+#[inline(always)]
+pub(crate) fn rotate<S: Simd>(simd: S, x: &[f32], cos: &[f32], sin: &[f32], out: &mut [f32]) {
+    let by = lanes(cos).iter().zip(lanes(sin));
+    for ((x, out), (cos, sin)) in lanes(x).iter().zip(lanes_mut(out)).zip(by) {
+        let x = simd.load(x);
+        (x * simd.load(cos) + x.swap_pairs() * simd.load(sin)).store(out);
+    }
+}

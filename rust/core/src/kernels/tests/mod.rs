@@ -1,0 +1,71 @@
+//! Every kernel on every instruction set, against a naive f64 loop.
+
+mod activation;
+mod naive;
+mod rotary;
+
+use crate::simd::{Backend, Isa};
+
+/// Runs one kernel with every instruction set, from copies of the same buffer; asserts that all
+/// leave the same bits and gives back the numbers. The kernel is an expression over `simd` and the
+/// buffer, with its captures named.
+macro_rules! on_every_isa {
+    (|$simd:ident, $buffer:ident $(, $capture:ident: $type:ty)*| $start:expr => $body:expr) => {{
+        struct Run<'a> {
+            buffer: Vec<f32>,
+            $($capture: &'a $type,)*
+        }
+        impl $crate::simd::Kernel for Run<'_> {
+            type Output = Vec<f32>;
+
+            #[inline(always)]
+            fn run<S: $crate::simd::Simd>(self, $simd: S) -> Vec<f32> {
+                let Self { buffer: mut $buffer, $($capture),* } = self;
+                $body;
+                $buffer
+            }
+        }
+        let start: Vec<f32> = $start;
+        let mut results = $crate::kernels::tests::backends().map(|backend| {
+            backend.run(Run { buffer: start.clone(), $($capture: &$capture,)* })
+        });
+        let first = results.next().unwrap();
+        for result in results {
+            assert_eq!($crate::kernels::tests::bits(&result), $crate::kernels::tests::bits(&first));
+        }
+        first
+    }};
+}
+use on_every_isa;
+
+fn backends() -> impl Iterator<Item = Backend> {
+    Isa::available().map(|isa| Backend::choose(Some(isa)).unwrap())
+}
+
+fn bits(numbers: &[f32]) -> Vec<u32> {
+    numbers.iter().map(|x| x.to_bits()).collect()
+}
+
+/// Numbers in [-2, 2) that depend on `seed` and have no pattern.
+fn noise(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(97);
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 22) as f32 - 2.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// Asserts that the numbers are those of the f64 loop, up to rounding.
+fn assert_close(found: &[f32], expected: &[f64], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(1.0, |largest: f64, x| largest.max(x.abs()));
+    for (at, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+        let apart = (f64::from(found) - expected).abs();
+        assert!(apart <= 2e-6 * largest, "{what} at {at}: {found} for {expected}");
+    }
+}
+
+fn wide(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|&x| f64::from(x)).collect()
+}

@@ -1,0 +1,193 @@
+//! Norm, linear, attention, convolution and scan, at every permitted shape around the lane count.
+
+use half::f16;
+
+use super::{assert_close, noise, on_every_isa, wide};
+use crate::kernels::attention::{Event, dot};
+use crate::kernels::conv::Conv;
+use crate::kernels::linear::Linear;
+use crate::kernels::norm::Norm;
+use crate::kernels::scan::{BLOCK, Row, block_scores};
+use crate::kernels::{add_assign, lanes_mut, mul_assign};
+use crate::simd::{LANES, Vector};
+
+/// Permitted sizes: around one, two and eight vectors, and past the widest panel.
+const SIZES: [usize; 9] = [8, 16, 24, 32, 40, 64, 72, 120, 136];
+
+#[test]
+fn dot_at_every_length() {
+    for length in 0..=2 * LANES + 1 {
+        let (x, y) = (noise(length, 1), noise(length, 2));
+        let found = on_every_isa!(|simd, out, x: Vec<f32>, y: Vec<f32>|
+            vec![0.0] => out[0] = dot(simd, x, y));
+        let expected = wide(&x).iter().zip(wide(&y)).map(|(x, y)| x * y).sum();
+        assert_close(&found, &[expected], "dot");
+    }
+}
+
+#[test]
+fn elementwise() {
+    for size in SIZES {
+        let (x, y) = (noise(size, 1), noise(size, 2));
+        let pairs = || wide(&x).into_iter().zip(wide(&y));
+        let found =
+            on_every_isa!(|simd, out, y: Vec<f32>| x.clone() => add_assign(simd, &mut out, y));
+        assert_close(&found, &pairs().map(|(x, y)| x + y).collect::<Vec<_>>(), "add");
+        let found =
+            on_every_isa!(|simd, out, y: Vec<f32>| x.clone() => mul_assign(simd, &mut out, y));
+        assert_close(&found, &pairs().map(|(x, y)| x * y).collect::<Vec<_>>(), "mul");
+    }
+}
+
+#[test]
+fn layer_norm() {
+    for size in SIZES {
+        let x = noise(size, 1);
+        let (weight, bias) = (noise(size, 2), noise(size, 3));
+        let norm = Norm { weight: weight.clone().into(), bias: bias.clone().into() };
+        let found = on_every_isa!(|simd, out, norm: Norm, x: Vec<f32>|
+            vec![0.0; size] => norm.apply(simd, x, &mut out));
+        let (x, n) = (wide(&x), size as f64);
+        let mean = x.iter().sum::<f64>() / n;
+        let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+        let one = |i: usize| {
+            (x[i] - mean) / (variance + 1e-12).sqrt() * f64::from(weight[i]) + f64::from(bias[i])
+        };
+        assert_close(&found, &(0..size).map(one).collect::<Vec<_>>(), "norm");
+    }
+}
+
+#[test]
+fn layer_norm_of_equal_numbers_is_the_bias() {
+    let norm = Norm { weight: noise(16, 2).into(), bias: noise(16, 3).into() };
+    let x = vec![0.75; 16];
+    let found = on_every_isa!(|simd, out, norm: Norm, x: Vec<f32>|
+        vec![0.0; 16] => norm.apply(simd, x, &mut out));
+    assert_eq!(found, noise(16, 3));
+}
+
+#[test]
+fn linear() {
+    for inputs in [8, 24, 64] {
+        for outputs in SIZES {
+            let part =
+                |outputs: usize, seed| (noise(inputs * outputs, seed), noise(outputs, seed + 1));
+            let parts = [part(outputs, 1), part(24, 3)];
+            let x = noise(inputs, 5);
+            let linear = Linear::new(&parts);
+            let found = on_every_isa!(|simd, out, linear: Linear, x: Vec<f32>|
+                vec![0.0; outputs + 24] => linear.apply(simd, x, &mut out));
+            let mut expected = vec![];
+            for (weight, bias) in &parts {
+                let n = bias.len();
+                expected.extend((0..n).map(|j| {
+                    let products =
+                        (0..inputs).map(|i| f64::from(x[i]) * f64::from(weight[i * n + j]));
+                    f64::from(bias[j]) + products.sum::<f64>()
+                }));
+            }
+            assert_close(&found, &expected, "linear");
+        }
+    }
+}
+
+#[test]
+fn attention() {
+    for (size, head_size) in
+        [(8, 1), (8, 8), (8, 2), (16, 16), (24, 3), (24, 12), (40, 8), (40, 20), (72, 24), (72, 72)]
+    {
+        let positive =
+            |seed| noise(size, seed).into_iter().map(|x| x.abs() + 0.1).collect::<Vec<_>>();
+        let (query, key, value) = (positive(1), positive(2), noise(size, 3));
+        let (query_rotated, key_rotated) = (noise(size, 4), noise(size, 5));
+        let decay: Vec<_> = (0..size).map(|c| 1.0 - (c / head_size) as f32 / 100.0).collect();
+        let event = Event {
+            query: &query,
+            key: &key,
+            query_rotated: &query_rotated,
+            key_rotated: &key_rotated,
+            value: &value,
+            decay: &decay,
+            head_size,
+        };
+        let z_start: Vec<_> = noise(size, 6).into_iter().map(f32::abs).collect();
+        let start = [noise(size * head_size, 7), z_start, vec![0.0; size]].concat();
+        let found = on_every_isa!(|simd, all, event: Event<'a>| start.clone() => {
+            let (s, rest) = all.split_at_mut(event.value.len() * event.head_size);
+            let (z, out) = rest.split_at_mut(event.value.len());
+            event.attend(simd, s, z, out);
+        });
+
+        let mut all = wide(&start);
+        let (s, rest) = all.split_at_mut(size * head_size);
+        let (z, out) = rest.split_at_mut(size);
+        for c in 0..size {
+            z[c] = f64::from(decay[c]) * z[c] + f64::from(key[c]);
+        }
+        for c in 0..size {
+            let head = c / head_size * head_size;
+            let mut sum = 0.0;
+            for i in 0..head_size {
+                let cell = &mut s[i * size + c];
+                *cell = f64::from(decay[c]) * *cell
+                    + f64::from(key_rotated[head + i]) * f64::from(value[c]);
+                sum += f64::from(query_rotated[head + i]) * *cell;
+            }
+            let below: f64 = (0..head_size).map(|i| f64::from(query[head + i]) * z[head + i]).sum();
+            out[c] = sum / (below + 1e-6);
+        }
+        assert_close(&found, &all, "attention");
+    }
+}
+
+#[test]
+fn convolution() {
+    for size in SIZES {
+        let (weight, bias) = (noise(4 * size, 1), noise(size, 2));
+        let conv = Conv { weight: weight.clone().into(), bias: bias.clone().into() };
+        let value = noise(size, 3);
+        let start = [noise(3 * size, 4), noise(size, 5)].concat();
+        let found = on_every_isa!(|simd, all, conv: Conv, value: Vec<f32>| start.clone() => {
+            let (history, out) = all.split_at_mut(3 * value.len());
+            conv.add(simd, history, value, out);
+        });
+        let values = [&start[..3 * size], &value].concat();
+        assert_eq!(found[..3 * size], values[size..]);
+        let one = |j: usize| {
+            let tap = |r: usize| f64::from(weight[r * size + j]) * f64::from(values[r * size + j]);
+            let sum = f64::from(bias[j]) + (0..4).map(tap).sum::<f64>();
+            f64::from(start[3 * size + j]) + sum / (1.0 + (-sum).exp())
+        };
+        assert_close(&found[3 * size..], &(0..size).map(one).collect::<Vec<_>>(), "conv");
+    }
+}
+
+#[test]
+fn scan() {
+    for size in SIZES {
+        let (table, hidden) = (noise(size * BLOCK, 1), noise(size, 2));
+        let halves: Vec<_> = table.iter().map(|&x| f16::from_f32(x).to_bits()).collect();
+        let rounded: Vec<_> = halves.iter().map(|&x| f16::from_bits(x).to_f32()).collect();
+        let expected = |table: &[f32]| -> Vec<f64> {
+            let one = |lane: usize| {
+                (0..size).map(|i| f64::from(table[i * BLOCK + lane]) * f64::from(hidden[i])).sum()
+            };
+            (0..BLOCK).map(one).collect()
+        };
+        macro_rules! check {
+            ($element:ty, $table:expr, $expected:expr) => {{
+                let rows: Vec<Row<$element>> = $table.as_chunks().0.as_chunks().0.to_vec();
+                let found = on_every_isa!(|simd, out, rows: Vec<Row<$element>>, hidden: Vec<f32>|
+                    vec![0.0; BLOCK] => {
+                        let scores = block_scores(simd, rows, hidden);
+                        for (scores, out) in scores.into_iter().zip(lanes_mut(&mut out)) {
+                            scores.store(out);
+                        }
+                    });
+                assert_close(&found, &$expected, stringify!($element));
+            }};
+        }
+        check!(f32, table, expected(&table));
+        check!(u16, halves, expected(&rounded));
+    }
+}

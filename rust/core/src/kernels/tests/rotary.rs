@@ -1,0 +1,64 @@
+//! Sine and cosine of turns, and the rotation.
+
+use super::{assert_close, noise, on_every_isa, wide};
+use crate::kernels::rotary::{fill, rotate, sin_cos};
+
+#[test]
+fn sine_and_cosine_of_a_million_angles() {
+    let count = 1_000_000;
+    let mut largest = 0.0_f64;
+    for i in 0..=count {
+        // Eighths of a turn, as an exact quarter and a rest in [-1/8, 1/8]: f64's own functions
+        // then lose nothing either.
+        let (quarter, rest) = (i % 4, (f64::from(i) / f64::from(count) - 0.5) / 4.0);
+        let turns = f64::from(quarter) / 4.0 + rest;
+        let exact = turns - f64::from(quarter) / 4.0;
+        let (s, c) = (std::f64::consts::TAU * exact).sin_cos();
+        let expected = [(s, c), (c, -s), (-s, -c), (-c, s)][quarter as usize];
+        let found = sin_cos(turns);
+        for (found, expected) in [(found.0, expected.0), (found.1, expected.1)] {
+            let ulp = 2_f64.powi(expected.abs().max(1e-30).log2().floor() as i32 - 23);
+            // What f64 loses in adding the quarter and the rest is not an error of the sine.
+            let error = ((f64::from(found) - expected).abs() - 1e-15).max(0.0) / ulp;
+            assert!(error <= 0.501, "{turns}: {found} for {expected}");
+            largest = largest.max(error);
+        }
+    }
+    println!("{largest:.4} ULP");
+}
+
+#[test]
+fn whole_turns_change_nothing() {
+    for turns in [0.125, 0.3, 0.999, 0.5] {
+        let fraction = (turns + 4096.0) - 4096.0;
+        assert_eq!(sin_cos(fraction + 4096.0), sin_cos(fraction));
+        assert_eq!(sin_cos(fraction - 4096.0), sin_cos(fraction));
+    }
+    assert_eq!(sin_cos(0.25), (1.0, 0.0));
+    assert_eq!(sin_cos(-0.5), (0.0, -1.0));
+}
+
+#[test]
+fn overflowing_frequencies_do_no_harm() {
+    let (mut cos, mut sin) = ([0.0; 8], [0.0; 8]);
+    fill(u64::MAX, &[f64::MAX, -f64::MAX, 0.0, 1e-300], &mut cos, &mut sin);
+    assert_eq!(cos[4..], [1.0; 4]);
+}
+
+#[test]
+fn rotation() {
+    for size in [8, 16, 24, 64] {
+        let x = noise(size, 1);
+        let frequency: Vec<_> = (0..size / 2).map(|i| 0.01 * i as f64 + 0.003).collect();
+        let (mut cos, mut sin) = (vec![0.0; size], vec![0.0; size]);
+        fill(12_345, &frequency, &mut cos, &mut sin);
+        let found = on_every_isa!(|simd, out, x: Vec<f32>, cos: Vec<f32>, sin: Vec<f32>|
+            vec![0.0; size] => rotate(simd, x, cos, sin, &mut out));
+        let mut expected = wide(&x);
+        for (pair, frequency) in expected.chunks_exact_mut(2).zip(frequency) {
+            let (s, c) = (std::f64::consts::TAU * (12_345.0 * frequency)).sin_cos();
+            pair.copy_from_slice(&[pair[0] * c - pair[1] * s, pair[0] * s + pair[1] * c]);
+        }
+        assert_close(&found, &expected, "rotate");
+    }
+}

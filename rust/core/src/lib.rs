@@ -1,0 +1,61 @@
+//! Sequential recommendations on the device.
+//!
+//! A trained RecGRELA model is one safetensors file. A [`Model`] is that file, loaded and checked;
+//! a [`Session`] is one user on it. An event costs the same after ten events and after ten
+//! million, and a user's whole history is a recurrent state of fixed size.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use recgrela::{Filter, Model, Session};
+//!
+//! # fn main() -> recgrela::Result<()> {
+//! let model = Arc::new(Model::open("tests/data/tiny.safetensors")?);
+//! let vocabulary = model.vocabulary();
+//!
+//! let mut session = Session::new(Arc::clone(&model));
+//! for id in ["movie-07", "movie-19"] {
+//!     let item = vocabulary.index_of(id).expect("the model knows this movie");
+//!     session.append(item)?;
+//! }
+//! for best in session.top_k(10, &Filter::unseen())? {
+//!     println!("{} {}", vocabulary.id(best.item).expect("every item has an id"), best.score);
+//! }
+//!
+//! let stored = session.snapshot();
+//! let mut later = Session::new(Arc::clone(&model));
+//! later.restore(&stored)?;
+//! assert_eq!(later.score(&[3, 4])?, session.score(&[3, 4])?); // the same bits
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Every score is the same 32 bits whatever instruction set computes it: only exactly rounded
+//! operations are used, in a fixed order. The crate starts no threads.
+
+#[cfg(target_endian = "big")]
+compile_error!("recgrela reads its little-endian file in place and needs a little-endian target");
+
+mod aligned;
+mod catalog;
+mod config;
+mod error;
+mod fingerprint;
+mod kernels;
+mod loading;
+mod model;
+mod network;
+mod session;
+mod simd;
+mod snapshot;
+mod verify;
+mod vocabulary;
+
+pub use catalog::{Filter, Scored, TableDtype, TopK};
+pub use config::{Config, Positions};
+pub use error::{Error, Result};
+pub use fingerprint::Fingerprint;
+pub use model::Model;
+pub use session::Session;
+pub use simd::Isa;
+pub use verify::Verification;
+pub use vocabulary::{ItemId, Vocabulary};

@@ -1,0 +1,77 @@
+//! The self-test of a file: event sequences, and the scores they have to give.
+
+use super::{Dtype, TensorFile};
+use crate::Result;
+
+/// The self-test's tensors, checked.
+#[derive(Debug)]
+pub(crate) struct SelfTest {
+    items: Vec<u32>,
+    end: Vec<usize>,
+    candidates: Vec<u32>,
+    scores: Vec<f32>,
+}
+
+/// One sequence of the self-test.
+pub(crate) struct Case<'a> {
+    /// The events, at least one.
+    pub(crate) events: &'a [u32],
+    /// The items that are scored after them.
+    pub(crate) candidates: &'a [u32],
+    /// The scores that the float64 reference gives.
+    pub(crate) scores: &'a [f32],
+}
+
+impl SelfTest {
+    /// Takes the tensors. There is at least one sequence, and none is empty.
+    pub(crate) fn take(file: &mut TensorFile<'_>) -> Result<Self> {
+        let num_items = file.config.num_items;
+        let items = file.take_any_shape("selftest.items", Dtype::I32)?;
+        let end = file.take_any_shape("selftest.end", Dtype::I32)?;
+        let candidates = file.take_any_shape("selftest.candidates", Dtype::I32)?;
+        if items.shape.len() != 1 {
+            return Err(items.wrong_shape("[M]".to_owned()));
+        }
+        if end.shape.len() != 1 || end.shape[0] == 0 {
+            return Err(end.wrong_shape("[K] with K at least 1".to_owned()));
+        }
+        let sequences = end.shape[0];
+        match candidates.shape[..] {
+            [k, c] if k == sequences && c > 0 => {}
+            _ => return Err(candidates.wrong_shape(format!("[{sequences}, C] with C at least 1"))),
+        }
+        let shape = candidates.shape.clone();
+
+        let mut ends = Vec::with_capacity(sequences);
+        let mut last = 0;
+        for (index, &bytes) in end.elements().iter().enumerate() {
+            let value = i32::from_le_bytes(bytes);
+            let inside = |&at: &usize| at > last && at <= items.shape[0];
+            last = usize::try_from(value).ok().filter(inside).ok_or_else(|| {
+                end.invalid(index, value, "more than the one before, at most the number of items")
+            })?;
+            ends.push(last);
+        }
+        if last != items.shape[0] {
+            return Err(items.wrong_shape(format!("[{last}], the last of `{}`", end.name)));
+        }
+        Ok(Self {
+            items: items.item_indices(num_items)?,
+            end: ends,
+            candidates: candidates.item_indices(num_items)?,
+            scores: file.take_f32("selftest.scores", &shape)?,
+        })
+    }
+
+    /// The sequences.
+    pub(crate) fn cases(&self) -> impl Iterator<Item = Case<'_>> {
+        let width = self.candidates.len() / self.end.len();
+        let rows = self.candidates.chunks_exact(width).zip(self.scores.chunks_exact(width));
+        let starts = std::iter::once(0).chain(self.end.iter().copied());
+        starts.zip(&self.end).zip(rows).map(|((start, &end), (candidates, scores))| Case {
+            events: &self.items[start..end],
+            candidates,
+            scores,
+        })
+    }
+}

@@ -1,0 +1,213 @@
+//! The tensors of a file: each is asked for by name, dtype and shape, and none may be left over.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::header::{Entries, Header};
+use crate::fingerprint::Fingerprinter;
+use crate::{Config, Error, Fingerprint, Result};
+
+/// The element types of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dtype {
+    U8,
+    F16,
+    I32,
+    F32,
+    I64,
+    F64,
+}
+
+impl Dtype {
+    const ALL: [Self; 6] = [Self::U8, Self::F16, Self::I32, Self::F32, Self::I64, Self::F64];
+
+    /// As safetensors spells it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::U8 => "U8",
+            Self::F16 => "F16",
+            Self::I32 => "I32",
+            Self::F32 => "F32",
+            Self::I64 => "I64",
+            Self::F64 => "F64",
+        }
+    }
+}
+
+/// One tensor, somewhere in the file.
+#[derive(Clone, Debug)]
+struct Entry {
+    dtype: String,
+    shape: Vec<usize>,
+    /// Where its bytes are in the file.
+    range: Range<usize>,
+    taken: bool,
+}
+
+/// A tensor that was found with the dtype that was asked for.
+#[derive(Debug)]
+pub(crate) struct Tensor<'a> {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    /// Where its bytes are in the file.
+    pub(crate) range: Range<usize>,
+    bytes: &'a [u8],
+}
+
+/// A parsed file, whose tensors are taken out one by one.
+#[derive(Debug)]
+pub(crate) struct TensorFile<'a> {
+    file: &'a [u8],
+    pub(crate) config: Config,
+    config_text: String,
+    /// As the file states it.
+    pub(crate) fingerprint: Fingerprint,
+    tensors: BTreeMap<String, Entry>,
+}
+
+impl<'a> TensorFile<'a> {
+    /// Parses the header and the metadata.
+    pub(crate) fn parse(file: &'a [u8]) -> Result<Self> {
+        let Header { metadata, data_start } = Header::parse(file)?;
+        let Entries { config, config_text, fingerprint } = Entries::read(&metadata)?;
+        let entry = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
+            let (start, end) = info.data_offsets;
+            // No overflow: the header's end plus the last offset is the file's length.
+            let range = data_start + start..data_start + end;
+            let dtype = info.dtype.to_string();
+            (name, Entry { dtype, shape: info.shape.clone(), range, taken: false })
+        };
+        let tensors = metadata.tensors().into_iter().map(entry).collect();
+        Ok(Self { file, config, config_text, fingerprint, tensors })
+    }
+
+    /// Whether a tensor is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// The dtype of a tensor, which has to be one of `allowed`.
+    pub(crate) fn dtype(
+        &self,
+        name: &str,
+        allowed: &[Dtype],
+        expected: &'static str,
+    ) -> Result<Dtype> {
+        let entry = self.tensors.get(name).ok_or_else(|| Error::MissingTensor(name.to_owned()))?;
+        let known = Dtype::ALL.into_iter().find(|dtype| dtype.name() == entry.dtype);
+        known.filter(|dtype| allowed.contains(dtype)).ok_or_else(|| Error::Dtype {
+            name: name.to_owned(),
+            found: entry.dtype.clone(),
+            expected,
+        })
+    }
+
+    /// Takes a tensor whose shape the caller checks.
+    pub(crate) fn take_any_shape(&mut self, name: &str, dtype: Dtype) -> Result<Tensor<'a>> {
+        self.dtype(name, &[dtype], dtype.name())?;
+        let Some(entry) = self.tensors.get_mut(name) else {
+            return Err(Error::MissingTensor(name.to_owned()));
+        };
+        entry.taken = true;
+        Ok(Tensor {
+            name: name.to_owned(),
+            shape: entry.shape.clone(),
+            range: entry.range.clone(),
+            bytes: &self.file[entry.range.clone()],
+        })
+    }
+
+    /// Takes a tensor.
+    pub(crate) fn take(&mut self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<Tensor<'a>> {
+        let tensor = self.take_any_shape(name, dtype)?;
+        if tensor.shape == shape {
+            Ok(tensor)
+        } else {
+            Err(tensor.wrong_shape(format!("{shape:?}")))
+        }
+    }
+
+    /// Takes a tensor of finite f32.
+    pub(crate) fn take_f32(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        self.take(name, Dtype::F32, shape)?.finite_f32()
+    }
+
+    /// Succeeds if every tensor was taken.
+    pub(crate) fn expect_all_taken(&self) -> Result<()> {
+        match self.tensors.iter().find(|(_, entry)| !entry.taken) {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::UnexpectedTensor(name.clone())),
+        }
+    }
+
+    /// The fingerprint of what the file holds.
+    pub(crate) fn compute_fingerprint(&self) -> Fingerprint {
+        let mut fingerprinter = Fingerprinter::new(&self.config_text);
+        for (name, entry) in &self.tensors {
+            let bytes = &self.file[entry.range.clone()];
+            fingerprinter.tensor(name, &entry.dtype, &entry.shape, bytes);
+        }
+        fingerprinter.finish()
+    }
+}
+
+impl<'a> Tensor<'a> {
+    /// The elements, each of `N` little-endian bytes.
+    pub(crate) fn elements<const N: usize>(&self) -> &'a [[u8; N]] {
+        self.bytes.as_chunks().0
+    }
+
+    /// The bytes.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The elements of an F32 tensor, which have to be finite.
+    pub(crate) fn finite_f32(&self) -> Result<Vec<f32>> {
+        let values = self.elements().iter().map(|&bytes| f32::from_le_bytes(bytes));
+        self.checked(values, |value| value.is_finite(), "a finite number")
+    }
+
+    /// The elements of an F64 tensor, which have to be finite.
+    pub(crate) fn finite_f64(&self) -> Result<Vec<f64>> {
+        let values = self.elements().iter().map(|&bytes| f64::from_le_bytes(bytes));
+        self.checked(values, |value| value.is_finite(), "a finite number")
+    }
+
+    /// The elements of an I32 tensor of item indices.
+    pub(crate) fn item_indices(&self, num_items: usize) -> Result<Vec<u32>> {
+        let values = self.elements().iter().map(|&bytes| i32::from_le_bytes(bytes));
+        let valid = |&item: &i32| usize::try_from(item).is_ok_and(|item| item < num_items);
+        let items = self.checked(values, valid, "an item index")?;
+        Ok(items.into_iter().map(i32::cast_unsigned).collect())
+    }
+
+    /// The values, all of which have to be valid.
+    fn checked<T: std::fmt::Display>(
+        &self,
+        values: impl Iterator<Item = T>,
+        valid: impl Fn(&T) -> bool,
+        expected: &'static str,
+    ) -> Result<Vec<T>> {
+        let check = |(index, value)| match valid(&value) {
+            true => Ok(value),
+            false => Err(self.invalid(index, value, expected)),
+        };
+        values.enumerate().map(check).collect()
+    }
+
+    /// The error of an element with a forbidden value.
+    pub(crate) fn invalid(
+        &self,
+        index: usize,
+        found: impl std::fmt::Display,
+        expected: &'static str,
+    ) -> Error {
+        Error::Value { name: self.name.clone(), index, found: found.to_string(), expected }
+    }
+
+    /// The error of a shape that is not the `expected` one.
+    pub(crate) fn wrong_shape(&self, expected: String) -> Error {
+        Error::Shape { name: self.name.clone(), found: self.shape.clone(), expected }
+    }
+}

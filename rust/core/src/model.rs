@@ -1,0 +1,98 @@
+//! A loaded model.
+
+use std::path::Path;
+
+use crate::catalog::Table;
+use crate::loading::{Bytes, SelfTest, TensorFile};
+use crate::network::Network;
+use crate::simd::Backend;
+use crate::vocabulary::VocabularyLayout;
+use crate::{Config, Fingerprint, Isa, Result, TableDtype, Vocabulary};
+
+/// A model, loaded and checked. It never changes, so threads share one in an
+/// [`Arc`](std::sync::Arc).
+///
+/// The file is untrusted input: sizes, dtypes, shapes and values are checked at load, and what is
+/// wrong is an [`Error`](crate::Error) that says what was found where. [`Model::verify`]
+/// also recomputes the fingerprint and replays the self-test.
+#[derive(Debug)]
+pub struct Model {
+    pub(crate) bytes: Bytes,
+    pub(crate) backend: Backend,
+    pub(crate) network: Network,
+    pub(crate) table: Table,
+    config: Config,
+    fingerprint: Fingerprint,
+    vocabulary: VocabularyLayout,
+}
+
+impl Model {
+    /// Maps a model file, or reads it where the crate is built without the feature `mmap`. The
+    /// catalogue table and the ids stay in the map.
+    ///
+    /// The instruction set is the one that the environment variable `RECGRELA_ISA` names
+    /// (`scalar`, `avx2`), otherwise the best that the CPU has.
+    ///
+    /// Nobody may write to the file while the model lives. To update a model, write the new file
+    /// beside the old one and rename it.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, None)
+    }
+
+    /// [`Model::open`] with an instruction set of the caller's choice.
+    pub fn open_with(path: impl AsRef<Path>, isa: Option<Isa>) -> Result<Self> {
+        Self::load(Bytes::open(path.as_ref())?, isa)
+    }
+
+    /// Loads a model from the bytes of its file.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
+        Self::from_bytes_with(bytes, None)
+    }
+
+    /// [`Model::from_bytes`] with an instruction set of the caller's choice.
+    pub fn from_bytes_with(bytes: Vec<u8>, isa: Option<Isa>) -> Result<Self> {
+        Self::load(Bytes::Owned(bytes), isa)
+    }
+
+    fn load(bytes: Bytes, isa: Option<Isa>) -> Result<Self> {
+        let backend = Backend::choose(isa)?;
+        let mut tensors = TensorFile::parse(&bytes)?;
+        let table = Table::take(&mut tensors, &bytes)?;
+        let vocabulary = VocabularyLayout::take(&mut tensors, &bytes)?;
+        let network = Network::take(&mut tensors)?;
+        SelfTest::take(&mut tensors)?;
+        tensors.expect_all_taken()?;
+        let TensorFile { config, fingerprint, .. } = tensors;
+        Ok(Self { bytes, backend, network, table, config, fingerprint, vocabulary })
+    }
+
+    /// The architecture.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The fingerprint that the file states. [`Model::verify`] checks it.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// The items' ids.
+    pub fn vocabulary(&self) -> Vocabulary<'_> {
+        self.vocabulary.view(&self.bytes)
+    }
+
+    /// N, the number of items.
+    pub fn num_items(&self) -> usize {
+        self.config.num_items
+    }
+
+    /// The element type of the catalogue table.
+    pub fn table_dtype(&self) -> TableDtype {
+        self.table.dtype()
+    }
+
+    /// The instruction set in use.
+    pub fn isa(&self) -> Isa {
+        self.backend.isa()
+    }
+}

@@ -1,0 +1,180 @@
+//! One user on a model.
+
+use std::sync::Arc;
+
+use crate::aligned::AlignedBuf;
+use crate::catalog::{Elements, Query, Table};
+use crate::kernels::scan::Element;
+use crate::network::{Scratch, Step};
+use crate::{Error, Filter, Model, Result, Scored, TopK};
+
+/// One user's history on a model: a recurrent state of fixed size and the items seen.
+///
+/// An event costs the same however long the history is, and nothing but the list of distinct
+/// items grows with it. [`Session::append`] and [`Session::top_k_into`] allocate nothing after
+/// warm-up, except when that list outgrows its capacity (see [`Session::reserve_seen`]).
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub(crate) model: Arc<Model>,
+    pub(crate) events: u64,
+    /// The blocks' state, then the hidden vector of the last event: as in a snapshot.
+    pub(crate) state: AlignedBuf,
+    /// Ascending.
+    pub(crate) seen: Vec<u32>,
+    scratch: Scratch,
+}
+
+impl Session {
+    /// A session without history.
+    pub fn new(model: Arc<Model>) -> Self {
+        let config = model.config();
+        let state = AlignedBuf::zeros(config.state_len() + config.hidden_size);
+        let scratch = Scratch::new(config);
+        Self { model, events: 0, state, seen: Vec::new(), scratch }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// Appends an event.
+    pub fn append(&mut self, item: u32) -> Result<()> {
+        self.check_items([item])?;
+        self.step(item);
+        Ok(())
+    }
+
+    /// Appends events, the oldest first. On an error none of them is.
+    pub fn extend(&mut self, items: &[u32]) -> Result<()> {
+        self.check_items(items.iter().copied())?;
+        for &item in items {
+            self.step(item);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, item: u32) {
+        let model = &*self.model;
+        let (state, hidden) = self.state.split_at_mut(model.config().state_len());
+        model.backend.run(Step {
+            network: &model.network,
+            table: &model.table,
+            file: &model.bytes,
+            item: item as usize,
+            position: self.events,
+            state,
+            hidden,
+            scratch: &mut self.scratch,
+        });
+        // Only a restored snapshot can be anywhere near the end.
+        self.events = self.events.saturating_add(1);
+        if let Err(at) = self.seen.binary_search(&item) {
+            self.seen.insert(at, item);
+        }
+    }
+
+    /// The scores of some items, in the order given; the same bits as [`Session::top_k`] ranks.
+    pub fn score(&self, items: &[u32]) -> Result<Vec<f32>> {
+        let mut scores = vec![0.0; items.len()];
+        self.score_into(items, &mut scores)?;
+        Ok(scores)
+    }
+
+    /// [`Session::score`] into a buffer as long as `items`.
+    pub fn score_into(&self, items: &[u32], scores: &mut [f32]) -> Result<()> {
+        if scores.len() != items.len() {
+            return Err(Error::BufferLength { found: scores.len(), expected: items.len() });
+        }
+        let hidden = self.user_vector()?;
+        self.check_items(items.iter().copied())?;
+        for (score, &item) in scores.iter_mut().zip(items) {
+            *score = self.model.table.score(&self.model.bytes, item as usize, hidden);
+        }
+        Ok(())
+    }
+
+    /// The `k` best items that the filter lets through, the best first; fewer where there are
+    /// fewer. Equal scores rank by the smaller item index, and a score that is not a number is
+    /// never returned.
+    pub fn top_k(&self, k: usize, filter: &Filter<'_>) -> Result<Vec<Scored>> {
+        let mut ranking = TopK::new();
+        self.top_k_into(k, filter, &mut ranking)?;
+        Ok(ranking.into_items())
+    }
+
+    /// [`Session::top_k`] into a ranking that is used again. On an error it is left as it was.
+    pub fn top_k_into(&self, k: usize, filter: &Filter<'_>, ranking: &mut TopK) -> Result<()> {
+        let hidden = self.user_vector()?;
+        self.check_items(filter.items())?;
+        match &self.model.table {
+            Table::F32(table) => self.rank(table, hidden, k, filter, ranking),
+            Table::F16(table) => self.rank(table, hidden, k, filter, ranking),
+        }
+        Ok(())
+    }
+
+    fn rank<E: Element>(
+        &self,
+        table: &Elements<E>,
+        hidden: &[f32],
+        k: usize,
+        filter: &Filter<'_>,
+        ranking: &mut TopK,
+    ) {
+        let num_items = self.model.num_items();
+        let query = Query {
+            rows: table.rows(&self.model.bytes),
+            hidden,
+            num_items,
+            k: k.min(num_items),
+            filter,
+            seen: &self.seen,
+        };
+        ranking.answer(self.model.backend, &query);
+    }
+
+    /// The hidden vector of the last event, D numbers: a score is its dot product with the item's
+    /// embedding.
+    pub fn user_vector(&self) -> Result<&[f32]> {
+        if self.events == 0 {
+            return Err(Error::NoEvents);
+        }
+        Ok(&self.state[self.model.config().state_len()..])
+    }
+
+    /// Events so far.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The distinct items so far, ascending.
+    pub fn seen(&self) -> &[u32] {
+        &self.seen
+    }
+
+    /// Makes room for `additional` more distinct items, so that appending them allocates nothing.
+    pub fn reserve_seen(&mut self, additional: usize) {
+        self.seen.reserve(additional);
+    }
+
+    /// Bytes that this history takes: the recurrent state and the list of distinct items.
+    pub fn state_bytes(&self) -> usize {
+        size_of::<f32>() * self.model.config().state_len() + size_of_val(&self.seen[..])
+    }
+
+    /// Forgets the history; what was reserved stays.
+    pub fn reset(&mut self) {
+        self.events = 0;
+        self.state.fill(0.0);
+        self.seen.clear();
+    }
+
+    fn check_items(&self, items: impl IntoIterator<Item = u32>) -> Result<()> {
+        let num_items = self.model.num_items();
+        match items.into_iter().find(|&item| item as usize >= num_items) {
+            None => Ok(()),
+            Some(found) => Err(Error::ItemOutOfRange { found, num_items }),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! AVX2 and F16C: one 256-bit register holds the eight lanes. FMA is left alone on purpose.
+
+use std::arch::x86_64::*;
+use std::ops::{Add, Div, Mul, Sub};
+
+use super::{Kernel, LANES, Simd, Vector};
+
+/// Proof that the CPU has AVX2 and F16C. Only [`Avx2::detect`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx2 {
+    _detected: (),
+}
+
+/// Eight lanes in a register. Only the methods of [`Avx2`] make the first one, so a value is
+/// itself proof that the CPU has the instructions.
+#[derive(Clone, Copy)]
+pub(crate) struct Register(__m256);
+
+impl Avx2 {
+    /// The token, if the CPU (and the operating system) supports the instruction set.
+    pub(crate) fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c"))
+            .then_some(Self { _detected: () })
+    }
+
+    /// Runs a kernel compiled for this instruction set.
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,f16c")]
+        fn enabled<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: `self` exists, so `detect` found AVX2 and F16C on this CPU.
+        unsafe { enabled(self, kernel) }
+    }
+}
+
+impl Simd for Avx2 {
+    type Vector = Register;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Register {
+        // SAFETY: `self` proves AVX2.
+        Register(unsafe { _mm256_set1_ps(x) })
+    }
+
+    #[inline(always)]
+    fn load(self, x: &[f32; LANES]) -> Register {
+        // SAFETY: `self` proves AVX2; the pointer comes from a reference to eight f32, and the
+        // instruction asks for no alignment.
+        Register(unsafe { _mm256_loadu_ps(x.as_ptr()) })
+    }
+
+    #[inline(always)]
+    fn load_f16(self, bits: &[u16; LANES]) -> Register {
+        // SAFETY: `self` proves AVX2 and F16C; the pointer comes from a reference to eight u16,
+        // the 16 bytes that are read, and the load asks for no alignment.
+        Register(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(bits.as_ptr().cast())) })
+    }
+}
+
+macro_rules! lanewise {
+    ($($operation:ident, $method:ident, $intrinsic:ident;)*) => {$(
+        impl $operation for Register {
+            type Output = Self;
+
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                // SAFETY: a `Register` exists only where AVX2 was detected.
+                Self(unsafe { $intrinsic(self.0, other.0) })
+            }
+        }
+    )*};
+}
+
+lanewise! {
+    Add, add, _mm256_add_ps;
+    Sub, sub, _mm256_sub_ps;
+    Mul, mul, _mm256_mul_ps;
+    Div, div, _mm256_div_ps;
+}
+
+impl Vector for Register {
+    #[inline(always)]
+    fn store(self, to: &mut [f32; LANES]) {
+        // SAFETY: a `Register` exists only where AVX2 was detected; the pointer comes from a
+        // reference to eight f32, and the instruction asks for no alignment.
+        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), self.0) }
+    }
+
+    #[inline(always)]
+    fn greater_mask(self, than: Self) -> u32 {
+        // SAFETY: a `Register` exists only where AVX2 was detected.
+        let bits = unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(self.0, than.0)) };
+        bits.cast_unsigned()
+    }
+
+    #[inline(always)]
+    fn select_greater(self, than: Self, yes: Self, no: Self) -> Self {
+        // SAFETY: a `Register` exists only where AVX2 was detected.
+        Self(unsafe { _mm256_blendv_ps(no.0, yes.0, _mm256_cmp_ps::<_CMP_GT_OQ>(self.0, than.0)) })
+    }
+
+    #[inline(always)]
+    fn low_bits_to_exponent(self) -> Self {
+        // SAFETY: a `Register` exists only where AVX2 was detected.
+        Self(unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(self.0))) })
+    }
+
+    #[inline(always)]
+    fn swap_pairs(self) -> Self {
+        // SAFETY: a `Register` exists only where AVX2 was detected.
+        Self(unsafe { _mm256_permute_ps::<0b10_11_00_01>(self.0) })
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        // SAFETY: a `Register` exists only where AVX2 was detected.
+        unsafe {
+            let low = _mm256_castps256_ps128(self.0);
+            let quads = _mm_add_ps(low, _mm256_extractf128_ps::<1>(self.0)); // l + (l + 4)
+            let pairs = _mm_add_ps(quads, _mm_movehl_ps(quads, quads)); // l + (l + 2)
+            _mm_cvtss_f32(_mm_add_ss(pairs, _mm_movehdup_ps(pairs)))
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Eight virtual lanes, the same on every instruction set.
+//!
+//! The kernels are written once, over [`Simd`] and [`Vector`]. An instruction set presents eight
+//! f32 lanes whatever its registers are: one register with AVX2, an array in portable code. NEON
+//! and WebAssembly's simd128 would present a pair of registers, AVX-512 the lower half of one (or
+//! widen the panels of [`crate::kernels::linear`], whose sums do not depend on the width). Only
+//! exact operations are offered, never a fused multiply-add, so the lanes hold the same bits
+//! everywhere.
+//!
+//! An instruction set is added in three places: its file here, a variant of [`Isa`], and its rows
+//! in the dispatch table of `isa.rs`.
+//!
+//! Everything between a kernel's entry and a register is `#[inline(always)]`: that is what
+//! compiles the generic code with the instruction set that [`Backend::run`] enables.
+
+mod isa;
+mod scalar;
+#[cfg(test)]
+mod tests;
+
+#[cfg(target_arch = "x86_64")]
+// The intrinsics are the reason for the exception; each block names what makes it sound.
+#[allow(unsafe_code)]
+mod avx2;
+
+pub(crate) use isa::Backend;
+pub use isa::Isa;
+
+use std::ops::{Add, Div, Mul, Sub};
+
+/// Lanes of every [`Vector`].
+pub(crate) const LANES: usize = 8;
+
+/// Proof that the CPU runs an instruction set, and the maker of its vectors.
+///
+/// The only values are those that detection handed out, so a function that takes one may use the
+/// instructions.
+pub(crate) trait Simd: Copy {
+    /// Eight lanes of this instruction set.
+    type Vector: Vector;
+
+    /// `x` in every lane.
+    fn splat(self, x: f32) -> Self::Vector;
+
+    /// Eight consecutive numbers.
+    fn load(self, x: &[f32; LANES]) -> Self::Vector;
+
+    /// Eight finite half-precision numbers, converted exactly.
+    fn load_f16(self, bits: &[u16; LANES]) -> Self::Vector;
+}
+
+/// Eight f32 lanes. Arithmetic rounds as IEEE 754 says, lane by lane.
+pub(crate) trait Vector:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
+{
+    /// Writes the lanes out.
+    fn store(self, to: &mut [f32; LANES]);
+
+    /// Bit l is set where lane l of `self` is greater; a NaN on either side is not.
+    fn greater_mask(self, than: Self) -> u32;
+
+    /// Lane by lane: `self > than ? yes : no`. This stands in for `max` and `min`, whose treatment
+    /// of NaN and of signed zeros differs between instruction sets.
+    fn select_greater(self, than: Self, yes: Self, no: Self) -> Self;
+
+    /// The low nine bits of each lane moved to the place of sign and exponent: the bits shifted
+    /// left by 23. It turns 2^23 + 127 + n into 2^n.
+    fn low_bits_to_exponent(self) -> Self;
+
+    /// The lanes of each pair (2i, 2i + 1) exchanged.
+    fn swap_pairs(self) -> Self;
+
+    /// The sum of the lanes l0..l7, always as ((l0 + l4) + (l2 + l6)) + ((l1 + l5) + (l3 + l7)).
+    fn sum(self) -> f32;
+}
+
+/// A computation written once, to be run with any instruction set.
+pub(crate) trait Kernel {
+    /// What it gives back.
+    type Output;
+
+    /// Runs it. Implementations are `#[inline(always)]`.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}

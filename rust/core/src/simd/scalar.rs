@@ -1,0 +1,109 @@
+//! The portable instruction set: arrays and plain Rust, on any CPU.
+
+use std::ops::{Add, Div, Mul, Sub};
+
+use super::{LANES, Simd, Vector};
+
+/// Portable code needs no proof.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scalar;
+
+/// Eight lanes in an array.
+#[derive(Clone, Copy)]
+pub(crate) struct Lanes([f32; LANES]);
+
+impl Simd for Scalar {
+    type Vector = Lanes;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Lanes {
+        Lanes([x; LANES])
+    }
+
+    #[inline(always)]
+    fn load(self, x: &[f32; LANES]) -> Lanes {
+        Lanes(*x)
+    }
+
+    #[inline(always)]
+    fn load_f16(self, bits: &[u16; LANES]) -> Lanes {
+        Lanes(bits.map(half_to_single))
+    }
+}
+
+/// The value of a finite half-precision number. Its exponent and mantissa, moved to where f32 has
+/// them, are 2^112 times too small, subnormal or not; the product is exact. Unlike a conversion
+/// that has to know infinities, this has no branch, so compilers vectorise it.
+#[inline(always)]
+fn half_to_single(bits: u16) -> f32 {
+    const SCALE: f32 = f32::from_bits((127 + 112) << 23);
+    let bits = u32::from(bits);
+    let size = f32::from_bits((bits & 0x7fff) << 13) * SCALE;
+    f32::from_bits(size.to_bits() | (bits & 0x8000) << 16)
+}
+
+macro_rules! lanewise {
+    ($($operation:ident, $method:ident, $symbol:tt;)*) => {$(
+        impl $operation for Lanes {
+            type Output = Self;
+
+            #[inline(always)]
+            fn $method(mut self, other: Self) -> Self {
+                for l in 0..LANES {
+                    self.0[l] $symbol other.0[l];
+                }
+                self
+            }
+        }
+    )*};
+}
+
+lanewise! {
+    Add, add, +=;
+    Sub, sub, -=;
+    Mul, mul, *=;
+    Div, div, /=;
+}
+
+impl Vector for Lanes {
+    #[inline(always)]
+    fn store(self, to: &mut [f32; LANES]) {
+        *to = self.0;
+    }
+
+    #[inline(always)]
+    fn greater_mask(self, than: Self) -> u32 {
+        let mut mask = 0;
+        for l in 0..LANES {
+            mask |= u32::from(self.0[l] > than.0[l]) << l;
+        }
+        mask
+    }
+
+    #[inline(always)]
+    fn select_greater(self, than: Self, yes: Self, mut no: Self) -> Self {
+        for l in 0..LANES {
+            if self.0[l] > than.0[l] {
+                no.0[l] = yes.0[l];
+            }
+        }
+        no
+    }
+
+    #[inline(always)]
+    fn low_bits_to_exponent(self) -> Self {
+        Self(self.0.map(|x| f32::from_bits(x.to_bits() << 23)))
+    }
+
+    #[inline(always)]
+    fn swap_pairs(self) -> Self {
+        let [a, b, c, d, e, f, g, h] = self.0;
+        Self([b, a, d, c, f, e, h, g])
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let [a, b, c, d, e, f, g, h] = self.0;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+}

@@ -1,0 +1,137 @@
+//! Every operation of every instruction set against the portable one, bit by bit.
+
+use super::{Backend, Isa, Kernel, LANES, Simd, Vector};
+
+/// Signed zeros, NaN, infinities, subnormals and ordinary numbers, against each other.
+const NUMBERS: [f32; 16] = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    f32::NAN,
+    f32::INFINITY,
+    f32::NEG_INFINITY,
+    f32::MAX,
+    f32::MIN_POSITIVE,
+    1e-45,
+    -3e-40,
+    0.1,
+    -7.25,
+    8_388_735.0,
+    8_388_608.0,
+    3.4e10,
+];
+
+/// Every operation on two vectors.
+struct Operations {
+    a: [f32; LANES],
+    b: [f32; LANES],
+}
+
+impl Kernel for Operations {
+    type Output = Vec<u32>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Vec<u32> {
+        let (a, b) = (simd.load(&self.a), simd.load(&self.b));
+        let vectors = [
+            a + b,
+            a - b,
+            a * b,
+            a / b,
+            simd.splat(self.a[3]),
+            a.select_greater(b, a, b),
+            a.low_bits_to_exponent(),
+            a.swap_pairs(),
+        ];
+        let mut bits = vec![a.greater_mask(b), canonical(a.sum())];
+        for vector in vectors {
+            let mut lanes = [0.0; LANES];
+            vector.store(&mut lanes);
+            bits.extend(lanes.map(canonical));
+        }
+        bits
+    }
+}
+
+/// The bits, with one pattern for all NaN: which of them an operation gives is not promised.
+fn canonical(x: f32) -> u32 {
+    if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() }
+}
+
+fn backends() -> impl Iterator<Item = Backend> {
+    Isa::available().map(|isa| Backend::choose(Some(isa)).unwrap())
+}
+
+#[test]
+fn operations_give_the_same_bits() {
+    for shift in 0..NUMBERS.len() {
+        for start in [0, 5, 8] {
+            let at = |offset: usize| std::array::from_fn(|l| NUMBERS[(l + offset) % 16]);
+            let run =
+                |backend: Backend| backend.run(Operations { a: at(start), b: at(start + shift) });
+            let mut results = backends().map(run);
+            let first = results.next().unwrap();
+            assert!(results.all(|result| result == first), "start {start}, shift {shift}");
+        }
+    }
+}
+
+struct LoadF16([u16; LANES]);
+
+impl Kernel for LoadF16 {
+    type Output = [f32; LANES];
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> [f32; LANES] {
+        let mut lanes = [0.0; LANES];
+        simd.load_f16(&self.0).store(&mut lanes);
+        lanes
+    }
+}
+
+#[test]
+fn every_finite_half_precision_number_converts_exactly() {
+    const INFINITY: u16 = 0x7c00;
+    let positive = (0..INFINITY).step_by(LANES);
+    let firsts: Vec<_> = positive.clone().chain(positive.map(|first| first | 0x8000)).collect();
+    for backend in backends() {
+        for &first in &firsts {
+            let halves: [u16; LANES] = std::array::from_fn(|l| first + l as u16);
+            for (half, found) in halves.into_iter().zip(backend.run(LoadF16(halves))) {
+                let expected = half::f16::from_bits(half).to_f64() as f32;
+                assert_eq!(found.to_bits(), expected.to_bits(), "{half:#06x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn low_bits_become_powers_of_two() {
+    struct Power(f32);
+    impl Kernel for Power {
+        type Output = [f32; LANES];
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> [f32; LANES] {
+            let mut lanes = [0.0; LANES];
+            simd.splat(self.0).low_bits_to_exponent().store(&mut lanes);
+            lanes
+        }
+    }
+    for backend in backends() {
+        for n in -126..=127 {
+            let biased = 8_388_608.0 + 127.0 + n as f32;
+            assert_eq!(backend.run(Power(biased)), [2_f32.powi(n); LANES]);
+        }
+    }
+}
+
+#[test]
+fn names_are_read_back() {
+    for isa in Isa::available() {
+        assert_eq!(Isa::from_name(isa.name()), Some(isa));
+    }
+    assert_eq!(Isa::from_name("AVX2"), None);
+    assert_eq!(Isa::available().last(), Some(Isa::Scalar));
+}

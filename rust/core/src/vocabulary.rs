@@ -1,0 +1,187 @@
+//! The item ids of a catalogue, looked up where they are in the file.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::ops::Range;
+
+use crate::loading::{Dtype, TensorFile};
+use crate::{Error, Result};
+
+/// An item's id, as the training data spelled it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ItemId<'a> {
+    /// A number.
+    Int(i64),
+    /// A text.
+    Str(&'a str),
+}
+
+impl fmt::Display for ItemId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(id) => id.fmt(f),
+            Self::Str(id) => id.fmt(f),
+        }
+    }
+}
+
+impl From<i64> for ItemId<'_> {
+    fn from(id: i64) -> Self {
+        Self::Int(id)
+    }
+}
+
+impl<'a> From<&'a str> for ItemId<'a> {
+    fn from(id: &'a str) -> Self {
+        Self::Str(id)
+    }
+}
+
+/// The ids of a model's items: between an id and an item index, both ways.
+///
+/// All ids of a model are of one kind. A look-up allocates nothing and costs a binary search.
+#[derive(Clone, Copy)]
+pub struct Vocabulary<'a> {
+    ids: Ids<'a>,
+    order: &'a [[u8; 4]],
+}
+
+#[derive(Clone, Copy)]
+enum Ids<'a> {
+    Int(&'a [[u8; 8]]),
+    Str { text: &'a [u8], end: &'a [[u8; 8]] },
+}
+
+impl<'a> Vocabulary<'a> {
+    /// The number of items.
+    #[allow(clippy::len_without_is_empty)] // no model is without items
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether the ids are texts; otherwise they are numbers.
+    pub fn is_text(&self) -> bool {
+        matches!(self.ids, Ids::Str { .. })
+    }
+
+    /// The id of an item, or `None` past the last one.
+    pub fn id(&self, index: u32) -> Option<ItemId<'a>> {
+        let at = usize::try_from(index).ok()?;
+        match self.ids {
+            Ids::Int(ids) => ids.get(at).map(|&id| ItemId::Int(i64::from_le_bytes(id))),
+            // Checked at load; checked again because a mapped file can change under us.
+            Ids::Str { text, end } => {
+                std::str::from_utf8(text_of(text, end, at)?).ok().map(ItemId::Str)
+            }
+        }
+    }
+
+    /// The item of an id, or `None` if no item has it.
+    pub fn index_of<'b>(&self, id: impl Into<ItemId<'b>>) -> Option<u32> {
+        let wanted = id.into();
+        let at = self.order.binary_search_by(|&index| self.compare(index, wanted)).ok()?;
+        let index = u32::from_le_bytes(self.order[at]);
+        (self.id(index) == Some(wanted)).then_some(index)
+    }
+
+    fn compare(&self, index: [u8; 4], wanted: ItemId<'_>) -> Ordering {
+        let at = u32::from_le_bytes(index) as usize;
+        match (self.ids, wanted) {
+            (Ids::Int(ids), ItemId::Int(wanted)) => {
+                ids.get(at).map(|&id| i64::from_le_bytes(id)).cmp(&Some(wanted))
+            }
+            (Ids::Str { text, end }, ItemId::Str(wanted)) => {
+                text_of(text, end, at).cmp(&Some(wanted.as_bytes()))
+            }
+            // Ids of the other kind: no item has them.
+            (Ids::Int(_), ItemId::Str(_)) | (Ids::Str { .. }, ItemId::Int(_)) => Ordering::Less,
+        }
+    }
+}
+
+impl fmt::Debug for Vocabulary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_text() { "text" } else { "int" };
+        write!(f, "Vocabulary({} {kind} ids)", self.len())
+    }
+}
+
+/// The bytes of text id `at`.
+fn text_of<'a>(text: &'a [u8], end: &[[u8; 8]], at: usize) -> Option<&'a [u8]> {
+    let end_of = |at: usize| usize::try_from(i64::from_le_bytes(*end.get(at)?)).ok();
+    let start = if at == 0 { 0 } else { end_of(at - 1)? };
+    text.get(start..end_of(at)?)
+}
+
+/// Where in the file the vocabulary is.
+#[derive(Debug)]
+pub(crate) struct VocabularyLayout {
+    ids: IdsLayout,
+    order: Range<usize>,
+}
+
+#[derive(Debug)]
+enum IdsLayout {
+    Int(Range<usize>),
+    Str { text: Range<usize>, end: Range<usize> },
+}
+
+impl VocabularyLayout {
+    /// Takes the vocabulary's tensors and checks that their ids are distinct and in order.
+    pub(crate) fn take(tensors: &mut TensorFile<'_>, file: &[u8]) -> Result<Self> {
+        let count = tensors.config.num_items;
+        let ids = if tensors.has("catalog.ids") {
+            IdsLayout::Int(tensors.take("catalog.ids", Dtype::I64, &[count])?.range)
+        } else if tensors.has("catalog.ids_utf8") {
+            take_text(tensors, count)?
+        } else {
+            return Err(Error::MissingTensor("catalog.ids".to_owned()));
+        };
+        let order = tensors.take("catalog.order", Dtype::I32, &[count])?;
+        let items = order.item_indices(count)?;
+        let layout = Self { ids, order: order.range.clone() };
+
+        // Strictly ascending, so no id occurs twice, so no item does: a permutation.
+        let vocabulary = layout.view(file);
+        let ids = items.iter().map(|&item| vocabulary.id(item));
+        if let Some(at) = ids.clone().zip(ids.skip(1)).position(|(before, after)| before >= after) {
+            let expected = "an item whose id is greater than that of the one before";
+            return Err(order.invalid(at + 1, items[at + 1], expected));
+        }
+        Ok(layout)
+    }
+
+    /// The vocabulary in the file that this was taken from.
+    pub(crate) fn view<'a>(&self, file: &'a [u8]) -> Vocabulary<'a> {
+        let ids = match &self.ids {
+            IdsLayout::Int(range) => Ids::Int(file[range.clone()].as_chunks().0),
+            IdsLayout::Str { text, end } => {
+                Ids::Str { text: &file[text.clone()], end: file[end.clone()].as_chunks().0 }
+            }
+        };
+        Vocabulary { ids, order: file[self.order.clone()].as_chunks().0 }
+    }
+}
+
+/// Takes text ids and checks that each is UTF-8 and that they fill the text.
+fn take_text(tensors: &mut TensorFile<'_>, count: usize) -> Result<IdsLayout> {
+    let text = tensors.take_any_shape("catalog.ids_utf8", Dtype::U8)?;
+    if text.shape.len() != 1 {
+        return Err(text.wrong_shape("[bytes]".to_owned()));
+    }
+    let end = tensors.take("catalog.ids_end", Dtype::I64, &[count])?;
+    let all = std::str::from_utf8(text.bytes())
+        .map_err(|error| text.invalid(error.valid_up_to(), "another byte", "UTF-8"))?;
+    let mut last = 0;
+    for (index, &bytes) in end.elements().iter().enumerate() {
+        let value = i64::from_le_bytes(bytes);
+        let valid = |&at: &usize| at >= last && all.is_char_boundary(at);
+        last = usize::try_from(value).ok().filter(valid).ok_or_else(|| {
+            end.invalid(index, value, "the end of a character, not before the last id's end")
+        })?;
+    }
+    if last != all.len() {
+        return Err(text.wrong_shape(format!("[{last}], the last of `{}`", end.name)));
+    }
+    Ok(IdsLayout::Str { text: text.range, end: end.range })
+}

@@ -1,0 +1,241 @@
+//! Writes the model file as `docs/format.md` describes it.
+
+use std::collections::BTreeMap;
+
+use half::f16;
+use sha2::{Digest, Sha256};
+
+use super::{Reference, Rng, Shape};
+
+pub const U8: &str = "U8";
+pub const I32: &str = "I32";
+pub const I64: &str = "I64";
+pub const F16: &str = "F16";
+pub const F32: &str = "F32";
+pub const F64: &str = "F64";
+
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    pub dtype: String,
+    pub shape: Vec<usize>,
+    pub bytes: Vec<u8>,
+}
+
+/// A model file before it is written; tests change parts of it.
+#[derive(Clone, Debug)]
+pub struct ModelFile {
+    pub format: String,
+    pub config: String,
+    /// Computed at writing unless given.
+    pub fingerprint: Option<String>,
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Spaces after the header beyond those that align the data.
+    pub padding: usize,
+}
+
+impl ModelFile {
+    /// Random weights, with activations of a size where every part of the model matters.
+    pub fn random(shape: &Shape) -> Self {
+        let mut file = Self {
+            format: "1".to_owned(),
+            config: shape.config(),
+            fingerprint: None,
+            tensors: BTreeMap::new(),
+            padding: 0,
+        };
+        let rng = &mut Rng::new(shape.items as u64 * 1000 + shape.hidden as u64);
+        file.random_catalogue(shape, rng);
+        file.random_norm("input_norm", shape.hidden, rng);
+        if shape.final_norm {
+            file.random_norm("final_norm", shape.hidden, rng);
+        }
+        let pairs = shape.hidden / 2;
+        match shape.positions {
+            "rotary" => {
+                let turns = |i| 10_000_f64.powf(-(i as f64) / pairs as f64) / std::f64::consts::TAU;
+                let bytes = (0..pairs).flat_map(|i| turns(i).to_le_bytes()).collect();
+                file.put("rotary.frequency", F64, &[pairs], bytes);
+            }
+            "learned" => file.random_f32("positions.weight", &[7, shape.hidden], 0.5, rng),
+            _ => {}
+        }
+        for block in 0..shape.layers {
+            file.random_block(block, shape, rng);
+        }
+        file.random_selftest(shape, rng);
+        file
+    }
+
+    fn random_catalogue(&mut self, shape: &Shape, rng: &mut Rng) {
+        let blocks = shape.items.div_ceil(32);
+        let mut table = Vec::new();
+        for at in 0..blocks * shape.hidden * 32 {
+            let item = at / (32 * shape.hidden) * 32 + at % 32;
+            let value = if item < shape.items { rng.unit() } else { 0.0 };
+            match shape.half {
+                true => table.extend(f16::from_f32(value).to_le_bytes()),
+                false => table.extend(value.to_le_bytes()),
+            }
+        }
+        let dtype = if shape.half { F16 } else { F32 };
+        self.put("catalog.table", dtype, &[blocks, shape.hidden, 32], table);
+
+        // Ids in an order that is not that of the items: item j has id (7919 j) mod 65537 - 30000.
+        let ids: Vec<_> = (0..shape.items as i64).map(|j| 7919 * j % 65537 - 30_000).collect();
+        let texts: Vec<_> = ids.iter().map(|id| format!("é{id}")).collect();
+        let mut order: Vec<_> = (0..shape.items).collect();
+        if shape.text {
+            order.sort_by_key(|&item| texts[item].as_bytes());
+            let end = texts.iter().scan(0, |end, text| {
+                *end += text.len() as i64;
+                Some(*end)
+            });
+            self.put_i64("catalog.ids_end", &end.collect::<Vec<_>>());
+            let text = texts.concat().into_bytes();
+            self.put("catalog.ids_utf8", U8, &[text.len()], text);
+        } else {
+            order.sort_by_key(|&item| ids[item]);
+            self.put_i64("catalog.ids", &ids);
+        }
+        let order: Vec<_> = order.into_iter().map(|item| item as i32).collect();
+        self.put_i32("catalog.order", &[shape.items], &order);
+    }
+
+    fn random_block(&mut self, block: usize, shape: &Shape, rng: &mut Rng) {
+        let (d, f) = (shape.hidden, shape.inner);
+        let name = |part: &str| format!("blocks.{block}.{part}");
+        let mut linears = vec![
+            ("input", d, d),
+            ("query_key", d, 2 * d),
+            ("output", d, d),
+            ("ffn_in", d, f),
+            ("ffn_out", f, d),
+        ];
+        if shape.gate {
+            linears.push(("gate", d, d));
+        }
+        for (part, inputs, outputs) in linears {
+            let scale = 2.0 / (inputs as f32).sqrt();
+            self.random_f32(&name(&format!("{part}.weight")), &[inputs, outputs], scale, rng);
+            self.random_f32(&name(&format!("{part}.bias")), &[outputs], 0.3, rng);
+        }
+        if shape.conv {
+            self.random_f32(&name("conv.weight"), &[4, d], 0.7, rng);
+            self.random_f32(&name("conv.bias"), &[d], 0.3, rng);
+        }
+        self.random_norm(&name("norm1"), d, rng);
+        self.random_norm(&name("norm2"), d, rng);
+        let decay: Vec<_> = (0..shape.heads)
+            .map(|head| if head % 3 == 2 { 1.0 } else { 0.85 + 0.149 * rng.unit().abs() })
+            .collect();
+        self.put_f32(&name("decay"), &[shape.heads], &decay);
+    }
+
+    fn random_selftest(&mut self, shape: &Shape, rng: &mut Rng) {
+        let mut end = 0;
+        let (mut items, mut ends, mut candidates, mut scores) = (vec![], vec![], vec![], vec![]);
+        let reference = Reference::new(self, shape);
+        for length in [1, 5, 30] {
+            let events = rng.items(length, shape.items);
+            let scored = rng.items(4, shape.items);
+            let mut state = reference.start();
+            events.iter().for_each(|&item| state.append(item));
+            scores.extend(scored.iter().map(|&item| state.score(item) as f32));
+            items.extend(events.into_iter().map(|item| item as i32));
+            candidates.extend(scored.into_iter().map(|item| item as i32));
+            end += length as i32;
+            ends.push(end);
+        }
+        self.put_i32("selftest.items", &[items.len()], &items);
+        self.put_i32("selftest.end", &[3], &ends);
+        self.put_i32("selftest.candidates", &[3, 4], &candidates);
+        self.put_f32("selftest.scores", &[3, 4], &scores);
+    }
+
+    fn random_norm(&mut self, name: &str, size: usize, rng: &mut Rng) {
+        let weight: Vec<_> = (0..size).map(|_| 1.0 + 0.5 * rng.unit()).collect();
+        self.put_f32(&format!("{name}.weight"), &[size], &weight);
+        self.random_f32(&format!("{name}.bias"), &[size], 0.3, rng);
+    }
+
+    fn random_f32(&mut self, name: &str, shape: &[usize], scale: f32, rng: &mut Rng) {
+        let numbers: Vec<_> = (0..shape.iter().product()).map(|_| scale * rng.unit()).collect();
+        self.put_f32(name, shape, &numbers);
+    }
+
+    pub fn put(&mut self, name: &str, dtype: &str, shape: &[usize], bytes: Vec<u8>) {
+        let tensor = Tensor { dtype: dtype.to_owned(), shape: shape.to_vec(), bytes };
+        self.tensors.insert(name.to_owned(), tensor);
+    }
+
+    pub fn put_f32(&mut self, name: &str, shape: &[usize], numbers: &[f32]) {
+        self.put(name, F32, shape, numbers.iter().flat_map(|n| n.to_le_bytes()).collect());
+    }
+
+    pub fn put_i32(&mut self, name: &str, shape: &[usize], numbers: &[i32]) {
+        self.put(name, I32, shape, numbers.iter().flat_map(|n| n.to_le_bytes()).collect());
+    }
+
+    pub fn put_i64(&mut self, name: &str, numbers: &[i64]) {
+        let bytes = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+        self.put(name, I64, &[numbers.len()], bytes);
+    }
+
+    /// A tensor of floating-point numbers, as f64.
+    pub fn numbers(&self, name: &str) -> Vec<f64> {
+        let tensor = &self.tensors[name];
+        let bytes = &tensor.bytes;
+        match tensor.dtype.as_str() {
+            F16 => bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f64()).collect(),
+            F32 => bytes.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect(),
+            F64 => bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect(),
+            other => panic!("{name} is {other}"),
+        }
+    }
+
+    pub fn tensor(&mut self, name: &str) -> &mut Tensor {
+        self.tensors.get_mut(name).unwrap()
+    }
+
+    fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new_with_prefix(&self.config);
+        for (name, tensor) in &self.tensors {
+            let shape: Vec<_> = tensor.shape.iter().map(|n| n.to_string()).collect();
+            hash.update(format!("{name}\0{}\0{}\0", tensor.dtype, shape.join(",")));
+            hash.update(&tensor.bytes);
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The file: header, then the tensors with the table first.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut names: Vec<_> = self.tensors.keys().collect();
+        names.sort_by_key(|name| (*name != "catalog.table", name.as_str()));
+        let fingerprint = self.fingerprint.clone().unwrap_or_else(|| self.fingerprint());
+        let mut header = serde_json::json!({"__metadata__": {
+            "recgrela.format": self.format,
+            "recgrela.config": self.config,
+            "recgrela.fingerprint": fingerprint,
+        }});
+        let mut data = Vec::new();
+        for name in names {
+            let tensor = &self.tensors[name];
+            let offsets = [data.len(), data.len() + tensor.bytes.len()];
+            header[name] = serde_json::json!({
+                "dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": offsets,
+            });
+            data.extend(&tensor.bytes);
+        }
+        let mut header = header.to_string();
+        while !(header.len() + 8).is_multiple_of(64) {
+            header.push(' ');
+        }
+        header.push_str(&" ".repeat(self.padding));
+        with_header(&header, &data)
+    }
+}
+
+/// A safetensors file of a header's text and data.
+pub fn with_header(header: &str, data: &[u8]) -> Vec<u8> {
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+}

@@ -1,0 +1,52 @@
+//! Random models as files in memory, and a naive f64 implementation to compare with.
+
+// Each test file compiles this module and uses a part of it.
+#![allow(dead_code, unused_imports, unreachable_pub)]
+
+mod file;
+mod reference;
+mod rng;
+mod shape;
+
+use std::sync::Arc;
+
+pub use file::{F16, F32, F64, I32, I64, ModelFile, Tensor, U8};
+pub use reference::Reference;
+pub use rng::Rng;
+pub use shape::{SHAPES, Shape};
+
+use recgrela::{Isa, Model, Session};
+
+/// A random model of a shape, loaded.
+pub fn model(shape: &Shape) -> Arc<Model> {
+    Arc::new(Model::from_bytes(ModelFile::random(shape).to_bytes()).unwrap())
+}
+
+/// A random model of a shape, loaded for each instruction set of this CPU.
+pub fn models(shape: &Shape) -> Vec<Arc<Model>> {
+    let bytes = ModelFile::random(shape).to_bytes();
+    let load = |isa| Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
+    Isa::available().map(load).collect()
+}
+
+/// A session with some random events.
+pub fn session(model: &Arc<Model>, events: usize, seed: u64) -> Session {
+    let mut session = Session::new(Arc::clone(model));
+    session.extend(&Rng::new(seed).items(events, model.num_items())).unwrap();
+    session
+}
+
+/// Every item of a model.
+pub fn catalogue(model: &Model) -> Vec<u32> {
+    (0..model.num_items() as u32).collect()
+}
+
+pub fn bits(numbers: &[f32]) -> Vec<u32> {
+    numbers.iter().map(|number| number.to_bits()).collect()
+}
+
+/// Gives a changed snapshot the checksum that it should have.
+pub fn seal(blob: &mut [u8]) {
+    let (body, checksum) = blob.split_at_mut(blob.len() - 32);
+    checksum.copy_from_slice(&<sha2::Sha256 as sha2::Digest>::digest(body));
+}

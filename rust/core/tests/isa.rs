@@ -1,0 +1,49 @@
+//! Which instruction set a model uses.
+
+mod common;
+
+use std::process::Command;
+
+use common::{ModelFile, Shape};
+use recgrela::{Isa, Model};
+
+/// The environment is that of a process, so each value gets one: this test, run by itself.
+fn isa_with_environment(value: &str) -> String {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "prints_the_isa", "--ignored", "--nocapture"]);
+    let output = child.env("RECGRELA_ISA", value).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+fn prints_the_isa() {
+    match Model::from_bytes(ModelFile::random(&Shape::TINY).to_bytes()) {
+        Ok(model) => println!("[{}]", model.isa()),
+        Err(error) => println!("[{error}]"),
+    }
+}
+
+#[test]
+fn the_environment_chooses() {
+    for isa in Isa::available() {
+        assert!(isa_with_environment(isa.name()).contains(&format!("[{isa}]")));
+    }
+}
+
+#[test]
+fn an_unknown_name_is_an_error_that_lists_what_there_is() {
+    for name in ["", "AVX2", "avx2 ", "sse9"] {
+        let output = isa_with_environment(name);
+        assert!(output.contains(&format!("found `{name}`")), "{output}");
+        assert!(Isa::available().all(|isa| output.contains(isa.name())), "{output}");
+    }
+}
+
+#[test]
+fn the_argument_chooses() {
+    let bytes = ModelFile::random(&Shape::TINY).to_bytes();
+    for isa in Isa::available() {
+        assert_eq!(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap().isa(), isa);
+    }
+}

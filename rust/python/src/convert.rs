@@ -1,0 +1,175 @@
+//! Between Python's values and the engine's: item ids, errors, the instruction set.
+
+use std::borrow::Cow;
+use std::io;
+
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyKeyError, PyOverflowError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyList, PyString};
+use recgrela::{Error, Isa, ItemId, Vocabulary};
+
+/// What to do with an id that the model does not know.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    Error,
+    Skip,
+}
+
+impl<'py> FromPyObject<'_, 'py> for Unknown {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match value.extract::<String>()?.as_str() {
+            "error" => Ok(Self::Error),
+            "skip" => Ok(Self::Skip),
+            other => Err(PyValueError::new_err(format!(
+                "unknown: found '{other}', expected 'error' or 'skip'"
+            ))),
+        }
+    }
+}
+
+/// A number of items, zero or more; one that does not fit is as good as the largest.
+pub(crate) struct Count(pub(crate) usize);
+
+impl<'py> FromPyObject<'_, 'py> for Count {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match value.extract::<usize>() {
+            Ok(count) => Ok(Self(count)),
+            Err(error) if !error.is_instance_of::<PyOverflowError>(value.py()) => Err(error),
+            Err(_) if value.lt(0)? => {
+                Err(PyValueError::new_err(format!("k: found {}, expected 0 or more", value.str()?)))
+            }
+            Err(_) => Ok(Self(usize::MAX)),
+        }
+    }
+}
+
+/// The bytes of a bytes-like object: bytes as they are, others copied as they may change.
+pub(crate) struct Blob<'a>(pub(crate) Cow<'a, [u8]>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Blob<'a> {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(bytes) = value.extract::<&[u8]>() {
+            return Ok(Self(Cow::Borrowed(bytes)));
+        }
+        match PyBuffer::<u8>::get(&value) {
+            Ok(buffer) => Ok(Self(Cow::Owned(buffer.to_vec(value.py())?))),
+            Err(_) => Err(PyTypeError::new_err(format!(
+                "expected bytes, found {}",
+                value.get_type().name()?
+            ))),
+        }
+    }
+}
+
+/// The item index of an id, `None` if no item has it. Raises TypeError for what cannot be an id.
+pub(crate) fn find(vocabulary: Vocabulary<'_>, id: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
+    if let Ok(text) = id.cast::<PyString>() {
+        // A text with half a surrogate pair has no UTF-8, so no item has it.
+        return Ok(text.to_str().ok().and_then(|text| vocabulary.index_of(text)));
+    }
+    match id.extract::<i64>() {
+        Ok(number) => Ok(vocabulary.index_of(number)),
+        Err(error) if error.is_instance_of::<PyOverflowError>(id.py()) => Ok(None),
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "an item id is an int or a str, found {}",
+            id.get_type().name()?
+        ))),
+    }
+}
+
+/// The item index of an id; for one that no item has, `None` or KeyError as `unknown` says.
+pub(crate) fn index_of(
+    vocabulary: Vocabulary<'_>,
+    id: &Bound<'_, PyAny>,
+    unknown: Unknown,
+) -> PyResult<Option<u32>> {
+    let index = find(vocabulary, id)?;
+    if index.is_some() || unknown == Unknown::Skip {
+        return Ok(index);
+    }
+    let is_text = id.is_instance_of::<PyString>();
+    let hint = match (vocabulary.is_text(), is_text) {
+        (true, false) => "; its ids are of type str",
+        (false, true) => "; its ids are of type int",
+        _ => "",
+    };
+    let repr = id.repr()?;
+    let count = vocabulary.len();
+    Err(PyKeyError::new_err(format!("item {repr} is not among the model's {count} items{hint}")))
+}
+
+/// The item indices of some ids; those that no item has are left out, or a KeyError.
+pub(crate) fn indices_of(
+    vocabulary: Vocabulary<'_>,
+    ids: &Bound<'_, PyAny>,
+    unknown: Unknown,
+) -> PyResult<Vec<u32>> {
+    let iterator = match ids.try_iter() {
+        // The characters of a text, or the numbers of bytes, would be taken for ids.
+        Ok(iterator) if !is_one_value(ids) => iterator,
+        _ => {
+            let found = ids.get_type().name()?;
+            let message = format!("expected a list of item ids, found one {found}");
+            return Err(PyTypeError::new_err(message));
+        }
+    };
+    let index_of = |id: PyResult<Bound<'_, PyAny>>| index_of(vocabulary, &id?, unknown);
+    iterator.filter_map(|id| index_of(id).transpose()).collect()
+}
+
+fn is_one_value(ids: &Bound<'_, PyAny>) -> bool {
+    ids.is_instance_of::<PyString>()
+        || ids.is_instance_of::<PyBytes>()
+        || ids.is_instance_of::<PyByteArray>()
+}
+
+/// The ids of some items, as a list of int or of str.
+pub(crate) fn ids_of<'py>(
+    py: Python<'py>,
+    vocabulary: Vocabulary<'_>,
+    items: impl IntoIterator<Item = u32>,
+) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    for id in items.into_iter().filter_map(|item| vocabulary.id(item)) {
+        match id {
+            ItemId::Int(number) => list.append(number)?,
+            ItemId::Str(text) => list.append(text)?,
+        }
+    }
+    Ok(list)
+}
+
+/// The instruction set of a name. Raises ValueError naming those that there are.
+pub(crate) fn isa_of(name: Option<&str>) -> PyResult<Option<Isa>> {
+    name.map(|name| {
+        Isa::from_name(name).ok_or_else(|| {
+            let available: Vec<_> = Isa::available().map(Isa::name).collect();
+            PyValueError::new_err(format!(
+                "isa: found '{name}', expected one of those available here: {}",
+                available.join(", ")
+            ))
+        })
+    })
+    .transpose()
+}
+
+/// The Python exception for an error of the engine.
+pub(crate) fn to_python(error: Error) -> PyErr {
+    let message = error.to_string();
+    match error {
+        Error::Io { path, .. } if path.is_dir() => {
+            let message = format!("cannot read {}: it is a folder", path.display());
+            io::Error::new(io::ErrorKind::IsADirectory, message).into()
+        }
+        // FileNotFoundError, PermissionError, ...
+        Error::Io { source, .. } => io::Error::new(source.kind(), message).into(),
+        _ => PyValueError::new_err(message),
+    }
+}

@@ -1,0 +1,23 @@
+//! The Python module `recgrela._core`: converts, releases the GIL, calls the engine, maps errors.
+
+mod convert;
+mod scorer;
+mod top_k;
+
+use pyo3::prelude::*;
+
+/// The engine of recgrela; `from recgrela import EdgeScorer` is the way in.
+#[pymodule]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::scorer::EdgeScorer;
+    #[pymodule_export]
+    use super::top_k::TopK;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

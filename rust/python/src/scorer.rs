@@ -1,0 +1,291 @@
+//! `EdgeScorer`: a model and one user's session on it, in one object.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use numpy::PyArray1;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+use recgrela::{Filter, Isa, Model, Positions, Scored, Session};
+
+use crate::convert::{Blob, Count, Unknown, find, ids_of, index_of, indices_of, isa_of, to_python};
+use crate::top_k::TopK;
+
+/// One user's session on a model: it takes in one event at a time and answers "what next?".
+///
+/// EdgeScorer.load makes one. Its history is a state of fixed size; scorers made by new_session
+/// share the weights. Threads may use different scorers at the same time, and take turns on one.
+#[pyclass(frozen, module = "recgrela")]
+pub(crate) struct EdgeScorer {
+    model: Arc<Model>,
+    session: Mutex<Session>,
+}
+
+impl EdgeScorer {
+    fn of(session: Session) -> Self {
+        Self { model: Arc::clone(session.model()), session: Mutex::new(session) }
+    }
+
+    /// Loads without the GIL; `load` reads the model.
+    fn open(
+        py: Python<'_>,
+        verify: bool,
+        load: impl FnOnce() -> recgrela::Result<Model> + Send,
+    ) -> PyResult<Self> {
+        let model = py.detach(|| {
+            let model = Arc::new(load()?);
+            if verify {
+                model.verify()?;
+            }
+            Ok(model)
+        });
+        model.map(|model| Self::of(Session::new(model))).map_err(to_python)
+    }
+
+    /// Works on the session without the GIL. The lock is taken and given back in there, so a
+    /// thread that waits for it never holds the GIL.
+    fn with<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Session) -> T + Send) -> T {
+        py.detach(|| work(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+#[pymethods]
+impl EdgeScorer {
+    /// Load a model file, memory-mapped, and start an empty session.
+    ///
+    /// isa forces an instruction set, such as "scalar"; the default is what the environment
+    /// variable RECGRELA_ISA names, or the best of this CPU. verify recomputes the file's
+    /// fingerprint and replays its self-test first.
+    ///
+    /// Raises FileNotFoundError or OSError where the file cannot be read, and ValueError saying
+    /// what is wrong with it.
+    #[staticmethod]
+    #[pyo3(signature = (path, *, isa=None, verify=true))]
+    fn load(py: Python<'_>, path: PathBuf, isa: Option<&str>, verify: bool) -> PyResult<Self> {
+        let isa: Option<Isa> = isa_of(isa)?;
+        Self::open(py, verify, || Model::open_with(path, isa))
+    }
+
+    /// Load a model from the bytes of its file; otherwise the same as load.
+    #[staticmethod]
+    #[pyo3(signature = (data, *, isa=None, verify=true))]
+    fn from_bytes(
+        py: Python<'_>,
+        data: Blob<'_>,
+        isa: Option<&str>,
+        verify: bool,
+    ) -> PyResult<Self> {
+        let isa: Option<Isa> = isa_of(isa)?;
+        Self::open(py, verify, || Model::from_bytes_with(data.0.into_owned(), isa))
+    }
+
+    /// Take in one event; returns whether it was.
+    ///
+    /// An item that the model does not know is a KeyError, or passed over with unknown="skip".
+    #[pyo3(signature = (item, *, unknown=Unknown::Error), text_signature = "($self, item, *, unknown='error')")]
+    fn append(&self, py: Python<'_>, item: &Bound<'_, PyAny>, unknown: Unknown) -> PyResult<bool> {
+        match index_of(self.model.vocabulary(), item, unknown)? {
+            None => Ok(false),
+            Some(index) => {
+                self.with(py, |session| session.append(index)).map_err(to_python)?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Take in events, oldest first; returns how many.
+    ///
+    /// An item that the model does not know is a KeyError, and then none is taken in; with
+    /// unknown="skip" it is passed over.
+    #[pyo3(signature = (items, *, unknown=Unknown::Error), text_signature = "($self, items, *, unknown='error')")]
+    fn extend(
+        &self,
+        py: Python<'_>,
+        items: &Bound<'_, PyAny>,
+        unknown: Unknown,
+    ) -> PyResult<usize> {
+        let items = indices_of(self.model.vocabulary(), items, unknown)?;
+        self.with(py, |session| session.extend(&items)).map_err(to_python)?;
+        Ok(items.len())
+    }
+
+    /// Scores of some items after the events so far, float32 of shape [len(items)].
+    ///
+    /// The same numbers as top_k gives. Raises KeyError for an unknown item and ValueError before
+    /// the first event.
+    fn score<'py>(
+        &self,
+        py: Python<'py>,
+        items: &Bound<'_, PyAny>,
+    ) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let items = indices_of(self.model.vocabulary(), items, Unknown::Error)?;
+        let scores = self.with(py, |session| session.score(&items)).map_err(to_python)?;
+        Ok(PyArray1::from_vec(py, scores))
+    }
+
+    /// The k best items, best first; fewer where fewer are left.
+    ///
+    /// Items of the history are left out unless exclude_seen is False. With allow only those
+    /// items can be returned, with deny none of them. Equal scores rank in the order of the
+    /// catalogue. Raises KeyError for an unknown item in allow or deny, unless unknown="skip",
+    /// and ValueError before the first event.
+    #[pyo3(
+        signature = (k=Count(10), *, exclude_seen=true, allow=None, deny=None, unknown=Unknown::Error),
+        text_signature = "($self, k=10, *, exclude_seen=True, allow=None, deny=None, unknown='error')"
+    )]
+    fn top_k(
+        &self,
+        py: Python<'_>,
+        k: Count,
+        exclude_seen: bool,
+        allow: Option<&Bound<'_, PyAny>>,
+        deny: Option<&Bound<'_, PyAny>>,
+        unknown: Unknown,
+    ) -> PyResult<TopK> {
+        let list = |ids: Option<&Bound<'_, PyAny>>| {
+            ids.map(|ids| indices_of(self.model.vocabulary(), ids, unknown)).transpose()
+        };
+        let (allow, deny) = (list(allow)?, list(deny)?.unwrap_or_default());
+        let filter = Filter { exclude_seen, allow: allow.as_deref(), deny: &deny };
+        let items: Vec<Scored> =
+            self.with(py, |session| session.top_k(k.0, &filter)).map_err(to_python)?;
+        TopK::new(py, self.model.vocabulary(), &items)
+    }
+
+    /// The hidden vector after the last event, float32 of shape [D]; an item's score is its dot
+    /// product with the item's embedding. Raises ValueError before the first event.
+    fn user_vector<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let vector = self.with(py, |session| session.user_vector().map(<[f32]>::to_vec));
+        Ok(PyArray1::from_vec(py, vector.map_err(to_python)?))
+    }
+
+    /// The session as bytes, to be restored exactly into the same model.
+    fn snapshot<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.with(py, |session| session.snapshot()))
+    }
+
+    /// Continue from a snapshot. A damaged one, or one of another model, is a ValueError, and the
+    /// session stays as it is.
+    fn restore(&self, py: Python<'_>, snapshot: Blob<'_>) -> PyResult<()> {
+        self.with(py, |session| session.restore(&snapshot.0)).map_err(to_python)
+    }
+
+    /// Forget all events.
+    fn reset(&self, py: Python<'_>) {
+        self.with(py, Session::reset);
+    }
+
+    /// A copy with the same history, independent from here on.
+    fn clone(&self, py: Python<'_>) -> Self {
+        Self::of(self.with(py, |session| session.clone()))
+    }
+
+    /// Another user, without history, on the same weights.
+    fn new_session(&self) -> Self {
+        Self::of(Session::new(Arc::clone(&self.model)))
+    }
+
+    /// Recompute the file's fingerprint and replay its self-test, in a session of its own.
+    ///
+    /// Returns a dict with sequences, scores and max_difference (relative to the largest score of
+    /// a sequence). Raises ValueError if either does not match.
+    fn verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let report = py.detach(|| self.model.verify()).map_err(to_python)?;
+        let dict = PyDict::new(py);
+        dict.set_item("sequences", report.sequences)?;
+        dict.set_item("scores", report.scores)?;
+        dict.set_item("max_difference", report.largest_difference)?;
+        Ok(dict)
+    }
+
+    /// Whether the model knows an item.
+    fn __contains__(&self, item: &Bound<'_, PyAny>) -> bool {
+        matches!(find(self.model.vocabulary(), item), Ok(Some(_)))
+    }
+
+    fn __copy__(&self, py: Python<'_>) -> Self {
+        self.clone(py)
+    }
+
+    fn __deepcopy__(&self, py: Python<'_>, memo: &Bound<'_, PyAny>) -> Self {
+        let _ = memo;
+        self.clone(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let (items, isa) = (self.model.num_items(), self.model.isa());
+        format!("EdgeScorer({items} items, {} events, {isa})", self.events(py))
+    }
+
+    /// Events taken in so far.
+    #[getter]
+    fn events(&self, py: Python<'_>) -> u64 {
+        self.with(py, |session| session.events())
+    }
+
+    /// The distinct items taken in so far, in the order of the catalogue.
+    #[getter]
+    fn seen<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let seen = self.with(py, |session| session.seen().to_vec());
+        ids_of(py, self.model.vocabulary(), seen)
+    }
+
+    /// Bytes of the history: the state, and 4 for each distinct item.
+    #[getter]
+    fn state_bytes(&self, py: Python<'_>) -> usize {
+        self.with(py, |session| session.state_bytes())
+    }
+
+    /// Number of items in the catalogue.
+    #[getter]
+    fn num_items(&self) -> usize {
+        self.model.num_items()
+    }
+
+    /// The ids of all items, in the order of the catalogue.
+    #[getter]
+    fn item_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let vocabulary = self.model.vocabulary();
+        ids_of(py, vocabulary, (0..).take(vocabulary.len()))
+    }
+
+    /// The architecture, with the keys of docs/format.md.
+    #[getter]
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let config = self.model.config();
+        let positions = match config.positions {
+            Positions::Rotary => "rotary",
+            Positions::Learned => "learned",
+            _ => "none",
+        };
+        let dict = PyDict::new(py);
+        dict.set_item("hidden_size", config.hidden_size)?;
+        dict.set_item("num_heads", config.num_heads)?;
+        dict.set_item("num_layers", config.num_layers)?;
+        dict.set_item("inner_size", config.inner_size)?;
+        dict.set_item("num_items", config.num_items)?;
+        dict.set_item("gate", config.gate)?;
+        dict.set_item("local_conv", config.local_conv)?;
+        dict.set_item("positions", positions)?;
+        dict.set_item("final_norm", config.final_norm)?;
+        Ok(dict)
+    }
+
+    /// Type of the catalogue's table: "f32" or "f16".
+    #[getter]
+    fn table_dtype(&self) -> String {
+        self.model.table_dtype().to_string().to_lowercase()
+    }
+
+    /// The model's identity: SHA-256 of its config and tensors, 64 hex digits.
+    #[getter]
+    fn fingerprint(&self) -> String {
+        self.model.fingerprint().to_string()
+    }
+
+    /// The instruction set in use, such as "avx2"; all give the same bits.
+    #[getter]
+    fn isa(&self) -> &'static str {
+        self.model.isa().name()
+    }
+}
