@@ -1,0 +1,57 @@
+# Every habit of this project is a target; `make help` lists them.
+# PYTHON is the interpreter that the environment is made with, 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+ENGINE := $(VENV)/engine
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench parity clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(ENGINE) ## Make .venv with both packages (the first time it downloads PyTorch)
+
+$(READY): pyproject.toml training/pyproject.toml
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from rustup.rs, then run make again"; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {v[0]}.{v[1]}: make setup PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check --progress-bar on --quiet -e training maturin
+	@touch $@
+
+$(ENGINE): $(READY) $(RUST_SOURCES)
+	$(BIN)/maturin develop --release --extras dev --quiet
+	@touch $@
+
+demo: setup ## Train on MovieLens-100K, export, and recommend to a real user
+	$(BIN)/recgrela-train fit --config training/configs/demo.yaml --output runs/demo --overwrite
+	$(BIN)/recgrela-train export runs/demo
+	$(BIN)/python examples/demo.py runs/demo
+
+test: lint ## Run every check and test
+	cargo test --quiet --workspace --exclude recgrela-python
+	$(BIN)/python -m pytest -q
+
+lint: setup ## Check format, lints and type stubs
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/python -m mypy.stubtest recgrela
+
+format: setup ## Format all sources
+	cargo fmt --all
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --quiet --fix .
+
+bench: setup ## Time the engine beside ONNX Runtime and PyTorch, into runs/bench.json
+	$(BIN)/python -m benchmarks.latency --output runs/bench.json
+
+parity: setup ## Compare every score of RUN=folder with the float64 reference
+	$(BIN)/python -m benchmarks.parity $(or $(RUN),$(error give a finished run: make parity RUN=runs/demo))
+
+clean: ## Delete what was built (not .venv, not runs)
+	cargo clean

@@ -1,0 +1,11 @@
+"""recgrela: a sequential recommender that takes one event at a time and answers "what next?".
+
+>>> from recgrela import EdgeScorer
+>>> scorer = EdgeScorer.load("model.safetensors")  # doctest: +SKIP
+>>> scorer.append(50)  # doctest: +SKIP
+>>> scorer.top_k(10).ids  # doctest: +SKIP
+"""
+
+from ._core import EdgeScorer, TopK, __version__
+
+__all__ = ["EdgeScorer", "TopK", "__version__"]

@@ -1,0 +1,148 @@
+"""The `recgrela` command: look at a model file, check it, and recommend with it."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+from . import EdgeScorer, __version__
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit status. What is wrong with the input is one message."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyError, ValueError, OSError) as error:
+        # str(KeyError) is the repr of its message.
+        message = error.args[0] if isinstance(error, KeyError) else error
+        print(f"recgrela: error: {message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="recgrela", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"recgrela {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    inspect = commands.add_parser("inspect", help="show what a model file holds")
+    inspect.add_argument("--json", action="store_true", help="print JSON")
+    inspect.set_defaults(run=_inspect)
+
+    verify = commands.add_parser(
+        "verify", help="recompute the fingerprint and replay the file's self-test on this machine"
+    )
+    verify.set_defaults(run=_verify)
+
+    recommend = commands.add_parser(
+        "recommend",
+        help="play a history and print what comes next",
+        description="Play a history, oldest event first, and print what comes next.",
+        epilog="example: recgrela recommend model.safetensors --history 50 172 181 -k 5",
+    )
+    recommend.add_argument(
+        "--history", nargs="+", metavar="ITEM",
+        help="item ids, oldest first; without it they are read from standard input",
+    )  # fmt: skip
+    recommend.add_argument("-k", type=_positive, default=10, help="how many items (%(default)s)")
+    recommend.add_argument(
+        "--include-seen", action="store_true", help="items of the history may come again"
+    )
+    recommend.add_argument(
+        "--skip-unknown", action="store_true", help="pass over items that the model does not know"
+    )
+    recommend.add_argument(
+        "--titles", type=Path, metavar="TSV",
+        help="tab-separated file of item ids and titles, to print the titles",
+    )  # fmt: skip
+    recommend.set_defaults(run=_recommend)
+
+    for command in (inspect, verify, recommend):
+        command.add_argument("model", type=Path, help="a file from `recgrela-train export`")
+        command.add_argument(
+            "--isa", help="instruction set to run on, such as scalar (default: the best there is)"
+        )
+    return parser
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    scorer = EdgeScorer.load(options.model, isa=options.isa, verify=False)
+    ids = scorer.item_ids
+    facts = {
+        "file": str(options.model),
+        "bytes": options.model.stat().st_size,
+        "fingerprint": scorer.fingerprint,
+        "isa": scorer.isa,
+        "table": scorer.table_dtype,
+        "state_bytes": scorer.state_bytes,
+        "id_type": type(ids[0]).__name__,
+        "first_ids": ids[:5],
+        **scorer.config,
+    }
+    if options.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        for name, value in facts.items():
+            print(f"{name:12} {value:,}" if type(value) is int else f"{name:12} {value}")
+
+
+def _verify(options: argparse.Namespace) -> None:
+    scorer = EdgeScorer.load(options.model, isa=options.isa, verify=False)
+    report = scorer.verify()
+    print(
+        f"{options.model}: fingerprint matches; {report['scores']} scores of "
+        f"{report['sequences']} histories replayed on {scorer.isa}, largest relative difference "
+        f"{report['max_difference']:.1e}"
+    )
+
+
+def _recommend(options: argparse.Namespace) -> None:
+    scorer = EdgeScorer.load(options.model, isa=options.isa)
+    titles = _read_titles(options.titles) if options.titles else {}
+    history = options.history or sys.stdin.read().replace(",", " ").split()
+    if isinstance(scorer.item_ids[0], int):
+        history = [_integer(item) for item in history]
+    unknown: Literal["skip", "error"] = "skip" if options.skip_unknown else "error"
+    started = time.perf_counter()
+    events = scorer.extend(history, unknown=unknown)
+    if events == 0:
+        raise ValueError("no event to recommend from: give item ids by --history or standard input")
+    elapsed = (time.perf_counter() - started) / events * 1e6
+    top = scorer.top_k(options.k, exclude_seen=not options.include_seen)
+    for rank, (item, score) in enumerate(top, 1):
+        print(f"{rank:4}  {score:9.4f}  {item}  {titles.get(str(item), '')}".rstrip())
+    print(
+        f"{events} events, {elapsed:.1f} us each on {scorer.isa}; state {scorer.state_bytes:,} bytes",
+        file=sys.stderr,
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
+    return value
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"this model's item ids are integers, found '{text}'") from None
+
+
+def _read_titles(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text: {error}") from None
+    rows = (line.split("\t") for line in lines)
+    return {row[0]: row[1] for row in rows if len(row) >= 2}
