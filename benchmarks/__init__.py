@@ -1,0 +1,1 @@
+"""The engine beside ONNX Runtime and PyTorch, timed in one run: `python -m benchmarks.latency`."""

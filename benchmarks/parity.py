@@ -1,0 +1,86 @@
+"""The engine against the float64 recurrent form: every test user's whole history, every score.
+
+Reports the largest difference of a score, relative to the largest score of its user, and how many
+users get the same ten best items. `make parity RUN=runs/mine` runs it.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from recgrela import EdgeScorer
+from recgrela_train.data import EvaluationBatch, EvaluationBatches, prepare, read_events
+from recgrela_train.evaluate import last_hidden
+from recgrela_train.export import export_model
+from recgrela_train.fit import best_checkpoint
+from recgrela_train.model import RecGrela
+from recgrela_train.module import load_checkpoint
+from rich.progress import track
+
+TOLERANCE = 1e-4  # of the largest score of the user
+SAME_TOP = 0.999  # of the users
+K = 10
+
+
+def main() -> int:
+    """Compare, print, and fail where the bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="folder of a run, with its data where it was")
+    parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
+    options = parser.parse_args()
+
+    model, config, ids = load_checkpoint(best_checkpoint(options.run))
+    data = config.data
+    dataset = prepare(read_events(data), data.min_events, data.ties, config.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        export_model(model, ids, path)
+        scorer = EdgeScorer.load(path)
+    reference = model.double()
+
+    differences, same, events = [], 0, 0
+    for batch in track(list(EvaluationBatches(dataset, "test", 128)), "comparing"):
+        expected = _expected(reference, batch)
+        for row, history in enumerate(batch.histories):
+            items = dataset.item_ids[history - 1]
+            scorer.reset()
+            scorer.extend(items)
+            events += len(items)
+            scores = scorer.score(dataset.item_ids)
+            largest = np.abs(expected[row]).max()
+            differences.append(np.abs(scores - expected[row]).max() / largest)
+            same += np.array_equal(_top(scores), _top(expected[row]))
+    result = {
+        "users": len(differences),
+        "events": events,
+        "longest_history": int(max(len(h) for h in batch.histories)),
+        "largest_relative_difference": float(max(differences)),
+        "median_relative_difference": float(np.median(differences)),
+        "same_top_10": same / len(differences),
+        "isa": scorer.isa,
+    }
+    text = json.dumps(result, indent=2)
+    print(text)
+    if options.output:
+        options.output.write_text(text + "\n")
+    missed = result["largest_relative_difference"] > TOLERANCE or result["same_top_10"] < SAME_TOP
+    return int(missed)
+
+
+def _expected(reference: RecGrela, batch: EvaluationBatch) -> np.ndarray:
+    """Scores [B, N] by the recurrent form in float64."""
+    with torch.inference_mode():
+        return reference.scores(last_hidden(reference, batch, form="recurrent")).numpy()
+
+
+def _top(scores: np.ndarray) -> np.ndarray:
+    """The K best items, equal scores by catalogue order."""
+    return np.argsort(-scores, kind="stable")[:K]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
