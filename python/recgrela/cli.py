@@ -22,7 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except (KeyError, ValueError, OSError) as error:
         # str(KeyError) is the repr of its message.
-        message = error.args[0] if isinstance(error, KeyError) else error
+        message = str(error.args[0] if isinstance(error, KeyError) else error)
+        # It may quote a hostile file, which is not to steer the terminal.
+        message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
         print(f"recgrela: error: {message}", file=sys.stderr)
         return 1
     return 0
@@ -120,7 +122,8 @@ def _recommend(options: argparse.Namespace) -> None:
     for rank, (item, score) in enumerate(top, 1):
         print(f"{rank:4}  {score:9.4f}  {item}  {titles.get(str(item), '')}".rstrip())
     print(
-        f"{events} events, {elapsed:.1f} us each on {scorer.isa}; state {scorer.state_bytes:,} bytes",
+        f"{events} events, {elapsed:.1f} us each on {scorer.isa}; "
+        f"state {scorer.state_bytes:,} bytes",
         file=sys.stderr,
     )
 

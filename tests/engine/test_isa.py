@@ -1,0 +1,81 @@
+"""Every instruction set gives the same bits."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from recgrela import EdgeScorer
+
+
+def assert_same_bits(a: EdgeScorer, b: EdgeScorer, ids: list) -> None:
+    assert a.score(ids).tobytes() == b.score(ids).tobytes()
+    assert a.user_vector().tobytes() == b.user_vector().tobytes()
+    assert a.snapshot() == b.snapshot()
+    for filters in ({}, {"exclude_seen": False}, {"allow": ids[5:50], "deny": ids[20:30]}):
+        first, second = a.top_k(20, **filters), b.top_k(20, **filters)
+        assert first.ids == second.ids
+        assert first.scores.tobytes() == second.scores.tobytes()
+
+
+@pytest.mark.parametrize("table", ["f32", "f16"])
+def test_the_same_bits_for_every_switch(export, switch, isa, table):
+    file = export(table=table, **switch)
+    scalar, vector = file.load(isa="scalar"), file.load(isa=isa)
+    assert (scalar.isa, vector.isa) == ("scalar", isa)
+    for step in range(5):
+        events = file.history(1 + 30 * step, seed=step)
+        scalar.extend(events)
+        vector.extend(events)
+        assert_same_bits(scalar, vector, file.ids)
+    # Not merely both wrong in the same way: the files' self-test passed in load.
+    assert scalar.verify() == vector.verify()
+
+
+def test_the_same_bits_at_the_published_size(export, isa):
+    file = export(items=1000, hidden_size=64, num_heads=4, num_layers=4)
+    scalar, vector = file.load(isa="scalar"), file.load(isa=isa)
+    history = file.history(1000)
+    scalar.extend(history)
+    vector.extend(history)
+    assert_same_bits(scalar, vector, file.ids)
+
+
+def test_the_default_is_the_best(small, isa, monkeypatch):
+    monkeypatch.delenv("RECGRELA_ISA", raising=False)
+    assert small.load().isa != "scalar"
+
+
+@pytest.mark.parametrize("name", ["sse9", "", "AVX2", "none"])
+def test_an_unknown_one_is_a_value_error_naming_those_there_are(small, name):
+    expected = f"isa: found '{name}', expected one of those available here: .*scalar"
+    with pytest.raises(ValueError, match=expected):
+        small.load(isa=name)
+    with pytest.raises(ValueError, match=expected):
+        EdgeScorer.from_bytes(small.path.read_bytes(), isa=name)
+
+
+def load_with_variable(path, value: str, arguments: str = "") -> subprocess.CompletedProcess:
+    code = f"from recgrela import EdgeScorer; print(EdgeScorer.load({str(path)!r}{arguments}).isa)"
+    environment = {**os.environ, "RECGRELA_ISA": value}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def test_the_environment_forces_one(small, isa):
+    for name in ("scalar", isa):
+        result = load_with_variable(small.path, name)
+        assert (result.returncode, result.stdout.strip()) == (0, name)
+
+
+def test_an_unknown_one_in_the_environment_is_named(small):
+    result = load_with_variable(small.path, "sse9")
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("ValueError: instruction set: found `sse9`, expected one of those")
+    assert "scalar" in last
+
+
+def test_the_argument_wins_over_the_environment(small):
+    result = load_with_variable(small.path, "sse9", ", isa='scalar'")
+    assert (result.returncode, result.stdout.strip()) == (0, "scalar")
