@@ -19,11 +19,12 @@ $(READY): pyproject.toml training/pyproject.toml
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from rustup.rs, then run make again"; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {v[0]}.{v[1]}: make setup PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check --progress-bar on --quiet -e training maturin
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --progress-bar on -e training --group dev
 	@touch $@
 
 $(ENGINE): $(READY) $(RUST_SOURCES)
-	$(BIN)/maturin develop --release --extras dev --quiet
+	$(BIN)/maturin develop --release --quiet
 	@touch $@
 
 demo: setup ## Train on MovieLens-100K, export, and recommend to a real user

@@ -49,9 +49,9 @@ def main() -> None:
     after = scorer.top_k(SHOWN)
 
     table = Table(title=f"What next? Before and after the last {LAST_EVENTS} events")
-    table.add_column(justify="right", min_width=2)
+    table.add_column("rank", justify="right")
     for column in ("before", "after"):
-        table.add_column(column, overflow="ellipsis", no_wrap=True)
+        table.add_column(column, overflow="ellipsis", no_wrap=True, max_width=32)
     for rank, (old, new) in enumerate(zip(before.ids, after.ids, strict=True), 1):
         mark = "[green]" if new not in before.ids else ""
         table.add_row(str(rank), titles[old], mark + titles[new])
