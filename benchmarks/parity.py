@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from recgrela import EdgeScorer
-from recgrela_train.data import EvaluationBatch, EvaluationBatches, prepare, read_events
+from recgrela_train.data import EvaluationBatch, EvaluationBatches, load_dataset
 from recgrela_train.evaluate import last_hidden
 from recgrela_train.export import export_model
 from recgrela_train.fit import best_checkpoint
@@ -34,8 +34,7 @@ def main() -> int:
     options = parser.parse_args()
 
     model, config, ids = load_checkpoint(best_checkpoint(options.run))
-    data = config.data
-    dataset = prepare(read_events(data), data.min_events, data.ties, config.seed)
+    dataset = load_dataset(config.data, config.seed)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         export_model(model, ids, path)

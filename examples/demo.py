@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from recgrela import EdgeScorer
 from recgrela_train.config import load_config
-from recgrela_train.data import item_titles, prepare, read_events
+from recgrela_train.data import item_titles, load_dataset
 from rich.console import Console
 from rich.table import Table
 
@@ -27,9 +27,7 @@ def main() -> None:
 
     console = Console(highlight=False)
     config = load_config(options.run / "config.yaml", [])
-    dataset = prepare(
-        read_events(config.data), config.data.min_events, config.data.ties, config.seed
-    )
+    dataset = load_dataset(config.data, config.seed)
     titles = item_titles("ml-100k")
     user = _middling(dataset) if options.user is None else _index(parser, dataset, options.user)
     history = [int(dataset.item_ids[index - 1]) for index in dataset.history(user)]

@@ -160,12 +160,10 @@ def _checkpoint_path(path: Path) -> Path:
 
 
 def _dataset(config):
-    from .data import prepare, read_events
+    from .data import load_dataset
 
     with console.status(f"reading {config.data.source}"):
-        dataset = prepare(
-            read_events(config.data), config.data.min_events, config.data.ties, config.seed
-        )
+        dataset = load_dataset(config.data, config.seed)
     console.print(f"{config.data.source}: {dataset.report}", highlight=False)
     return dataset
 

@@ -1,5 +1,6 @@
 //! Everything that can go wrong, in one place.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -8,7 +9,8 @@ use crate::Fingerprint;
 /// The result of an operation of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a file, a snapshot or a request was refused.
+/// Why a file, a snapshot or a request was refused. What a message quotes of a file is escaped, so
+/// it stays on its line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -21,10 +23,10 @@ pub enum Error {
         source: io::Error,
     },
     /// The bytes are not a safetensors file.
-    #[error("not a safetensors file: {0}")]
+    #[error("not a safetensors file: {}", OneLine(.0))]
     Header(String),
     /// An entry of the header's metadata is missing or malformed.
-    #[error("metadata `{key}`: found {found}, expected {expected}")]
+    #[error("metadata `{key}`: found {}, expected {expected}", OneLine(found))]
     Metadata {
         /// The entry's key.
         key: &'static str,
@@ -34,13 +36,13 @@ pub enum Error {
         expected: &'static str,
     },
     /// The architecture in `recgrela.config` cannot be read or is out of range.
-    #[error("metadata `recgrela.config`: {0}")]
+    #[error("metadata `recgrela.config`: {}", OneLine(.0))]
     Config(String),
     /// A tensor that the config calls for is not in the file.
     #[error("tensor `{0}` is missing")]
     MissingTensor(String),
     /// A tensor that the config does not call for is in the file.
-    #[error("tensor `{0}` is unknown: this config does not call for it")]
+    #[error("tensor `{}` is unknown: this config does not call for it", OneLine(.0))]
     UnexpectedTensor(String),
     /// A tensor has the wrong element type.
     #[error("tensor `{name}`: found dtype {found}, expected {expected}")]
@@ -161,4 +163,28 @@ pub enum Error {
         /// What is allowed there.
         expected: &'static str,
     },
+}
+
+/// A text out of an untrusted file: control characters, which could fake lines or drive a terminal,
+/// are escaped.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c.is_control() {
+            true => write!(f, "{}", c.escape_default()),
+            false => write!(f, "{c}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+
+    #[test]
+    fn names_out_of_a_file_stay_on_the_line() {
+        let message = Error::UnexpectedTensor("a\n\u{1b}[31mb".to_owned()).to_string();
+        assert!(message.starts_with("tensor `a\\n\\u{1b}[31mb` is unknown"), "{message}");
+    }
 }

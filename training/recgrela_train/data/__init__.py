@@ -1,9 +1,10 @@
-"""Events in, batches out: `read_events`, `prepare`, and the batches to train and evaluate on."""
+"""Events in, batches out: `load_dataset`, and the batches to train and evaluate on."""
 
 from .batches import EvaluationBatch, EvaluationBatches, TrainBatch, WindowBatches
 from .dataset import Counts, Dataset, HeldOut, Report
 from .errors import DataError
 from .known import item_titles
+from .load import load_dataset
 from .prepare import prepare
 from .read import read_events
 
@@ -18,6 +19,7 @@ __all__ = [
     "TrainBatch",
     "WindowBatches",
     "item_titles",
+    "load_dataset",
     "prepare",
     "read_events",
 ]

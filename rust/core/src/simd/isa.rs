@@ -64,7 +64,7 @@ impl Backend {
         if let Some(isa) = asked {
             return Self::of(isa).ok_or_else(|| unavailable(isa.name()));
         }
-        match std::env::var_os(ISA_VARIABLE) {
+        match std::env::var_os(ISA_VARIABLE).filter(|value| !value.is_empty()) {
             Some(value) => value
                 .to_str()
                 .and_then(Isa::from_name)
