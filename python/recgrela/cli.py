@@ -22,9 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except (KeyError, ValueError, OSError) as error:
         # str(KeyError) is the repr of its message.
-        message = str(error.args[0] if isinstance(error, KeyError) else error)
-        # It may quote a hostile file, which is not to steer the terminal.
-        message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+        message = error.args[0] if isinstance(error, KeyError) else error
         print(f"recgrela: error: {message}", file=sys.stderr)
         return 1
     return 0

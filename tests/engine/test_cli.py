@@ -224,7 +224,7 @@ def test_what_a_file_makes_an_error_say_is_one_line_of_plain_text(command, tmp_p
     path.write_bytes(save({"a": np.zeros(1, np.float32)}, entries))
     status, _, errors = command("inspect", path)
     assert (status, len(errors.splitlines())) == (1, 1)
-    assert "unknown field `first\\nsecond\\x1b[31m`" in errors
+    assert "unknown field `first\\nsecond\\u{1b}[31m`" in errors
 
 
 def test_a_damaged_model_is_inspected_but_neither_verified_nor_used(command, small, tmp_path):
