@@ -50,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     recommend.add_argument(
         "--history", nargs="+", metavar="ITEM",
-        help="item ids, oldest first; without it they are read from standard input",
+        help="item ids, oldest first; without it they are read from standard input, one a line "
+        "(integers may share a line)",
     )  # fmt: skip
     recommend.add_argument("-k", type=_positive, default=10, help="how many items (%(default)s)")
     recommend.add_argument(
@@ -107,9 +108,9 @@ def _verify(options: argparse.Namespace) -> None:
 def _recommend(options: argparse.Namespace) -> None:
     scorer = EdgeScorer.load(options.model, isa=options.isa)
     titles = _read_titles(options.titles) if options.titles else {}
-    history = options.history or sys.stdin.read().replace(",", " ").split()
+    history = options.history or sys.stdin.read().splitlines()
     if isinstance(scorer.item_ids[0], int):
-        history = [_integer(item) for item in history]
+        history = [_integer(word) for text in history for word in text.replace(",", " ").split()]
     unknown: Literal["skip", "error"] = "skip" if options.skip_unknown else "error"
     started = time.perf_counter()
     events = scorer.extend(history, unknown=unknown)
@@ -118,7 +119,10 @@ def _recommend(options: argparse.Namespace) -> None:
     elapsed = (time.perf_counter() - started) / events * 1e6
     top = scorer.top_k(options.k, exclude_seen=not options.include_seen)
     for rank, (item, score) in enumerate(top, 1):
-        print(f"{rank:4}  {score:9.4f}  {item}  {titles.get(str(item), '')}".rstrip())
+        text = f"{item}  {titles.get(str(item), '')}".rstrip()
+        # The file's own text is not to steer the terminal.
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        print(f"{rank:4}  {score:9.4f}  {text}")
     print(
         f"{events} events, {elapsed:.1f} us each on {scorer.isa}; "
         f"state {scorer.state_bytes:,} bytes",

@@ -11,6 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import recgrela.cli
+import torch
+from recgrela_train.config import ModelConfig
+from recgrela_train.export import export_model
+from recgrela_train.model import RecGrela
 from safetensors.numpy import save
 
 SCRIPT = Path(sys.executable).with_name("recgrela")
@@ -138,7 +142,7 @@ def test_recommend_with_string_ids(command, export):
     scorer = file.load()
     scorer.extend(history)
     assert (status, items_of(output)) == (0, scorer.top_k().ids)
-    assert command("recommend", file.path, stdin=" ".join(history))[1] == output
+    assert command("recommend", file.path, stdin="\n".join(history))[1] == output
 
 
 def test_recommend_prints_titles(command, small, tmp_path):
@@ -272,3 +276,14 @@ def test_the_largest_k(command, small):
     scores = [float(line.split()[1]) for line in output.splitlines()]
     assert len(scores) == 69
     assert np.array_equal(scores, sorted(scores, reverse=True))
+
+
+def test_ids_out_of_the_file_do_not_steer_the_terminal(command, tmp_path):
+    ids = [f"item {n}\x1b[31m\nforged" for n in range(40)]
+    path = tmp_path / "hostile.safetensors"
+    torch.manual_seed(0)
+    export_model(RecGrela(ModelConfig(hidden_size=16, num_heads=2), 40), ids, path)
+    status, output, _ = command("recommend", path, "--history", ids[0], "-k", "3")
+    assert status == 0
+    assert len(output.splitlines()) == 3
+    assert "\x1b" not in output

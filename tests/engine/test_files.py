@@ -110,12 +110,12 @@ def test_trailing_bytes(tiny):
     refused(content + b"\0", f"found {size + 1} bytes of tensors, expected {size} from the header")
 
 
-@pytest.mark.parametrize("length", [2**20 + 1, 2**32, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("length", [2**18 + 1, 2**32, 2**63, 2**64 - 1])
 def test_a_header_length_bomb(length):
     refused(struct.pack("<Q", length) + b"{}" * 50, f"found a header of {length} bytes, expected")
 
 
-@pytest.mark.parametrize("bomb", [b"[" * 900_000, b'{"a":' * 150_000, b'{"__metadata__":' * 60_000])
+@pytest.mark.parametrize("bomb", [b"[" * 250_000, b'{"a":' * 50_000, b'{"__metadata__":' * 16_000])
 def test_deep_nesting(bomb):
     refused(with_header(bomb), "not a safetensors file: header: ")
 

@@ -4,8 +4,13 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
 from recgrela import EdgeScorer
+from recgrela_train.config import ModelConfig
+from recgrela_train.export import export_model
+from recgrela_train.model import RecGrela
 
 
 def assert_same_bits(a: EdgeScorer, b: EdgeScorer, ids: list) -> None:
@@ -72,10 +77,30 @@ def test_an_unknown_one_in_the_environment_is_named(small):
     result = load_with_variable(small.path, "sse9")
     assert result.returncode == 1
     last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("ValueError: instruction set: found `sse9`, expected one of those")
+    assert last.startswith("ValueError: instruction set: found `RECGRELA_ISA=sse9`, expected")
     assert "scalar" in last
 
 
 def test_the_argument_wins_over_the_environment(small):
     result = load_with_variable(small.path, "sse9", ", isa='scalar'")
     assert (result.returncode, result.stdout.strip()) == (0, "scalar")
+
+
+def test_flushing_subnormal_numbers_leaves_half_precision_tables_as_they_are(tmp_path):
+    torch.manual_seed(0)
+    model = RecGrela(ModelConfig(hidden_size=16, num_heads=2), 40)
+    with torch.no_grad():
+        model.embedding.weight[1:] *= 1e-3  # to where half precision is subnormal
+    path = tmp_path / "small.safetensors"
+    export_model(model, np.arange(model.num_items), path, "f16")
+    scorer = EdgeScorer.load(path, isa="scalar", verify=False)
+    scorer.append(3)
+    ids = scorer.item_ids
+    before = dict(scorer.top_k(len(ids), exclude_seen=False))
+    assert torch.set_flush_denormal(True)
+    try:
+        flushed = dict(scorer.top_k(len(ids), exclude_seen=False))
+    finally:
+        torch.set_flush_denormal(False)
+    assert any(before.values())
+    assert flushed == before

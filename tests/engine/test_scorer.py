@@ -287,3 +287,19 @@ def test_the_state_is_20_kib_whatever_the_length(export):
         scorer.extend(file.history(events, seed=events))
         assert scorer.state_bytes == 20_480 + 4 * len(scorer.seen)
     assert len(scorer.seen) == 70 and scorer.events == 553
+
+
+def test_errors_of_the_callers_own_objects_come_through(scorer):
+    class Broken:
+        def __iter__(self):
+            raise RuntimeError("my own")
+
+        def __index__(self):
+            raise RuntimeError("my own")
+
+    with pytest.raises(RuntimeError, match="my own"):
+        scorer.extend(Broken())
+    with pytest.raises(RuntimeError, match="my own"):
+        scorer.append(Broken())
+    with pytest.raises(TypeError, match="an item id is an int or a str, found bool"):
+        scorer.append(True)

@@ -154,8 +154,10 @@ def test_values_that_no_session_has_are_refused_despite_the_checksum(tiny):
     assert_refused(scorer, signed(far), "found seen item 3, expected an item index")
     twice = body[: -len(seen)] + seen[:4] + seen[:4] + seen[8:]
     assert_refused(scorer, signed(twice), "expected ascending")
-    few = body[:16] + struct.pack("<Q", 0) + body[24:]
-    assert_refused(scorer, signed(few), "distinct items in 0 events")
+    few = body[:16] + struct.pack("<Q", 1) + body[24:]
+    assert_refused(scorer, signed(few), "distinct items in 1 events")
+    none = body[:16] + struct.pack("<Q", 0) + body[24:]
+    assert_refused(scorer, signed(none), "found a state without events, expected zeros")
     huge = body[:24] + struct.pack("<Q", 2**64 - 1) + body[32:]
     assert_refused(scorer, signed(huge), "found 18446744073709551615 seen items, expected at most")
     wide = body[:12] + struct.pack("<I", 2**32 - 1) + body[16:]

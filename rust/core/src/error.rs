@@ -55,7 +55,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// A tensor has the wrong shape.
-    #[error("tensor `{name}`: found shape {found:?}, expected {expected}")]
+    #[error("tensor `{name}`: found shape {}, expected {expected}", Dimensions(found))]
     Shape {
         /// The tensor.
         name: String,
@@ -166,15 +166,32 @@ pub enum Error {
 }
 
 /// A text out of an untrusted file: control characters, which could fake lines or drive a terminal,
-/// are escaped.
+/// are escaped, and what is long is cut.
 struct OneLine<'a>(&'a str);
+
+impl OneLine<'_> {
+    const LONGEST: usize = 300;
+}
+
+/// A shape out of an untrusted file, which may have any number of dimensions.
+struct Dimensions<'a>(&'a [usize]);
+
+impl fmt::Display for Dimensions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [.., _, _, _, _, _] => write!(f, "{} dimensions", self.0.len()),
+            few => write!(f, "{few:?}"),
+        }
+    }
+}
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c.is_control() {
+        self.0.chars().take(Self::LONGEST).try_for_each(|c| match c.is_control() {
             true => write!(f, "{}", c.escape_default()),
             false => write!(f, "{c}"),
-        })
+        })?;
+        if self.0.chars().nth(Self::LONGEST).is_some() { f.write_str("...") } else { Ok(()) }
     }
 }
 
@@ -185,6 +202,8 @@ mod tests {
     #[test]
     fn names_out_of_a_file_stay_on_the_line() {
         let message = Error::UnexpectedTensor("a\n\u{1b}[31mb".to_owned()).to_string();
+        let long = Error::UnexpectedTensor("x".repeat(1000)).to_string();
+        assert!(long.contains("xxx...` is unknown") && long.len() < 400, "{long}");
         assert!(message.starts_with("tensor `a\\n\\u{1b}[31mb` is unknown"), "{message}");
     }
 }

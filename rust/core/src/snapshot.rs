@@ -11,6 +11,9 @@ const CHECKSUM_BYTES: usize = 32;
 
 impl Session {
     /// The whole session as bytes, to be stored and given to [`Session::restore`].
+    ///
+    /// Only a model with absurd weights makes a state overflow to infinity; the snapshot of such a
+    /// session is not restored.
     pub fn snapshot(&self) -> Vec<u8> {
         let numbers = self.state.len() + self.seen.len();
         let mut blob = Vec::with_capacity(HEADER_BYTES + 4 * numbers + CHECKSUM_BYTES);
@@ -95,6 +98,9 @@ impl<'a> Parts<'a> {
         if let Some(pair) = self.seen.windows(2).find(|pair| item(&pair[0]) >= item(&pair[1])) {
             let found = format!("seen item {} after {}", item(&pair[1]), item(&pair[0]));
             return refuse(found, "ascending item indices");
+        }
+        if self.events == 0 && self.state.iter().any(|bytes| number(bytes) != 0.0) {
+            return refuse("a state without events".to_owned(), "zeros");
         }
         let distinct = self.seen.len() as u64;
         if distinct > self.events || (distinct == 0) != (self.events == 0) {

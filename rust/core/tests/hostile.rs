@@ -53,7 +53,7 @@ fn every_bit_of_the_header_may_flip() {
 #[test]
 fn hostile_headers() {
     let with_length = |length: u64, rest: &[u8]| [&length.to_le_bytes(), rest].concat();
-    for length in [0, 1, (1 << 20) + 1, 1 << 40, u64::MAX - 8, u64::MAX] {
+    for length in [0, 1, (1 << 18) + 1, 1 << 40, u64::MAX - 8, u64::MAX] {
         let error = refused(with_length(length, b"{}"));
         assert!(matches!(error, Error::Header(_)), "{error}");
     }
@@ -187,6 +187,18 @@ fn tensors_that_nobody_asked_for() {
     let mut gateless = tiny();
     gateless.config = Shape { gate: false, ..Shape::TINY }.config();
     assert_refused(&gateless, &["blocks.0.gate"]);
+}
+
+#[test]
+fn a_self_test_ends() {
+    let mut long = tiny();
+    long.put_i32("selftest.items", &[4097], &[0; 4097]);
+    assert_refused(&long, &["selftest.items", "at most 4096"]);
+
+    let mut wide = tiny();
+    let (k, c) = (wide.tensors["selftest.end"].shape[0], 1 << 16);
+    wide.put_i32("selftest.candidates", &[k, c + 1], &vec![0; k * (c + 1)]);
+    assert_refused(&wide, &["selftest.candidates", "65536 numbers"]);
 }
 
 #[test]

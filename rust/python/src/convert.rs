@@ -6,7 +6,7 @@ use std::io;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyKeyError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyList, PyString};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyList, PyString};
 use recgrela::{Error, Isa, ItemId, Vocabulary};
 
 /// What to do with an id that the model does not know.
@@ -74,13 +74,21 @@ pub(crate) fn find(vocabulary: Vocabulary<'_>, id: &Bound<'_, PyAny>) -> PyResul
         // A text with half a surrogate pair has no UTF-8, so no item has it.
         return Ok(text.to_str().ok().and_then(|text| vocabulary.index_of(text)));
     }
+    if id.is_instance_of::<PyBool>() {
+        return Err(not_an_id(id)); // Python would take it for 0 or 1
+    }
     match id.extract::<i64>() {
         Ok(number) => Ok(vocabulary.index_of(number)),
         Err(error) if error.is_instance_of::<PyOverflowError>(id.py()) => Ok(None),
-        Err(_) => Err(PyTypeError::new_err(format!(
-            "an item id is an int or a str, found {}",
-            id.get_type().name()?
-        ))),
+        Err(error) if error.is_instance_of::<PyTypeError>(id.py()) => Err(not_an_id(id)),
+        Err(error) => Err(error),
+    }
+}
+
+fn not_an_id(value: &Bound<'_, PyAny>) -> PyErr {
+    match value.get_type().name() {
+        Ok(found) => PyTypeError::new_err(format!("an item id is an int or a str, found {found}")),
+        Err(error) => error,
     }
 }
 
@@ -114,6 +122,7 @@ pub(crate) fn indices_of(
     let iterator = match ids.try_iter() {
         // The characters of a text, or the numbers of bytes, would be taken for ids.
         Ok(iterator) if !is_one_value(ids) => iterator,
+        Err(error) if !error.is_instance_of::<PyTypeError>(ids.py()) => return Err(error),
         _ => {
             let found = ids.get_type().name()?;
             let message = format!("expected a list of item ids, found one {found}");

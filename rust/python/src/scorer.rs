@@ -57,6 +57,8 @@ impl EdgeScorer {
     /// variable RECGRELA_ISA names, or the best of this CPU. verify recomputes the file's
     /// fingerprint and replays its self-test first.
     ///
+    /// Nobody may write to the file meanwhile: replace it by renaming, or use from_bytes.
+    ///
     /// Raises FileNotFoundError or OSError where the file cannot be read, and ValueError saying
     /// what is wrong with it.
     #[staticmethod]

@@ -57,6 +57,7 @@ impl TopK {
         sort_into(query.filter.allow.unwrap_or_default(), allow);
         heap.clear();
         heap.reserve(query.k);
+        items.reserve(query.k);
         let best = backend.run(Scan {
             rows: query.rows,
             hidden: query.hidden,

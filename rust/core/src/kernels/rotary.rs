@@ -1,7 +1,7 @@
 //! The rotation of queries and keys by their position.
 //!
-//! The angle is a number of turns, computed and reduced in f64: a position far beyond any that
-//! training saw is as exact as the first. Sine and cosine are our own, so that they are the same
+//! The angle is a number of turns, computed and reduced in f64: its error stays below the rounding
+//! of f32 for some 10^8 events, and below 1e-6 for 10^10. Sine and cosine are our own, so that they are the same
 //! on every platform.
 
 use super::{lanes, lanes_mut};

@@ -9,8 +9,9 @@ use crate::{Config, Error, Fingerprint, Result};
 /// The length field before the header.
 const LENGTH_BYTES: usize = 8;
 
-/// A header of the largest config takes a tenth of this; what is longer is not parsed.
-const MAX_HEADER: u64 = 1 << 20;
+/// Well above the header of the largest config; what is longer is not parsed, because parsing takes
+/// memory that the file's size does not bound.
+const MAX_HEADER: u64 = 1 << 18;
 
 const FORMAT_KEY: &str = "recgrela.format";
 const CONFIG_KEY: &str = "recgrela.config";

@@ -3,6 +3,12 @@
 use super::{Dtype, TensorFile};
 use crate::Result;
 
+/// Events at most: playing a hostile file's self-test has to end.
+const MAX_EVENTS: usize = 1 << 12;
+
+/// Scores at most.
+const MAX_SCORES: usize = 1 << 16;
+
 /// The self-test's tensors, checked.
 #[derive(Debug)]
 pub(crate) struct SelfTest {
@@ -29,16 +35,20 @@ impl SelfTest {
         let items = file.take_any_shape("selftest.items", Dtype::I32)?;
         let end = file.take_any_shape("selftest.end", Dtype::I32)?;
         let candidates = file.take_any_shape("selftest.candidates", Dtype::I32)?;
-        if items.shape.len() != 1 {
-            return Err(items.wrong_shape("[M]".to_owned()));
+        if items.shape.len() != 1 || items.shape[0] > MAX_EVENTS {
+            return Err(items.wrong_shape(format!("[M] with M at most {MAX_EVENTS}")));
         }
         if end.shape.len() != 1 || end.shape[0] == 0 {
             return Err(end.wrong_shape("[K] with K at least 1".to_owned()));
         }
         let sequences = end.shape[0];
         match candidates.shape[..] {
-            [k, c] if k == sequences && c > 0 => {}
-            _ => return Err(candidates.wrong_shape(format!("[{sequences}, C] with C at least 1"))),
+            // No overflow: there are k ends in the file.
+            [k, c] if k == sequences && (1..=MAX_SCORES / k).contains(&c) => {}
+            _ => {
+                let expected = format!("[{sequences}, C], 1 to {MAX_SCORES} numbers");
+                return Err(candidates.wrong_shape(expected));
+            }
         }
         let shape = candidates.shape.clone();
 

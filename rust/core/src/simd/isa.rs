@@ -69,7 +69,7 @@ impl Backend {
                 .to_str()
                 .and_then(Isa::from_name)
                 .and_then(Self::of)
-                .ok_or_else(|| unavailable(&value.to_string_lossy())),
+                .ok_or_else(|| unavailable(&format!("{ISA_VARIABLE}={}", value.display()))),
             None => Ok(Self::best()),
         }
     }

@@ -31,15 +31,20 @@ impl Simd for Scalar {
     }
 }
 
-/// The value of a finite half-precision number. Its exponent and mantissa, moved to where f32 has
-/// them, are 2^112 times too small, subnormal or not; the product is exact. Unlike a conversion
-/// that has to know infinities, this has no branch, so compilers vectorise it.
+/// The value of a finite half-precision number. Unlike a conversion that has to know infinities,
+/// this compiles to selections, so compilers vectorise it. No subnormal f32 comes up, so a process
+/// that flushes those to zero gets the same value.
 #[inline(always)]
 fn half_to_single(bits: u16) -> f32 {
-    const SCALE: f32 = f32::from_bits((127 + 112) << 23);
+    /// 2^-14, the smallest normal half-precision number.
+    const SMALLEST: u32 = (127 - 14) << 23;
     let bits = u32::from(bits);
-    let size = f32::from_bits((bits & 0x7fff) << 13) * SCALE;
-    f32::from_bits(size.to_bits() | (bits & 0x8000) << 16)
+    let moved = (bits & 0x7fff) << 13;
+    let normal = moved + ((127 - 15) << 23);
+    // 2^-14 (1 + m) - 2^-14, exact.
+    let subnormal = f32::from_bits(SMALLEST | moved) - f32::from_bits(SMALLEST);
+    let size = if bits & 0x7c00 == 0 { subnormal.to_bits() } else { normal };
+    f32::from_bits(size | (bits & 0x8000) << 16)
 }
 
 macro_rules! lanewise {
