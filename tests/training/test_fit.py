@@ -56,6 +56,29 @@ def test_a_resumed_run_ends_at_the_weights_of_an_uninterrupted_one(
     assert all(torch.equal(got[name], expected[name]) for name in expected)
 
 
+def test_the_last_checkpoint_is_the_last_epoch_also_where_it_was_no_better(
+    command, small_settings, tmp_path
+):
+    run = tmp_path / "worse"
+    # Steps this long make the second epoch no better than the first.
+    settings = [*small_settings, "--set", "train.learning_rate=5", "--set", "train.max_epochs=4"]
+    result = command("fit", "--output", run, *settings)
+    assert result.returncode == 0, result.stderr
+    epochs = [
+        torch.load(p(run), weights_only=True)["epoch"] for p in (best_checkpoint, last_checkpoint)
+    ]
+    assert epochs[0] < epochs[1] == 3
+
+
+def test_resuming_refuses_what_would_make_it_another_run(finished_run, command, small_settings):
+    before = config_path(finished_run).read_bytes()
+    for setting in ("model.num_layers=2", "seed=7", "train.learning_rate=0.5"):
+        result = command("fit", "--resume", "--output", finished_run, "--set", setting)
+        assert result.returncode == 1
+        assert f"{setting.split('=')[0]} was" in result.stderr
+        assert config_path(finished_run).read_bytes() == before
+
+
 def test_a_finished_run_is_not_overwritten_unasked(finished_run, command, small_settings):
     before = best_checkpoint(finished_run).read_bytes()
     result = command("fit", "--output", finished_run, *small_settings)

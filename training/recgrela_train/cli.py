@@ -66,7 +66,7 @@ def fit(
     `recgrela-train fit --resume --output runs/first --set train.max_epochs=80`
     """
     from .config import ConfigError, load_config
-    from .fit import check_folder, config_path, remove_run
+    from .fit import check_folder, config_path, last_checkpoint, remove_run
     from .fit import fit as train
 
     if resume and overwrite:
@@ -84,7 +84,9 @@ def fit(
     try:
         best = train(chosen, dataset, output, resume=resume, console=console)
     except KeyboardInterrupt:
-        errors.print(f"interrupted: continue with recgrela-train fit --resume --output {output}")
+        saved = last_checkpoint(output).exists()
+        hint = f"continue with recgrela-train fit --resume --output {output}"
+        errors.print(f"interrupted: {hint if saved else 'no epoch was finished, nothing is saved'}")
         raise typer.Exit(130) from None
     _measure(best, chosen, dataset, output / "metrics.json")
     console.print(f"best checkpoint: {best}\nnext: recgrela-train export {output}", highlight=False)

@@ -20,10 +20,13 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
-from .config import Config
+from .config import Config, describe_settings
 from .data import Dataset
 from .files import write_atomically
-from .module import MONITOR, TrainingModule
+from .module import MONITOR, TrainingModule, load_checkpoint
+
+MAY_CHANGE = ("train.max_epochs", "train.patience", "train.accelerator")
+"""Settings of a run that `--resume` may change."""
 
 
 class RunError(ValueError):
@@ -111,8 +114,11 @@ class ProgressBar(RichProgressBar):
 def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: Console) -> Path:
     """Train until validation no longer improves; returns the best checkpoint's path.
 
-    Raises OSError where the folder cannot be written, KeyboardInterrupt after a tidy end.
+    Raises RunError where a resumed run is to change what it depends on or nobody has enough
+    events, OSError where the folder cannot be written, KeyboardInterrupt after a tidy end.
     """
+    if resume:
+        _check_unchanged(load_checkpoint(last_checkpoint(run))[1], config)
     write_atomically(
         config_path(run), yaml.safe_dump(config.model_dump(), sort_keys=False).encode()
     )
@@ -121,14 +127,22 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
     lightning.seed_everything(config.seed, verbose=False)
     torch.set_float32_matmul_precision("high")
     module = TrainingModule(config, dataset)
-    checkpoints = ModelCheckpoint(
-        last_checkpoint(run).parent, filename="best", monitor=MONITOR, mode="max", save_last=True,
-        enable_version_counter=False,
-    )  # fmt: skip
+    if not len(module.train_dataloader()) or not len(module.val_dataloader()):
+        raise RunError(
+            "no user has the three events that training, validation and test take: use more data"
+        )
+    folder = last_checkpoint(run).parent
+    best = ModelCheckpoint(
+        folder, filename="best", monitor=MONITOR, mode="max", enable_version_counter=False
+    )
+    last = ModelCheckpoint(
+        folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False
+    )
     callbacks = [
         EpochReport(console),
         EarlyStopping(MONITOR, mode="max", patience=config.train.patience),
-        checkpoints,
+        best,
+        last,
     ]
     if console.is_terminal:
         callbacks.append(ProgressBar(leave=False))
@@ -158,6 +172,19 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
     except SystemExit:  # Lightning's own answer to Ctrl-C
         raise KeyboardInterrupt from None
     return best_checkpoint(run)
+
+
+def _check_unchanged(saved: Config, config: Config) -> None:
+    """Raises RunError unless the settings differ only in those that may change on the way."""
+    before, now = saved.model_dump(), config.model_dump()
+    for key, _, _ in describe_settings():
+        section, _, name = key.rpartition(".")
+        old, new = ((c[section] if section else c)[name] for c in (before, now))
+        if old != new and key not in MAY_CHANGE:
+            raise RunError(
+                f"{key} was {old!r} when this run started and cannot become {new!r}: leave it, or "
+                f"start another run. What may change with --resume: {', '.join(MAY_CHANGE)}"
+            )
 
 
 def _quieten() -> None:
