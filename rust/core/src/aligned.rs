@@ -1,54 +1,57 @@
 //! Numbers that start on a cache line.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use bytemuck::{Pod, Zeroable};
 
-const PER_LINE: usize = 16;
+const LINE_BYTES: usize = 64;
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
-struct Line([f32; PER_LINE]);
+struct Line([u8; LINE_BYTES]);
 
-/// A fixed number of f32 at a 64-byte boundary, so that no vector load straddles two cache lines.
+/// A fixed count of numbers at a 64-byte boundary, so that no vector load straddles two cache lines.
 #[derive(Clone)]
-pub(crate) struct AlignedBuf {
+pub(crate) struct AlignedBuf<E = f32> {
     lines: Vec<Line>,
     len: usize,
+    elements: PhantomData<E>,
 }
 
-impl AlignedBuf {
+impl<E: Pod> AlignedBuf<E> {
     pub(crate) fn zeros(len: usize) -> Self {
-        Self { lines: vec![Line([0.0; PER_LINE]); len.div_ceil(PER_LINE)], len }
+        let lines = (len * size_of::<E>()).div_ceil(LINE_BYTES);
+        Self { lines: vec![Line([0; LINE_BYTES]); lines], len, elements: PhantomData }
     }
 }
 
-impl From<Vec<f32>> for AlignedBuf {
-    fn from(numbers: Vec<f32>) -> Self {
+impl<E: Pod> From<Vec<E>> for AlignedBuf<E> {
+    fn from(numbers: Vec<E>) -> Self {
         let mut aligned = Self::zeros(numbers.len());
         aligned.copy_from_slice(&numbers);
         aligned
     }
 }
 
-impl Deref for AlignedBuf {
-    type Target = [f32];
+impl<E: Pod> Deref for AlignedBuf<E> {
+    type Target = [E];
 
     #[inline(always)]
-    fn deref(&self) -> &[f32] {
+    fn deref(&self) -> &[E] {
         &bytemuck::cast_slice(&self.lines)[..self.len]
     }
 }
 
-impl DerefMut for AlignedBuf {
+impl<E: Pod> DerefMut for AlignedBuf<E> {
     #[inline(always)]
-    fn deref_mut(&mut self) -> &mut [f32] {
+    fn deref_mut(&mut self) -> &mut [E] {
         &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
     }
 }
 
-impl fmt::Debug for AlignedBuf {
+impl<E> fmt::Debug for AlignedBuf<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "AlignedBuf({} numbers)", self.len)
     }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::aligned::AlignedBuf;
-use crate::catalog::{Elements, Query, Table};
-use crate::kernels::scan::Element;
+use crate::catalog::{Query, Scores};
 use crate::network::{Scratch, Step};
 use crate::{Error, Filter, Model, Result, Scored, TopK};
 
@@ -88,9 +87,8 @@ impl Session {
         }
         let hidden = self.user_vector()?;
         self.check_items(items.iter().copied())?;
-        for (score, &item) in scores.iter_mut().zip(items) {
-            *score = self.model.table.score(&self.model.bytes, item as usize, hidden);
-        }
+        let Model { backend, table, bytes, .. } = &*self.model;
+        backend.run(Scores { table, file: bytes, hidden, items, scores });
         Ok(())
     }
 
@@ -107,31 +105,19 @@ impl Session {
     pub fn top_k_into(&self, k: usize, filter: &Filter<'_>, ranking: &mut TopK) -> Result<()> {
         let hidden = self.user_vector()?;
         self.check_items(filter.items())?;
-        match &self.model.table {
-            Table::F32(table) => self.rank(table, hidden, k, filter, ranking),
-            Table::F16(table) => self.rank(table, hidden, k, filter, ranking),
-        }
-        Ok(())
-    }
-
-    fn rank<E: Element>(
-        &self,
-        table: &Elements<E>,
-        hidden: &[f32],
-        k: usize,
-        filter: &Filter<'_>,
-        ranking: &mut TopK,
-    ) {
+        let Model { backend, table, bytes, .. } = &*self.model;
         let num_items = self.model.num_items();
         let query = Query {
-            rows: table.rows(&self.model.bytes),
+            table,
+            file: bytes,
             hidden,
             num_items,
             k: k.min(num_items),
             filter,
             seen: &self.seen,
         };
-        ranking.answer(self.model.backend, &query);
+        ranking.answer(*backend, &query);
+        Ok(())
     }
 
     /// The hidden vector of the last event, D numbers: a score is its dot product with the item's

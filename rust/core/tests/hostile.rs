@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{F16, F32, F64, I32, I64, ModelFile, Shape, U8};
+use common::{F16, F32, F64, I8, I32, I64, ModelFile, Shape, U8};
 use recgrela::{Error, Isa, Model};
 
 fn tiny() -> ModelFile {
@@ -203,8 +203,8 @@ fn a_self_test_ends() {
 
 #[test]
 fn numbers_are_finite() {
-    for half in [false, true] {
-        let file = ModelFile::random(&Shape { half, ..Shape::TINY });
+    for table in [F32, F16, I8] {
+        let file = ModelFile::random(&Shape { table, ..Shape::TINY });
         for (name, tensor) in &file.tensors {
             let not_finite: &[&[u8]] = match tensor.dtype.as_str() {
                 F16 => &[&[0, 0x7e], &[0, 0xfc]],
@@ -224,6 +224,46 @@ fn numbers_are_finite() {
             }
         }
     }
+}
+
+#[test]
+fn half_precision_matrices_are_finite() {
+    let file = ModelFile::random(&Shape { matrices: F16, ..Shape::TINY });
+    for (name, tensor) in file.tensors.iter().filter(|(_, tensor)| tensor.dtype == F16) {
+        let mut file = file.clone();
+        let last = tensor.bytes.len() - 2;
+        file.tensor(name).bytes[last..].copy_from_slice(&[0, 0x7c]);
+        assert_refused(&file, &[name, "finite", &format!("element {}", last / 2)]);
+    }
+}
+
+#[test]
+fn matrices_share_a_dtype() {
+    let mut file = ModelFile::random(&Shape { matrices: F16, ..Shape::TINY });
+    let (d, f) = (Shape::TINY.hidden, Shape::TINY.inner);
+    file.put_f32("blocks.0.ffn_in.weight", &[d, f], &vec![0.5; d * f]);
+    assert_refused(&file, &["blocks.0.ffn_in.weight", "F32", "F16"]);
+}
+
+#[test]
+fn scales_of_8_bit_tables() {
+    let int8 = ModelFile::random(&Shape { table: I8, ..Shape::TINY });
+    let with_scale = |at: usize, scale: f32| {
+        let mut file = int8.clone();
+        let bytes = &mut file.tensor("catalog.scale").bytes;
+        bytes[4 * at..4 * at + 4].copy_from_slice(&scale.to_le_bytes());
+        file
+    };
+    for scale in [-1.0, -1e-45, f32::NAN, f32::INFINITY] {
+        assert_refused(&with_scale(32, scale), &["catalog.scale", "element 32", "not negative"]);
+    }
+    assert_refused(&with_scale(33, 0.5), &["catalog.scale", "element 33", "zero"]);
+    let mut missing = int8.clone();
+    missing.tensors.remove("catalog.scale");
+    assert_refused(&missing, &["catalog.scale"]);
+    let mut extra = tiny();
+    extra.put_f32("catalog.scale", &[2, 32], &[0.0; 64]);
+    assert_refused(&extra, &["catalog.scale"]);
 }
 
 #[test]
@@ -331,8 +371,8 @@ fn verify_replays_the_self_test() {
 
 #[test]
 fn tables_need_not_be_aligned() {
-    for half in [false, true] {
-        let mut file = ModelFile::random(&Shape { half, ..Shape::BASE });
+    for table in [F32, F16, I8] {
+        let mut file = ModelFile::random(&Shape { table, ..Shape::BASE });
         let aligned = Arc::new(Model::from_bytes(file.to_bytes()).unwrap());
         let expected = common::session(&aligned, 10, 1).snapshot();
         for padding in [1, 2, 3, 4, 33] {

@@ -1,11 +1,15 @@
 //! Scoring the catalogue: the table, the filters and the fused top-k scan.
 
+mod blocks;
+mod elements;
 mod filter;
+mod scores;
 mod table;
 mod topk;
 
 pub use filter::Filter;
+pub(crate) use scores::Scores;
+pub(crate) use table::Table;
 pub use table::TableDtype;
-pub(crate) use table::{Elements, Table};
 pub(crate) use topk::Query;
 pub use topk::{Scored, TopK};

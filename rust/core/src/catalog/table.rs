@@ -1,13 +1,17 @@
 //! The item embeddings, scanned where they are in the file.
 
 use std::fmt;
-use std::ops::Range;
 
+use super::elements::Elements;
 use crate::Result;
-use crate::kernels::scan::{BLOCK, Element, Row};
-use crate::loading::{Dtype, Tensor, TensorFile};
+use crate::kernels::element::Element;
+use crate::kernels::integer_scan::item_score;
+use crate::kernels::scan::{BLOCK, Features};
+use crate::loading::{Dtype, Stored, Tensor, TensorFile};
+use crate::simd::{GROUP, GroupRow, LANES, ROW_VECTORS, Simd};
 
 const NAME: &str = "catalog.table";
+const SCALE_NAME: &str = "catalog.scale";
 
 /// The element type of the catalogue table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,51 +21,48 @@ pub enum TableDtype {
     F32,
     /// Half precision: half the bytes to scan. Sums are in single precision.
     F16,
+    /// 8-bit integers with a scale an item: a quarter of the bytes to scan.
+    Int8,
 }
 
 impl fmt::Display for TableDtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::F32 => "F32",
-            Self::F16 => "F16",
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Int8 => "int8",
         })
     }
 }
 
-/// The table `[B, D, 32]`.
+/// The table, in blocks of 32 items.
 #[derive(Debug)]
 pub(crate) enum Table {
+    /// `[B, D, 32]`
     F32(Elements<f32>),
-    /// As bits.
+    /// As bits. `[B, D, 32]`
     F16(Elements<u16>),
+    Int8(Quantized),
 }
 
-/// Numbers in the file, or a copy of them where the file does not align them.
+/// 8-bit integers with a scale an item.
 #[derive(Debug)]
-pub(crate) enum Elements<E> {
-    InFile(Range<usize>),
-    Copied(Vec<E>),
+pub(crate) struct Quantized {
+    /// `[B, D / 4, 32, 4]`
+    integers: Elements<i8>,
+    /// `[B, 32]`
+    scales: Elements<f32>,
 }
 
 impl Table {
-    /// Takes the table's tensor. Its numbers are finite, and the lanes past N are zero.
+    /// Takes the table's tensors. Its numbers are finite, and the lanes past N are zero.
     pub(crate) fn take(tensors: &mut TensorFile<'_>, file: &[u8]) -> Result<Self> {
-        let (items, size) = (tensors.config.num_items, tensors.config.hidden_size);
-        let shape = [items.div_ceil(BLOCK), size, BLOCK];
-        match tensors.dtype(NAME, &[Dtype::F32, Dtype::F16], "F32 or F16")? {
-            Dtype::F16 => {
-                let tensor = tensors.take(NAME, Dtype::F16, &shape)?;
-                let elements = Elements::new(&tensor, u16::from_le_bytes);
-                check(elements.get(file), size, items, &tensor)?;
-                Ok(Self::F16(elements))
-            }
-            _ => {
-                let tensor = tensors.take(NAME, Dtype::F32, &shape)?;
-                let elements = Elements::new(&tensor, f32::from_le_bytes);
-                check(elements.get(file), size, items, &tensor)?;
-                Ok(Self::F32(elements))
-            }
-        }
+        let dtypes = [Dtype::F32, Dtype::F16, Dtype::I8];
+        Ok(match tensors.dtype(NAME, &dtypes, "F32, F16 or I8")? {
+            Dtype::F16 => Self::F16(take_floats(tensors, file)?),
+            Dtype::I8 => Self::Int8(Quantized::take(tensors, file)?),
+            _ => Self::F32(take_floats(tensors, file)?),
+        })
     }
 
     /// The element type.
@@ -69,6 +70,7 @@ impl Table {
         match self {
             Self::F32(_) => TableDtype::F32,
             Self::F16(_) => TableDtype::F16,
+            Self::Int8(_) => TableDtype::Int8,
         }
     }
 
@@ -77,44 +79,77 @@ impl Table {
         match self {
             Self::F32(elements) => copy(column(elements.get(file), out.len(), item), out),
             Self::F16(elements) => copy(column(elements.get(file), out.len(), item), out),
+            Self::Int8(table) => {
+                let scale = table.scales(file).as_flattened().as_flattened()[item];
+                let (out, _) = out.as_chunks_mut::<GROUP>();
+                for (row, out) in table.block(file, out.len(), item / BLOCK).iter().zip(out) {
+                    *out = row[item % BLOCK].map(|integer| scale * f32::from(integer));
+                }
+            }
         }
     }
 
-    /// The score of an item: the sum that the scan of its block computes in its lane.
-    pub(crate) fn score(&self, file: &[u8], item: usize, hidden: &[f32]) -> f32 {
+    /// The score of an item: the number that the scan of its block finds for it.
+    #[inline(always)]
+    pub(crate) fn score<S: Simd>(&self, simd: S, file: &[u8], item: usize, hidden: &[f32]) -> f32 {
         match self {
             Self::F32(elements) => dot(column(elements.get(file), hidden.len(), item), hidden),
             Self::F16(elements) => dot(column(elements.get(file), hidden.len(), item), hidden),
+            Self::Int8(table) => {
+                let block = table.block(file, hidden.len() / GROUP, item / BLOCK);
+                let scale = table.scales(file).as_flattened().as_flattened()[item];
+                item_score(simd, block, item % BLOCK, scale, hidden)
+            }
         }
     }
 }
 
 impl<E: Element> Elements<E> {
-    fn new<const N: usize>(tensor: &Tensor<'_>, from_le_bytes: fn([u8; N]) -> E) -> Self {
-        match bytemuck::try_cast_slice::<u8, E>(tensor.bytes()) {
-            Ok(_) => Self::InFile(tensor.range.clone()),
-            Err(_) => {
-                Self::Copied(tensor.elements().iter().map(|&bytes| from_le_bytes(bytes)).collect())
-            }
-        }
-    }
-
-    /// The numbers, given the file that they were taken from.
-    pub(crate) fn get<'a>(&'a self, file: &'a [u8]) -> &'a [E] {
-        match self {
-            // The cast succeeded on these very bytes when they were loaded.
-            Self::InFile(range) => bytemuck::cast_slice(&file[range.clone()]),
-            Self::Copied(elements) => elements,
-        }
-    }
-
-    /// The numbers as rows of 32 items, D to a block.
-    pub(crate) fn rows<'a>(&'a self, file: &'a [u8]) -> &'a [Row<E>] {
+    /// The numbers as features of 32 items, D to a block.
+    pub(super) fn features<'a>(&'a self, file: &'a [u8]) -> &'a [Features<E>] {
         self.get(file).as_chunks().0.as_chunks().0
     }
 }
 
+impl Quantized {
+    fn take(tensors: &mut TensorFile<'_>, file: &[u8]) -> Result<Self> {
+        let (items, size) = (tensors.config.num_items, tensors.config.hidden_size);
+        let blocks = items.div_ceil(BLOCK);
+        let scale = tensors.take(SCALE_NAME, Dtype::F32, &[blocks, BLOCK])?;
+        let scales = Elements::<f32>::new(&scale);
+        let numbers = scales.get(file);
+        if let Some(at) = numbers.iter().position(|&scale| !(0.0..f32::INFINITY).contains(&scale)) {
+            return Err(scale.invalid(at, numbers[at], "a finite number, not negative"));
+        }
+        if let Some(past) = numbers[items..].iter().position(|&scale| scale != 0.0) {
+            return Err(scale.invalid(
+                items + past,
+                numbers[items + past],
+                "zero, past the last item",
+            ));
+        }
+        let table = tensors.take(NAME, Dtype::I8, &[blocks, size / GROUP, BLOCK, GROUP])?;
+        Ok(Self { integers: Elements::new(&table), scales })
+    }
+
+    /// Groups of features, D / 4 to a block.
+    pub(super) fn groups<'a>(&'a self, file: &'a [u8]) -> &'a [GroupRow] {
+        self.integers.get(file).as_chunks().0.as_chunks().0
+    }
+
+    /// The scales of each block.
+    pub(super) fn scales<'a>(&'a self, file: &'a [u8]) -> &'a [[[f32; LANES]; ROW_VECTORS]] {
+        self.scales.get(file).as_chunks().0.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn block<'a>(&'a self, file: &'a [u8], groups: usize, block: usize) -> &'a [GroupRow] {
+        &self.groups(file)[block * groups..(block + 1) * groups]
+    }
+}
+
 /// The features of one item.
+#[inline(always)]
 fn column<E: Element>(elements: &[E], size: usize, item: usize) -> impl Iterator<Item = f32> {
     let block = &elements[item / BLOCK * size * BLOCK..][..size * BLOCK];
     block[item % BLOCK..].iter().step_by(BLOCK).map(|element| element.to_f32())
@@ -126,8 +161,17 @@ fn copy(column: impl Iterator<Item = f32>, out: &mut [f32]) {
     }
 }
 
+#[inline(always)]
 fn dot(column: impl Iterator<Item = f32>, hidden: &[f32]) -> f32 {
     column.zip(hidden).fold(0.0, |sum, (value, h)| sum + value * h)
+}
+
+fn take_floats<E: Stored>(tensors: &mut TensorFile<'_>, file: &[u8]) -> Result<Elements<E>> {
+    let (items, size) = (tensors.config.num_items, tensors.config.hidden_size);
+    let tensor = tensors.take(NAME, E::DTYPE, &[items.div_ceil(BLOCK), size, BLOCK])?;
+    let elements = Elements::new(&tensor);
+    check(elements.get(file), size, items, &tensor)?;
+    Ok(elements)
 }
 
 /// Checks that every number is finite, and that those past the last item are zero.

@@ -1,15 +1,18 @@
 //! The best items: score, filter and rank in one pass over the catalogue.
 //!
-//! N scores are never written down. A block of 32 is scored in registers and compared with the
-//! k-th best so far; only the lanes that beat it are looked up in the lists and ranked.
+//! N scores are never written down. A block of 32 is scored in registers (or, in an 8-bit table,
+//! bounded from above) and compared with the k-th best so far; only the lanes that may beat it are
+//! looked up in the lists, scored and ranked.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use super::Table;
+use super::blocks::{Blocks, Floats, Integers};
 use super::filter::{Excluded, Filter};
-use crate::kernels::lanes_mut;
-use crate::kernels::scan::{BLOCK, Element, Row, block_scores};
-use crate::simd::{Backend, Kernel, LANES, Simd, Vector};
+use crate::kernels::integer_scan::Rounded;
+use crate::kernels::scan::BLOCK;
+use crate::simd::{Backend, GROUP, Kernel, LANES, ROW_VECTORS, Row, Simd};
 
 /// An item and its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,12 +31,19 @@ pub struct TopK {
     heap: Vec<Ranked>,
     allow: Vec<u32>,
     deny: Vec<u32>,
+    codes: Vec<[i8; GROUP]>,
 }
 
 impl TopK {
     /// An empty ranking.
     pub const fn new() -> Self {
-        Self { items: Vec::new(), heap: Vec::new(), allow: Vec::new(), deny: Vec::new() }
+        Self {
+            items: Vec::new(),
+            heap: Vec::new(),
+            allow: Vec::new(),
+            deny: Vec::new(),
+            codes: Vec::new(),
+        }
     }
 
     /// The items of the last query, the best first.
@@ -47,20 +57,38 @@ impl TopK {
     }
 
     /// Answers a query.
-    pub(crate) fn answer<E: Element>(&mut self, backend: Backend, query: &Query<'_, E>) {
-        let Self { items, heap, allow, deny } = self;
-        items.clear();
+    pub(crate) fn answer(&mut self, backend: Backend, query: &Query<'_>) {
+        self.items.clear();
         if query.k == 0 {
             return;
         }
+        let Query { file, hidden, .. } = *query;
+        match query.table {
+            Table::F32(table) => {
+                self.scan(backend, query, Floats { features: table.features(file), hidden });
+            }
+            Table::F16(table) => {
+                self.scan(backend, query, Floats { features: table.features(file), hidden });
+            }
+            Table::Int8(table) => {
+                let mut codes = std::mem::take(&mut self.codes);
+                let rounded = Rounded::new(hidden, &mut codes);
+                let (groups, scales) = (table.groups(file), table.scales(file));
+                self.scan(backend, query, Integers { groups, scales, hidden, rounded });
+                self.codes = codes;
+            }
+        }
+    }
+
+    fn scan<B: Blocks>(&mut self, backend: Backend, query: &Query<'_>, blocks: B) {
+        let Self { items, heap, allow, deny, .. } = self;
         sort_into(query.filter.deny, deny);
         sort_into(query.filter.allow.unwrap_or_default(), allow);
         heap.clear();
         heap.reserve(query.k);
         items.reserve(query.k);
         let best = backend.run(Scan {
-            rows: query.rows,
-            hidden: query.hidden,
+            blocks,
             num_items: query.num_items,
             k: query.k,
             allow: query.filter.allow.map(|_| &allow[..]),
@@ -74,9 +102,10 @@ impl TopK {
 }
 
 /// What [`TopK::answer`] is asked.
-pub(crate) struct Query<'a, E> {
-    /// The table.
-    pub(crate) rows: &'a [Row<E>],
+pub(crate) struct Query<'a> {
+    pub(crate) table: &'a Table,
+    /// The model file, where the table is.
+    pub(crate) file: &'a [u8],
     pub(crate) hidden: &'a [f32],
     pub(crate) num_items: usize,
     /// How many items to return, at most N.
@@ -120,9 +149,8 @@ impl PartialEq for Ranked {
 impl Eq for Ranked {}
 
 /// The pass over the table.
-struct Scan<'a, E> {
-    rows: &'a [Row<E>],
-    hidden: &'a [f32],
+struct Scan<'a, B> {
+    blocks: B,
     num_items: usize,
     /// At least 1.
     k: usize,
@@ -133,7 +161,7 @@ struct Scan<'a, E> {
     best: BinaryHeap<Ranked>,
 }
 
-impl<E: Element> Kernel for Scan<'_, E> {
+impl<B: Blocks> Kernel for Scan<'_, B> {
     type Output = BinaryHeap<Ranked>;
 
     #[inline(always)]
@@ -163,34 +191,26 @@ impl<E: Element> Kernel for Scan<'_, E> {
     }
 }
 
-impl<E: Element> Scan<'_, E> {
-    /// Scores a block and ranks those of the given lanes that are good enough.
+impl<B: Blocks> Scan<'_, B> {
+    /// Ranks those items of a block, of the given lanes, that are good enough.
     #[inline(always)]
     fn block<S: Simd>(&mut self, simd: S, block: usize, lanes: u32) {
-        let size = self.hidden.len();
-        let rows = &self.rows[block * size..(block + 1) * size];
-        let scores = block_scores(simd, rows, self.hidden);
+        let at_most = self.blocks.at_most(simd, block);
         let mut better = lanes;
         if let Some(bar) = self.bar() {
-            let bar = simd.splat(bar);
-            let mut mask = 0;
-            for (w, scores) in scores.into_iter().enumerate() {
-                mask |= scores.greater_mask(bar) << (w * LANES);
-            }
-            better &= mask;
+            better &= at_most.greater_mask(S::Row::splat(simd, bar));
         }
         if better == 0 {
             return;
         }
-        let mut stored = [0.0; BLOCK];
-        for (scores, to) in scores.into_iter().zip(lanes_mut(&mut stored)) {
-            scores.store(to);
-        }
-        self.rank(block * BLOCK, &stored, better);
+        let mut stored = [[0.0; LANES]; ROW_VECTORS];
+        at_most.store(&mut stored);
+        self.rank(simd, block * BLOCK, stored.as_flattened(), better);
     }
 
     /// Ranks the lanes of a block whose bits are set.
-    fn rank(&mut self, first: usize, scores: &[f32; BLOCK], mut lanes: u32) {
+    #[inline(always)]
+    fn rank<S: Simd>(&mut self, simd: S, first: usize, at_most: &[f32], mut lanes: u32) {
         while lanes != 0 {
             let lane = lanes.trailing_zeros() as usize;
             lanes &= lanes - 1;
@@ -198,9 +218,10 @@ impl<E: Element> Scan<'_, E> {
             if item >= self.num_items {
                 return; // the padding of the last block
             }
-            let scored = Scored { item: item as u32, score: scores[lane] };
-            if !self.seen.contains(scored.item) && !self.deny.contains(scored.item) {
-                self.push(scored);
+            let index = item as u32;
+            if !self.seen.contains(index) && !self.deny.contains(index) {
+                let score = self.blocks.score(simd, item, at_most[lane]);
+                self.push(Scored { item: index, score });
             }
         }
     }

@@ -1,20 +1,21 @@
 //! Matrix times vector.
 //!
 //! A matrix `[in, out]` is kept in panels of up to 64 output columns, each contiguous over the
-//! inputs: the product streams through memory once and has eight independent sums in flight. An
+//! inputs: the product streams through memory once and has several independent sums in flight. An
 //! output is its bias plus the products in the order of the inputs, however wide its panel is.
 
+use super::element::Element;
 use super::{lanes, lanes_mut};
 use crate::aligned::AlignedBuf;
-use crate::simd::{LANES, Simd, Vector};
+use crate::simd::{LANES, ROW_VECTORS, Row, Simd, Vector};
 
 /// Panel widths in vectors, from the widest; what a wider one leaves over, the next takes.
 const WIDTHS: [usize; 4] = [8, 4, 2, 1];
 
 /// A Linear layer.
 #[derive(Debug)]
-pub(crate) struct Linear {
-    panels: AlignedBuf,
+pub(crate) struct Linear<E> {
+    panels: AlignedBuf<E>,
     bias: AlignedBuf,
 }
 
@@ -30,10 +31,10 @@ fn panels(outputs: usize) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-impl Linear {
+impl<E: Element> Linear<E> {
     /// Layers that share their input, as one: their outputs follow each other. Each part is its
     /// weight `[in, out]` and its bias `[out]`.
-    pub(crate) fn new(parts: &[(Vec<f32>, Vec<f32>)]) -> Self {
+    pub(crate) fn new(parts: &[(Vec<E>, Vec<f32>)]) -> Self {
         let bias: Vec<f32> = parts.iter().flat_map(|(_, bias)| bias).copied().collect();
         let mut packed = AlignedBuf::zeros(parts.iter().map(|(weight, _)| weight.len()).sum());
         let inputs = packed.len() / bias.len();
@@ -64,34 +65,56 @@ impl Linear {
             let bias = &bias[first..first + width];
             let out = &mut out[first..first + width];
             match width {
-                8 => multiply::<S, 8>(simd, panel, x, bias, out),
-                4 => multiply::<S, 4>(simd, panel, x, bias, out),
-                2 => multiply::<S, 2>(simd, panel, x, bias, out),
-                _ => multiply::<S, 1>(simd, panel, x, bias, out),
+                8 => multiply_rows::<S, E, 2>(simd, panel, x, bias, out),
+                4 => multiply_rows::<S, E, 1>(simd, panel, x, bias, out),
+                2 => multiply::<S, E, 2>(simd, panel, x, bias, out),
+                _ => multiply::<S, E, 1>(simd, panel, x, bias, out),
             }
             rest = after;
         }
     }
 }
 
-/// One panel of W vectors.
+/// One panel of R rows of 32 columns.
 #[inline(always)]
-fn multiply<S: Simd, const W: usize>(
+fn multiply_rows<S: Simd, E: Element, const R: usize>(
     simd: S,
-    panel: &[[f32; LANES]],
+    panel: &[[E; LANES]],
     x: &[f32],
     bias: &[[f32; LANES]],
     out: &mut [[f32; LANES]],
 ) {
-    let mut sums = [simd.splat(0.0); W];
-    for (sum, bias) in sums.iter_mut().zip(bias) {
-        *sum = simd.load(bias);
+    let (bias, _) = bias.as_chunks::<ROW_VECTORS>();
+    let (out, _) = out.as_chunks_mut::<ROW_VECTORS>();
+    let (panel, _) = panel.as_chunks::<ROW_VECTORS>();
+    let (panel, _) = panel.as_chunks::<R>();
+    let mut sums: [S::Row; R] = std::array::from_fn(|r| S::Row::load(simd, &bias[r]));
+    for (weights, &x) in panel.iter().zip(x) {
+        let x = S::Row::splat(simd, x);
+        for r in 0..R {
+            sums[r] = sums[r] + x * E::load_row(simd, &weights[r]);
+        }
     }
-    let (rows, _) = panel.as_chunks::<W>();
-    for (row, &x) in rows.iter().zip(x) {
+    for (sum, out) in sums.into_iter().zip(out) {
+        sum.store(out);
+    }
+}
+
+/// One panel of W vectors.
+#[inline(always)]
+fn multiply<S: Simd, E: Element, const W: usize>(
+    simd: S,
+    panel: &[[E; LANES]],
+    x: &[f32],
+    bias: &[[f32; LANES]],
+    out: &mut [[f32; LANES]],
+) {
+    let (panel, _) = panel.as_chunks::<W>();
+    let mut sums: [S::Vector; W] = std::array::from_fn(|w| simd.load(&bias[w]));
+    for (weights, &x) in panel.iter().zip(x) {
         let x = simd.splat(x);
         for w in 0..W {
-            sums[w] = sums[w] + x * simd.load(&row[w]);
+            sums[w] = sums[w] + x * E::load(simd, &weights[w]);
         }
     }
     for (sum, out) in sums.into_iter().zip(out) {

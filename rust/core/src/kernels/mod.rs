@@ -6,6 +6,8 @@
 pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod conv;
+pub(crate) mod element;
+pub(crate) mod integer_scan;
 pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod rotary;

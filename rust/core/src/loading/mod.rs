@@ -7,4 +7,4 @@ mod tensors;
 
 pub(crate) use bytes::Bytes;
 pub(crate) use selftest::SelfTest;
-pub(crate) use tensors::{Dtype, Tensor, TensorFile};
+pub(crate) use tensors::{Dtype, Stored, Tensor, TensorFile};

@@ -5,12 +5,14 @@ use std::ops::Range;
 
 use super::header::{Entries, Header};
 use crate::fingerprint::Fingerprinter;
+use crate::kernels::element::Element;
 use crate::{Config, Error, Fingerprint, Result};
 
 /// The element types of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dtype {
     U8,
+    I8,
     F16,
     I32,
     F32,
@@ -19,12 +21,14 @@ pub(crate) enum Dtype {
 }
 
 impl Dtype {
-    const ALL: [Self; 6] = [Self::U8, Self::F16, Self::I32, Self::F32, Self::I64, Self::F64];
+    const ALL: [Self; 7] =
+        [Self::U8, Self::I8, Self::F16, Self::I32, Self::F32, Self::I64, Self::F64];
 
     /// As safetensors spells it.
     const fn name(self) -> &'static str {
         match self {
             Self::U8 => "U8",
+            Self::I8 => "I8",
             Self::F16 => "F16",
             Self::I32 => "I32",
             Self::F32 => "F32",
@@ -32,6 +36,20 @@ impl Dtype {
             Self::F64 => "F64",
         }
     }
+}
+
+/// A weight's number type, as the format has it. The bytes in memory are those of the file: the
+/// crate is for little-endian targets.
+pub(crate) trait Stored: Element {
+    const DTYPE: Dtype;
+}
+
+impl Stored for f32 {
+    const DTYPE: Dtype = Dtype::F32;
+}
+
+impl Stored for u16 {
+    const DTYPE: Dtype = Dtype::F16;
 }
 
 /// One tensor, somewhere in the file.
@@ -124,6 +142,20 @@ impl<'a> TensorFile<'a> {
             Ok(tensor)
         } else {
             Err(tensor.wrong_shape(format!("{shape:?}")))
+        }
+    }
+
+    /// Takes a tensor of finite numbers.
+    pub(crate) fn take_elements<E: Stored>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<Vec<E>> {
+        let tensor = self.take(name, E::DTYPE, shape)?;
+        let elements: Vec<E> = bytemuck::allocation::pod_collect_to_vec(tensor.bytes());
+        match elements.iter().position(|element| !element.to_f32().is_finite()) {
+            None => Ok(elements),
+            Some(at) => Err(tensor.invalid(at, elements[at].to_f32(), "a finite number")),
         }
     }
 

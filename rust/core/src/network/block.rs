@@ -9,28 +9,28 @@ use crate::kernels::linear::Linear;
 use crate::kernels::norm::Norm;
 use crate::kernels::rotary::rotate;
 use crate::kernels::{CONV_HISTORY, add_assign, mul_assign};
-use crate::loading::{Dtype, TensorFile};
+use crate::loading::{Dtype, Stored, TensorFile};
 use crate::simd::Simd;
 use crate::{Config, Result};
 
-/// The weights of one block.
+/// The weights of one block, whose matrices are stored as `E`.
 #[derive(Debug)]
-pub(super) struct Block {
+pub(super) struct Block<E> {
     norm1: Norm,
     /// Both take the normed input: D values, then D gates where there is a gate.
-    value_gate: Linear,
-    query_key: Linear,
+    value_gate: Linear<E>,
+    query_key: Linear<E>,
     conv: Option<Conv>,
     /// gamma of each column's head. `[D]`
     decay: AlignedBuf,
-    output: Linear,
+    output: Linear<E>,
     norm2: Norm,
-    ffn_in: Linear,
-    ffn_out: Linear,
+    ffn_in: Linear<E>,
+    ffn_out: Linear<E>,
     head_size: usize,
 }
 
-impl Block {
+impl<E: Stored> Block<E> {
     /// Takes the tensors of block `index`.
     pub(super) fn take(
         tensors: &mut TensorFile<'_>,
@@ -40,9 +40,10 @@ impl Block {
         let name = |part: &str| format!("blocks.{index}.{part}");
         let (size, inner) = (config.hidden_size, config.inner_size);
         let mut linear = |part: &str, inputs: usize, outputs: usize| -> Result<_> {
-            let weight = tensors.take_f32(&name(&format!("{part}.weight")), &[inputs, outputs])?;
-            let bias = tensors.take_f32(&name(&format!("{part}.bias")), &[outputs])?;
-            Ok((weight, bias))
+            let weight = name(&format!("{part}.weight"));
+            let bias = name(&format!("{part}.bias"));
+            let weight = tensors.take_elements::<E>(&weight, &[inputs, outputs])?;
+            Ok((weight, tensors.take_f32(&bias, &[outputs])?))
         };
         let mut value_gate = vec![linear("input", size, size)?];
         if config.gate {

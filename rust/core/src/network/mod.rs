@@ -10,7 +10,7 @@ use crate::aligned::AlignedBuf;
 use crate::catalog::Table;
 use crate::kernels::norm::Norm;
 use crate::kernels::{add_assign, rotary};
-use crate::loading::{Dtype, TensorFile};
+use crate::loading::{Dtype, Stored, TensorFile};
 use crate::simd::{Kernel, Simd};
 use crate::{Config, Positions, Result};
 
@@ -19,8 +19,16 @@ use crate::{Config, Positions, Result};
 pub(crate) struct Network {
     order: Order,
     input_norm: Norm,
-    blocks: Vec<Block>,
+    blocks: Blocks,
     final_norm: Option<Norm>,
+}
+
+/// The blocks, by the type that their matrices are stored as.
+#[derive(Debug)]
+enum Blocks {
+    F32(Vec<Block<f32>>),
+    /// As bits.
+    F16(Vec<Block<u16>>),
 }
 
 /// How the order of events enters, with what it takes.
@@ -41,9 +49,7 @@ impl Network {
         Ok(Self {
             order: Order::take(tensors, &config)?,
             input_norm: take_norm(tensors, "input_norm", size)?,
-            blocks: (0..config.num_layers)
-                .map(|index| Block::take(tensors, index, &config))
-                .collect::<Result<_>>()?,
+            blocks: Blocks::take(tensors, &config)?,
             final_norm: if config.final_norm {
                 Some(take_norm(tensors, "final_norm", size)?)
             } else {
@@ -51,6 +57,21 @@ impl Network {
             },
         })
     }
+}
+
+impl Blocks {
+    /// The first matrix says what the dtype of all is.
+    fn take(tensors: &mut TensorFile<'_>, config: &Config) -> Result<Self> {
+        let allowed = [Dtype::F32, Dtype::F16];
+        match tensors.dtype("blocks.0.input.weight", &allowed, "F32 or F16")? {
+            Dtype::F16 => take_blocks(tensors, config).map(Self::F16),
+            _ => take_blocks(tensors, config).map(Self::F32),
+        }
+    }
+}
+
+fn take_blocks<E: Stored>(tensors: &mut TensorFile<'_>, config: &Config) -> Result<Vec<Block<E>>> {
+    (0..config.num_layers).map(|index| Block::take(tensors, index, config)).collect()
 }
 
 impl Order {
@@ -119,13 +140,28 @@ impl Kernel for Step<'_> {
         }
         network.input_norm.apply(simd, &scratch.normed, hidden);
         let rotate = matches!(network.order, Order::Rotary(_));
-        let states = state.chunks_exact_mut(state.len() / network.blocks.len());
-        for (block, state) in network.blocks.iter().zip(states) {
-            block.step(simd, rotate, state, hidden, scratch);
+        match &network.blocks {
+            Blocks::F32(blocks) => step_blocks(simd, blocks, rotate, state, hidden, scratch),
+            Blocks::F16(blocks) => step_blocks(simd, blocks, rotate, state, hidden, scratch),
         }
         if let Some(norm) = &network.final_norm {
             scratch.normed.copy_from_slice(hidden);
             norm.apply(simd, &scratch.normed, hidden);
         }
+    }
+}
+
+#[inline(always)]
+fn step_blocks<S: Simd, E: Stored>(
+    simd: S,
+    blocks: &[Block<E>],
+    rotates: bool,
+    state: &mut [f32],
+    hidden: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let states = state.chunks_exact_mut(state.len() / blocks.len());
+    for (block, state) in blocks.iter().zip(states) {
+        block.step(simd, rotates, state, hidden, scratch);
     }
 }

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Kernel, LANES, Simd, Vector};
+use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Simd, Vector};
 
 /// Proof that the CPU has AVX2 and F16C. Only [`Avx2::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct Avx2 {
 /// Eight lanes in a register. Only the methods of [`Avx2`] make the first one, so a value is
 /// itself proof that the CPU has the instructions.
 #[derive(Clone, Copy)]
-pub(crate) struct Register(__m256);
+pub(crate) struct Register(pub(super) __m256);
 
 impl Avx2 {
     /// The token, if the CPU (and the operating system) supports the instruction set.
@@ -36,6 +36,7 @@ impl Avx2 {
 
 impl Simd for Avx2 {
     type Vector = Register;
+    type Row = Four<Register>;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Register {
@@ -55,6 +56,37 @@ impl Simd for Avx2 {
         // SAFETY: `self` proves AVX2 and F16C; the pointer comes from a reference to eight u16,
         // the 16 bytes that are read, and the load asks for no alignment.
         Register(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(bits.as_ptr().cast())) })
+    }
+
+    #[inline(always)]
+    fn load_i8(self, x: &[i8; LANES]) -> Register {
+        // SAFETY: `self` proves AVX2; the pointer comes from a reference to eight i8, the 8 bytes
+        // that are read, and the load asks for no alignment.
+        Register(unsafe {
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(x.as_ptr().cast())))
+        })
+    }
+
+    #[inline(always)]
+    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Register> {
+        // SAFETY: `self` proves AVX2; the pointers come from references to 32 groups of four i8,
+        // of which vector v is the 32 bytes from group 8 v on; the loads ask for no alignment.
+        unsafe {
+            let ones = _mm256_set1_epi16(1);
+            let mut sums = [_mm256_setzero_si256(); ROW_VECTORS];
+            for (row, &query) in block.iter().zip(query) {
+                let query = _mm256_set1_epi32(i32::from_le_bytes(query.map(i8::cast_unsigned)));
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    let items = _mm256_loadu_si256(row[v * LANES..].as_ptr().cast());
+                    // |item| times the query with the item's sign: two products are at most
+                    // 2 * 128 * 127, so the sum of a pair does not saturate.
+                    let signed = _mm256_sign_epi8(query, items);
+                    let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(items), signed);
+                    *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
+                }
+            }
+            Four(sums.map(|sum| Register(_mm256_cvtepi32_ps(sum))))
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+use super::avx512::Avx512;
 use super::scalar::Scalar;
 use super::{Kernel, Simd};
 use crate::{Error, Result};
@@ -19,11 +21,13 @@ pub enum Isa {
     Scalar,
     /// AVX2 with F16C, on x86-64.
     Avx2,
+    /// AVX-512 F and VNNI, on x86-64.
+    Avx512,
 }
 
 impl Isa {
     /// Every instruction set, the best first.
-    const ALL: [Self; 2] = [Self::Avx2, Self::Scalar];
+    const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Scalar];
 
     /// Those that this CPU can run, the best first. The last one is always [`Isa::Scalar`].
     pub fn available() -> impl Iterator<Item = Self> {
@@ -35,6 +39,7 @@ impl Isa {
         match self {
             Self::Scalar => "scalar",
             Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
         }
     }
 
@@ -56,6 +61,8 @@ pub(crate) enum Backend {
     Scalar(Scalar),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
 }
 
 impl Backend {
@@ -84,8 +91,10 @@ impl Backend {
             Isa::Scalar => Some(Self::Scalar(Scalar)),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => Avx2::detect().map(Self::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Avx512::detect().map(Self::Avx512),
             #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2 => None,
+            _ => None,
         }
     }
 
@@ -95,6 +104,8 @@ impl Backend {
             Self::Scalar(_) => Isa::Scalar,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => Isa::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => Isa::Avx512,
         }
     }
 
@@ -104,6 +115,8 @@ impl Backend {
             Self::Scalar(simd) => run_portable(simd, kernel),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(simd) => simd.run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(simd) => simd.run(kernel),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Eight virtual lanes, the same on every instruction set.
 //!
-//! The kernels are written once, over [`Simd`] and [`Vector`]. An instruction set presents eight
-//! f32 lanes whatever its registers are: one register with AVX2, an array in portable code. NEON
-//! and WebAssembly's simd128 would present a pair of registers, AVX-512 the lower half of one (or
-//! widen the panels of [`crate::kernels::linear`], whose sums do not depend on the width). Only
+//! The kernels are written once, over [`Simd`], [`Vector`] and [`Row`]. An instruction set presents
+//! eight f32 lanes whatever its registers are: one register with AVX2, an array in portable code.
+//! Where lanes never meet (matrix columns, items of the catalogue) kernels work on rows of 32
+//! lanes, so that wider registers are put to use: two with AVX-512, [`Four`] vectors elsewhere. Only
 //! exact operations are offered, never a fused multiply-add, so the lanes hold the same bits
 //! everywhere.
 //!
@@ -13,6 +13,7 @@
 //! Everything between a kernel's entry and a register is `#[inline(always)]`: that is what
 //! compiles the generic code with the instruction set that [`Backend::run`] enables.
 
+mod four;
 mod isa;
 mod scalar;
 #[cfg(test)]
@@ -22,7 +23,11 @@ mod tests;
 // The intrinsics are the reason for the exception; each block names what makes it sound.
 #[allow(unsafe_code)]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)] // as above
+mod avx512;
 
+pub(crate) use four::Four;
 pub(crate) use isa::Backend;
 pub use isa::Isa;
 
@@ -30,6 +35,19 @@ use std::ops::{Add, Div, Mul, Sub};
 
 /// Lanes of every [`Vector`].
 pub(crate) const LANES: usize = 8;
+
+/// Vectors in a [`Row`].
+pub(crate) const ROW_VECTORS: usize = 4;
+
+/// Lanes of every [`Row`].
+pub(crate) const ROW_LANES: usize = ROW_VECTORS * LANES;
+
+/// Features of an item that lie next to each other in an 8-bit table: what one lane of an integer
+/// dot product takes in.
+pub(crate) const GROUP: usize = 4;
+
+/// A group of features of the 32 items of a block.
+pub(crate) type GroupRow = [[i8; GROUP]; ROW_LANES];
 
 /// Proof that the CPU runs an instruction set, and the maker of its vectors.
 ///
@@ -39,6 +57,9 @@ pub(crate) trait Simd: Copy {
     /// Eight lanes of this instruction set.
     type Vector: Vector;
 
+    /// 32 lanes of this instruction set.
+    type Row: Row<Self>;
+
     /// `x` in every lane.
     fn splat(self, x: f32) -> Self::Vector;
 
@@ -47,6 +68,13 @@ pub(crate) trait Simd: Copy {
 
     /// Eight finite half-precision numbers, converted exactly.
     fn load_f16(self, bits: &[u16; LANES]) -> Self::Vector;
+
+    /// Eight integers, converted exactly.
+    fn load_i8(self, x: &[i8; LANES]) -> Self::Vector;
+
+    /// The dot product of each item's features with the query's, summed exactly and then rounded to
+    /// f32. `block` and `query` have as many groups, at most 2^17; the query holds no -128.
+    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Self::Row;
 }
 
 /// Eight f32 lanes. Arithmetic rounds as IEEE 754 says, lane by lane.
@@ -72,6 +100,24 @@ pub(crate) trait Vector:
 
     /// The sum of the lanes l0..l7, always as ((l0 + l4) + (l2 + l6)) + ((l1 + l5) + (l3 + l7)).
     fn sum(self) -> f32;
+}
+
+/// 32 f32 lanes that never meet. Arithmetic rounds as IEEE 754 says, lane by lane.
+pub(crate) trait Row<S: Simd>: Copy + Add<Output = Self> + Mul<Output = Self> {
+    /// `x` in every lane.
+    fn splat(simd: S, x: f32) -> Self;
+
+    /// 32 consecutive numbers.
+    fn load(simd: S, x: &[[f32; LANES]; ROW_VECTORS]) -> Self;
+
+    /// 32 finite half-precision numbers, converted exactly.
+    fn load_f16(simd: S, bits: &[[u16; LANES]; ROW_VECTORS]) -> Self;
+
+    /// Writes the lanes out.
+    fn store(self, to: &mut [[f32; LANES]; ROW_VECTORS]);
+
+    /// Bit l is set where lane l of `self` is greater; a NaN on either side is not.
+    fn greater_mask(self, than: Self) -> u32;
 }
 
 /// A computation written once, to be run with any instruction set.

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{LANES, Simd, Vector};
+use super::{Four, GROUP, GroupRow, LANES, ROW_LANES, Simd, Vector};
 
 /// Portable code needs no proof.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,7 @@ pub(crate) struct Lanes([f32; LANES]);
 
 impl Simd for Scalar {
     type Vector = Lanes;
+    type Row = Four<Lanes>;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Lanes {
@@ -28,6 +29,25 @@ impl Simd for Scalar {
     #[inline(always)]
     fn load_f16(self, bits: &[u16; LANES]) -> Lanes {
         Lanes(bits.map(half_to_single))
+    }
+
+    #[inline(always)]
+    fn load_i8(self, x: &[i8; LANES]) -> Lanes {
+        Lanes(x.map(f32::from))
+    }
+
+    #[inline(always)]
+    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Lanes> {
+        let mut sums = [0_i32; ROW_LANES];
+        for (row, query) in block.iter().zip(query) {
+            for (sum, features) in sums.iter_mut().zip(row) {
+                for (&feature, &query) in features.iter().zip(query) {
+                    *sum += i32::from(feature) * i32::from(query);
+                }
+            }
+        }
+        let (vectors, _) = sums.as_chunks();
+        Four(std::array::from_fn(|v| Lanes(vectors[v].map(|sum: i32| sum as f32))))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Every operation of every instruction set against the portable one, bit by bit.
 
-use super::{Backend, Isa, Kernel, LANES, Simd, Vector};
+use super::{
+    Backend, GROUP, GroupRow, Isa, Kernel, LANES, ROW_LANES, ROW_VECTORS, Row, Simd, Vector,
+};
 
 /// Signed zeros, NaN, infinities, subnormals and ordinary numbers, against each other.
 const NUMBERS: [f32; 16] = [
@@ -77,16 +79,118 @@ fn operations_give_the_same_bits() {
     }
 }
 
+/// Every operation on two rows.
+struct RowOperations {
+    a: [[f32; LANES]; ROW_VECTORS],
+    b: [[f32; LANES]; ROW_VECTORS],
+}
+
+impl Kernel for RowOperations {
+    type Output = Vec<u32>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Vec<u32> {
+        let (a, b) = (S::Row::load(simd, &self.a), S::Row::load(simd, &self.b));
+        let mut bits = vec![a.greater_mask(b)];
+        for row in [a + b, a * b, S::Row::splat(simd, self.a[1][2])] {
+            let mut lanes = [[0.0; LANES]; ROW_VECTORS];
+            row.store(&mut lanes);
+            bits.extend(lanes.as_flattened().iter().map(|&x| canonical(x)));
+        }
+        bits
+    }
+}
+
+#[test]
+fn row_operations_give_the_same_bits() {
+    for shift in 0..NUMBERS.len() {
+        let at = |offset: usize| {
+            std::array::from_fn(|v| std::array::from_fn(|l| NUMBERS[(7 * v + l + offset) % 16]))
+        };
+        let mut results =
+            backends().map(|backend| backend.run(RowOperations { a: at(0), b: at(shift) }));
+        let first = results.next().unwrap();
+        assert!(results.all(|result| result == first), "shift {shift}");
+    }
+}
+
+struct IntegerDots<'a> {
+    block: &'a [GroupRow],
+    query: &'a [[i8; GROUP]],
+}
+
+impl Kernel for IntegerDots<'_> {
+    type Output = [f32; ROW_LANES];
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> [f32; ROW_LANES] {
+        let mut lanes = [[0.0; LANES]; ROW_VECTORS];
+        simd.integer_dots(self.block, self.query).store(&mut lanes);
+        std::array::from_fn(|item| lanes.as_flattened()[item])
+    }
+}
+
+/// The extremes, where a sum in too few bits would wrap or saturate, and everything between.
+#[test]
+fn integer_dots_are_exact() {
+    for groups in [2, 16, 34, 1024] {
+        for (items, queries) in [([-128; 5], [127, -127, 127]), ([127; 5], [127, 127, -127])]
+            .into_iter()
+            .chain([([-128, 127, -1, 0, 53], [-127, 127, 1])])
+        {
+            let item = |i: usize, g: usize, f: usize| items[(i * 3 + g * 7 + f) % 5];
+            let block: Vec<GroupRow> = (0..groups)
+                .map(|g| std::array::from_fn(|i| std::array::from_fn(|f| item(i, g, f))))
+                .collect();
+            let query: Vec<[i8; GROUP]> = (0..groups)
+                .map(|g| std::array::from_fn(|f| queries[(g * 5 + f * f) % 3]))
+                .collect();
+            let expected: [f32; ROW_LANES] = std::array::from_fn(|i| {
+                let products = block.iter().zip(&query).flat_map(|(row, query)| {
+                    row[i].iter().zip(query).map(|(&a, &b)| i64::from(a) * i64::from(b))
+                });
+                products.sum::<i64>() as f32
+            });
+            for backend in backends() {
+                assert_eq!(backend.run(IntegerDots { block: &block, query: &query }), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_8_bit_integer_converts_exactly() {
+    struct LoadI8([i8; LANES]);
+    impl Kernel for LoadI8 {
+        type Output = [f32; LANES];
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> [f32; LANES] {
+            let mut lanes = [0.0; LANES];
+            simd.load_i8(&self.0).store(&mut lanes);
+            lanes
+        }
+    }
+    for backend in backends() {
+        for first in (i8::MIN..=i8::MAX).step_by(LANES) {
+            let integers: [i8; LANES] = std::array::from_fn(|l| first + l as i8);
+            assert_eq!(backend.run(LoadI8(integers)), integers.map(f32::from));
+        }
+    }
+}
+
 struct LoadF16([u16; LANES]);
 
 impl Kernel for LoadF16 {
-    type Output = [f32; LANES];
+    type Output = [[f32; LANES]; 2];
 
+    /// As a vector, and as the end of a row.
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> [f32; LANES] {
-        let mut lanes = [0.0; LANES];
+    fn run<S: Simd>(self, simd: S) -> [[f32; LANES]; 2] {
+        let (mut lanes, mut row) = ([0.0; LANES], [[0.0; LANES]; ROW_VECTORS]);
         simd.load_f16(&self.0).store(&mut lanes);
-        lanes
+        S::Row::load_f16(simd, &[[0; LANES], [0; LANES], [0; LANES], self.0]).store(&mut row);
+        [lanes, row[3]]
     }
 }
 
@@ -98,9 +202,11 @@ fn every_finite_half_precision_number_converts_exactly() {
     for backend in backends() {
         for &first in &firsts {
             let halves: [u16; LANES] = std::array::from_fn(|l| first + l as u16);
-            for (half, found) in halves.into_iter().zip(backend.run(LoadF16(halves))) {
-                let expected = half::f16::from_bits(half).to_f64() as f32;
-                assert_eq!(found.to_bits(), expected.to_bits(), "{half:#06x}");
+            for found in backend.run(LoadF16(halves)) {
+                for (half, found) in halves.into_iter().zip(found) {
+                    let expected = half::f16::from_bits(half).to_f64() as f32;
+                    assert_eq!(found.to_bits(), expected.to_bits(), "{half:#06x}");
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Reference, Rng, Shape};
 
 pub const U8: &str = "U8";
+pub const I8: &str = "I8";
 pub const I32: &str = "I32";
 pub const I64: &str = "I64";
 pub const F16: &str = "F16";
@@ -67,19 +68,7 @@ impl ModelFile {
     }
 
     fn random_catalogue(&mut self, shape: &Shape, rng: &mut Rng) {
-        let blocks = shape.items.div_ceil(32);
-        let mut table = Vec::new();
-        for at in 0..blocks * shape.hidden * 32 {
-            let item = at / (32 * shape.hidden) * 32 + at % 32;
-            let value = if item < shape.items { rng.unit() } else { 0.0 };
-            match shape.half {
-                true => table.extend(f16::from_f32(value).to_le_bytes()),
-                false => table.extend(value.to_le_bytes()),
-            }
-        }
-        let dtype = if shape.half { F16 } else { F32 };
-        self.put("catalog.table", dtype, &[blocks, shape.hidden, 32], table);
-
+        self.random_table(shape, rng);
         // Ids in an order that is not that of the items: item j has id (7919 j) mod 65537 - 30000.
         let ids: Vec<_> = (0..shape.items as i64).map(|j| 7919 * j % 65537 - 30_000).collect();
         let texts: Vec<_> = ids.iter().map(|id| format!("é{id}")).collect();
@@ -101,6 +90,28 @@ impl ModelFile {
         self.put_i32("catalog.order", &[shape.items], &order);
     }
 
+    fn random_table(&mut self, shape: &Shape, rng: &mut Rng) {
+        let (blocks, size) = (shape.items.div_ceil(32), shape.hidden);
+        let count = blocks * size * 32;
+        if shape.table == I8 {
+            let item = |at: usize| at / (32 * size) * 32 + at / 4 % 32;
+            let mut integer = |at| if item(at) < shape.items { rng.next() as u8 } else { 0 };
+            self.put(
+                "catalog.table",
+                I8,
+                &[blocks, size / 4, 32, 4],
+                (0..count).map(&mut integer).collect(),
+            );
+            let mut scale = |item| if item < shape.items { rng.unit().abs() / 100.0 } else { 0.0 };
+            let scales: Vec<_> = (0..blocks * 32).map(&mut scale).collect();
+            return self.put_f32("catalog.scale", &[blocks, 32], &scales);
+        }
+        let item = |at: usize| at / (32 * size) * 32 + at % 32;
+        let values: Vec<_> =
+            (0..count).map(|at| if item(at) < shape.items { rng.unit() } else { 0.0 }).collect();
+        self.put_floats("catalog.table", shape.table, &[blocks, size, 32], &values);
+    }
+
     fn random_block(&mut self, block: usize, shape: &Shape, rng: &mut Rng) {
         let (d, f) = (shape.hidden, shape.inner);
         let name = |part: &str| format!("blocks.{block}.{part}");
@@ -116,7 +127,14 @@ impl ModelFile {
         }
         for (part, inputs, outputs) in linears {
             let scale = 2.0 / (inputs as f32).sqrt();
-            self.random_f32(&name(&format!("{part}.weight")), &[inputs, outputs], scale, rng);
+            let weight: Vec<_> = (0..inputs * outputs).map(|_| rng.unit() * scale).collect();
+            let shape_of_weight = [inputs, outputs];
+            self.put_floats(
+                &name(&format!("{part}.weight")),
+                shape.matrices,
+                &shape_of_weight,
+                &weight,
+            );
             self.random_f32(&name(&format!("{part}.bias")), &[outputs], 0.3, rng);
         }
         if shape.conv {
@@ -172,6 +190,15 @@ impl ModelFile {
         self.put(name, F32, shape, numbers.iter().flat_map(|n| n.to_le_bytes()).collect());
     }
 
+    /// Numbers as `dtype`, F32 or F16.
+    pub fn put_floats(&mut self, name: &str, dtype: &str, shape: &[usize], numbers: &[f32]) {
+        if dtype == F32 {
+            return self.put_f32(name, shape, numbers);
+        }
+        let halves = numbers.iter().flat_map(|&n| f16::from_f32(n).to_le_bytes());
+        self.put(name, F16, shape, halves.collect());
+    }
+
     pub fn put_i32(&mut self, name: &str, shape: &[usize], numbers: &[i32]) {
         self.put(name, I32, shape, numbers.iter().flat_map(|n| n.to_le_bytes()).collect());
     }
@@ -186,6 +213,7 @@ impl ModelFile {
         let tensor = &self.tensors[name];
         let bytes = &tensor.bytes;
         match tensor.dtype.as_str() {
+            I8 => bytes.iter().map(|&b| f64::from(b.cast_signed())).collect(),
             F16 => bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f64()).collect(),
             F32 => bytes.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect(),
             F64 => bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect(),

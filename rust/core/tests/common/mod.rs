@@ -10,7 +10,7 @@ mod shape;
 
 use std::sync::Arc;
 
-pub use file::{F16, F32, F64, I32, I64, ModelFile, Tensor, U8};
+pub use file::{F16, F32, F64, I8, I32, I64, ModelFile, Tensor, U8};
 pub use reference::Reference;
 pub use rng::Rng;
 pub use shape::{SHAPES, Shape};

@@ -58,6 +58,11 @@ impl Reference {
     fn embedding(&self, item: u32) -> Vec<f64> {
         let (block, lane) = (item as usize / 32, item as usize % 32);
         let size = self.shape.hidden;
+        if let Some(scales) = self.weights.get("catalog.scale") {
+            let table = self.w("catalog.table");
+            let at = |i: usize| ((block * size / 4 + i / 4) * 32 + lane) * 4 + i % 4;
+            return (0..size).map(|i| scales[item as usize] * table[at(i)]).collect();
+        }
         (0..size).map(|i| self.w("catalog.table")[(block * size + i) * 32 + lane]).collect()
     }
 

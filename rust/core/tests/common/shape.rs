@@ -1,5 +1,7 @@
 //! The architectures that the tests run.
 
+use super::{F16, F32, I8};
+
 /// What a random model is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
@@ -12,7 +14,10 @@ pub struct Shape {
     pub conv: bool,
     pub positions: &'static str,
     pub final_norm: bool,
-    pub half: bool,
+    /// The dtype of the table, of f32, f16 or int8.
+    pub table: &'static str,
+    /// The dtype of the matrices, of f32 or f16.
+    pub matrices: &'static str,
     pub text: bool,
 }
 
@@ -27,7 +32,8 @@ impl Shape {
         conv: true,
         positions: "rotary",
         final_norm: true,
-        half: false,
+        table: F32,
+        matrices: F32,
         text: false,
     };
 
@@ -52,16 +58,26 @@ impl Shape {
 }
 
 /// Head sizes of 16, 1, 8, 1, 2, 12 and 40; each switch on and off; tables that end inside a block.
-pub const SHAPES: [Shape; 11] = [
+pub const SHAPES: [Shape; 13] = [
     Shape::BASE,
     Shape { hidden: 8, heads: 8, inner: 32, ..Shape::BASE },
-    Shape { hidden: 24, heads: 3, inner: 40, half: true, ..Shape::BASE },
+    Shape { hidden: 24, heads: 3, inner: 40, table: F16, ..Shape::BASE },
     Shape { heads: 64, items: 31, ..Shape::BASE },
     Shape { hidden: 16, heads: 8, inner: 8, gate: false, text: true, ..Shape::BASE },
-    Shape { hidden: 24, heads: 2, inner: 96, conv: false, half: true, ..Shape::BASE },
+    Shape {
+        hidden: 24,
+        heads: 2,
+        inner: 96,
+        conv: false,
+        table: F16,
+        matrices: F16,
+        ..Shape::BASE
+    },
     Shape { hidden: 40, heads: 1, inner: 72, positions: "learned", items: 64, ..Shape::BASE },
     Shape { positions: "none", final_norm: false, ..Shape::BASE },
     Shape { items: 1, layers: 4, ..Shape::BASE },
+    Shape { table: I8, items: 300, ..Shape::BASE },
+    Shape { hidden: 40, heads: 5, inner: 72, table: I8, matrices: F16, ..Shape::BASE },
     Shape { hidden: 104, heads: 13, inner: 120, gate: false, conv: false, ..Shape::BASE },
-    Shape { final_norm: false, half: true, text: true, items: 257, ..Shape::BASE },
+    Shape { final_norm: false, table: F16, text: true, items: 257, ..Shape::BASE },
 ];

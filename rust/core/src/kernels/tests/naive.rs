@@ -7,9 +7,9 @@ use crate::kernels::attention::{Event, dot};
 use crate::kernels::conv::Conv;
 use crate::kernels::linear::Linear;
 use crate::kernels::norm::Norm;
-use crate::kernels::scan::{BLOCK, Row, block_scores};
+use crate::kernels::scan::{BLOCK, Features, block_scores};
 use crate::kernels::{add_assign, lanes_mut, mul_assign};
-use crate::simd::{LANES, Vector};
+use crate::simd::{LANES, Row};
 
 /// Permitted sizes: around one, two and eight vectors, and past the widest panel.
 const SIZES: [usize; 9] = [8, 16, 24, 32, 40, 64, 72, 120, 136];
@@ -74,19 +74,34 @@ fn linear() {
                 |outputs: usize, seed| (noise(inputs * outputs, seed), noise(outputs, seed + 1));
             let parts = [part(outputs, 1), part(24, 3)];
             let x = noise(inputs, 5);
+            let expected = |parts: &[(Vec<f32>, Vec<f32>)]| {
+                let mut expected = vec![];
+                for (weight, bias) in parts {
+                    let n = bias.len();
+                    expected.extend((0..n).map(|j| {
+                        let products =
+                            (0..inputs).map(|i| f64::from(x[i]) * f64::from(weight[i * n + j]));
+                        f64::from(bias[j]) + products.sum::<f64>()
+                    }));
+                }
+                expected
+            };
             let linear = Linear::new(&parts);
-            let found = on_every_isa!(|simd, out, linear: Linear, x: Vec<f32>|
+            let found = on_every_isa!(|simd, out, linear: Linear<f32>, x: Vec<f32>|
                 vec![0.0; outputs + 24] => linear.apply(simd, x, &mut out));
-            let mut expected = vec![];
-            for (weight, bias) in &parts {
-                let n = bias.len();
-                expected.extend((0..n).map(|j| {
-                    let products =
-                        (0..inputs).map(|i| f64::from(x[i]) * f64::from(weight[i * n + j]));
-                    f64::from(bias[j]) + products.sum::<f64>()
-                }));
-            }
-            assert_close(&found, &expected, "linear");
+            assert_close(&found, &expected(&parts), "f32");
+
+            let half = |x: &f32| f16::from_f32(*x);
+            let halves = parts.clone().map(|(weight, bias)| {
+                (weight.iter().map(|x| half(x).to_bits()).collect::<Vec<_>>(), bias)
+            });
+            let rounded = parts.clone().map(|(weight, bias)| {
+                (weight.iter().map(|x| half(x).to_f32()).collect::<Vec<_>>(), bias)
+            });
+            let linear = Linear::new(&halves);
+            let found = on_every_isa!(|simd, out, linear: Linear<u16>, x: Vec<f32>|
+                vec![0.0; outputs + 24] => linear.apply(simd, x, &mut out));
+            assert_close(&found, &expected(&rounded), "f16");
         }
     }
 }
@@ -176,13 +191,11 @@ fn scan() {
         };
         macro_rules! check {
             ($element:ty, $table:expr, $expected:expr) => {{
-                let rows: Vec<Row<$element>> = $table.as_chunks().0.as_chunks().0.to_vec();
-                let found = on_every_isa!(|simd, out, rows: Vec<Row<$element>>, hidden: Vec<f32>|
+                let rows: Vec<Features<$element>> = $table.as_chunks().0.as_chunks().0.to_vec();
+                let found = on_every_isa!(|simd, out, rows: Vec<Features<$element>>, hidden: Vec<f32>|
                     vec![0.0; BLOCK] => {
                         let scores = block_scores(simd, rows, hidden);
-                        for (scores, out) in scores.into_iter().zip(lanes_mut(&mut out)) {
-                            scores.store(out);
-                        }
+                        scores.store(&mut lanes_mut(&mut out).as_chunks_mut().0[0]);
                     });
                 assert_close(&found, &$expected, stringify!($element));
             }};

@@ -1,0 +1,63 @@
+//! The table as the scan reads it: block by block, for one hidden vector.
+
+use crate::kernels::element::Element;
+use crate::kernels::integer_scan::{Rounded, item_score};
+use crate::kernels::scan::{BLOCK, Features, block_scores};
+use crate::simd::{GROUP, GroupRow, LANES, ROW_VECTORS, Simd};
+
+/// A table and a hidden vector: what an item's score is.
+pub(crate) trait Blocks {
+    /// For each item of a block, a number that its score does not exceed.
+    fn at_most<S: Simd>(&self, simd: S, block: usize) -> S::Row;
+
+    /// The score of an item, given what [`Blocks::at_most`] found for it.
+    fn score<S: Simd>(&self, simd: S, item: usize, at_most: f32) -> f32;
+}
+
+/// A table of floating-point numbers.
+pub(super) struct Floats<'a, E> {
+    pub(super) features: &'a [Features<E>],
+    pub(super) hidden: &'a [f32],
+}
+
+impl<E: Element> Blocks for Floats<'_, E> {
+    #[inline(always)]
+    fn at_most<S: Simd>(&self, simd: S, block: usize) -> S::Row {
+        let size = self.hidden.len();
+        block_scores(simd, &self.features[block * size..(block + 1) * size], self.hidden)
+    }
+
+    #[inline(always)]
+    fn score<S: Simd>(&self, _simd: S, _item: usize, at_most: f32) -> f32 {
+        at_most
+    }
+}
+
+/// A table of 8-bit integers and a scale an item.
+pub(super) struct Integers<'a> {
+    pub(super) groups: &'a [GroupRow],
+    pub(super) scales: &'a [[[f32; LANES]; ROW_VECTORS]],
+    pub(super) hidden: &'a [f32],
+    pub(super) rounded: Rounded<'a>,
+}
+
+impl Integers<'_> {
+    #[inline(always)]
+    fn block(&self, block: usize) -> &[GroupRow] {
+        let groups = self.hidden.len() / GROUP;
+        &self.groups[block * groups..(block + 1) * groups]
+    }
+}
+
+impl Blocks for Integers<'_> {
+    #[inline(always)]
+    fn at_most<S: Simd>(&self, simd: S, block: usize) -> S::Row {
+        self.rounded.at_most(simd, self.block(block), &self.scales[block])
+    }
+
+    #[inline(always)]
+    fn score<S: Simd>(&self, simd: S, item: usize, _at_most: f32) -> f32 {
+        let scale = self.scales.as_flattened().as_flattened()[item];
+        item_score(simd, self.block(item / BLOCK), item % BLOCK, scale, self.hidden)
+    }
+}

@@ -1,0 +1,149 @@
+//! AVX-512: rows of 32 lanes are two 512-bit registers, and 8-bit products are summed four at a time
+//! (VNNI). Vectors of eight lanes are those of AVX2.
+
+use std::arch::x86_64::*;
+use std::ops::{Add, Mul};
+
+use super::avx2::{Avx2, Register};
+use super::{GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Row, Simd};
+
+/// Proof that the CPU has AVX-512 F and VNNI, beside AVX2. Only [`Avx512::detect`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx512 {
+    avx2: Avx2,
+}
+
+/// 32 lanes in two registers. Only the functions that take an [`Avx512`] make the first one, so a
+/// value is itself proof that the CPU has the instructions.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair([__m512; 2]);
+
+impl Avx512 {
+    /// The token, if the CPU (and the operating system) supports the instruction set.
+    pub(crate) fn detect() -> Option<Self> {
+        let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni");
+        Avx2::detect().filter(|_| avx512).map(|avx2| Self { avx2 })
+    }
+
+    /// Runs a kernel compiled for this instruction set.
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,f16c,avx512f,avx512vnni")]
+        fn enabled<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: `self` exists, so `detect` found all of these on this CPU.
+        unsafe { enabled(self, kernel) }
+    }
+}
+
+impl Simd for Avx512 {
+    type Vector = Register;
+    type Row = Pair;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Register {
+        self.avx2.splat(x)
+    }
+
+    #[inline(always)]
+    fn load(self, x: &[f32; LANES]) -> Register {
+        self.avx2.load(x)
+    }
+
+    #[inline(always)]
+    fn load_f16(self, bits: &[u16; LANES]) -> Register {
+        self.avx2.load_f16(bits)
+    }
+
+    #[inline(always)]
+    fn load_i8(self, x: &[i8; LANES]) -> Register {
+        self.avx2.load_i8(x)
+    }
+
+    #[inline(always)]
+    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Pair {
+        let offset: i32 = query.as_flattened().iter().map(|&q| 128 * i32::from(q)).sum();
+        // SAFETY: `self` proves AVX-512 F and VNNI; the pointers come from references to 32 groups
+        // of four i8, 128 bytes, of which each half is read; the loads ask for no alignment.
+        unsafe {
+            // The instruction multiplies unsigned with signed numbers: the items are moved up by
+            // 128, and what that adds, the same for all of them, is taken off first.
+            let sign = _mm512_set1_epi8(i8::MIN);
+            let mut sums = [_mm512_set1_epi32(-offset); 2];
+            for (row, &query) in block.iter().zip(query) {
+                let query = _mm512_set1_epi32(i32::from_le_bytes(query.map(i8::cast_unsigned)));
+                for (half, sum) in sums.iter_mut().enumerate() {
+                    let items = _mm512_loadu_si512(row[half * 16..].as_ptr().cast());
+                    *sum = _mm512_dpbusd_epi32(*sum, _mm512_xor_si512(items, sign), query);
+                }
+            }
+            Pair(sums.map(|sum| _mm512_cvtepi32_ps(sum)))
+        }
+    }
+}
+
+macro_rules! lanewise {
+    ($($operation:ident, $method:ident, $intrinsic:ident;)*) => {$(
+        impl $operation for Pair {
+            type Output = Self;
+
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                let ([a, b], [c, d]) = (self.0, other.0);
+                // SAFETY: a `Pair` exists only where AVX-512 F was detected.
+                Self(unsafe { [$intrinsic(a, c), $intrinsic(b, d)] })
+            }
+        }
+    )*};
+}
+
+lanewise! {
+    Add, add, _mm512_add_ps;
+    Mul, mul, _mm512_mul_ps;
+}
+
+impl Row<Avx512> for Pair {
+    #[inline(always)]
+    fn splat(_proof: Avx512, x: f32) -> Self {
+        // SAFETY: the token proves AVX-512 F.
+        Self([unsafe { _mm512_set1_ps(x) }; 2])
+    }
+
+    #[inline(always)]
+    fn load(_proof: Avx512, x: &[[f32; LANES]; ROW_VECTORS]) -> Self {
+        let (halves, _) = x.as_flattened().as_chunks::<16>();
+        // SAFETY: the token proves AVX-512 F; the pointers come from references to 16 f32, and the
+        // instruction asks for no alignment.
+        Self(std::array::from_fn(|half| unsafe { _mm512_loadu_ps(halves[half].as_ptr()) }))
+    }
+
+    #[inline(always)]
+    fn load_f16(_proof: Avx512, bits: &[[u16; LANES]; ROW_VECTORS]) -> Self {
+        let (halves, _) = bits.as_flattened().as_chunks::<16>();
+        // SAFETY: the token proves AVX-512 F; the pointers come from references to 16 u16, the 32
+        // bytes that are read, and the load asks for no alignment.
+        Self(std::array::from_fn(|half| unsafe {
+            _mm512_cvtph_ps(_mm256_loadu_si256(halves[half].as_ptr().cast()))
+        }))
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut [[f32; LANES]; ROW_VECTORS]) {
+        let (halves, _) = to.as_flattened_mut().as_chunks_mut::<16>();
+        for (register, to) in self.0.into_iter().zip(halves) {
+            // SAFETY: a `Pair` exists only where AVX-512 F was detected; the pointer comes from a
+            // reference to 16 f32, and the instruction asks for no alignment.
+            unsafe { _mm512_storeu_ps(to.as_mut_ptr(), register) }
+        }
+    }
+
+    #[inline(always)]
+    fn greater_mask(self, than: Self) -> u32 {
+        let ([a, b], [c, d]) = (self.0, than.0);
+        // SAFETY: a `Pair` exists only where AVX-512 F was detected.
+        let (low, high) = unsafe {
+            (_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, c), _mm512_cmp_ps_mask::<_CMP_GT_OQ>(b, d))
+        };
+        u32::from(low) | u32::from(high) << 16
+    }
+}

@@ -1,0 +1,56 @@
+//! A row of 32 lanes as four vectors, for instruction sets without wider registers.
+
+use std::ops::{Add, Mul};
+
+use super::{LANES, ROW_VECTORS, Row, Simd, Vector};
+
+/// Lane l of the row is lane l % 8 of vector l / 8.
+#[derive(Clone, Copy)]
+pub(crate) struct Four<V>(pub(crate) [V; ROW_VECTORS]);
+
+impl<V: Vector> Add for Four<V> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|v| self.0[v] + other.0[v]))
+    }
+}
+
+impl<V: Vector> Mul for Four<V> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Self(std::array::from_fn(|v| self.0[v] * other.0[v]))
+    }
+}
+
+impl<S: Simd<Vector = V>, V: Vector> Row<S> for Four<V> {
+    #[inline(always)]
+    fn splat(simd: S, x: f32) -> Self {
+        Self([simd.splat(x); ROW_VECTORS])
+    }
+
+    #[inline(always)]
+    fn load(simd: S, x: &[[f32; LANES]; ROW_VECTORS]) -> Self {
+        Self(std::array::from_fn(|v| simd.load(&x[v])))
+    }
+
+    #[inline(always)]
+    fn load_f16(simd: S, bits: &[[u16; LANES]; ROW_VECTORS]) -> Self {
+        Self(std::array::from_fn(|v| simd.load_f16(&bits[v])))
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut [[f32; LANES]; ROW_VECTORS]) {
+        for (vector, to) in self.0.into_iter().zip(to) {
+            vector.store(to);
+        }
+    }
+
+    #[inline(always)]
+    fn greater_mask(self, than: Self) -> u32 {
+        (0..ROW_VECTORS).fold(0, |mask, v| mask | self.0[v].greater_mask(than.0[v]) << (v * LANES))
+    }
+}

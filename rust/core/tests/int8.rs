@@ -1,0 +1,130 @@
+//! The 8-bit scan is a filter with a proven bound: what it gives is what sorting all scores gives,
+//! also for tables made to break it.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{I8, ModelFile, Rng, Shape, catalogue};
+use recgrela::{Filter, Isa, Model, Scored, Session};
+
+const SHAPE: Shape =
+    Shape { hidden: 16, heads: 2, inner: 16, items: 300, table: I8, ..Shape::TINY };
+
+/// Every item with its integers from `integer(item, feature)` and its scale from `scale(item)`.
+fn with_table(
+    shape: &Shape,
+    integer: impl Fn(usize, usize) -> i8,
+    scale: impl Fn(usize) -> f32,
+) -> ModelFile {
+    let mut file = ModelFile::random(shape);
+    let bytes = &mut file.tensor("catalog.table").bytes;
+    let size = shape.hidden;
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        let item = at / (32 * size) * 32 + at / 4 % 32;
+        let feature = at / 128 % (size / 4) * 4 + at % 4;
+        *byte = if item < shape.items { integer(item, feature).cast_unsigned() } else { 0 };
+    }
+    let scales = shape.items.div_ceil(32) * 32;
+    let scale = |item| if item < shape.items { scale(item) } else { 0.0 };
+    let scales: Vec<f32> = (0..scales).map(scale).collect();
+    file.put_f32("catalog.scale", &[scales.len() / 32, 32], &scales);
+    file
+}
+
+/// A hash of two numbers, as an 8-bit integer.
+fn noise(a: usize, b: usize) -> i8 {
+    (Rng::new((a * 1000 + b) as u64).next() >> 20) as i8
+}
+
+fn tables() -> Vec<(&'static str, ModelFile)> {
+    let table = |integer: fn(usize, usize) -> i8, scale: fn(usize) -> f32| {
+        with_table(&SHAPE, integer, scale)
+    };
+    let mut far = table(noise, |_| 0.01);
+    // One feature of the hidden vector dwarfs the others, which the filter then rounds to zero.
+    let weights: Vec<_> = (0..16).map(|i| if i == 5 { 1e4 } else { 1.0 }).collect();
+    far.put_f32("final_norm.weight", &[16], &weights);
+    let mut vanishing = table(noise, |_| 0.01);
+    vanishing.put_f32("final_norm.weight", &[16], &[1e-42; 16]);
+    vanishing.put_f32("final_norm.bias", &[16], &[0.0; 16]);
+    let mut huge = table(noise, |_| 1e30);
+    huge.put_f32("final_norm.weight", &[16], &[3e36; 16]);
+    vec![
+        ("noise", table(noise, |_| 0.01)),
+        ("all equal", table(|_, feature| noise(1, feature), |_| 0.01)),
+        ("apart by one integer of one feature", {
+            table(|item, feature| if feature == item % 16 { 1 } else { 0 }, |_| 0.01)
+        }),
+        ("near the best and apart by one", {
+            table(|item, feature| 100 + i8::from(feature == item % 16), |_| 0.01)
+        }),
+        ("extremes", table(|item, feature| noise(item, feature).signum() * 127, |_| 0.01)),
+        (
+            "the most negative number",
+            table(|item, feature| noise(item, feature).min(-100), |_| 0.01),
+        ),
+        ("only that", table(|_, _| -128, |item| item as f32)),
+        ("zero", table(|_, _| 0, |_| 1.0)),
+        ("scales of zero", table(noise, |item| if item % 3 == 0 { 0.01 } else { 0.0 })),
+        ("scales apart by a rounding", {
+            table(
+                |_, feature| noise(1, feature),
+                |item| f32::from_bits(0x3c23_d70a + item as u32 % 7),
+            )
+        }),
+        ("ascending scales", table(noise, |item| item as f32 / 1000.0)),
+        ("subnormal scales", table(noise, |item| f32::from_bits(item as u32))),
+        ("scores that overflow", table(noise, |item| if item % 2 == 0 { f32::MAX } else { 1.0 })),
+        ("one large feature", far),
+        ("a hidden vector that vanishes", vanishing),
+        ("a hidden vector that overflows", huge),
+    ]
+}
+
+/// Scores everything and sorts.
+fn brute_force(session: &Session, k: usize, items: &[u32]) -> Vec<Scored> {
+    let scores = session.score(items).unwrap();
+    let all = items.iter().zip(scores).map(|(&item, score)| Scored { item, score });
+    let mut all: Vec<_> = all.filter(|scored| !scored.score.is_nan()).collect();
+    all.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap());
+    all.truncate(k);
+    all
+}
+
+/// The users of all tables and instruction sets are more than 10,000.
+#[test]
+fn top_k_is_that_of_the_stored_table() {
+    for (name, file) in tables() {
+        let bytes = file.to_bytes();
+        for isa in Isa::available() {
+            let model = Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
+            let items = catalogue(&model);
+            let rng = &mut Rng::new(5);
+            for user in 0..800 {
+                let mut session = Session::new(Arc::clone(&model));
+                let events = 1 + rng.below(4);
+                session.extend(&rng.items(events, SHAPE.items)).unwrap();
+                let k = [1, 10, 40][user % 3];
+                let found = session.top_k(k, &Filter::default()).unwrap();
+                assert_eq!(found, brute_force(&session, k, &items), "{name}, {isa}, user {user}");
+            }
+        }
+    }
+}
+
+#[test]
+fn wide_models_too() {
+    let shape = Shape { hidden: 1024, heads: 16, items: 70, ..SHAPE };
+    for integer in [noise as fn(usize, usize) -> i8, |_, _| -128, |item, _| 127 - item as i8] {
+        let bytes = with_table(&shape, integer, |item| 0.01 + item as f32 / 1e6).to_bytes();
+        for isa in Isa::available() {
+            let model = Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
+            for user in 0..20 {
+                let session = common::session(&model, 1, user);
+                let found = session.top_k(5, &Filter::default()).unwrap();
+                assert_eq!(found, brute_force(&session, 5, &catalogue(&model)));
+            }
+        }
+    }
+}
