@@ -273,10 +273,10 @@ impl EdgeScorer {
         Ok(dict)
     }
 
-    /// Type of the catalogue's table: "f32" or "f16".
+    /// Type of the catalogue's table: "f32", "f16" or "int8".
     #[getter]
     fn table_dtype(&self) -> String {
-        self.model.table_dtype().to_string().to_lowercase()
+        self.model.table_dtype().to_string()
     }
 
     /// The model's identity: SHA-256 of its config and tensors, 64 hex digits.

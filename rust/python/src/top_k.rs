@@ -2,6 +2,7 @@
 
 use numpy::PyArray1;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyIterator, PyList};
 use recgrela::{Scored, Vocabulary};
 
@@ -13,9 +14,9 @@ pub(crate) struct TopK {
     /// The items' ids, as in the user's data.
     #[pyo3(get)]
     ids: Py<PyList>,
-    /// Their scores, float32.
-    #[pyo3(get)]
-    scores: Py<PyArray1<f32>>,
+    values: Vec<f32>,
+    /// Made when asked for: an array takes longer than the rest of a small result.
+    array: PyOnceLock<Py<PyArray1<f32>>>,
 }
 
 impl TopK {
@@ -25,8 +26,8 @@ impl TopK {
         items: &[Scored],
     ) -> PyResult<Self> {
         let ids = ids_of(py, vocabulary, items.iter().map(|scored| scored.item))?;
-        let scores = PyArray1::from_iter(py, items.iter().map(|scored| scored.score));
-        Ok(Self { ids: ids.unbind(), scores: scores.unbind() })
+        let values = items.iter().map(|scored| scored.score).collect();
+        Ok(Self { ids: ids.unbind(), values, array: PyOnceLock::new() })
     }
 }
 
@@ -36,14 +37,20 @@ impl TopK {
         self.ids.bind(py).len()
     }
 
+    /// The items' scores, float32 of shape [len(ids)].
+    #[getter]
+    fn scores<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f32>> {
+        let make = || PyArray1::from_slice(py, &self.values).unbind();
+        self.array.get_or_init(py, make).bind(py).clone()
+    }
+
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
-        let scores = self.scores.bind(py).call_method0("tolist")?;
-        py.import("builtins")?.call_method1("zip", (&self.ids, scores))?.try_iter()
+        let zip = py.import("builtins")?.getattr("zip")?;
+        zip.call1((&self.ids, self.values.as_slice()))?.try_iter()
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let ids = self.ids.bind(py).repr()?;
-        let scores = self.scores.bind(py).call_method0("tolist")?.repr()?;
-        Ok(format!("TopK(ids={ids}, scores={scores})"))
+        Ok(format!("TopK(ids={ids}, scores={:?})", self.values))
     }
 }
