@@ -30,30 +30,43 @@ const COS: [f64; 8] = [
     1.0,
 ];
 
-/// Sine and cosine of an angle in turns. At most 0.501 ULP of f32, relative to the reduced angle.
+/// 1.5 * 2^52: adding it to a small f64 rounds to the nearest integer, which the low bits then hold.
+const ROUND: f64 = 6_755_399_441_055_744.0;
+
+/// Sine and cosine of an angle in turns. At most 0.501 ULP of f32, relative to the reduced angle,
+/// and never outside [-1, 1].
+///
+/// There is no branch in here, so that compilers take several angles at once.
+#[inline(always)]
 pub(crate) fn sin_cos(turns: f64) -> (f32, f32) {
     // In quarter turns: `quarter` says which, `r` is what is left, in [-1/2, 1/2]. The reduction
     // is exact.
     let quarters = (turns - turns.floor()) * 4.0;
-    let quarter = (quarters + 0.5).floor();
-    let r = quarters - quarter;
+    let rounded = quarters + ROUND;
+    let quarter = rounded.to_bits() as u32;
+    let r = quarters - (rounded - ROUND);
     let squared = r * r;
     let sin = (r * horner(squared, &SIN)) as f32;
     let cos = horner(squared, &COS) as f32;
-    match quarter as u8 % 4 {
-        0 => (sin, cos),
-        1 => (cos, -sin),
-        2 => (-sin, -cos),
-        _ => (-cos, sin),
-    }
+    // (sin, cos), (cos, -sin), (-sin, -cos), (-cos, sin)
+    let (s, c) = if quarter & 1 == 0 { (sin, cos) } else { (cos, sin) };
+    (negate_if(quarter & 2, s), negate_if((quarter + 1) & 2, c))
 }
 
+/// -x for a `flag` of 2, x for 0.
+#[inline(always)]
+fn negate_if(flag: u32, x: f32) -> f32 {
+    f32::from_bits(x.to_bits() ^ flag << 30)
+}
+
+#[inline(always)]
 fn horner(x: f64, coefficients: &[f64]) -> f64 {
     coefficients.iter().fold(0.0, |sum, c| sum * x + c)
 }
 
 /// The rotation at a position, of pairs (2i, 2i + 1): [`rotate`] wants each cosine twice, and each
 /// sine twice with opposite signs.
+#[inline(always)]
 pub(crate) fn fill(position: u64, frequency: &[f64], cos: &mut [f32], sin: &mut [f32]) {
     let (cos, _) = cos.as_chunks_mut::<2>();
     let (sin, _) = sin.as_chunks_mut::<2>();

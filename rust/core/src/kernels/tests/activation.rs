@@ -33,15 +33,20 @@ fn ulp(x: f64) -> f64 {
     2_f64.powi(exponent - 23)
 }
 
-/// The largest error in ULP over every 997th bit pattern of both signs, and every 101st near one.
-fn largest_error<A: Activation>(reference: fn(f64) -> f64) -> f64 {
+/// Every 997th bit pattern of both signs, and every 101st near one: numbers of every binade.
+fn inputs() -> Vec<f32> {
     let limit = f32::INFINITY.to_bits();
     let near_one = (0x3d00_0000..0x4300_0000).step_by(101);
     let patterns = (0..limit).step_by(997).chain(near_one);
     let mut inputs: Vec<_> =
         patterns.flat_map(|bits| [f32::from_bits(bits), -f32::from_bits(bits)]).collect();
     inputs.truncate(inputs.len() / 8 * 8);
+    inputs
+}
 
+/// The largest error in ULP.
+fn largest_error<A: Activation>(reference: fn(f64) -> f64) -> f64 {
+    let inputs = inputs();
     let found = apply::<A>(&inputs);
     let mut largest = 0.0;
     for (&x, &y) in inputs.iter().zip(&found) {
@@ -93,8 +98,35 @@ macro_rules! stays_within {
 stays_within! {
     exp: Exp, f64::exp, 1.0;
     silu_all: Silu, silu, 4.0;
-    gelu_all: Gelu, gelu, 8.0;
+    gelu_all: Gelu, gelu, 4.5;
     feature_map: FeatureMap, |x| if x > 0.0 { x + 1.0 } else { x.exp() }, 1.0;
+}
+
+/// The least value that an f32 may have where GELU is least, at -0.7518.
+const GELU_LEAST: f32 = -0.169_971_25;
+
+#[test]
+fn nothing_is_out_of_range() {
+    let inputs = inputs();
+    let (silu, gelu) = (apply::<Silu>(&inputs), apply::<Gelu>(&inputs));
+    let (exp, feature_map) = (apply::<Exp>(&inputs), apply::<FeatureMap>(&inputs));
+    for (at, &x) in inputs.iter().enumerate() {
+        // A sigmoid in [0, 1].
+        assert!(silu[at].abs() <= x.abs() && silu[at] * x >= 0.0, "SiLU at {x}");
+        let range = if x > 0.0 { 0.0..=x } else { GELU_LEAST..=0.0 };
+        assert!(range.contains(&gelu[at]), "GELU at {x}: {}", gelu[at]);
+        assert!(exp[at] >= 0.0, "exp at {x}");
+        assert!(if x > -87.0 { feature_map[at] > 0.0 } else { feature_map[at] >= 0.0 });
+    }
+}
+
+#[test]
+fn what_is_not_a_number_stays_so() {
+    let nan = [f32::NAN; 8];
+    for found in [apply::<Exp>(&nan), apply::<Silu>(&nan), apply::<Gelu>(&nan)] {
+        assert!(found.iter().all(|y| y.is_nan()));
+    }
+    assert!(apply::<FeatureMap>(&nan).iter().all(|y| y.is_nan()));
 }
 
 #[test]

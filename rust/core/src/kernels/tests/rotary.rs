@@ -21,10 +21,33 @@ fn sine_and_cosine_of_a_million_angles() {
             // What f64 loses in adding the quarter and the rest is not an error of the sine.
             let error = ((f64::from(found) - expected).abs() - 1e-15).max(0.0) / ulp;
             assert!(error <= 0.501, "{turns}: {found} for {expected}");
+            assert!(found.abs() <= 1.0, "{turns}: {found}");
             largest = largest.max(error);
         }
     }
     println!("{largest:.4} ULP");
+}
+
+/// The errors above are those of every instruction set.
+#[test]
+fn angles_have_the_same_bits_on_every_isa() {
+    let frequency: Vec<_> = (0..4096)
+        .map(|i| (f64::from(i) / 4096.0) * 2_f64.powi(i % 90 - 60))
+        .flat_map(|turns| [turns, -turns, turns + 0.125])
+        .collect();
+    for position in [1, 7, 1 << 40, u64::MAX] {
+        let size = 2 * frequency.len();
+        let found = on_every_isa!(|_simd, both, frequency: Vec<f64>, position: u64|
+        vec![0.0; 2 * size] => {
+            let (cos, sin) = both.split_at_mut(2 * frequency.len());
+            fill(*position, frequency, cos, sin);
+        });
+        for (pair, &frequency) in frequency.iter().enumerate() {
+            let (s, c) = sin_cos(position as f64 * frequency);
+            assert_eq!(found[2 * pair..2 * pair + 2], [c, c]);
+            assert_eq!(found[size + 2 * pair..][..2], [-s, s]);
+        }
+    }
 }
 
 #[test]
