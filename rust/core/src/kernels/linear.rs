@@ -65,8 +65,10 @@ impl<E: Element> Linear<E> {
             let bias = &bias[first..first + width];
             let out = &mut out[first..first + width];
             match width {
-                8 => multiply_rows::<S, E, 2>(simd, panel, x, bias, out),
-                4 => multiply_rows::<S, E, 1>(simd, panel, x, bias, out),
+                8 if !E::CONVERTED => multiply_rows::<S, E, 2>(simd, panel, x, bias, out),
+                4 if !E::CONVERTED => multiply_rows::<S, E, 1>(simd, panel, x, bias, out),
+                8 => multiply::<S, E, 8>(simd, panel, x, bias, out),
+                4 => multiply::<S, E, 4>(simd, panel, x, bias, out),
                 2 => multiply::<S, E, 2>(simd, panel, x, bias, out),
                 _ => multiply::<S, E, 1>(simd, panel, x, bias, out),
             }
