@@ -36,6 +36,7 @@ def test_change_leaves_the_rest():
         ("data.ties=sorted", "'random', 'file', 'item' or 'recbole'; found 'sorted'"),
         ("train.window", "--set takes key=value"),
         ("seed.x=1", "'seed' is not a section"),
+        (f"seed={2**32}", "seed: Input should be less than or equal to 4294967295"),
         ("train=5", "train: "),
         ("train.window=[", "--set train.window=[: not a YAML value"),
     ],

@@ -122,7 +122,7 @@ class EvaluateConfig(_Section):
 class Config(_Section):
     """A whole run."""
 
-    seed: int = Field(42, ge=0)
+    seed: int = Field(42, ge=0, le=2**32 - 1)
     """Of weights, batches, dropout, and the order of events with equal times."""
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
