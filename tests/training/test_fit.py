@@ -11,9 +11,12 @@ import time
 
 import pytest
 import torch
-from recgrela_train.fit import best_checkpoint, config_path, last_checkpoint
+from recgrela_train.config import load_config
+from recgrela_train.data import load_dataset
+from recgrela_train.fit import best_checkpoint, config_path, fit, last_checkpoint
 from recgrela_train.metrics import CUTOFFS
 from recgrela_train.module import CheckpointError, load_checkpoint
+from rich.console import Console
 
 
 def test_a_run_leaves_its_config_checkpoints_curves_and_metrics(finished_run):
@@ -68,6 +71,13 @@ def test_the_last_checkpoint_is_the_last_epoch_also_where_it_was_no_better(
         torch.load(p(run), weights_only=True)["epoch"] for p in (best_checkpoint, last_checkpoint)
     ]
     assert epochs[0] < epochs[1] == 3
+
+
+def test_products_of_float32_are_not_rounded_further(small_settings, tmp_path):
+    config = load_config(None, [*small_settings[1::2], "train.max_epochs=1"])
+    dataset = load_dataset(config.data, config.seed)
+    fit(config, dataset, tmp_path / "run", resume=False, console=Console(quiet=True))
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_resuming_refuses_what_would_make_it_another_run(finished_run, command, small_settings):

@@ -105,7 +105,7 @@ class TrainConfig(_Section):
     accelerator: str = "auto"
     """Device, as Lightning names it: auto, cpu, gpu, mps."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    """Number format of the matrix products; the running sums stay float32."""
+    """Number format of the matrix products; the attention and its running sums stay float32."""
 
 
 class EvaluateConfig(_Section):

@@ -125,7 +125,6 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
 
     _quieten()
     lightning.seed_everything(config.seed, verbose=False)
-    torch.set_float32_matmul_precision("high")
     module = TrainingModule(config, dataset)
     if not len(module.train_dataloader()) or not len(module.val_dataloader()):
         raise RunError(
