@@ -2,7 +2,13 @@
 
 import pytest
 import torch
-from recgrela_train.attention import MAX_CHUNK, rotary_frequency, rotate, rotation
+from recgrela_train.attention import (
+    MAX_CHUNK,
+    float64_device,
+    rotary_frequency,
+    rotate,
+    rotation,
+)
 from recgrela_train.config import ModelConfig
 from recgrela_train.model import RecGrela, State
 
@@ -156,6 +162,11 @@ def test_rotation_turns_adjacent_pairs_and_only_the_distance_matters():
 
     far = 1_000_000_000
     torch.testing.assert_close(product(far, far + 5), product(0, 5), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("cpu", "cpu"), ("cuda", "cuda"), ("mps", "cpu")])
+def test_angles_are_computed_where_there_is_float64(kind, expected):
+    assert float64_device(torch.device(kind)).type == expected
 
 
 def test_forms_agree_in_float32_under_bfloat16_autocast():

@@ -46,15 +46,22 @@ def rotary_frequency(hidden_size: int, base: float = 10_000.0) -> Tensor:
     return base**-exponent / (2 * math.pi)
 
 
-def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Rotation:
-    """The rotation at integer positions [B or 1, T].
+def float64_device(device: torch.device) -> torch.device:
+    """Where to compute in float64 for `device`: there, but on the CPU for MPS, which has none."""
+    return torch.device("cpu") if device.type == "mps" else device
 
-    Computed in float64 and reduced to a fraction of a turn, so it stays exact for positions far
-    beyond any that training saw.
+
+def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Rotation:
+    """The rotation at integer positions [B or 1, T], on their device.
+
+    Computed in float64, on the device of `frequency`, and reduced to a fraction of a turn, so it
+    stays exact for positions far beyond any that training saw.
     """
-    turns = position.to(torch.float64).unsqueeze(-1) * frequency
+    # Types change on that device only: the one of the positions may have no float64.
+    turns = position.to(frequency.device).to(torch.float64).unsqueeze(-1) * frequency
     angle = 2 * math.pi * (turns - turns.floor())
-    return Rotation(angle.cos().to(dtype), angle.sin().to(dtype))
+    cos, sin = (part.to(dtype).to(position.device) for part in (angle.cos(), angle.sin()))
+    return Rotation(cos, sin)
 
 
 def rotate(x: Tensor, by: Rotation) -> Tensor:

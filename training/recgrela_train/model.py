@@ -18,6 +18,7 @@ from .attention import (
     AttentionState,
     Rotation,
     feature_map,
+    float64_device,
     rotary_frequency,
     rotation,
 )
@@ -193,7 +194,7 @@ class RecGrela(nn.Module):
         if self.positions is not None:
             h = h + self.positions(position.clamp(max=self.config.max_positions - 1))
         if self.frequency is not None:
-            self.frequency = self.frequency.to(items.device)
+            self.frequency = self.frequency.to(float64_device(items.device))
             by = rotation(position, self.frequency, self.embedding.weight.dtype)
         h = self.input_norm(self.dropout(h))
         blocks = []
