@@ -1,11 +1,15 @@
-"""Metrics against fractions worked by hand."""
+"""Ranks and metrics against fractions worked by hand."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
+from recgrela_train.config import EvaluateConfig, ModelConfig
+from recgrela_train.data import EvaluationBatch
+from recgrela_train.evaluate import rank_targets
 from recgrela_train.metrics import ranks, summarize
+from recgrela_train.model import RecGrela
 
 
 def test_summary_of_ranks_by_hand():
@@ -44,3 +48,15 @@ def test_seen_items_leave_the_ranking_but_never_the_target():
     seen = torch.tensor([[True, False, True, False], [True, True, True, True]])
     got = ranks(scores, torch.tensor([3, 3]), seen)
     assert got.tolist() == [2, 1]
+
+
+def test_ranks_are_of_float32_scores_also_where_validation_runs_in_bfloat16():
+    torch.manual_seed(0)
+    model = RecGrela(ModelConfig(hidden_size=16, num_heads=2, num_layers=1), 2).eval()
+    with torch.no_grad():  # scores so near to each other that bfloat16 has one value for both
+        model.embedding.weight[2] = model.embedding.weight[1] * (1 + 1e-4)
+    history = np.array([1, 2, 1], dtype=np.int32)
+    batch = EvaluationBatch(torch.tensor([0, 1]), torch.tensor([1, 2]), [history, history])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = rank_targets(model, batch, "stream", EvaluateConfig())
+    assert sorted(got) == [1, 2]

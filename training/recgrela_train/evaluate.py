@@ -32,7 +32,10 @@ def rank_targets(
     hidden = last_hidden(model, batch, settings.window if readout == "window" else None)
     seen = _seen(batch, model.num_items).to(hidden.device) if settings.mask_seen else None
     targets = batch.targets.to(hidden.device) - 1
-    return ranks(model.scores(hidden).float(), targets, seen).cpu().numpy()
+    # Half precision gives near scores one value, and equal scores count against the model.
+    with torch.autocast(hidden.device.type, enabled=False):
+        scores = model.scores(hidden.to(model.embedding.weight.dtype))
+    return ranks(scores, targets, seen).cpu().numpy()
 
 
 @torch.inference_mode()
