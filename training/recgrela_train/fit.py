@@ -9,21 +9,19 @@ RUN/metrics.json            final figures of the best checkpoint
 
 import logging
 import shutil
-import time
 import warnings
 from pathlib import Path
 
 import lightning
-import torch
 import yaml
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
+from .callbacks import callbacks
 from .config import Config, describe_settings
 from .data import Dataset
 from .files import write_atomically
-from .module import MONITOR, TrainingModule, load_checkpoint
+from .module import TrainingModule, load_checkpoint
 
 MAY_CHANGE = ("train.max_epochs", "train.patience", "train.accelerator")
 """Settings of a run that `--resume` may change."""
@@ -68,49 +66,6 @@ def remove_run(run: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-class EpochReport(Callback):
-    """One printed line an epoch, so that a log file shows the run too."""
-
-    def __init__(self, console: Console):
-        self.console = console
-        self.best = 0.0
-
-    def state_dict(self) -> dict:
-        """What a resumed run needs."""
-        return {"best": self.best}
-
-    def load_state_dict(self, state: dict) -> None:
-        """The best figure of the run that is continued."""
-        self.best = state["best"]
-
-    def on_train_epoch_start(self, trainer, module) -> None:
-        """Starts the clock."""
-        self.started = time.monotonic()
-
-    def on_train_epoch_end(self, trainer, module) -> None:
-        """Prints loss, validation and time of the epoch, validation included."""
-        metrics = trainer.callback_metrics
-        ndcg = float(metrics[MONITOR])
-        mark = " [green]best[/green]" if ndcg > self.best else ""
-        self.best = max(self.best, ndcg)
-        self.console.print(
-            f"epoch {trainer.current_epoch + 1:3d}  loss {float(metrics['train/loss']):.4f}  "
-            f"validation NDCG@10 {ndcg:.4f} HR@10 {float(metrics['validation/hr@10']):.4f}  "
-            f"{time.monotonic() - self.started:.1f} s{mark}",
-            highlight=False,
-        )
-
-
-class ProgressBar(RichProgressBar):
-    """Lightning's bar, without its version of the log folder."""
-
-    def get_metrics(self, trainer, module) -> dict:
-        """What stands behind the bar: the loss."""
-        metrics = super().get_metrics(trainer, module)
-        metrics.pop("v_num", None)
-        return metrics
-
-
 def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: Console) -> Path:
     """Train until validation no longer improves; returns the best checkpoint's path.
 
@@ -130,21 +85,6 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
         raise RunError(
             "no user has the three events that training, validation and test take: use more data"
         )
-    folder = last_checkpoint(run).parent
-    best = ModelCheckpoint(
-        folder, filename="best", monitor=MONITOR, mode="max", enable_version_counter=False
-    )
-    last = ModelCheckpoint(
-        folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False
-    )
-    callbacks = [
-        EpochReport(console),
-        EarlyStopping(MONITOR, mode="max", patience=config.train.patience),
-        best,
-        last,
-    ]
-    if console.is_terminal:
-        callbacks.append(ProgressBar(leave=False))
     trainer = lightning.Trainer(
         accelerator=config.train.accelerator,
         devices=1,  # the batches of an epoch are not yet shared out among processes
@@ -153,7 +93,7 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
         gradient_clip_val=config.train.gradient_clip or None,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
-        callbacks=callbacks,
+        callbacks=callbacks(config.train.patience, last_checkpoint(run).parent, console),
         logger=TensorBoardLogger(run, name="", version="tensorboard"),
         log_every_n_steps=10,
         enable_progress_bar=console.is_terminal,

@@ -1,0 +1,72 @@
+"""What happens beside the training loop: checkpoints, the early stop, what is shown."""
+
+import time
+from pathlib import Path
+
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from rich.console import Console
+
+from .module import MONITOR
+
+
+def callbacks(patience: int, checkpoints: Path, console: Console) -> list[Callback]:
+    """Those of a run that keeps best.ckpt and last.ckpt in the folder `checkpoints`."""
+    chosen = [
+        EpochReport(console),
+        EarlyStopping(MONITOR, mode="max", patience=patience),
+        ModelCheckpoint(
+            checkpoints, filename="best", monitor=MONITOR, mode="max", enable_version_counter=False
+        ),
+        ModelCheckpoint(
+            checkpoints,
+            filename="last",
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        ),
+    ]
+    if console.is_terminal:
+        chosen.append(ProgressBar(leave=False))
+    return chosen
+
+
+class EpochReport(Callback):
+    """One printed line an epoch, so that a log file shows the run too."""
+
+    def __init__(self, console: Console):
+        self.console = console
+        self.best = 0.0
+
+    def state_dict(self) -> dict:
+        """What a resumed run needs."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state: dict) -> None:
+        """The best figure of the run that is continued."""
+        self.best = state["best"]
+
+    def on_train_epoch_start(self, trainer, module) -> None:
+        """Starts the clock."""
+        self.started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer, module) -> None:
+        """Prints loss, validation and time of the epoch, validation included."""
+        metrics = trainer.callback_metrics
+        ndcg = float(metrics[MONITOR])
+        mark = " [green]best[/green]" if ndcg > self.best else ""
+        self.best = max(self.best, ndcg)
+        self.console.print(
+            f"epoch {trainer.current_epoch + 1:3d}  loss {float(metrics['train/loss']):.4f}  "
+            f"validation NDCG@10 {ndcg:.4f} HR@10 {float(metrics['validation/hr@10']):.4f}  "
+            f"{time.monotonic() - self.started:.1f} s{mark}",
+            highlight=False,
+        )
+
+
+class ProgressBar(RichProgressBar):
+    """Lightning's bar, without its version of the log folder."""
+
+    def get_metrics(self, trainer, module) -> dict:
+        """What stands behind the bar: the loss."""
+        metrics = super().get_metrics(trainer, module)
+        metrics.pop("v_num", None)
+        return metrics
