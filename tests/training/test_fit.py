@@ -73,10 +73,26 @@ def test_the_last_checkpoint_is_the_last_epoch_also_where_it_was_no_better(
     assert epochs[0] < epochs[1] == 3
 
 
-def test_products_of_float32_are_not_rounded_further(small_settings, tmp_path):
-    config = load_config(None, [*small_settings[1::2], "train.max_epochs=1"])
+def train(run, settings, *changes, resume=False):
+    """`fit` in this process, which takes a fraction of a command's time."""
+    config = load_config(None, [*settings[1::2], *changes])
     dataset = load_dataset(config.data, config.seed)
-    fit(config, dataset, tmp_path / "run", resume=False, console=Console(quiet=True))
+    return fit(config, dataset, run, resume=resume, console=Console(quiet=True))
+
+
+def test_a_worse_epoch_does_not_replace_the_best_of_a_run_that_was_moved(small_settings, tmp_path):
+    # Steps this long make no later epoch better than the best of the first two.
+    settings = [*small_settings, "--set", "train.learning_rate=5"]
+    best = train(tmp_path / "before", settings, "train.max_epochs=2").read_bytes()
+    shutil.move(tmp_path / "before", tmp_path / "after")
+    path = train(tmp_path / "after", settings, "train.max_epochs=4", resume=True)
+    assert torch.load(last_checkpoint(tmp_path / "after"), weights_only=True)["epoch"] == 3
+    assert path.read_bytes() == best
+    assert not (tmp_path / "before").exists()
+
+
+def test_products_of_float32_are_not_rounded_further(small_settings, tmp_path):
+    train(tmp_path / "run", small_settings, "train.max_epochs=1")
     assert torch.get_float32_matmul_precision() == "highest"
 
 

@@ -14,10 +14,10 @@ def callbacks(patience: int, checkpoints: Path, console: Console) -> list[Callba
     chosen = [
         EpochReport(console),
         EarlyStopping(MONITOR, mode="max", patience=patience),
-        ModelCheckpoint(
+        Checkpoints(
             checkpoints, filename="best", monitor=MONITOR, mode="max", enable_version_counter=False
         ),
-        ModelCheckpoint(
+        Checkpoints(
             checkpoints,
             filename="last",
             save_on_train_epoch_end=True,
@@ -27,6 +27,23 @@ def callbacks(patience: int, checkpoints: Path, console: Console) -> list[Callba
     if console.is_terminal:
         chosen.append(ProgressBar(leave=False))
     return chosen
+
+
+class Checkpoints(ModelCheckpoint):
+    """Lightning's, but a run goes on from its best figure also in a folder that was moved."""
+
+    def load_state_dict(self, state: dict) -> None:
+        """The state with its paths as they are now: Lightning drops that of another folder."""
+
+        def here(path: str) -> str:
+            return path and str(Path(self.dirpath, Path(path).name))
+
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        moved = {key: here(state[key]) for key in paths}
+        scores = {here(path): score for path, score in state["best_k_models"].items()}
+        super().load_state_dict(
+            {**state, **moved, "best_k_models": scores, "dirpath": self.dirpath}
+        )
 
 
 class EpochReport(Callback):
