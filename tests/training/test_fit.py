@@ -144,6 +144,26 @@ def test_a_damaged_checkpoint_is_named(finished_run, tmp_path, damage):
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("config", {"model": {"hidden_size": 12}}, "hidden_size: Input should be a multiple of 8"),
+        ("config", {"layers": 3}, "unknown setting 'layers'"),
+        ("config", {"model": {"num_layers": 2}}, "Missing key(s) in state_dict"),
+        ("item_ids", torch.arange(7), "size mismatch for embedding.weight"),
+        ("item_ids", 7, "TypeError"),
+    ],
+)
+def test_a_checkpoint_whose_parts_do_not_fit_is_named(finished_run, tmp_path, key, value, says):
+    checkpoint = torch.load(best_checkpoint(finished_run), weights_only=True)
+    checkpoint["recgrela"][key] = value
+    path = tmp_path / "foreign.ckpt"
+    torch.save(checkpoint, path)
+    with pytest.raises(CheckpointError, match=r"foreign\.ckpt: not a readable .*") as caught:
+        load_checkpoint(path)
+    assert says in str(caught.value)
+
+
 def test_interrupting_leaves_the_last_checkpoint_loadable(small_settings, tmp_path):
     run = tmp_path / "interrupted"
     words = [sys.executable, "-m", "recgrela_train", "fit", "--output", str(run), *small_settings]

@@ -1,5 +1,9 @@
 """The training loop's part that knows the model: loss, optimiser, validation, what is saved."""
 
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import lightning
 import numpy as np
 import torch
@@ -114,20 +118,29 @@ def load_checkpoint(path) -> tuple[RecGrela, Config, np.ndarray | list[str]]:
 
     `item_ids[j]` is the id of item j + 1. Raises CheckpointError.
     """
-    try:
+    with _refusals_named(path):
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         saved = checkpoint["recgrela"]
+        config = parse_config(saved["config"])
+        ids = saved["item_ids"]
+        ids = ids.numpy() if isinstance(ids, Tensor) else ids
+        model = RecGrela(config.model, len(ids))
         weights = checkpoint["state_dict"]
+        model.load_state_dict({k.removeprefix("model."): v for k, v in weights.items()})
+        return model.eval(), config, ids
+
+
+@contextmanager
+def _refusals_named(path) -> Iterator[None]:
+    """Turns what goes wrong while reading a checkpoint into CheckpointError."""
+    try:
+        yield
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None
     except IsADirectoryError:
         raise CheckpointError(f"{path} is a folder; name the checkpoint file in it") from None
-    except Exception as error:  # torch.load raises many kinds for a damaged file
-        detail = str(error).partition("\n")[0]
-        raise CheckpointError(f"{path}: not a readable recgrela checkpoint: {detail}") from None
-    config = parse_config(saved["config"])
-    ids = saved["item_ids"]
-    ids = ids.numpy() if isinstance(ids, Tensor) else ids
-    model = RecGrela(config.model, len(ids))
-    model.load_state_dict({k.removeprefix("model."): v for k, v in weights.items()})
-    return model.eval(), config, ids
+    except Exception as error:  # a damaged or foreign file has no end of ways to fail
+        detail = textwrap.shorten(str(error), 200, placeholder=" ...")
+        raise CheckpointError(
+            f"{path}: not a readable recgrela checkpoint: {type(error).__name__}: {detail}"
+        ) from None
