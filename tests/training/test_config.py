@@ -1,7 +1,14 @@
 """Settings: what is wrong is named, with the nearest right name."""
 
 import pytest
-from recgrela_train.config import Config, ConfigError, change_config, describe_settings, load_config
+from recgrela_train.config import (
+    Config,
+    ConfigError,
+    change_config,
+    changed_settings,
+    describe_settings,
+    load_config,
+)
 
 
 def test_defaults_are_valid():
@@ -21,6 +28,11 @@ def test_change_leaves_the_rest():
     changed = change_config(Config(seed=5), ["evaluate.mask_seen=true"])
     assert changed.evaluate.mask_seen
     assert changed.seed == 5
+
+
+def test_changed_settings_are_named_with_both_values():
+    now = change_config(Config(), ["seed=7", "data.ties=item"])
+    assert changed_settings(Config(), now) == [("seed", 42, 7), ("data.ties", "random", "item")]
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,17 @@ import pytest
 import torch
 from recgrela_train.config import load_config
 from recgrela_train.data import load_dataset
-from recgrela_train.fit import best_checkpoint, config_path, fit, last_checkpoint
+from recgrela_train.fit import RunError, best_checkpoint, config_path, fit, last_checkpoint
 from recgrela_train.metrics import CUTOFFS
 from recgrela_train.module import CheckpointError, load_checkpoint
 from rich.console import Console
+
+
+def train(run, settings, *changes, resume=False):
+    """`fit` in this process, which takes a fraction of a command's time."""
+    config = load_config(None, [*settings[1::2], *changes])
+    dataset = load_dataset(config.data, config.seed)
+    return fit(config, dataset, run, resume=resume, console=Console(quiet=True))
 
 
 def test_a_run_leaves_its_config_checkpoints_curves_and_metrics(finished_run):
@@ -42,8 +49,32 @@ def test_evaluate_repeats_the_figures_of_fit_and_prints_its_settings(
     assert result.returncode == 0, result.stderr
     assert json.loads(output.read_text()) == json.loads((finished_run / "metrics.json").read_text())
     printed = " ".join(result.stdout.split())
-    for expected in ("NDCG@10", "stream", "window", "mask_seen=false", "equal times: random"):
+    for expected in ("NDCG@10", "stream", "window", "mask_seen=false", "times: random, seed 42"):
         assert expected in printed
+    assert "warning" not in result.stderr
+
+
+def test_data_other_than_those_of_the_training_are_noticed(
+    command, small_settings, events_file, tmp_path
+):
+    events = tmp_path / "events.csv"
+    lines = [line.split() for line in events_file.read_text().splitlines()]
+    rows = [f"{u},{item},{t // 3}\n" for u, line in enumerate(lines) for t, item in enumerate(line)]
+    events.write_text("user_id,item_id,timestamp\n" + "".join(rows))
+    settings = [*small_settings, "--set", f"data.source={events}"]
+    train(tmp_path / "run", settings, "train.max_epochs=1")
+
+    other = command("evaluate", tmp_path / "run", "--set", "seed=7")
+    assert other.returncode == 0, other.stderr
+    assert "not the histories" in other.stderr
+    assert "(seed was 42, is 7)" in other.stderr
+    assert "times: random, seed 7" in " ".join(other.stdout.split())
+
+    events.write_text("user_id,item_id,timestamp\n" + "".join(rows[::-1]))
+    with pytest.raises(RunError, match="other histories than when this run started"):
+        train(tmp_path / "run", settings, "train.max_epochs=2", resume=True)
+    same = command("evaluate", tmp_path / "run")
+    assert "(the content of data.source changed)" in same.stderr
 
 
 def test_a_resumed_run_ends_at_the_weights_of_an_uninterrupted_one(
@@ -71,13 +102,6 @@ def test_the_last_checkpoint_is_the_last_epoch_also_where_it_was_no_better(
         torch.load(p(run), weights_only=True)["epoch"] for p in (best_checkpoint, last_checkpoint)
     ]
     assert epochs[0] < epochs[1] == 3
-
-
-def train(run, settings, *changes, resume=False):
-    """`fit` in this process, which takes a fraction of a command's time."""
-    config = load_config(None, [*settings[1::2], *changes])
-    dataset = load_dataset(config.data, config.seed)
-    return fit(config, dataset, run, resume=resume, console=Console(quiet=True))
 
 
 def test_a_worse_epoch_does_not_replace_the_best_of_a_run_that_was_moved(small_settings, tmp_path):

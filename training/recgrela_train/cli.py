@@ -106,12 +106,15 @@ def evaluate(
     `recgrela-train evaluate runs/first --set evaluate.mask_seen=true`
     """
     from .config import change_config
-    from .module import load_checkpoint
+    from .module import data_fingerprint, load_checkpoint
 
     path = _checkpoint_path(checkpoint)
     _, saved, _ = load_checkpoint(path)
     config = change_config(saved, settings)
-    _measure(path, config, _dataset(config), output)
+    dataset = _dataset(config)
+    if data_fingerprint(path) != dataset.fingerprint():
+        _warn_of_other_data(saved, config)
+    _measure(path, config, dataset, output)
 
 
 @app.command()
@@ -168,6 +171,24 @@ def _dataset(config):
         dataset = load_dataset(config.data, config.seed)
     console.print(f"{config.data.source}: {dataset.report}", highlight=False)
     return dataset
+
+
+def _warn_of_other_data(saved, config) -> None:
+    from .config import changed_settings
+
+    changes = [
+        f"{key} was {old}, is {new}"
+        for key, old, new in changed_settings(saved, config)
+        if key == "seed" or key.startswith("data.")
+    ]
+    errors.print(
+        "[yellow]warning:[/yellow] these are not the histories that the checkpoint was trained on "
+        f"({escape('; '.join(changes) or 'the content of data.source changed')}). It may have "
+        "learned from what is held out here: for figures that can be compared, leave seed and "
+        "data.* as they were",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _measure(checkpoint: Path, config, dataset, output: Path | None) -> None:

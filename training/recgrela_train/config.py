@@ -5,6 +5,7 @@ can be repeated from what it left behind.
 """
 
 import difflib
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal, Self
 
@@ -152,6 +153,16 @@ def describe_settings() -> list[tuple[str, object, str]]:
             rows += [(f"{name}.{key}", f.default, f.description or "") for key, f in fields.items()]
         else:
             rows.append((name, field.default, field.description or ""))
+    return rows
+
+
+def changed_settings(before: Config, now: Config) -> list[tuple[str, object, object]]:
+    """The settings in which two configs differ: key, value before, value now."""
+    rows = []
+    for key, _, _ in describe_settings():
+        values = [attrgetter(key)(config) for config in (before, now)]
+        if values[0] != values[1]:
+            rows.append((key, *values))
     return rows
 
 

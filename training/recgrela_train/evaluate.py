@@ -93,10 +93,11 @@ def print_metrics(console: Console, result: dict, config: Config, dataset: Datas
     for metric in result["test"]["stream"]:
         values = [f"{result[split][readout][metric]:.4f}" for split, readout in columns]
         table.add_row(metric.upper(), *values, end_section=metric.startswith("mrr"))
+    ties = config.data.ties + (f", seed {config.seed}" if config.data.ties == "random" else "")
     seen = "left out" if config.evaluate.mask_seen else "ranked too"
     table.caption = (
         f"window: last {config.evaluate.window} events, stream: whole history; items seen {seen} "
-        f"(mask_seen={str(config.evaluate.mask_seen).lower()}); equal times: {config.data.ties}; "
+        f"(mask_seen={str(config.evaluate.mask_seen).lower()}); equal times: {ties}; "
         f"{config.data.min_events}-core, {dataset.num_users:,} users; score ties count against "
         "the model"
     )

@@ -18,10 +18,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
 from .callbacks import callbacks
-from .config import Config, describe_settings
+from .config import Config, changed_settings
 from .data import Dataset
 from .files import write_atomically
-from .module import TrainingModule, load_checkpoint
+from .module import TrainingModule, data_fingerprint, load_checkpoint
 
 MAY_CHANGE = ("train.max_epochs", "train.patience", "train.accelerator")
 """Settings of a run that `--resume` may change."""
@@ -73,7 +73,7 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
     events, OSError where the folder cannot be written, KeyboardInterrupt after a tidy end.
     """
     if resume:
-        _check_unchanged(load_checkpoint(last_checkpoint(run))[1], config)
+        _check_unchanged(last_checkpoint(run), config, dataset)
     write_atomically(
         config_path(run), yaml.safe_dump(config.model_dump(), sort_keys=False).encode()
     )
@@ -113,17 +113,23 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
     return best_checkpoint(run)
 
 
-def _check_unchanged(saved: Config, config: Config) -> None:
-    """Raises RunError unless the settings differ only in those that may change on the way."""
-    before, now = saved.model_dump(), config.model_dump()
-    for key, _, _ in describe_settings():
-        section, _, name = key.rpartition(".")
-        old, new = ((c[section] if section else c)[name] for c in (before, now))
-        if old != new and key not in MAY_CHANGE:
+def _check_unchanged(last: Path, config: Config, dataset: Dataset) -> None:
+    """Raises RunError unless settings and data are those that the run started with.
+
+    The settings of MAY_CHANGE may differ.
+    """
+    _, saved, _ = load_checkpoint(last)
+    for key, old, new in changed_settings(saved, config):
+        if key not in MAY_CHANGE:
             raise RunError(
                 f"{key} was {old!r} when this run started and cannot become {new!r}: leave it, or "
                 f"start another run. What may change with --resume: {', '.join(MAY_CHANGE)}"
             )
+    if data_fingerprint(last) != dataset.fingerprint():
+        raise RunError(
+            f"{config.data.source} gives other histories than when this run started: its content "
+            "changed. Put the old file back, or start another run"
+        )
 
 
 def _quieten() -> None:

@@ -101,11 +101,12 @@ class TrainingModule(lightning.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Adds what `load_checkpoint` needs: the config and the item vocabulary."""
+        """Adds what is needed to use it: the config, the item vocabulary and which data it was."""
         ids = self.dataset.item_ids
         checkpoint["recgrela"] = {
             "config": self.config.model_dump(),
             "item_ids": torch.tensor(ids) if isinstance(ids, np.ndarray) else ids,
+            "data": self.dataset.fingerprint(),
         }
 
 
@@ -128,6 +129,13 @@ def load_checkpoint(path) -> tuple[RecGrela, Config, np.ndarray | list[str]]:
         weights = checkpoint["state_dict"]
         model.load_state_dict({k.removeprefix("model."): v for k, v in weights.items()})
         return model.eval(), config, ids
+
+
+def data_fingerprint(path) -> str:
+    """`Dataset.fingerprint()` of what a checkpoint was trained on. Raises CheckpointError."""
+    with _refusals_named(path):
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        return checkpoint["recgrela"]["data"]
 
 
 @contextmanager

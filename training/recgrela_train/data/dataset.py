@@ -4,6 +4,7 @@ Nothing is copied for a split: a history, a training part and an input of the ev
 slices `items[start:stop]`.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -78,6 +79,12 @@ class Dataset:
     def history(self, user: int) -> np.ndarray:
         """All item indices of one user, [n], a view."""
         return self.items[self.offsets[user] : self.offsets[user + 1]]
+
+    def fingerprint(self) -> str:
+        """SHA-256 of every history as item ids in order: the same only for the same split."""
+        ids = "\0".join(map(str, self.item_ids)).encode()
+        parts = (self.offsets.tobytes(), self.items.tobytes(), ids)
+        return hashlib.sha256(b"".join(parts)).hexdigest()
 
     def train_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Starts and stops [U] of what is trained on: all but a user's last two events.
