@@ -11,12 +11,15 @@ import time
 
 import pytest
 import torch
-from recgrela_train.config import load_config
+from recgrela_train.cli import app
+from recgrela_train.config import ConfigError, load_config
 from recgrela_train.data import load_dataset
+from recgrela_train.device import find_device
 from recgrela_train.fit import RunError, best_checkpoint, config_path, fit, last_checkpoint
 from recgrela_train.metrics import CUTOFFS
 from recgrela_train.module import CheckpointError, load_checkpoint
 from rich.console import Console
+from typer.testing import CliRunner
 
 
 def train(run, settings, *changes, resume=False):
@@ -120,6 +123,27 @@ def test_products_of_float32_are_not_rounded_further(small_settings, tmp_path):
     assert torch.get_float32_matmul_precision() == "highest"
 
 
+def test_figures_are_measured_on_the_device_of_the_training(finished_run, monkeypatch):
+    devices = []
+
+    def note_device(model, *_):
+        devices.append(model.embedding.weight.device.type)
+        raise ValueError("noted")
+
+    monkeypatch.setattr("recgrela_train.device.find_device", lambda _: torch.device("meta"))
+    monkeypatch.setattr("recgrela_train.evaluate.evaluate", note_device)
+    CliRunner().invoke(app, ["evaluate", str(finished_run)])
+    assert devices == ["meta"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_an_accelerator_that_is_not_here_is_named():
+    assert find_device("cpu") == torch.device("cpu")
+    for accelerator in ("gpu", "cuda", "nonsense"):
+        with pytest.raises(ConfigError, match=f"train.accelerator={accelerator} cannot be used"):
+            find_device(accelerator)
+
+
 def test_resuming_refuses_what_would_make_it_another_run(finished_run, command, small_settings):
     before = config_path(finished_run).read_bytes()
     for setting in ("model.num_layers=2", "seed=7", "train.learning_rate=0.5"):
@@ -145,6 +169,10 @@ def test_a_finished_run_is_not_overwritten_unasked(finished_run, command, small_
         (["fit", "--resume", "--overwrite"], "give one of them"),
         (["fit", "--set", "data.source=ml-100"], "ml-100k"),
         (["fit", "--config", "none.yaml"], "none.yaml: cannot read the config"),
+        (
+            ["fit", "--overwrite", "--set", "train.accelerator=tpu"],
+            "train.accelerator=tpu cannot be used here",
+        ),
         (["evaluate", "none.ckpt"], "there is no such checkpoint"),
         (["export", "none.ckpt"], "there is no such checkpoint"),
     ],

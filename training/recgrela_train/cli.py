@@ -66,6 +66,7 @@ def fit(
     `recgrela-train fit --resume --output runs/first --set train.max_epochs=80`
     """
     from .config import ConfigError, load_config
+    from .device import find_device
     from .fit import check_folder, config_path, last_checkpoint, remove_run
     from .fit import fit as train
 
@@ -78,6 +79,7 @@ def fit(
     if not overwrite:
         check_folder(output, resume=resume)
     chosen = load_config(config_path(output) if resume else config, settings)
+    device = find_device(chosen.train.accelerator)
     dataset = _dataset(chosen)
     if overwrite:
         remove_run(output)
@@ -88,7 +90,7 @@ def fit(
         hint = f"continue with recgrela-train fit --resume --output {output}"
         errors.print(f"interrupted: {hint if saved else 'no epoch was finished, nothing is saved'}")
         raise typer.Exit(130) from None
-    _measure(best, chosen, dataset, output / "metrics.json")
+    _measure(best, chosen, dataset, device, output / "metrics.json")
     console.print(f"best checkpoint: {best}\nnext: recgrela-train export {output}", highlight=False)
 
 
@@ -106,15 +108,17 @@ def evaluate(
     `recgrela-train evaluate runs/first --set evaluate.mask_seen=true`
     """
     from .config import change_config
+    from .device import find_device
     from .module import data_fingerprint, load_checkpoint
 
     path = _checkpoint_path(checkpoint)
     _, saved, _ = load_checkpoint(path)
     config = change_config(saved, settings)
+    device = find_device(config.train.accelerator)
     dataset = _dataset(config)
     if data_fingerprint(path) != dataset.fingerprint():
         _warn_of_other_data(saved, config)
-    _measure(path, config, dataset, output)
+    _measure(path, config, dataset, device, output)
 
 
 @app.command()
@@ -191,7 +195,7 @@ def _warn_of_other_data(saved, config) -> None:
     )
 
 
-def _measure(checkpoint: Path, config, dataset, output: Path | None) -> None:
+def _measure(checkpoint: Path, config, dataset, device, output: Path | None) -> None:
     from .evaluate import evaluate, print_metrics, write_metrics
     from .module import CheckpointError, load_checkpoint
 
@@ -202,7 +206,7 @@ def _measure(checkpoint: Path, config, dataset, output: Path | None) -> None:
             f"{dataset.num_items:,} or others: check data.source and data.min_events"
         )
     with console.status("measuring"):
-        result = evaluate(model, dataset, config.evaluate)
+        result = evaluate(model.to(device), dataset, config.evaluate)
     print_metrics(console, result, config, dataset)
     if output is not None:
         write_metrics(output, result, config)
