@@ -15,7 +15,14 @@ from recgrela_train.cli import app
 from recgrela_train.config import ConfigError, load_config
 from recgrela_train.data import load_dataset
 from recgrela_train.device import find_device
-from recgrela_train.fit import RunError, best_checkpoint, config_path, fit, last_checkpoint
+from recgrela_train.fit import (
+    RunError,
+    best_checkpoint,
+    config_path,
+    fit,
+    last_checkpoint,
+    remove_run,
+)
 from recgrela_train.metrics import CUTOFFS
 from recgrela_train.module import CheckpointError, load_checkpoint
 from rich.console import Console
@@ -160,6 +167,23 @@ def test_a_finished_run_is_not_overwritten_unasked(finished_run, command, small_
     assert "--resume" in result.stderr
     assert "--overwrite" in result.stderr
     assert best_checkpoint(finished_run).read_bytes() == before
+
+
+def test_overwriting_removes_what_the_run_made_and_nothing_else(finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    (run / "model.safetensors").touch()  # as `export` leaves it
+    shutil.copytree(run, tmp_path / "other")
+    remove_run(run)
+    assert not list(run.iterdir())
+
+    run = tmp_path / "other"
+    own = [run / "notes.txt", run / "checkpoints" / "epoch5.ckpt", run / "tensorboard" / "a.png"]
+    for path in own:
+        path.touch()
+    remove_run(run)
+    assert sorted(p for p in run.rglob("*") if p.is_file()) == sorted(own)
+    remove_run(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ RUN/checkpoints/best.ckpt   the best validation NDCG@10 so far
 RUN/checkpoints/last.ckpt   the last full epoch: `--resume` continues from it
 RUN/tensorboard/            curves
 RUN/metrics.json            final figures of the best checkpoint
+RUN/model.safetensors       what `export` makes of the best checkpoint
 """
 
+import contextlib
 import logging
-import shutil
 import warnings
 from pathlib import Path
 
@@ -25,6 +26,17 @@ from .module import TrainingModule, data_fingerprint, load_checkpoint
 
 MAY_CHANGE = ("train.max_epochs", "train.patience", "train.accelerator")
 """Settings of a run that `--resume` may change."""
+
+OUTPUTS = (
+    "config.yaml",
+    "metrics.json",
+    "model.safetensors",
+    "checkpoints/best.ckpt",
+    "checkpoints/last.ckpt",
+    "tensorboard/events.out.tfevents.*",
+    "tensorboard/hparams.yaml",
+)
+"""The files of a run, and what `recgrela-train export RUN` adds."""
 
 
 class RunError(ValueError):
@@ -59,11 +71,13 @@ def check_folder(run: Path, *, resume: bool) -> None:
 
 
 def remove_run(run: Path) -> None:
-    """Deletes what a run leaves in its folder, and nothing else that stands there."""
+    """Deletes what a run and its export leave in the folder, and nothing else that stands there."""
+    for pattern in OUTPUTS:
+        for file in run.glob(pattern):
+            file.unlink()
     for folder in (last_checkpoint(run).parent, run / "tensorboard"):
-        shutil.rmtree(folder, ignore_errors=True)
-    for file in (config_path(run), run / "metrics.json"):
-        file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # absent, or it holds files of the user's
+            folder.rmdir()
 
 
 def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: Console) -> Path:
