@@ -190,6 +190,31 @@ def test_missing_columns_name_the_found_and_the_setting(tmp_path):
     assert "data.user_column" not in message
 
 
+INTER = "user_id:token\titem_id:token\ttimestamp:float"
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "row"),
+    [
+        ("a.csv", "user_id,item_id,timestamp,item_id", "1,2,3,4"),
+        ("a.csv", '"item_id","user_id",item_id,timestamp', "1,2,3,4"),
+        ("a.inter", f"{INTER}\titem_id:token", "1\t2\t3\t4"),
+        ("a.inter", f"{INTER}\titem_id:float", "1\t2\t3\t4"),
+    ],
+)
+def test_a_wanted_column_may_stand_in_the_header_once(tmp_path, name, header, row):
+    message = error(write(tmp_path, name, f"{header}\n{row}\n"))
+    assert "'item_id' names 2 columns" in message
+    assert "data.item_column" in message
+
+
+def test_other_columns_may_have_any_names(tmp_path):
+    path = write(tmp_path, "a.csv", "x,,user_id,item_id,timestamp,x,\n8,8,1,2,3,8,8\n")
+    assert read(path) == [(1, 2, 3)]
+    path = write(tmp_path, "a.inter", f"{INTER}\tx:token\tx:float\n1\t2\t3\t8\t8\n")
+    assert read(path) == [(1, 2, 3)]
+
+
 def test_missing_file_folder_and_unknown_names(tmp_path):
     assert "no such file" in error(tmp_path / "no.csv")
     assert "no files" in error(tmp_path)

@@ -12,7 +12,10 @@ ISO_DATE = r"^\d{4}-\d{2}-\d{2}"
 def find_columns(
     path: Path, found: list[str], user: str, item: str, time: str
 ) -> dict[str, pl.Expr]:
-    """Expressions for user, item and time; DataError names the missing and the found columns."""
+    """Expressions for user, item and time by their place among the columns `found`.
+
+    Raises DataError that names the missing and the found columns, or one whose name is ambiguous.
+    """
     wanted = {"user": user, "item": item, "time": time}
     missing = {role: name for role, name in wanted.items() if name not in found}
     if missing:
@@ -22,7 +25,13 @@ def find_columns(
             f"{path}: no column {names}; found: {', '.join(found)}\n"
             f"  if another column has it: {settings} (and data.format=csv for a .csv file)"
         )
-    return {role: pl.col(name) for role, name in wanted.items()}
+    for role, name in wanted.items():
+        if found.count(name) > 1:
+            raise DataError(
+                f"{path}: {name!r} names {found.count(name)} columns of the header; rename one, "
+                f"or choose another column: --set data.{role}_column=..."
+            )
+    return {role: pl.nth(found.index(name)) for role, name in wanted.items()}
 
 
 def missing_value(rows: pl.DataFrame) -> tuple[int, str] | None:

@@ -7,6 +7,7 @@ the line.
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from .errors import DataError, at_line
 from .files import decode, read_text_bytes
 
 BLANK = b"\r\n"  # lines of nothing else at the start of a file are passed over
+REPEATED = re.compile(r"_duplicated_\d+$")  # what polars adds to a name that it has met before
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ def read_delimited(path: Path, layout: Layout) -> pl.DataFrame:
     """
     data = read_text_bytes(path)
     table = _read_table(path, data, layout)
-    names = find_columns(path, table.columns, layout.user, layout.item, layout.time)
+    header = _header(table.columns, layout)
+    names = find_columns(path, header, layout.user, layout.item, layout.time)
     rows = table.select(record=pl.int_range(pl.len()), **names)
     # A blank line reads as a row of nothing.
     rows = rows.filter(pl.any_horizontal(table.select(pl.all().is_not_null())))
@@ -78,8 +81,6 @@ def _read_table(path: Path, data: bytes, layout: Layout) -> pl.DataFrame:
         raise _explain(path, data, layout, error) from None
     if len(layout.separator) == 2:  # polars splits at one byte: at `::` it sees empty fields
         table = table[:, ::2]
-    if layout.typed_header:
-        table.columns = [name.partition(":")[0] for name in table.columns]
     if layout.fields is None:
         return table
     if table.width < len(layout.fields):
@@ -88,6 +89,13 @@ def _read_table(path: Path, data: bytes, layout: Layout) -> pl.DataFrame:
     table = table[:, : len(layout.fields)]
     table.columns = list(layout.fields)
     return table
+
+
+def _header(columns: list[str], layout: Layout) -> list[str]:
+    """Names as the header has them, without types: polars gives repeated ones a suffix."""
+    plain = [REPEATED.sub("", name) for name in columns]
+    names = [p if p in columns else name for p, name in zip(plain, columns, strict=True)]
+    return [name.partition(":")[0] for name in names] if layout.typed_header else names
 
 
 def _expected(layout: Layout) -> str:
