@@ -143,6 +143,7 @@ def test_times(tmp_path, times, expected):
         ("a.csv", HEADER + "1,2,3\n1,2\n", 3, "1,2", "no time"),
         ("a.csv", HEADER + "1,2,3\n1,2,3,4\n", 3, "1,2,3,4", "4 fields; expected 3"),
         ("a.csv", HEADER + '1,2,3\n1,"2,3\n1,2,3\n', 3, '1,"2,3', "quotation mark"),
+        ("a.csv", HEADER + '1,2,3\n1,""x"2"\n', 3, '1,""x"2"', "no time"),
         ("a.csv.gz", HEADER + "1,2,x\n", 2, "1,2,x", "time 'x'"),
         (
             "a.inter",

@@ -5,6 +5,7 @@ as it stands in the file. Only when something is wrong is the file read again, s
 the line.
 """
 
+import contextlib
 import csv
 import io
 import re
@@ -123,8 +124,10 @@ def _line_of(data: bytes, layout: Layout, record: int) -> tuple[int, str]:
     """Number and text of the line where a record (counted from 0, without the header) ends."""
     text = data.decode("utf-8-sig")
     reader = _records(text, layout)
-    for _ in range(record + 1 + (layout.fields is None)):
-        next(reader)
+    # polars lets stray quotation marks pass; csv stops at their line: then that is the one to name.
+    with contextlib.suppress(csv.Error, StopIteration):
+        for _ in range(record + 1 + (layout.fields is None)):
+            next(reader)
     return reader.line_num, text.split("\n")[reader.line_num - 1].rstrip("\r")
 
 
