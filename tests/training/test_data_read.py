@@ -216,6 +216,26 @@ def test_other_columns_may_have_any_names(tmp_path):
     assert read(path) == [(1, 2, 3)]
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("ratings.csv", "userId,movieId,rating,timestamp\n7,30,1.0,5\n"),
+        ("ratings.dat", "7::30::1::5\n"),
+        ("u.data", "7\t30\t1\t5\n"),
+        ("a.txt", "5 6 5\n"),
+    ],
+)
+def test_a_format_with_columns_of_its_own_refuses_a_choice_of_columns(tmp_path, name, content):
+    path = write(tmp_path, name, content)
+    message = error(path, item_column="title")
+    assert "data.item_column=title" in message
+    assert "data.format=csv" in message
+    assert "user_column" not in message
+    if name == "ratings.csv":
+        columns = {"user_column": "userId", "item_column": "rating"}
+        assert read(path, format="csv", **columns) == [(7, "1.0", 5)]
+
+
 def test_missing_file_folder_and_unknown_names(tmp_path):
     assert "no such file" in error(tmp_path / "no.csv")
     assert "no files" in error(tmp_path)

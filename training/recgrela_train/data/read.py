@@ -22,6 +22,9 @@ FORMATS = {
     "sequences": "*.txt, one user a line",
 }
 
+NAMED_COLUMNS = ("inter", "csv", "parquet")
+"""Formats whose columns `data.user_column` and its like choose."""
+
 MOVIELENS_FIELDS = ("UserID", "MovieID", "Rating", "Timestamp")
 
 BY_NAME = {"ratings.dat": "ml-dat", "ratings.csv": "ml-csv", "u.data": "u.data"}
@@ -50,11 +53,24 @@ def read_events(config: DataConfig, cache: Path | None = None) -> pl.DataFrame:
 def _read(path: Path, config: DataConfig) -> pl.DataFrame:
     columns = config.user_column, config.item_column, config.time_column
     name = detect(path) if config.format == "auto" else config.format
+    if name not in NAMED_COLUMNS:
+        _check_no_columns_chosen(path, name, config)
     if name == "parquet":
         return read_parquet(path, *columns)
     if name == "sequences":
         return read_sequences(path)
     return read_delimited(path, _layout(name, columns))
+
+
+def _check_no_columns_chosen(path: Path, name: str, config: DataConfig) -> None:
+    """Raises DataError for a choice of columns that the format would leave without effect."""
+    for key in ("user_column", "item_column", "time_column"):
+        chosen = getattr(config, key)
+        if chosen != DataConfig.model_fields[key].default:
+            raise DataError(
+                f"{path}: data.{key}={chosen} has no effect on format {name}, whose columns are "
+                "fixed: leave it out, or set data.format=csv for a file with named columns"
+            )
 
 
 def detect(path: Path) -> str:
