@@ -4,6 +4,7 @@
 """
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from recgrela_train.data import item_titles, load_dataset
 from rich.console import Console
 from rich.table import Table
 
+FILMS = "ml-100k"
 LAST_EVENTS = 3
 SHOWN = 10
 
@@ -21,14 +23,18 @@ SHOWN = 10
 def main() -> None:
     """Find the run, play the user, show what is recommended before and after the last events."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, help="folder of a run on ml-100k with model.safetensors")
+    parser.add_argument("run", type=Path, help=f"folder of a run on {FILMS} with model.safetensors")
     parser.add_argument("--user", type=int, help="user id (default: one of middling activity)")
     options = parser.parse_args()
 
     console = Console(highlight=False)
     config = load_config(options.run / "config.yaml", [])
+    if config.data.source != FILMS:
+        raise ValueError(
+            f"{options.run} was trained on {config.data.source}; give a run on {FILMS}"
+        )
     dataset = load_dataset(config.data, config.seed)
-    titles = item_titles("ml-100k")
+    titles = item_titles(FILMS)
     user = _middling(dataset) if options.user is None else _index(parser, dataset, options.user)
     history = [int(dataset.item_ids[index - 1]) for index in dataset.history(user)]
     scorer = EdgeScorer.load(options.run / "model.safetensors")
@@ -93,4 +99,7 @@ def _index(parser: argparse.ArgumentParser, dataset, user: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
