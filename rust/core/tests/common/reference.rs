@@ -25,7 +25,7 @@ struct BlockState {
     s: Vec<Vec<Vec<f64>>>,
     /// `z[h][i]`
     z: Vec<Vec<f64>>,
-    /// All values so far.
+    /// The last four values at most, the oldest first.
     values: Vec<Vec<f64>>,
 }
 
@@ -129,9 +129,12 @@ impl State<'_> {
         let qk = model.linear(&name("query_key"), &v);
         let qk: Vec<_> = qk.into_iter().map(|x| if x > 0.0 { x + 1.0 } else { x.exp() }).collect();
         let mut mixed = self.attend(l, &qk[..size], &qk[size..], &v);
-        self.blocks[l].values.push(v);
+        let values = &mut self.blocks[l].values;
+        values.push(v);
+        if values.len() > 4 {
+            values.remove(0);
+        }
         if model.shape.conv {
-            let values = &self.blocks[l].values;
             let (weight, bias) = (model.w(&name("conv.weight")), model.w(&name("conv.bias")));
             for j in 0..size {
                 let tap =
@@ -194,6 +197,9 @@ fn erf(x: f64) -> f64 {
     for n in 1..150 {
         term *= 2.0 * x * x / (2 * n + 1) as f64;
         sum += term;
+        if term.abs() < 1e-18 * sum.abs() {
+            break;
+        }
     }
     sum * (-x * x).exp() * 2.0 / std::f64::consts::PI.sqrt()
 }
