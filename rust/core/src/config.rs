@@ -78,10 +78,19 @@ impl Config {
         self.hidden_size / self.num_heads
     }
 
-    /// Numbers in one block's part of a session's state: S, z and the last three values.
+    /// Numbers in one block's attention sums: S and z, and a carry for each unless keys rotate.
+    ///
+    /// A rotating key keeps S bounded, so that rounding z shows less and less. Without rotation
+    /// both grow with the history, and their quotient would drift.
+    pub(crate) fn sums_len(&self) -> usize {
+        let each = if self.positions == Positions::Rotary { 1 } else { 2 };
+        each * self.hidden_size * (self.head_size() + 1)
+    }
+
+    /// Numbers in one block's part of a session's state: the sums and the last three values.
     pub(crate) fn block_state_len(&self) -> usize {
         let conv = if self.local_conv { crate::kernels::CONV_HISTORY } else { 0 };
-        self.hidden_size * (self.head_size() + 1 + conv)
+        self.sums_len() + conv * self.hidden_size
     }
 
     /// Numbers in a session's recurrent state.

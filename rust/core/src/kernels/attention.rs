@@ -31,18 +31,38 @@ pub(crate) struct Event<'a> {
 
 impl Event<'_> {
     /// S = gamma S + k~ v^T;  z = gamma z + k;  out = (q~^T S) / (q . z + epsilon)
+    ///
+    /// `sums` is S `[d, D]` and z `[D]`, and may be followed by as many carries: what the
+    /// additions so far rounded off.
     #[inline(always)]
-    pub(crate) fn attend<S: Simd>(self, simd: S, s: &mut [f32], z: &mut [f32], out: &mut [f32]) {
-        let new = lanes(self.key).iter().zip(lanes(self.decay));
-        for (z, (key, decay)) in lanes_mut(z).iter_mut().zip(new) {
-            (simd.load(decay) * simd.load(z) + simd.load(key)).store(z);
+    pub(crate) fn attend<S: Simd>(self, simd: S, sums: &mut [f32], out: &mut [f32]) {
+        let (sums, carries) = sums.split_at_mut(self.value.len() * (self.head_size + 1));
+        match (self.head_size.is_multiple_of(LANES), carries.is_empty()) {
+            (true, true) => self.update::<S, true, false>(simd, sums, carries, out),
+            (true, false) => self.update::<S, true, true>(simd, sums, carries, out),
+            (false, true) => self.update::<S, false, false>(simd, sums, carries, out),
+            (false, false) => self.update::<S, false, true>(simd, sums, carries, out),
+        }
+    }
+
+    #[inline(always)]
+    fn update<S: Simd, const WHOLE: bool, const CARRY: bool>(
+        &self,
+        simd: S,
+        sums: &mut [f32],
+        carries: &mut [f32],
+        out: &mut [f32],
+    ) {
+        let cells = self.value.len() * self.head_size;
+        let (s, z) = sums.split_at_mut(cells);
+        let (s_carries, z_carries) = carries.split_at_mut(if CARRY { cells } else { 0 });
+        let z_carries = lanes_mut(z_carries);
+        for (at, z) in lanes_mut(z).iter_mut().enumerate() {
+            let (decay, key) = (simd.load(&lanes(self.decay)[at]), simd.load(&lanes(self.key)[at]));
+            accumulate(simd, decay, key, z, CARRY.then(|| &mut z_carries[at]));
         }
         self.normalisers(simd, z, out);
-        if self.head_size.is_multiple_of(LANES) {
-            self.all_columns::<S, true>(simd, s, out);
-        } else {
-            self.all_columns::<S, false>(simd, s, out);
-        }
+        self.all_columns::<S, WHOLE, CARRY>(simd, s, s_carries, out);
     }
 
     /// out = q . z + epsilon of each column's head
@@ -56,26 +76,33 @@ impl Event<'_> {
 
     /// Updates S and divides by the normalisers in `out`, several vectors of columns at a time.
     #[inline(always)]
-    fn all_columns<S: Simd, const WHOLE: bool>(&self, simd: S, s: &mut [f32], out: &mut [f32]) {
+    fn all_columns<S: Simd, const WHOLE: bool, const CARRY: bool>(
+        &self,
+        simd: S,
+        s: &mut [f32],
+        carries: &mut [f32],
+        out: &mut [f32],
+    ) {
         let vectors = self.value.len() / LANES;
         let mut first = 0;
         while first + 4 <= vectors {
-            self.columns::<S, WHOLE, 4>(simd, first, s, out);
+            self.columns::<S, WHOLE, CARRY, 4>(simd, first, s, carries, out);
             first += 4;
         }
         while first < vectors {
-            self.columns::<S, WHOLE, 1>(simd, first, s, out);
+            self.columns::<S, WHOLE, CARRY, 1>(simd, first, s, carries, out);
             first += 1;
         }
     }
 
     /// The same for the W vectors of columns from vector `first` on.
     #[inline(always)]
-    fn columns<S: Simd, const WHOLE: bool, const W: usize>(
+    fn columns<S: Simd, const WHOLE: bool, const CARRY: bool, const W: usize>(
         &self,
         simd: S,
         first: usize,
         s: &mut [f32],
+        carries: &mut [f32],
         out: &mut [f32],
     ) {
         let zero = simd.splat(0.0);
@@ -89,13 +116,15 @@ impl Event<'_> {
                 *head = column - column % self.head_size;
             }
         }
+        let vectors = self.value.len() / LANES;
+        let carries = lanes_mut(carries);
         for (i, row) in s.chunks_exact_mut(self.value.len()).enumerate() {
             let cells = &mut lanes_mut(row)[first..first + W];
             for w in 0..W {
                 let key = per_head::<S, WHOLE>(simd, self.key_rotated, &heads[w], i);
                 let query = per_head::<S, WHOLE>(simd, self.query_rotated, &heads[w], i);
-                let cell = decay[w] * simd.load(&cells[w]) + key * value[w];
-                cell.store(&mut cells[w]);
+                let carry = CARRY.then(|| &mut carries[i * vectors + first + w]);
+                let cell = accumulate(simd, decay[w], key * value[w], &mut cells[w], carry);
                 sum[w] = sum[w] + query * cell;
             }
         }
@@ -104,6 +133,33 @@ impl Event<'_> {
             (sum / simd.load(out)).store(out);
         }
     }
+}
+
+/// sum = gamma sum + new, which is also given back.
+///
+/// With a carry this is Kahan's compensated sum: the carry is what earlier additions rounded off.
+/// Fading is then part of what is added, -(1 - gamma) sum, so that its rounding is as small as the
+/// term, not as the sum.
+#[inline(always)]
+fn accumulate<S: Simd>(
+    simd: S,
+    decay: S::Vector,
+    new: S::Vector,
+    sum: &mut [f32; LANES],
+    carry: Option<&mut [f32; LANES]>,
+) -> S::Vector {
+    let old = simd.load(sum);
+    let total = match carry {
+        None => decay * old + new,
+        Some(carry) => {
+            let change = new - (simd.splat(1.0) - decay) * old + simd.load(carry);
+            let total = old + change;
+            (change - (total - old)).store(carry);
+            total
+        }
+    };
+    total.store(sum);
+    total
 }
 
 /// Element i of each lane's head, where `heads` has the first column of each lane's head. WHOLE

@@ -28,6 +28,8 @@ pub(super) struct Block<E> {
     ffn_in: Linear<E>,
     ffn_out: Linear<E>,
     head_size: usize,
+    /// Numbers of S and z, and their carries, in this block's state.
+    sums_len: usize,
 }
 
 impl<E: Stored> Block<E> {
@@ -66,6 +68,7 @@ impl<E: Stored> Block<E> {
             },
             decay: take_decay(tensors, &name("decay"), config)?,
             head_size: config.head_size(),
+            sums_len: config.sums_len(),
         })
     }
 
@@ -97,11 +100,10 @@ impl<E: Stored> Block<E> {
             (query, key)
         };
 
-        let (s, rest) = state.split_at_mut(size * self.head_size);
-        let (z, history) = rest.split_at_mut(size);
+        let (sums, history) = state.split_at_mut(self.sums_len);
         let (decay, head_size) = (&*self.decay, self.head_size);
         let event = Event { query, key, query_rotated, key_rotated, value, decay, head_size };
-        event.attend(simd, s, z, mixed);
+        event.attend(simd, sums, mixed);
         if let Some(conv) = &self.conv {
             conv.add(simd, history, value, mixed);
         }

@@ -126,33 +126,53 @@ fn attention() {
             head_size,
         };
         let z_start: Vec<_> = noise(size, 6).into_iter().map(f32::abs).collect();
-        let start = [noise(size * head_size, 7), z_start, vec![0.0; size]].concat();
-        let found = on_every_isa!(|simd, all, event: Event<'a>| start.clone() => {
-            let (s, rest) = all.split_at_mut(event.value.len() * event.head_size);
-            let (z, out) = rest.split_at_mut(event.value.len());
-            event.attend(simd, s, z, out);
-        });
-
-        let mut all = wide(&start);
-        let (s, rest) = all.split_at_mut(size * head_size);
-        let (z, out) = rest.split_at_mut(size);
-        for c in 0..size {
-            z[c] = f64::from(decay[c]) * z[c] + f64::from(key[c]);
-        }
-        for c in 0..size {
-            let head = c / head_size * head_size;
-            let mut sum = 0.0;
-            for i in 0..head_size {
-                let cell = &mut s[i * size + c];
-                *cell = f64::from(decay[c]) * *cell
-                    + f64::from(key_rotated[head + i]) * f64::from(value[c]);
-                sum += f64::from(query_rotated[head + i]) * *cell;
+        let start = [noise(size * head_size, 7), z_start].concat();
+        // Larger than rounding leaves, so that a lost one shows.
+        let carries: Vec<_> = noise(start.len(), 8).into_iter().map(|x| 1e-5 * x).collect();
+        for carries in [vec![], carries] {
+            let sums = start.len();
+            let buffer = [&start[..], &carries, &vec![0.0; size]].concat();
+            let mut found = on_every_isa!(|simd, all, event: Event<'a>| buffer.clone() => {
+                let sums = all.len() - event.value.len();
+                let (sums, out) = all.split_at_mut(sums);
+                event.attend(simd, sums, out);
+            });
+            let mut expected = wide(&start);
+            for (sum, carry) in expected.iter_mut().zip(&carries) {
+                *sum += f64::from(*carry);
             }
-            let below: f64 = (0..head_size).map(|i| f64::from(query[head + i]) * z[head + i]).sum();
-            out[c] = sum / (below + 1e-6);
+            let out = attended(&event, &mut expected);
+            expected.extend(out);
+            // A sum and its carry are one number.
+            let carries: Vec<_> = found.drain(sums..sums + carries.len()).collect();
+            for (at, carry) in carries.into_iter().enumerate() {
+                found[at] += carry;
+            }
+            assert_close(&found, &expected, "attention");
         }
-        assert_close(&found, &all, "attention");
     }
+}
+
+/// One event from the equations; S and z are in `sums`, the output is given back.
+fn attended(event: &Event<'_>, sums: &mut [f64]) -> Vec<f64> {
+    let (size, head_size) = (event.value.len(), event.head_size);
+    let (s, z) = sums.split_at_mut(size * head_size);
+    for c in 0..size {
+        z[c] = f64::from(event.decay[c]) * z[c] + f64::from(event.key[c]);
+    }
+    let one = |c: usize| {
+        let head = c / head_size * head_size;
+        let mut sum = 0.0;
+        for i in 0..head_size {
+            let cell = &mut s[i * size + c];
+            *cell = f64::from(event.decay[c]) * *cell
+                + f64::from(event.key_rotated[head + i]) * f64::from(event.value[c]);
+            sum += f64::from(event.query_rotated[head + i]) * *cell;
+        }
+        let below = |i: usize| f64::from(event.query[head + i]) * z[head + i];
+        sum / ((0..head_size).map(below).sum::<f64>() + 1e-6)
+    };
+    (0..size).map(one).collect()
 }
 
 #[test]
