@@ -13,7 +13,7 @@ const LINE_BYTES: usize = 64;
 struct Line([u8; LINE_BYTES]);
 
 /// A fixed count of numbers at a 64-byte boundary, so that no vector load straddles two cache lines.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct AlignedBuf<E = f32> {
     lines: Vec<Line>,
     len: usize,
@@ -24,6 +24,15 @@ impl<E: Pod> AlignedBuf<E> {
     pub(crate) fn zeros(len: usize) -> Self {
         let lines = (len * size_of::<E>()).div_ceil(LINE_BYTES);
         Self { lines: vec![Line([0; LINE_BYTES]); lines], len, elements: PhantomData }
+    }
+
+    /// [`AlignedBuf::zeros`] of a length that a user chose: nothing where there is no memory.
+    pub(crate) fn try_zeros(len: usize) -> Option<Self> {
+        let count = len.checked_mul(size_of::<E>())?.div_ceil(LINE_BYTES);
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(count).ok()?;
+        lines.resize(count, Line([0; LINE_BYTES]));
+        Some(Self { lines, len, elements: PhantomData })
     }
 }
 

@@ -123,6 +123,46 @@ pub enum Error {
         /// The number of items to score.
         expected: usize,
     },
+    /// More events were to be undone than checkpoints are kept.
+    #[error(
+        "undo: found {found} events that can be undone, expected {expected}: keep_undo keeps more"
+    )]
+    UndoDepth {
+        /// The events that can be undone.
+        found: usize,
+        /// The events to be undone.
+        expected: usize,
+    },
+    /// There is no memory for as many checkpoints.
+    #[error("undo: found no memory for {depth} checkpoints, expected a smaller depth")]
+    UndoMemory {
+        /// The checkpoints to be kept.
+        depth: usize,
+    },
+    /// A session that keeps no log was asked to forget.
+    #[error(
+        "forget: found no log of the events, expected one: call keep_log before the first event"
+    )]
+    NoLog,
+    /// The log does not hold every event.
+    #[error(
+        "forget: found a log of the last {found} events, expected all {expected}: call keep_log \
+         before the first event and with enough capacity"
+    )]
+    IncompleteLog {
+        /// The events in the log.
+        found: usize,
+        /// The events of the session.
+        expected: u64,
+    },
+    /// The log given for a migration is not that of the snapshot.
+    #[error("log to migrate: found {found}, expected {expected}")]
+    MigrationLog {
+        /// What the log has.
+        found: String,
+        /// What the snapshot calls for.
+        expected: String,
+    },
     /// The snapshot does not begin as a snapshot does.
     #[error("snapshot: found another beginning, expected the magic `RGRLSESS`")]
     SnapshotMagic,

@@ -57,5 +57,6 @@ pub use fingerprint::Fingerprint;
 pub use model::Model;
 pub use session::Session;
 pub use simd::Isa;
+pub use snapshot::{Precision, Snapshot};
 pub use verify::Verification;
 pub use vocabulary::{ItemId, Vocabulary};

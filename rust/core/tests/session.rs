@@ -1,10 +1,10 @@
-//! Sessions: what is refused, what is counted, and that snapshots continue with the same bits.
+//! Sessions: what is refused, what is counted, and what does not change them.
 
 mod common;
 
 use std::sync::Arc;
 
-use common::{Rng, Shape, bits, catalogue, model, seal, session};
+use common::{Rng, SHAPES, Shape, bits, catalogue, model, models, session, with_events};
 use recgrela::{Error, Filter, Model, Session};
 
 fn scores(session: &Session) -> Vec<u32> {
@@ -88,94 +88,66 @@ fn sessions_move_between_threads() {
 }
 
 #[test]
-fn a_snapshot_at_any_point_continues_with_the_same_bits() {
-    for shape in [Shape::BASE, Shape { conv: false, positions: "learned", ..Shape::TINY }] {
-        let model = model(&shape);
-        let items = Rng::new(5).items(25, model.num_items());
-        let mut whole = Session::new(model.clone());
-        let mut expected = vec![];
-        for &item in &items {
-            whole.append(item).unwrap();
-            expected.push(scores(&whole));
-        }
-        for cut in 0..items.len() {
-            let mut first = Session::new(model.clone());
-            first.extend(&items[..cut]).unwrap();
-            let mut second = session(&model, 3, 6);
-            second.restore(&first.snapshot()).unwrap();
-            assert_eq!(second.seen(), first.seen());
-            for (t, &item) in items.iter().enumerate().skip(cut) {
-                second.append(item).unwrap();
-                assert_eq!(scores(&second), expected[t], "cut at {cut}, event {t}");
+fn peek_is_a_copy_that_went_on() {
+    for shape in &SHAPES {
+        for model in models(shape) {
+            let session = session(&model, 20, 1);
+            let before = session.snapshot();
+            for (count, filter) in [
+                (0, Filter::default()),
+                (1, Filter::unseen()),
+                (7, Filter { deny: &[0], ..Filter::unseen() }),
+            ] {
+                let items = Rng::new(2).items(count, shape.items);
+                let mut copy = session.clone();
+                copy.extend(&items).unwrap();
+                let expected = copy.top_k(9, &filter).unwrap();
+                assert_eq!(session.peek(&items, 9, &filter).unwrap(), expected, "{shape:?}");
             }
-            assert_eq!(second.snapshot(), whole.snapshot());
+            assert_eq!(session.snapshot(), before);
         }
     }
 }
 
-/// Asserts that a snapshot is refused and the session is left as it was.
-fn assert_refused(session: &mut Session, blob: &[u8], what: &str) -> Error {
-    let before = session.snapshot();
-    let error = session.restore(blob).expect_err(what);
-    assert_eq!(session.snapshot(), before, "{what}");
-    error
-}
-
 #[test]
-fn damaged_snapshots_are_refused() {
+fn peek_refuses_what_append_and_top_k_refuse() {
     let model = model(&Shape::TINY);
-    let good = session(&model, 12, 1).snapshot();
-    let mut session = session(&model, 4, 2);
-    for length in 0..good.len() {
-        assert_refused(&mut session, &good[..length], &format!("cut to {length} bytes"));
-    }
-    assert_refused(&mut session, &[&good[..], &[0]].concat(), "a byte too long");
-    for bit in 0..good.len() * 8 {
-        let mut blob = good.clone();
-        blob[bit / 8] ^= 1 << (bit % 8);
-        assert_refused(&mut session, &blob, &format!("bit {bit}"));
-    }
-    session.restore(&good).unwrap();
+    let empty = Session::new(model.clone());
+    assert!(matches!(empty.peek(&[], 3, &Filter::default()), Err(Error::NoEvents)));
+    assert_eq!(empty.peek(&[4], 3, &Filter::default()).unwrap().len(), 3);
+    let unknown = empty.peek(&[4, 33], 3, &Filter::default());
+    assert!(matches!(unknown, Err(Error::ItemOutOfRange { found: 33, .. })));
+    let filter = Filter { deny: &[33], ..Filter::default() };
+    assert!(empty.peek(&[4], 3, &filter).is_err());
 }
 
 #[test]
-fn snapshots_of_another_model_are_refused() {
-    let foreign = session(&model(&Shape { items: 34, ..Shape::TINY }), 4, 1).snapshot();
-    let mut session = session(&model(&Shape::TINY), 4, 1);
-    let error = assert_refused(&mut session, &foreign, "foreign");
-    assert!(matches!(error, Error::SnapshotModel { .. }));
-    assert!(error.to_string().contains(&session.model().fingerprint().to_string()));
-}
-
-/// Snapshots whose checksum is right and whose contents no session has.
-#[test]
-fn forged_snapshots_are_refused() {
-    let model = model(&Shape::TINY);
-    let mut session = session(&model, 4, 2);
-    let mut good = Session::new(model);
-    good.extend(&[4, 9, 9, 30]).unwrap();
-    let good = good.snapshot();
-    let seen = good.len() - 32 - 12;
-    let forgeries: [(&str, usize, &[u8]); 11] = [
-        ("magic", 0, b"r"),
-        ("version", 8, &2_u32.to_le_bytes()),
-        ("more state", 12, &u32::MAX.to_le_bytes()),
-        ("fewer events than items", 16, &2_u64.to_le_bytes()),
-        ("no events", 16, &0_u64.to_le_bytes()),
-        ("more items than there are", 24, &u64::MAX.to_le_bytes()),
-        ("more items than bytes", 24, &4_u64.to_le_bytes()),
-        ("NaN", 64, &f32::NAN.to_le_bytes()),
-        ("infinity", seen - 4, &f32::NEG_INFINITY.to_le_bytes()),
-        ("item past the last", seen + 8, &33_u32.to_le_bytes()),
-        ("the same item twice", seen, &9_u32.to_le_bytes()),
-    ];
-    for (what, at, bytes) in forgeries {
-        let mut blob = good.clone();
-        blob[at..at + bytes.len()].copy_from_slice(bytes);
-        seal(&mut blob);
-        assert_refused(&mut session, &blob, what);
+fn the_event_count_stops_at_its_end() {
+    for shape in [
+        Shape { conv: false, ..Shape::BASE },
+        Shape { conv: false, positions: "learned", ..Shape::BASE },
+        Shape { conv: false, positions: "none", ..Shape::BASE },
+    ] {
+        for model in models(&shape) {
+            let near = session(&model, 40, 4);
+            let mut far = Session::new(model.clone());
+            far.keep_undo(3).unwrap();
+            far.restore(&with_events(&near.snapshot(), u64::MAX - 2)).unwrap();
+            for events in [u64::MAX - 1, u64::MAX, u64::MAX, u64::MAX] {
+                far.append(5).unwrap();
+                assert_eq!(far.events(), events);
+                let finite = |score: &f32| score.is_finite();
+                assert!(far.score(&catalogue(&model)).unwrap().iter().all(finite));
+            }
+            far.undo(3).unwrap();
+            assert_eq!(far.events(), u64::MAX - 1);
+            // Only a rotation tells this from the 41st event: the learned positions end at the 7th.
+            let mut near = near;
+            near.append(5).unwrap();
+            let same = near.user_vector().unwrap() == far.user_vector().unwrap();
+            assert_eq!(same, shape.positions != "rotary");
+        }
     }
-    session.restore(&good).unwrap();
 }
 
 #[test]

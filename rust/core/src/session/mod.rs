@@ -1,6 +1,13 @@
 //! One user on a model.
 
+mod log;
+mod migrate;
+mod undo;
+
 use std::sync::Arc;
+
+use log::EventLog;
+use undo::{Checkpoint, UndoRing};
 
 use crate::aligned::AlignedBuf;
 use crate::catalog::{Query, Scores};
@@ -10,8 +17,12 @@ use crate::{Error, Filter, Model, Result, Scored, TopK};
 /// One user's history on a model: a recurrent state of fixed size and the items seen.
 ///
 /// An event costs the same however long the history is, and nothing but the list of distinct
-/// items grows with it. [`Session::append`] and [`Session::top_k_into`] allocate nothing after
-/// warm-up, except when that list outgrows its capacity (see [`Session::reserve_seen`]).
+/// items grows with it, and the log where one is kept. [`Session::append`] and
+/// [`Session::top_k_into`] allocate nothing after warm-up, except when one of these outgrows its
+/// capacity (see [`Session::reserve_seen`]).
+///
+/// Two things are kept on request: checkpoints, for [`Session::undo`] ([`Session::keep_undo`]), and
+/// the events themselves, for [`Session::forget`] ([`Session::keep_log`]).
 #[derive(Clone, Debug)]
 pub struct Session {
     pub(crate) model: Arc<Model>,
@@ -20,6 +31,8 @@ pub struct Session {
     pub(crate) state: AlignedBuf,
     /// Ascending.
     pub(crate) seen: Vec<u32>,
+    pub(crate) log: EventLog,
+    pub(crate) undo: UndoRing,
     scratch: Scratch,
 }
 
@@ -29,7 +42,8 @@ impl Session {
         let config = model.config();
         let state = AlignedBuf::zeros(config.state_len() + config.hidden_size);
         let scratch = Scratch::new(config);
-        Self { model, events: 0, state, seen: Vec::new(), scratch }
+        let (log, undo) = (EventLog::default(), UndoRing::default());
+        Self { model, events: 0, state, seen: Vec::new(), log, undo, scratch }
     }
 
     /// The model.
@@ -53,7 +67,19 @@ impl Session {
         Ok(())
     }
 
+    /// Appends an event whose item exists.
     fn step(&mut self, item: u32) {
+        let first = self.seen.binary_search(&item);
+        let checkpoint = Checkpoint {
+            events: self.events,
+            item,
+            first_time: first.is_err(),
+            dropped: self.log.push(item),
+        };
+        self.undo.push(checkpoint, &self.state);
+        if let Err(at) = first {
+            self.seen.insert(at, item);
+        }
         let model = &*self.model;
         let (state, hidden) = self.state.split_at_mut(model.config().state_len());
         model.backend.run(Step {
@@ -68,9 +94,6 @@ impl Session {
         });
         // Only a restored snapshot can be anywhere near the end.
         self.events = self.events.saturating_add(1);
-        if let Err(at) = self.seen.binary_search(&item) {
-            self.seen.insert(at, item);
-        }
     }
 
     /// The scores of some items, in the order given; the same bits as [`Session::top_k`] ranks.
@@ -120,6 +143,22 @@ impl Session {
         Ok(())
     }
 
+    /// [`Session::top_k`] as it would be after some more events, the oldest first; nothing changes.
+    /// Their items then count as seen. It takes a copy of the state and of the seen items.
+    pub fn peek(&self, items: &[u32], k: usize, filter: &Filter<'_>) -> Result<Vec<Scored>> {
+        let mut later = Self {
+            model: Arc::clone(&self.model),
+            events: self.events,
+            state: self.state.clone(),
+            seen: self.seen.clone(),
+            log: EventLog::default(),
+            undo: UndoRing::default(),
+            scratch: self.scratch.clone(),
+        };
+        later.extend(items)?;
+        later.top_k(k, filter)
+    }
+
     /// The hidden vector of the last event, D numbers: a score is its dot product with the item's
     /// embedding.
     pub fn user_vector(&self) -> Result<&[f32]> {
@@ -144,16 +183,21 @@ impl Session {
         self.seen.reserve(additional);
     }
 
-    /// Bytes that this history takes: the recurrent state and the list of distinct items.
+    /// Bytes that this history takes: the recurrent state and the list of distinct items. What is
+    /// kept on request is not counted: see [`Session::undo_bytes`], and four bytes for each event
+    /// in the log.
     pub fn state_bytes(&self) -> usize {
         size_of::<f32>() * self.model.config().state_len() + size_of_val(&self.seen[..])
     }
 
-    /// Forgets the history; what was reserved stays.
+    /// Forgets the history, with the log and the checkpoints; what was reserved stays, and so do
+    /// the log's capacity and the depth of undo.
     pub fn reset(&mut self) {
         self.events = 0;
         self.state.fill(0.0);
         self.seen.clear();
+        self.log.clear();
+        self.undo.clear();
     }
 
     fn check_items(&self, items: impl IntoIterator<Item = u32>) -> Result<()> {

@@ -45,8 +45,19 @@ pub fn bits(numbers: &[f32]) -> Vec<u32> {
     numbers.iter().map(|number| number.to_bits()).collect()
 }
 
-/// Gives a changed snapshot the checksum that it should have.
-pub fn seal(blob: &mut [u8]) {
-    let (body, checksum) = blob.split_at_mut(blob.len() - 32);
+/// Bytes before the state in a snapshot.
+pub const SNAPSHOT_HEADER: usize = 120;
+
+/// A snapshot with other bytes in some place, and the checksum that it then should have.
+pub fn forged(snapshot: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut blob = snapshot.to_vec();
+    blob[at..at + bytes.len()].copy_from_slice(bytes);
+    let (body, checksum) = blob.split_at_mut(snapshot.len() - 32);
     checksum.copy_from_slice(&<sha2::Sha256 as sha2::Digest>::digest(body));
+    blob
+}
+
+/// A snapshot with another count of events.
+pub fn with_events(snapshot: &[u8], events: u64) -> Vec<u8> {
+    forged(snapshot, 24, &events.to_le_bytes())
 }

@@ -1,0 +1,99 @@
+//! The events themselves, kept on request, and what they make possible: exact forgetting.
+
+use std::collections::VecDeque;
+
+use crate::{Error, Result, Session};
+
+/// The last events, the oldest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EventLog {
+    events: VecDeque<u32>,
+    /// 0: none are kept.
+    capacity: usize,
+}
+
+impl EventLog {
+    /// Adds an event; gives back the one that a full log drops for it.
+    pub(super) fn push(&mut self, item: u32) -> Option<u32> {
+        if self.capacity == 0 {
+            return None;
+        }
+        let full = self.events.len() == self.capacity;
+        let dropped = if full { self.events.pop_front() } else { None };
+        self.events.push_back(item);
+        dropped
+    }
+
+    /// Undoes [`EventLog::push`].
+    pub(super) fn take_back(&mut self, dropped: Option<u32>) {
+        self.events.pop_back();
+        if let Some(item) = dropped {
+            self.events.push_front(item);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.events.clear();
+    }
+
+    /// Takes over the log of a snapshot, and its capacity where none is kept here.
+    pub(crate) fn restore(&mut self, capacity: usize, log: impl ExactSizeIterator<Item = u32>) {
+        if self.capacity == 0 {
+            self.capacity = capacity;
+        }
+        self.events.clear();
+        let excess = log.len().saturating_sub(self.capacity);
+        self.events.extend(log.skip(excess));
+    }
+}
+
+impl Session {
+    /// Keeps the last `capacity` events; 0, the default, keeps none.
+    ///
+    /// The log takes four bytes an event and grows as they come, so a capacity of `usize::MAX`
+    /// keeps every event. When it is full, the oldest events fall out. Less capacity than before
+    /// drops the oldest at once. Events before the first call are not in the log. Checkpoints kept
+    /// for [`Session::undo`] are dropped.
+    pub fn keep_log(&mut self, capacity: usize) {
+        self.log.capacity = capacity;
+        self.log.events.drain(..self.log.events.len().saturating_sub(capacity));
+        self.undo.clear();
+    }
+
+    /// How many events the log may hold; 0 where none is kept.
+    pub fn log_capacity(&self) -> usize {
+        self.log.capacity
+    }
+
+    /// The events in the log, the oldest first. They are the whole history where there are as many
+    /// as [`Session::events`], otherwise its end.
+    pub fn log(&self) -> impl ExactSizeIterator<Item = u32> + '_ {
+        self.log.events.iter().copied()
+    }
+
+    /// Removes every event of some items from the history, exactly: the session is bit for bit one
+    /// that never had them, with the later events moved up.
+    ///
+    /// The history is replayed, so the log must hold all of it ([`Session::keep_log`] before the
+    /// first event, with enough capacity); otherwise this is an error and nothing changes. After
+    /// restoring an f16 snapshot, the replay also removes its drift.
+    pub fn forget(&mut self, items: &[u32]) -> Result<()> {
+        self.check_items(items.iter().copied())?;
+        if self.log.capacity == 0 {
+            return Err(Error::NoLog);
+        }
+        if self.log.events.len() as u64 != self.events {
+            let found = self.log.events.len();
+            return Err(Error::IncompleteLog { found, expected: self.events });
+        }
+        let mut forgotten = items.to_vec();
+        forgotten.sort_unstable();
+        let kept = self.log().filter(|item| forgotten.binary_search(item).is_err());
+        let kept: Vec<_> = kept.collect();
+        self.reset();
+        for item in kept {
+            self.step(item);
+        }
+        Ok(())
+    }
+}

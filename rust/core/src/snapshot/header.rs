@@ -1,0 +1,133 @@
+//! The fixed part at the front: what follows, and how much of it.
+
+use super::CHECKSUM_BYTES;
+use super::state::Precision;
+use crate::{Error, Fingerprint, Result, Session};
+
+const MAGIC: &[u8; 8] = b"RGRLSESS";
+const VERSION: u32 = 2;
+pub(super) const HEADER_BYTES: usize = 120;
+
+/// The header, in the order of its fields.
+#[derive(Debug)]
+pub(super) struct Header {
+    pub(super) precision: Precision,
+    /// Numbers in the recurrent state.
+    pub(super) numbers: u32,
+    /// D
+    pub(super) hidden_size: u32,
+    pub(super) events: u64,
+    /// Distinct items.
+    pub(super) seen: u32,
+    /// Events that the log may hold.
+    pub(super) log_capacity: u64,
+    /// Events that it does hold.
+    pub(super) log: u64,
+    pub(super) fingerprint: Fingerprint,
+}
+
+impl Header {
+    pub(super) fn of(session: &Session, precision: Precision) -> Self {
+        let config = session.model.config();
+        Self {
+            precision,
+            numbers: config.state_len() as u32,
+            hidden_size: config.hidden_size as u32,
+            events: session.events,
+            seen: session.seen.len() as u32,
+            log_capacity: session.log_capacity() as u64,
+            log: session.log().len() as u64,
+            fingerprint: session.model.fingerprint(),
+        }
+    }
+
+    pub(super) fn write(&self, blob: &mut Vec<u8>) {
+        blob.extend_from_slice(MAGIC);
+        let added_items = 0;
+        for field in [VERSION, self.precision.code(), self.numbers, self.hidden_size] {
+            blob.extend_from_slice(&field.to_le_bytes());
+        }
+        blob.extend_from_slice(&self.events.to_le_bytes());
+        for field in [self.seen, added_items] {
+            blob.extend_from_slice(&field.to_le_bytes());
+        }
+        for field in [self.log_capacity, self.log] {
+            blob.extend_from_slice(&field.to_le_bytes());
+        }
+        blob.extend_from_slice(self.fingerprint.as_bytes());
+        let overlay = [0; 32];
+        blob.extend_from_slice(&overlay);
+    }
+
+    /// Reads the header and checks the snapshot's length against its counts, before anything is
+    /// done with them.
+    pub(super) fn parse(blob: &[u8]) -> Result<Self> {
+        let mut rest = blob;
+        if take(&mut rest)? != *MAGIC {
+            return Err(Error::SnapshotMagic);
+        }
+        let found = u32::from_le_bytes(take(&mut rest)?);
+        if found != VERSION {
+            return Err(Error::SnapshotVersion { found, expected: VERSION });
+        }
+        let precision = Precision::from_code(u32::from_le_bytes(take(&mut rest)?))?;
+        let numbers = u32::from_le_bytes(take(&mut rest)?);
+        let hidden_size = u32::from_le_bytes(take(&mut rest)?);
+        let events = u64::from_le_bytes(take(&mut rest)?);
+        let seen = u32::from_le_bytes(take(&mut rest)?);
+        let added_items = u32::from_le_bytes(take(&mut rest)?);
+        let log_capacity = u64::from_le_bytes(take(&mut rest)?);
+        let log = u64::from_le_bytes(take(&mut rest)?);
+        let fingerprint = Fingerprint::from_bytes(take(&mut rest)?);
+        let overlay: [u8; 32] = take(&mut rest)?;
+        let header =
+            Self { precision, numbers, hidden_size, events, seen, log_capacity, log, fingerprint };
+        if added_items != 0 || overlay != [0; 32] {
+            let found = format!("{added_items} items added to the catalogue");
+            return Err(Error::SnapshotValue { found, expected: "none, and no digest of them" });
+        }
+        header.check_sizes(blob.len() as u64)?;
+        Ok(header)
+    }
+
+    fn check_sizes(&self, bytes: u64) -> Result<()> {
+        let refuse = |what, found, expected| Err(Error::SnapshotSize { what, found, expected });
+        if self.hidden_size == 0 || !self.numbers.is_multiple_of(self.hidden_size) {
+            let expected = format!("a multiple of the hidden size, {}", self.hidden_size);
+            return refuse("state numbers", self.numbers.into(), expected);
+        }
+        if self.log > self.log_capacity {
+            let expected = format!("at most its capacity, {}", self.log_capacity);
+            return refuse("events in the log", self.log, expected);
+        }
+        if bytes != self.snapshot_bytes() {
+            return refuse("bytes", bytes, self.snapshot_bytes().to_string());
+        }
+        Ok(())
+    }
+
+    /// Bytes of the recurrent state. Below 2^35: the counts are below 2^32.
+    pub(super) fn state_bytes(&self) -> u64 {
+        let (numbers, rows) = (u64::from(self.numbers), u64::from(self.numbers / self.hidden_size));
+        self.precision.bytes(numbers, rows)
+    }
+
+    /// Bytes of the whole snapshot, or the largest number where these overflow.
+    pub(super) fn snapshot_bytes(&self) -> u64 {
+        let fixed = (HEADER_BYTES + CHECKSUM_BYTES) as u64;
+        let words = u64::from(self.hidden_size) + u64::from(self.seen);
+        fixed
+            .saturating_add(self.state_bytes())
+            .saturating_add(words.saturating_add(self.log).saturating_mul(4))
+    }
+}
+
+/// The next N bytes.
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
+    let Some((first, after)) = rest.split_first_chunk() else {
+        let expected = format!("at least {N} more");
+        return Err(Error::SnapshotSize { what: "bytes left", found: rest.len() as u64, expected });
+    };
+    *rest = after;
+    Ok(*first)
+}

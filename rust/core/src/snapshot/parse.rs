@@ -1,0 +1,147 @@
+//! A snapshot that passed every check, to be read.
+
+use sha2::{Digest, Sha256};
+
+use super::header::{HEADER_BYTES, Header};
+use super::state::{self, Numbers};
+use super::{CHECKSUM_BYTES, Precision};
+use crate::{Error, Fingerprint, Model, Result};
+
+/// A snapshot, checked and read without its model.
+///
+/// It says which model it is of and what it holds. Item indices are those of that model.
+#[derive(Debug)]
+pub struct Snapshot<'a> {
+    header: Header,
+    state: Numbers<'a>,
+    hidden: &'a [[u8; 4]],
+    seen: &'a [[u8; 4]],
+    log: &'a [[u8; 4]],
+}
+
+impl<'a> Snapshot<'a> {
+    /// Reads and checks a snapshot: sizes before anything else, then the checksum, then the values.
+    pub fn parse(snapshot: &'a [u8]) -> Result<Self> {
+        let header = Header::parse(snapshot)?;
+        let (body, checksum) = snapshot.split_at(snapshot.len() - CHECKSUM_BYTES);
+        if Sha256::digest(body)[..] != *checksum {
+            return Err(Error::SnapshotChecksum);
+        }
+        // All counts are in range: their sum is the snapshot's length.
+        let (state, words) = body[HEADER_BYTES..].split_at(header.state_bytes() as usize);
+        let (words, _) = words.as_chunks();
+        let (hidden, words) = words.split_at(header.hidden_size as usize);
+        let (seen, log) = words.split_at(header.seen as usize);
+        let state = state::read(header.precision, state, hidden.len());
+        let snapshot = Self { header, state, hidden, seen, log };
+        snapshot.check_numbers()?;
+        snapshot.check_seen()?;
+        snapshot.check_log()?;
+        Ok(snapshot)
+    }
+
+    /// The fingerprint of its model.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.header.fingerprint
+    }
+
+    /// How the state is stored.
+    pub fn precision(&self) -> Precision {
+        self.header.precision
+    }
+
+    /// Events of the session.
+    pub fn events(&self) -> u64 {
+        self.header.events
+    }
+
+    /// The distinct items of the session, ascending.
+    pub fn seen(&self) -> impl ExactSizeIterator<Item = u32> + use<'a> {
+        self.seen.iter().map(|&bytes| u32::from_le_bytes(bytes))
+    }
+
+    /// The events in the session's log, the oldest first; see [`Session::log`](crate::Session::log).
+    pub fn log(&self) -> impl ExactSizeIterator<Item = u32> + use<'a> {
+        self.log.iter().map(|&bytes| u32::from_le_bytes(bytes))
+    }
+
+    /// How many events the session's log may hold; 0 where it kept none.
+    pub fn log_capacity(&self) -> usize {
+        usize::try_from(self.header.log_capacity).unwrap_or(usize::MAX)
+    }
+
+    /// The recurrent state and the hidden vector.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = f32> {
+        let state = (0..self.state.len()).map(|at| self.state.get(at));
+        state.chain(self.hidden.iter().map(|&bytes| f32::from_le_bytes(bytes)))
+    }
+
+    /// Checks that a session on the model can take the snapshot over.
+    pub(super) fn check_model(&self, model: &Model) -> Result<()> {
+        let (found, expected) = (self.fingerprint(), model.fingerprint());
+        if found != expected {
+            return Err(Error::SnapshotModel { found, expected });
+        }
+        let config = model.config();
+        let sizes = [
+            ("state numbers", self.state.len(), config.state_len()),
+            ("numbers in the hidden vector", self.hidden.len(), config.hidden_size),
+        ];
+        for (what, found, expected) in sizes {
+            if found != expected {
+                let (found, expected) = (found as u64, expected.to_string());
+                return Err(Error::SnapshotSize { what, found, expected });
+            }
+        }
+        match self.seen().last().filter(|&last| last as usize >= config.num_items) {
+            None => Ok(()),
+            Some(last) => refuse(format!("seen item {last}"), "an item index of the model"),
+        }
+    }
+
+    fn check_numbers(&self) -> Result<()> {
+        if let Some((at, number)) = self.numbers().enumerate().find(|(_, x)| !x.is_finite()) {
+            return refuse(format!("{number} at number {at} of the state"), "a finite number");
+        }
+        if self.events() == 0 && self.numbers().any(|number| number != 0.0) {
+            return refuse("a state without events".to_owned(), "zeros");
+        }
+        Ok(())
+    }
+
+    fn check_seen(&self) -> Result<()> {
+        if let Some((before, item)) = self.seen().zip(self.seen().skip(1)).find(|(a, b)| a >= b) {
+            return refuse(format!("seen item {item} after {before}"), "ascending item indices");
+        }
+        let distinct = self.seen.len() as u64;
+        if distinct > self.events() || (distinct == 0) != (self.events() == 0) {
+            let found = format!("{distinct} distinct items in {} events", self.events());
+            return refuse(found, "at least one, and no more than events");
+        }
+        Ok(())
+    }
+
+    fn check_log(&self) -> Result<()> {
+        let mut distinct: Vec<_> = self.log().collect();
+        let events = distinct.len() as u64;
+        if events > self.events() {
+            let found = format!("a log of {events} events out of {}", self.events());
+            return refuse(found, "no more than there are");
+        }
+        distinct.sort_unstable();
+        distinct.dedup();
+        let seen: Vec<_> = self.seen().collect();
+        if let Some(item) = distinct.iter().find(|item| seen.binary_search(item).is_err()) {
+            return refuse(format!("item {item} in the log"), "a seen item");
+        }
+        if events == self.events() && distinct.len() < seen.len() {
+            let found = format!("{} distinct items in a log of all events", distinct.len());
+            return refuse(found, "as many as were seen");
+        }
+        Ok(())
+    }
+}
+
+fn refuse<T>(found: String, expected: &'static str) -> Result<T> {
+    Err(Error::SnapshotValue { found, expected })
+}

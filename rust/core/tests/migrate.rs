@@ -1,0 +1,122 @@
+//! Migration: the history of an old model's snapshot in a retrained one.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Rng, Shape, bits, catalogue, forged, model};
+use recgrela::{Error, Model, Precision, Session, Snapshot};
+
+const OLD: Shape = Shape::TINY;
+/// Other sizes, other items.
+const NEW: Shape = Shape { hidden: 24, heads: 3, layers: 2, items: 50, ..Shape::BASE };
+
+/// What the new model calls an item of the old one: every fifth is unknown.
+fn translated(item: u32) -> Option<u32> {
+    (!item.is_multiple_of(5)).then_some(49 - item)
+}
+
+fn old_session(log_capacity: usize) -> (Session, Vec<u32>) {
+    let events = Rng::new(1).items(40, OLD.items);
+    let mut session = Session::new(model(&OLD));
+    session.keep_log(log_capacity);
+    session.extend(&events).unwrap();
+    (session, events)
+}
+
+#[test]
+fn a_migrated_session_is_a_replay_in_the_new_model() {
+    let new = model(&NEW);
+    for (capacity, precision) in [(0, Precision::F32), (7, Precision::F16), (60, Precision::F32)] {
+        let (old, events) = old_session(capacity);
+        let snapshot = old.snapshot_with(precision);
+        let log: Vec<_> = events.iter().copied().map(translated).collect();
+        let found = Session::migrate(new.clone(), &snapshot, &log).unwrap();
+        let mut expected = Session::new(new.clone());
+        expected.keep_log(capacity);
+        expected.extend(&log.iter().copied().flatten().collect::<Vec<_>>()).unwrap();
+        assert!(expected.events() < 40);
+        assert_eq!(found.snapshot(), expected.snapshot());
+        let all = catalogue(&new);
+        assert_eq!(bits(&found.score(&all).unwrap()), bits(&expected.score(&all).unwrap()));
+    }
+}
+
+#[test]
+fn the_log_may_come_out_of_the_snapshot() {
+    let (old, events) = old_session(usize::MAX);
+    let snapshot = old.snapshot();
+    let parsed = Snapshot::parse(&snapshot).unwrap();
+    assert_eq!(parsed.fingerprint(), old.model().fingerprint());
+    assert!(parsed.log().eq(events));
+    let log: Vec<_> = parsed.log().map(translated).collect();
+    let session = Session::migrate(model(&NEW), &snapshot, &log).unwrap();
+    assert_eq!(session.log().len() as u64, session.events());
+}
+
+#[test]
+fn nothing_known_is_an_empty_session() {
+    let (old, _) = old_session(0);
+    let new = model(&NEW);
+    let session = Session::migrate(new.clone(), &old.snapshot(), &[None; 40]).unwrap();
+    assert_eq!(session.snapshot(), Session::new(new.clone()).snapshot());
+    let empty = Session::new(old.model().clone()).snapshot();
+    assert_eq!(Session::migrate(new, &empty, &[]).unwrap().events(), 0);
+}
+
+fn refused(new: &Arc<Model>, snapshot: &[u8], log: &[Option<u32>]) -> Error {
+    Session::migrate(new.clone(), snapshot, log).unwrap_err()
+}
+
+#[test]
+fn a_log_of_another_history_is_refused() {
+    let new = model(&NEW);
+    let (old, events) = old_session(10);
+    let snapshot = old.snapshot();
+    let log: Vec<_> = events.iter().copied().map(translated).collect();
+
+    let error = refused(&new, &snapshot, &log[1..]).to_string();
+    assert!(error.contains("found 39 events, expected 40"), "{error}");
+    let error = refused(&new, &forged(&snapshot, 24, &[0xff; 8]), &log).to_string();
+    assert!(error.contains("18446744073709551615"), "{error}");
+
+    // One that the snapshot's own end of the log contradicts.
+    let pattern = [3, 4, 3, 4];
+    let mut short = Session::new(old.model().clone());
+    short.keep_log(3);
+    short.extend(&pattern).unwrap();
+    let short = short.snapshot();
+    let log = |items: [u32; 4]| items.map(Some);
+    let error = refused(&new, &short, &log([9, 8, 9, 7])).to_string();
+    assert!(error.contains("found item 7 at event 3, expected 8"), "{error}");
+    let error = refused(&new, &short, &[Some(9), Some(8), Some(9), None]).to_string();
+    assert!(error.contains("found item None at event 3"), "{error}");
+    assert!(Session::migrate(new.clone(), &short, &log([9, 9, 9, 9])).is_ok(), "merged");
+
+    // One with more distinct items than were seen.
+    let mut unlogged = Session::new(old.model().clone());
+    unlogged.extend(&pattern).unwrap();
+    let error = refused(&new, &unlogged.snapshot(), &log([1, 2, 3, 1])).to_string();
+    assert!(error.contains("found 3 distinct items, expected at most 2"), "{error}");
+
+    let error = refused(&new, &short, &log([9, 50, 9, 50]));
+    assert!(matches!(error, Error::ItemOutOfRange { found: 50, num_items: 50 }));
+}
+
+#[test]
+fn a_snapshot_is_checked_without_its_model() {
+    let new = model(&NEW);
+    let (old, events) = old_session(5);
+    let log: Vec<_> = events.iter().copied().map(translated).collect();
+    let good = old.snapshot();
+    assert!(matches!(refused(&new, b"RGRL", &log), Error::SnapshotSize { .. }));
+    assert!(matches!(refused(&new, &forged(&good, 0, b"x"), &log), Error::SnapshotMagic));
+    let version = refused(&new, &forged(&good, 8, &[1]), &log);
+    assert!(matches!(version, Error::SnapshotVersion { found: 1, expected: 2 }));
+    for at in (0..good.len()).step_by(7) {
+        let mut damaged = good.clone();
+        damaged[at] ^= 16;
+        refused(&new, &damaged, &log);
+        refused(&new, &good[..at], &log);
+    }
+}

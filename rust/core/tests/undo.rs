@@ -1,0 +1,123 @@
+//! Undo: back to the same bits, as far as checkpoints are kept.
+
+mod common;
+
+use common::{Rng, SHAPES, Shape, model, models, session};
+use recgrela::{Error, Session};
+
+#[test]
+fn undone_events_leave_no_trace() {
+    for shape in &SHAPES {
+        for model in models(shape) {
+            let mut session = Session::new(model);
+            session.keep_undo(5).unwrap();
+            session.keep_log(6);
+            let mut before = vec![session.snapshot()];
+            for item in Rng::new(1).items(20, shape.items) {
+                session.append(item).unwrap();
+                before.push(session.snapshot());
+            }
+            // In steps, past the ring's end and its start.
+            for n in [1, 0, 4] {
+                session.undo(n).unwrap();
+                before.truncate(before.len() - n);
+                assert_eq!(Some(&session.snapshot()), before.last(), "{shape:?}");
+            }
+            assert_eq!((session.undoable(), session.events()), (0, 15));
+            // What follows is what would have followed.
+            let mut whole = Session::new(session.model().clone());
+            whole.keep_log(6);
+            whole.extend(&Rng::new(1).items(15, shape.items)).unwrap();
+            whole.append(0).unwrap();
+            session.append(0).unwrap();
+            assert_eq!(session.snapshot(), whole.snapshot());
+        }
+    }
+}
+
+#[test]
+fn undoing_more_than_is_kept_changes_nothing() {
+    let mut session = session(&model(&Shape::TINY), 5, 1);
+    let before = session.snapshot();
+    let error = session.undo(1).unwrap_err();
+    assert!(matches!(error, Error::UndoDepth { found: 0, expected: 1 }));
+    assert!(error.to_string().contains("keep_undo"), "{error}");
+    session.undo(0).unwrap();
+    session.keep_undo(4).unwrap();
+    assert!(session.undo(1).is_err(), "from the next event on");
+    session.extend(&[1, 2]).unwrap();
+    for n in [3, 4, usize::MAX] {
+        assert!(matches!(session.undo(n), Err(Error::UndoDepth { found: 2, .. })));
+    }
+    session.undo(2).unwrap();
+    assert_eq!(session.snapshot(), before);
+    assert!(session.undo(1).is_err());
+}
+
+#[test]
+fn what_replaces_the_history_cannot_be_undone() {
+    let model = model(&Shape::TINY);
+    let start = || {
+        let mut session = Session::new(model.clone());
+        session.keep_undo(4).unwrap();
+        session.keep_log(10);
+        session.extend(&[5, 6, 7, 6, 8]).unwrap();
+        assert_eq!(session.undoable(), 4);
+        session
+    };
+    let other = session(&model, 3, 2).snapshot();
+    let replacements: [fn(&mut Session, &[u8]); 4] = [
+        |session, other| session.restore(other).unwrap(),
+        |session, _| session.reset(),
+        |session, _| session.keep_log(3),
+        |session, _| session.keep_undo(2).unwrap(),
+    ];
+    for replace in replacements {
+        let mut session = start();
+        replace(&mut session, &other);
+        assert_eq!(session.undoable(), 0);
+        session.append(1).unwrap();
+        session.undo(1).unwrap();
+        assert!(session.undo(1).is_err());
+    }
+    // After forgetting, what can be undone never had the items.
+    let mut session = start();
+    session.forget(&[6]).unwrap();
+    assert_eq!((session.events(), session.undoable()), (3, 3));
+    session.undo(3).unwrap();
+    let mut empty = Session::new(model.clone());
+    empty.keep_log(10);
+    assert_eq!(session.snapshot(), empty.snapshot());
+}
+
+#[test]
+fn a_full_log_gets_its_oldest_event_back() {
+    let mut session = Session::new(model(&Shape::TINY));
+    session.keep_log(3);
+    session.keep_undo(2).unwrap();
+    session.extend(&[1, 2, 3, 4]).unwrap();
+    assert!(session.log().eq([2, 3, 4]));
+    assert!(session.forget(&[1]).is_err());
+    session.undo(1).unwrap();
+    assert!(session.log().eq([1, 2, 3]));
+    session.forget(&[1]).unwrap();
+    assert!(session.log().eq([2, 3]));
+}
+
+#[test]
+fn the_memory_is_stated() {
+    let mut session = session(&model(&Shape { layers: 4, ..Shape::BASE }), 5, 1);
+    let history = session.state_bytes();
+    assert_eq!(session.undo_bytes(), 0);
+    session.keep_undo(8).unwrap();
+    assert_eq!(session.undo_bytes(), 8 * 20_760);
+    assert_eq!(session.clone().undo_bytes(), 8 * 20_760);
+    assert_eq!(session.state_bytes(), history);
+    for depth in [usize::MAX, usize::MAX / 20_760, 1 << 50] {
+        let error = session.keep_undo(depth).unwrap_err();
+        assert!(matches!(error, Error::UndoMemory { .. }), "{error}");
+        assert_eq!(session.undo_bytes(), 8 * 20_760, "unchanged");
+    }
+    session.keep_undo(0).unwrap();
+    assert_eq!(session.undo_bytes(), 0);
+}
