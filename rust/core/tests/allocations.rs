@@ -1,4 +1,4 @@
-//! Appending and ranking allocate nothing after warm-up.
+//! Appending and ranking allocate nothing after warm-up, and undoing never does.
 
 // A global allocator cannot be written without it.
 #![allow(unsafe_code)]
@@ -47,6 +47,9 @@ fn append_and_top_k_allocate_nothing() {
             let items = Rng::new(1).items(200, shape.items);
             let mut session = Session::new(model);
             session.reserve_seen(shape.items);
+            session.keep_undo(3).unwrap();
+            session.keep_log(40);
+            session.extend(&items[..40]).unwrap();
             let mut ranking = TopK::new();
             let filters = [
                 Filter::unseen(),
@@ -68,6 +71,7 @@ fn append_and_top_k_allocate_nothing() {
                 }
                 session.score_into(&items[..50], &mut scores).unwrap();
             }
+            session.undo(3).unwrap();
             assert_eq!(ALLOCATIONS.get() - before, 0, "{shape:?}");
         }
     }

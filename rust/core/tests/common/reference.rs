@@ -120,6 +120,14 @@ impl State<'_> {
         self.model.embedding(item).iter().zip(&self.hidden).map(|(e, h)| e * h).sum()
     }
 
+    /// S, z and the last three values of a block, each laid out as in the engine's state.
+    pub fn parts(&self, l: usize) -> [Vec<f64>; 3] {
+        let BlockState { s, z, values } = &self.blocks[l];
+        let rows = 0..s[0].len();
+        let s = rows.flat_map(|i| s.iter().flat_map(move |head| head[i].iter().copied()));
+        [s.collect(), z.concat(), values[values.len().saturating_sub(3)..].concat()]
+    }
+
     fn block(&mut self, l: usize, h: &[f64]) -> Vec<f64> {
         let model = self.model;
         let name = |part: &str| format!("blocks.{l}.{part}");
