@@ -89,7 +89,7 @@ def test_none_at_all(played):
 
 @pytest.mark.parametrize("k", [-1, -(2**40), -(10**30), np.int64(-3)])
 def test_a_negative_k_is_a_value_error(played, k):
-    with pytest.raises(ValueError, match=f"k: found {k}, expected 0 or more"):
+    with pytest.raises(ValueError, match=f"expected 0 or more, found {k}"):
         played.top_k(k)
 
 

@@ -6,8 +6,8 @@ use std::io;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyKeyError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyList, PyString};
-use recgrela::{Error, Isa, ItemId, Vocabulary};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyIterator, PyList, PyString};
+use recgrela::{Error, Isa, ItemId, Precision, Vocabulary};
 
 /// What to do with an id that the model does not know.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl<'py> FromPyObject<'_, 'py> for Unknown {
     }
 }
 
-/// A number of items, zero or more; one that does not fit is as good as the largest.
+/// A count, zero or more; one that does not fit is as good as the largest.
 pub(crate) struct Count(pub(crate) usize);
 
 impl<'py> FromPyObject<'_, 'py> for Count {
@@ -41,7 +41,7 @@ impl<'py> FromPyObject<'_, 'py> for Count {
             Ok(count) => Ok(Self(count)),
             Err(error) if !error.is_instance_of::<PyOverflowError>(value.py()) => Err(error),
             Err(_) if value.lt(0)? => {
-                Err(PyValueError::new_err(format!("k: found {}, expected 0 or more", value.str()?)))
+                Err(PyValueError::new_err(format!("expected 0 or more, found {}", value.str()?)))
             }
             Err(_) => Ok(Self(usize::MAX)),
         }
@@ -119,18 +119,30 @@ pub(crate) fn indices_of(
     ids: &Bound<'_, PyAny>,
     unknown: Unknown,
 ) -> PyResult<Vec<u32>> {
-    let iterator = match ids.try_iter() {
+    let index_of = |id: PyResult<Bound<'_, PyAny>>| index_of(vocabulary, &id?, unknown);
+    each_of(ids)?.filter_map(|id| index_of(id).transpose()).collect()
+}
+
+/// The item indices of some ids, `None` for each that no item has.
+pub(crate) fn known_indices_of(
+    vocabulary: Vocabulary<'_>,
+    ids: &Bound<'_, PyAny>,
+) -> PyResult<Vec<Option<u32>>> {
+    each_of(ids)?.map(|id| find(vocabulary, &id?)).collect()
+}
+
+/// The values of a list, or of anything else that can be iterated and is not a single id.
+fn each_of<'py>(ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyIterator>> {
+    match ids.try_iter() {
         // The characters of a text, or the numbers of bytes, would be taken for ids.
-        Ok(iterator) if !is_one_value(ids) => iterator,
-        Err(error) if !error.is_instance_of::<PyTypeError>(ids.py()) => return Err(error),
+        Ok(iterator) if !is_one_value(ids) => Ok(iterator),
+        Err(error) if !error.is_instance_of::<PyTypeError>(ids.py()) => Err(error),
         _ => {
             let found = ids.get_type().name()?;
             let message = format!("expected a list of item ids, found one {found}");
-            return Err(PyTypeError::new_err(message));
+            Err(PyTypeError::new_err(message))
         }
-    };
-    let index_of = |id: PyResult<Bound<'_, PyAny>>| index_of(vocabulary, &id?, unknown);
-    iterator.filter_map(|id| index_of(id).transpose()).collect()
+    }
 }
 
 fn is_one_value(ids: &Bound<'_, PyAny>) -> bool {
@@ -153,6 +165,23 @@ pub(crate) fn ids_of<'py>(
         }
     }
     Ok(list)
+}
+
+/// The precision of a snapshot by its name.
+pub(crate) struct StatePrecision(pub(crate) Precision);
+
+impl<'py> FromPyObject<'_, 'py> for StatePrecision {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match value.extract::<String>()?.as_str() {
+            "f32" => Ok(Self(Precision::F32)),
+            "f16" => Ok(Self(Precision::F16)),
+            other => Err(PyValueError::new_err(format!(
+                "precision: found '{other}', expected 'f32' or 'f16'"
+            ))),
+        }
+    }
 }
 
 /// The instruction set of a name. Raises ValueError naming those that there are.

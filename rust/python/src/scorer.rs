@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use recgrela::{Filter, Isa, Model, Positions, Scored, Session};
+use recgrela::{Filter, Isa, Model, Positions, Precision, Scored, Session};
 
-use crate::convert::{Blob, Count, Unknown, find, ids_of, index_of, indices_of, isa_of, to_python};
+use crate::convert::{
+    Blob, Count, StatePrecision, Unknown, find, ids_of, index_of, indices_of, isa_of,
+    known_indices_of, to_python,
+};
 use crate::top_k::TopK;
 
 /// One user's session on a model: it takes in one event at a time and answers "what next?".
@@ -42,10 +45,35 @@ impl EdgeScorer {
         model.map(|model| Self::of(Session::new(model))).map_err(to_python)
     }
 
+    /// The item indices of allow and deny.
+    fn lists(
+        &self,
+        allow: Option<&Bound<'_, PyAny>>,
+        deny: Option<&Bound<'_, PyAny>>,
+        unknown: Unknown,
+    ) -> PyResult<Lists> {
+        let list = |ids: Option<&Bound<'_, PyAny>>| {
+            ids.map(|ids| indices_of(self.model.vocabulary(), ids, unknown)).transpose()
+        };
+        Ok(Lists { allow: list(allow)?, deny: list(deny)?.unwrap_or_default() })
+    }
+
     /// Works on the session without the GIL. The lock is taken and given back in there, so a
     /// thread that waits for it never holds the GIL.
     fn with<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Session) -> T + Send) -> T {
         py.detach(|| work(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// Which items may be returned, by their indices.
+struct Lists {
+    allow: Option<Vec<u32>>,
+    deny: Vec<u32>,
+}
+
+impl Lists {
+    fn filter(&self, exclude_seen: bool) -> Filter<'_> {
+        Filter { exclude_seen, allow: self.allow.as_deref(), deny: &self.deny }
     }
 }
 
@@ -144,14 +172,63 @@ impl EdgeScorer {
         deny: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
     ) -> PyResult<TopK> {
-        let list = |ids: Option<&Bound<'_, PyAny>>| {
-            ids.map(|ids| indices_of(self.model.vocabulary(), ids, unknown)).transpose()
-        };
-        let (allow, deny) = (list(allow)?, list(deny)?.unwrap_or_default());
-        let filter = Filter { exclude_seen, allow: allow.as_deref(), deny: &deny };
+        let lists = self.lists(allow, deny, unknown)?;
+        let filter = lists.filter(exclude_seen);
         let items: Vec<Scored> =
             self.with(py, |session| session.top_k(k.0, &filter)).map_err(to_python)?;
         TopK::new(py, self.model.vocabulary(), &items)
+    }
+
+    /// What top_k would give after more events; the session stays as it is.
+    ///
+    /// The options are those of top_k. The hypothetical items count as seen.
+    #[pyo3(
+        signature = (items, k=Count(10), *, exclude_seen=true, allow=None, deny=None, unknown=Unknown::Error),
+        text_signature = "($self, items, k=10, *, exclude_seen=True, allow=None, deny=None, unknown='error')"
+    )]
+    #[allow(clippy::too_many_arguments)] // they are keywords in Python
+    fn peek(
+        &self,
+        py: Python<'_>,
+        items: &Bound<'_, PyAny>,
+        k: Count,
+        exclude_seen: bool,
+        allow: Option<&Bound<'_, PyAny>>,
+        deny: Option<&Bound<'_, PyAny>>,
+        unknown: Unknown,
+    ) -> PyResult<TopK> {
+        let items = indices_of(self.model.vocabulary(), items, unknown)?;
+        let lists = self.lists(allow, deny, unknown)?;
+        let filter = lists.filter(exclude_seen);
+        let top: Vec<Scored> =
+            self.with(py, |session| session.peek(&items, k.0, &filter)).map_err(to_python)?;
+        TopK::new(py, self.model.vocabulary(), &top)
+    }
+
+    /// Keep the last depth events undoable, from here on; 0 keeps none. It takes undo_bytes.
+    fn keep_undo(&self, py: Python<'_>, depth: Count) -> PyResult<()> {
+        self.with(py, |session| session.keep_undo(depth.0)).map_err(to_python)
+    }
+
+    /// Go back n events, exactly. Raises ValueError where fewer are undoable (see keep_undo), and
+    /// the session stays as it is.
+    #[pyo3(signature = (n=Count(1)), text_signature = "($self, n=1)")]
+    fn undo(&self, py: Python<'_>, n: Count) -> PyResult<()> {
+        self.with(py, |session| session.undo(n.0)).map_err(to_python)
+    }
+
+    /// Keep a log of the last capacity events, from here on; 0 keeps none. forget needs it.
+    fn keep_log(&self, py: Python<'_>, capacity: Count) {
+        self.with(py, |session| session.keep_log(capacity.0));
+    }
+
+    /// Forget items, exactly: the session becomes one that never saw them.
+    ///
+    /// All other events are replayed from the log, so it has to hold every event (see keep_log);
+    /// otherwise ValueError, and the session stays as it is. Raises KeyError for an unknown item.
+    fn forget(&self, py: Python<'_>, items: &Bound<'_, PyAny>) -> PyResult<()> {
+        let items = indices_of(self.model.vocabulary(), items, Unknown::Error)?;
+        self.with(py, |session| session.forget(&items)).map_err(to_python)
     }
 
     /// The hidden vector after the last event, float32 of shape [D]; an item's score is its dot
@@ -161,15 +238,37 @@ impl EdgeScorer {
         Ok(PyArray1::from_vec(py, vector.map_err(to_python)?))
     }
 
-    /// The session as bytes, to be restored exactly into the same model.
-    fn snapshot<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.with(py, |session| session.snapshot()))
+    /// The session as bytes, to be restored into the same model: exactly, or with
+    /// precision="f16" in half the size and with a slight drift (docs/format.md).
+    #[pyo3(
+        signature = (*, precision=StatePrecision(Precision::F32)),
+        text_signature = "($self, *, precision='f32')"
+    )]
+    fn snapshot<'py>(&self, py: Python<'py>, precision: StatePrecision) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.with(py, |session| session.snapshot_with(precision.0)))
     }
 
     /// Continue from a snapshot. A damaged one, or one of another model, is a ValueError, and the
     /// session stays as it is.
     fn restore(&self, py: Python<'_>, snapshot: Blob<'_>) -> PyResult<()> {
         self.with(py, |session| session.restore(&snapshot.0)).map_err(to_python)
+    }
+
+    /// Another session on this model with the history of a snapshot of another one, such as of the
+    /// model before it was retrained.
+    ///
+    /// log has the ids of all events of the snapshot, the oldest first: they are replayed. Those
+    /// that this model does not know are left out. Raises ValueError for a damaged snapshot, and
+    /// for a log that is not its history.
+    fn migrate(
+        &self,
+        py: Python<'_>,
+        snapshot: Blob<'_>,
+        log: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let log = known_indices_of(self.model.vocabulary(), log)?;
+        let model = Arc::clone(&self.model);
+        py.detach(|| Session::migrate(model, &snapshot.0, &log)).map(Self::of).map_err(to_python)
     }
 
     /// Forget all events.
@@ -236,6 +335,25 @@ impl EdgeScorer {
     #[getter]
     fn state_bytes(&self, py: Python<'_>) -> usize {
         self.with(py, |session| session.state_bytes())
+    }
+
+    /// Events that undo can take back now.
+    #[getter]
+    fn undoable(&self, py: Python<'_>) -> usize {
+        self.with(py, |session| session.undoable())
+    }
+
+    /// Bytes that keep_undo set aside; state_bytes does not count them.
+    #[getter]
+    fn undo_bytes(&self, py: Python<'_>) -> usize {
+        self.with(py, |session| session.undo_bytes())
+    }
+
+    /// The ids of the events in the log, the oldest first (see keep_log).
+    #[getter]
+    fn log<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let log: Vec<u32> = self.with(py, |session| session.log().collect());
+        ids_of(py, self.model.vocabulary(), log)
     }
 
     /// Number of items in the catalogue.
