@@ -157,8 +157,8 @@ fn attention() {
 fn attended(event: &Event<'_>, sums: &mut [f64]) -> Vec<f64> {
     let (size, head_size) = (event.value.len(), event.head_size);
     let (s, z) = sums.split_at_mut(size * head_size);
-    for c in 0..size {
-        z[c] = f64::from(event.decay[c]) * z[c] + f64::from(event.key[c]);
+    for (z, (&decay, &key)) in z.iter_mut().zip(event.decay.iter().zip(event.key)) {
+        *z = f64::from(decay) * *z + f64::from(key);
     }
     let one = |c: usize| {
         let head = c / head_size * head_size;
