@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-HEADER, CHECKSUM = 64, 32
+HEADER, CHECKSUM = 120, 32
 
 
 def signed(body: bytes) -> bytes:
@@ -74,16 +74,19 @@ def test_the_layout_is_that_of_the_specification(scorer, small):
     history = small.history(9)
     scorer.extend(history)
     blob = scorer.snapshot()
-    magic, version, numbers, events, seen = struct.unpack_from("<8sIIQQ", blob)
+    fields = struct.unpack_from("<8s4IQ2I2Q", blob)
+    magic, version, precision, numbers, size, events, seen, added, capacity, log = fields
     d, heads, layers = 16, 2, 2
-    assert (magic, version, events) == (b"RGRLSESS", 1, 9)
-    assert numbers == layers * (d * (d // heads) + d + 3 * d) + d
-    assert blob[32:64].hex() == scorer.fingerprint
-    state = np.frombuffer(blob, "<f4", numbers, HEADER)
-    assert np.array_equal(state[-d:], scorer.user_vector())
-    items = np.frombuffer(blob, "<u4", seen, HEADER + 4 * numbers)
+    assert (magic, version, precision, size, events) == (b"RGRLSESS", 2, 0, d, 9)
+    assert (added, capacity, log) == (0, 0, 0)
+    assert numbers == layers * (d * (d // heads) + d + 3 * d)
+    assert blob[56:88].hex() == scorer.fingerprint
+    assert blob[88:HEADER] == bytes(32)
+    hidden = np.frombuffer(blob, "<f4", d, HEADER + 4 * numbers)
+    assert np.array_equal(hidden, scorer.user_vector())
+    items = np.frombuffer(blob, "<u4", seen, HEADER + 4 * (numbers + d))
     assert items.tolist() == sorted({small.ids.index(item) for item in history})
-    assert len(blob) == HEADER + 4 * (numbers + seen) + CHECKSUM
+    assert len(blob) == HEADER + 4 * (numbers + d + seen) + CHECKSUM
     assert blob[-CHECKSUM:] == hashlib.sha256(blob[:-CHECKSUM]).digest()
 
 
@@ -139,14 +142,14 @@ def test_what_it_is_not_is_said(scorer, small):
     blob = scorer.snapshot()
     assert_refused(scorer, b"")
     assert_refused(scorer, b"PK\3\4" + blob[4:], "expected the magic `RGRLSESS`")
-    assert_refused(scorer, blob[:8] + b"\2" + blob[9:], "found version 2, expected 1")
+    assert_refused(scorer, blob[:8] + b"\1" + blob[9:], "found version 1, expected 2")
     assert_refused(scorer, blob[:-1] + bytes([blob[-1] ^ 1]), "checksum")
 
 
 def test_values_that_no_session_has_are_refused_despite_the_checksum(tiny):
     scorer, blob = tiny
     body = blob[:-CHECKSUM]
-    seen = body[-4 * struct.unpack_from("<Q", body, 24)[0] :]
+    seen = body[-4 * struct.unpack_from("<I", body, 32)[0] :]
     for value, name in [(float("nan"), "NaN"), (float("-inf"), "-inf")]:
         broken = body[:HEADER] + struct.pack("<f", value) + body[HEADER + 4 :]
         assert_refused(scorer, signed(broken), f"found {name} at number 0")
@@ -154,20 +157,20 @@ def test_values_that_no_session_has_are_refused_despite_the_checksum(tiny):
     assert_refused(scorer, signed(far), "found seen item 3, expected an item index")
     twice = body[: -len(seen)] + seen[:4] + seen[:4] + seen[8:]
     assert_refused(scorer, signed(twice), "expected ascending")
-    few = body[:16] + struct.pack("<Q", 1) + body[24:]
+    few = body[:24] + struct.pack("<Q", 1) + body[32:]
     assert_refused(scorer, signed(few), "distinct items in 1 events")
-    none = body[:16] + struct.pack("<Q", 0) + body[24:]
+    none = body[:24] + struct.pack("<Q", 0) + body[32:]
     assert_refused(scorer, signed(none), "found a state without events, expected zeros")
-    huge = body[:24] + struct.pack("<Q", 2**64 - 1) + body[32:]
-    assert_refused(scorer, signed(huge), "found 18446744073709551615 seen items, expected at most")
-    wide = body[:12] + struct.pack("<I", 2**32 - 1) + body[16:]
+    huge = body[:32] + struct.pack("<I", 2**32 - 1) + body[36:]
+    assert_refused(scorer, signed(huge), "bytes, expected")
+    wide = body[:16] + struct.pack("<I", 2**32 - 1) + body[20:]
     assert_refused(scorer, signed(wide), "state numbers")
 
 
 def test_the_end_of_the_event_count_is_survived(scorer, small):
     scorer.extend(small.history(9))
     body = scorer.snapshot()[:-CHECKSUM]
-    scorer.restore(signed(body[:16] + struct.pack("<Q", 2**64 - 1) + body[24:]))
+    scorer.restore(signed(body[:24] + struct.pack("<Q", 2**64 - 1) + body[32:]))
     scorer.append(small.ids[0])
     assert scorer.events == 2**64 - 1
     assert np.isfinite(scorer.score(small.ids)).all()
