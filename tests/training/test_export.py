@@ -81,26 +81,6 @@ def test_string_ids_and_their_order(tmp_path):
     assert [ids[i] for i in tensors["catalog.order"]] == sorted(ids, key=str.encode)
 
 
-@pytest.mark.parametrize("table", ["f32", "f16"])
-def test_selftest_holds_the_scores_of_the_stored_table(tmp_path, table):
-    model = make_model()
-    export_model(model, np.arange(70), tmp_path / "m.safetensors", table)
-    _, tensors = read(tmp_path / "m.safetensors")
-    assert tensors["catalog.table"].dtype == {"f32": np.float32, "f16": np.float16}[table]
-    rows = tensors["catalog.table"].transpose(0, 2, 1).reshape(-1, 16)[:70]
-    model.embedding.weight.data[1:] = torch.from_numpy(rows.astype(np.float32))
-    model.double()
-    begin = 0
-    for row, end in enumerate(tensors["selftest.end"]):
-        items = torch.from_numpy(tensors["selftest.items"][begin:end].astype(np.int64) + 1)
-        with torch.inference_mode():
-            hidden, _ = model(items[None])
-            scores = model.scores(hidden[0, -1]).numpy()
-        expected = scores[tensors["selftest.candidates"][row]]
-        np.testing.assert_allclose(tensors["selftest.scores"][row], expected, rtol=1e-6)
-        begin = end
-
-
 @pytest.mark.parametrize(
     ("settings", "absent"),
     [
@@ -124,11 +104,13 @@ def test_values_that_are_not_finite_are_refused_by_name(tmp_path):
         export_model(model, np.arange(70), tmp_path / "m.safetensors")
     model = make_model()
     model.embedding.weight.data[5, 6] = 1e6  # past float16
-    with pytest.raises(ExportError, match=r"catalog\.table .* does not fit f16"):
+    with pytest.raises(ExportError, match=r"catalog\.table .* do not fit f16"):
         export_model(model, np.arange(70), tmp_path / "m.safetensors", "f16")
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_table_type_is_named(tmp_path):
-    with pytest.raises(ExportError, match="takes f32 or f16; found 'int4'"):
-        export_model(make_model(), np.arange(70), tmp_path / "m.safetensors", "int4")
+@pytest.mark.parametrize("types", [("int4", "f32"), ("f32", "int8")])
+def test_an_unknown_type_is_named(tmp_path, types):
+    with pytest.raises(ValueError, match=r"'int[48]' is not a valid (Table|Matrix)Type"):
+        export_model(make_model(), np.arange(70), tmp_path / "m.safetensors", *types)
+    assert not list(tmp_path.iterdir())

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .weight_types import MatrixType, TableType
+
 app = typer.Typer(
     help="Train causal RecGRELA recommenders and export them for the recgrela engine.",
     epilog="A first run: `recgrela-train fit --set train.max_epochs=5`",
@@ -20,6 +22,7 @@ app = typer.Typer(
 )
 console = Console()
 errors = Console(stderr=True)
+PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}  # a line that names a file
 
 Settings = Annotated[
     list[str],
@@ -126,29 +129,60 @@ def export(
     checkpoint: Checkpoint,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file to write; without it RUN/model.safetensors."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The file to write, or a folder for model.safetensors; without it "
+            "RUN/model.safetensors, or CKPT with the suffix .safetensors.",
+        ),
     ] = None,
     table: Annotated[
-        str, typer.Option(help="Type of the catalogue's table: f32, or f16 at half the size.")
-    ] = "f32",
+        TableType, typer.Option(help="Type of the catalogue's table, the input embedding too.")
+    ] = TableType.F32,
+    matrices: Annotated[
+        MatrixType, typer.Option(help="Type of the weights of all Linear layers.")
+    ] = MatrixType.F32,
+    max_ndcg_drop: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="LOSS", help="Write nothing if rounding loses more validation NDCG@10."
+        ),
+    ] = None,
+    settings: Settings = [],  # noqa: B006
 ) -> None:
     """Write one file for the engine, and replay it there if `recgrela` is installed.
 
-    `recgrela-train export runs/first --table f16`
+    Where weights are rounded, NDCG@10 of the validation split is measured before and after on the
+    data that the run was trained on (`--set data.source=FILE` if it has moved).
+
+    `recgrela-train export runs/first`
+
+    `recgrela-train export runs/first --table int8 --matrices f16 --max-ndcg-drop 0.002`
     """
-    from .export import export_model, verify
+    from .config import change_config
+    from .export import ExportError, export_verified
     from .module import load_checkpoint
+    from .quantize import ndcg_before_and_after
 
     path = _checkpoint_path(checkpoint)
-    target = output or (checkpoint if checkpoint.is_dir() else Path()) / "model.safetensors"
-    model, _, ids = load_checkpoint(path)
+    target = _export_path(checkpoint, output)
+    model, saved, ids = load_checkpoint(path)
+    if target.resolve() == path.resolve():
+        raise ExportError(f"--output {output} is the checkpoint itself: name another file")
+    config = change_config(saved, settings)
+    if (table, matrices) != (TableType.F32, MatrixType.F32):
+        dataset = _rounding_dataset(path, ids, saved, config, required=max_ndcg_drop is not None)
+        if dataset is not None:
+            with console.status("measuring what rounding loses"):
+                figures = ndcg_before_and_after(model, dataset, config.evaluate, table, matrices)
+            _report_drop(*figures, f"{table} table and {matrices} matrices", max_ndcg_drop)
     with console.status("exporting"):
-        export_model(model, ids, target, table)
-    size = target.stat().st_size
-    console.print(
-        f"wrote {target}, {size / 2**20:.2f} MiB, {model.num_items:,} items", highlight=False
-    )
-    console.print(verify(target), highlight=False)
+        done = export_verified(model, ids, target, table, matrices)
+    size = f"{done.size / 2**20:.2f} MiB"
+    if done.size < done.size_in_f32:
+        size += f" (in f32 {done.size_in_f32 / 2**20:.2f} MiB)"
+    console.print(f"wrote {target}, {size}, {model.num_items:,} items", **PLAIN)
+    console.print(done.verification, **PLAIN)
 
 
 @app.command("settings")
@@ -166,6 +200,14 @@ def _checkpoint_path(path: Path) -> Path:
     from .fit import best_checkpoint
 
     return best_checkpoint(path) if path.is_dir() else path
+
+
+def _export_path(checkpoint: Path, output: Path | None) -> Path:
+    """The file to write: a run's model stands in its folder, a checkpoint's beside it."""
+    if output is None and not checkpoint.is_dir():
+        return checkpoint.with_suffix(".safetensors")
+    place = output or checkpoint
+    return place / "model.safetensors" if place.is_dir() else place
 
 
 def _dataset(config):
@@ -195,16 +237,58 @@ def _warn_of_other_data(saved, config) -> None:
     )
 
 
-def _measure(checkpoint: Path, config, dataset, device, output: Path | None) -> None:
-    from .evaluate import evaluate, print_metrics, write_metrics
-    from .module import CheckpointError, load_checkpoint
+def _check_items(checkpoint: Path, ids, dataset) -> None:
+    from .module import CheckpointError
 
-    model, _, ids = load_checkpoint(checkpoint)
     if list(ids) != list(dataset.item_ids):
         raise CheckpointError(
             f"{checkpoint}: trained on {len(ids):,} items, but the data gives "
             f"{dataset.num_items:,} or others: check data.source and data.min_events"
         )
+
+
+def _rounding_dataset(checkpoint: Path, ids, saved, config, *, required: bool):
+    """The data to measure rounding on; where there is none, None, or an error if it is required."""
+    from .data import DataError
+    from .export import ExportError
+    from .module import CheckpointError, data_fingerprint
+
+    try:
+        dataset = _dataset(config)
+        _check_items(checkpoint, ids, dataset)
+        if data_fingerprint(checkpoint) != dataset.fingerprint():
+            _warn_of_other_data(saved, config)
+    except (DataError, CheckpointError, OSError) as error:
+        hint = "give the data of the run with --set data.source=FILE"
+        if required:
+            raise ExportError(f"--max-ndcg-drop needs a measurement: {error}\n{hint}") from None
+        errors.print(f"warning: what rounding loses was not measured: {error}\n{hint}", **PLAIN)
+        return None
+    return dataset
+
+
+def _report_drop(before: float, after: float, rounded: str, limit: float | None) -> None:
+    """Print what rounding does to validation NDCG@10; ExportError if it loses over `limit`."""
+    from .export import ExportError
+
+    console.print(
+        f"validation NDCG@10, stream: {before:.5f} as trained, {after:.5f} with {rounded} "
+        f"({after - before:+.5f})",
+        **PLAIN,
+    )
+    if limit is not None and not before - after <= limit:
+        raise ExportError(
+            f"nothing was written: rounding loses {before - after:.5f} of validation NDCG@10, "
+            f"--max-ndcg-drop allows {limit}; choose a wider --table or --matrices"
+        )
+
+
+def _measure(checkpoint: Path, config, dataset, device, output: Path | None) -> None:
+    from .evaluate import evaluate, print_metrics, write_metrics
+    from .module import load_checkpoint
+
+    model, _, ids = load_checkpoint(checkpoint)
+    _check_items(checkpoint, ids, dataset)
     with console.status("measuring"):
         result = evaluate(model.to(device), dataset, config.evaluate)
     print_metrics(console, result, config, dataset)

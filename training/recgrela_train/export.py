@@ -1,55 +1,69 @@
 """Writing the one file that the engine runs; docs/format.md is its specification."""
 
-import hashlib
-import importlib.util
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .files import write_atomically
+from .files import replacing
 from .model import Block, RecGrela
+from .quantize import Table, round_table, rounded_model
+from .safetensors_file import fingerprint, write_safetensors
+from .weight_types import MatrixType, TableType
 
 FORMAT = "1"
 LANES = 32  # items of a catalogue block
-ALIGNMENT = 64  # bytes; the data section starts on a cache line
+GROUP = 4  # features of an item that stand together in an int8 table
 SELFTEST_SEQUENCES = 4
 SELFTEST_EVENTS = 48
 SELFTEST_CANDIDATES = 64
-TABLE_TYPES = {"f32": np.float32, "f16": np.float16}
-_DTYPES = {"f2": "F16", "f4": "F32", "f8": "F64", "u1": "U8", "i4": "I32", "i8": "I64"}
+MATRIX_DTYPES = {MatrixType.F16: np.float16, MatrixType.F32: np.float32}
 
 
 class ExportError(ValueError):
     """A model that cannot be exported, or a file that failed its verification."""
 
 
-def export_model(model: RecGrela, item_ids, path: Path, table: str = "f32") -> None:
+class Exported(NamedTuple):
+    """A file that was written and replayed."""
+
+    size: int  # bytes
+    size_in_f32: int  # bytes that the same model takes with nothing rounded
+    verification: str  # a sentence on how the engine replayed it
+
+
+def export_model(
+    model: RecGrela,
+    item_ids,
+    path: Path,
+    table: TableType = TableType.F32,
+    matrices: MatrixType = MatrixType.F32,
+) -> None:
     """Write `model` with its vocabulary (`item_ids[j]` is item j + 1) to a safetensors file.
 
-    `table` is the type of the catalogue's table, "f32" or "f16"; the input embeddings are the
-    same table. Raises ExportError, and OSError where the file cannot be written.
+    `table` is the type of the catalogue's table, which is also the input embedding; `matrices`
+    that of the Linear layers' weights. Raises ExportError, ValueError for another type, and
+    OSError where the file cannot be written; `path` is then as it was.
     """
-    if table not in TABLE_TYPES:
-        raise ExportError(f"--table takes {' or '.join(TABLE_TYPES)}; found '{table}'")
-    model = _reference(model, TABLE_TYPES[table])
-    tensors = {"catalog.table": _blocks_of_items(model).astype(TABLE_TYPES[table])}
-    tensors |= _weights(model) | _vocabulary(item_ids) | _selftest(model)
-    for name, tensor in tensors.items():
-        if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-            raise ExportError(
-                f"{name} holds values that are not finite: the training diverged, or the table "
-                f"does not fit {table}"
-            )
-    config = json.dumps(_config(model))
-    metadata = {
-        "recgrela.format": FORMAT,
-        "recgrela.config": config,
-        "recgrela.fingerprint": fingerprint(config, tensors),
-    }
-    write_atomically(path, _safetensors(tensors, metadata))
+    with replacing(path) as file:
+        _write(model, item_ids, file, TableType(table), MatrixType(matrices))
+
+
+def export_verified(
+    model: RecGrela, item_ids, path: Path, table: TableType, matrices: MatrixType
+) -> Exported:
+    """As `export_model`, but what stands at `path` is replaced only if the engine agrees."""
+    with replacing(path) as file:
+        saved = _write(model, item_ids, file, table, matrices)
+        size = file.stat().st_size
+        try:
+            verification = verify(file)
+        except ExportError as error:
+            raise ExportError(f"{path} was not written: {error}") from None
+    return Exported(size, size + saved, verification)
 
 
 def verify(path: Path) -> str:
@@ -57,41 +71,63 @@ def verify(path: Path) -> str:
 
     Raises ExportError if the engine's scores are not those of the model.
     """
-    if importlib.util.find_spec("recgrela") is None:
+    try:
+        from recgrela import EdgeScorer
+    except ImportError:
         return (
             "not verified: install the engine with 'pip install recgrela', then 'recgrela verify'"
         )
-    from recgrela import EdgeScorer
-
     try:
-        report = EdgeScorer.load(path).verify()
+        scorer = EdgeScorer.load(path, verify=False)
     except ValueError as error:
-        raise ExportError(f"{path}: the engine does not agree with the model: {error}") from None
+        raise ExportError(
+            f"the installed engine does not read it: {error}; is recgrela older than "
+            "recgrela-train?"
+        ) from None
+    try:
+        report = scorer.verify()
+    except ValueError as error:
+        raise ExportError(f"the engine does not agree with the model: {error}") from None
     return (
         f"verified by the engine: {report['scores']} scores of {report['sequences']} histories, "
         f"largest relative difference {report['max_difference']:.1e}"
     )
 
 
-def fingerprint(config: str, tensors: dict[str, np.ndarray]) -> str:
-    """SHA-256 over the config and all tensors by name, as docs/format.md defines it."""
-    digest = hashlib.sha256(config.encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        shape = ",".join(map(str, tensor.shape))
-        digest.update(b"\0".join((name.encode(), _dtype(tensor).encode(), shape.encode(), b"")))
-        digest.update(tensor.tobytes())
-    return digest.hexdigest()
+def _write(model: RecGrela, item_ids, path: Path, table: TableType, matrices: MatrixType) -> int:
+    """Write the file; returns the bytes that rounding saved."""
+    stored = round_table(model, table)
+    items, candidates = _selftest_draw(model.num_items)
+    known = np.union1d(items, candidates)
+    # The self-test meets few items, so the float64 model needs no table of all of them.
+    rounded = rounded_model(model, stored, matrices, known)
+    tensors = _catalog(stored) | _weights(rounded, MATRIX_DTYPES[matrices])
+    tensors |= _vocabulary(item_ids)
+    tensors |= _selftest(rounded.double(), known, items, candidates)
+    _check_finite(tensors)
+    config = json.dumps(_config(model))
+    metadata = {
+        "recgrela.format": FORMAT,
+        "recgrela.config": config,
+        "recgrela.fingerprint": fingerprint(config, tensors),
+    }
+    write_safetensors(path, tensors, metadata)
+    return _bytes_saved(tensors)
 
 
-def _reference(model: RecGrela, table: type) -> RecGrela:
-    """A float64 copy whose table holds just the values that the file will hold."""
-    copy = RecGrela(model.config, model.num_items)
-    copy.load_state_dict(model.state_dict())
-    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused later
-        rounded = copy.embedding.weight.detach().numpy().astype(table).astype(np.float32)
-    copy.embedding.weight.data = torch.from_numpy(rounded)
-    return copy.double().eval()
+def _check_finite(tensors: dict[str, np.ndarray]) -> None:
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+            or_small = ", or they do not fit f16" if tensor.dtype == np.float16 else ""
+            raise ExportError(
+                f"{name} holds values that are not finite: the training diverged{or_small}"
+            )
+
+
+def _bytes_saved(tensors: dict[str, np.ndarray]) -> int:
+    rounded = [t for t in tensors.values() if t.dtype in (np.float16, np.int8)]
+    scale = tensors["catalog.scale"].nbytes if "catalog.scale" in tensors else 0
+    return sum(4 * t.size - t.nbytes for t in rounded) - scale
 
 
 def _config(model: RecGrela) -> dict:
@@ -109,27 +145,42 @@ def _config(model: RecGrela) -> dict:
     }
 
 
-def _blocks_of_items(model: RecGrela) -> np.ndarray:
-    """The table [N, D] as blocks of 32 items, [B, D, 32], so that items fill SIMD lanes."""
-    rows = model.embedding.weight[1:].detach().numpy()
-    rows = np.pad(rows, ((0, -len(rows) % LANES), (0, 0)))
-    return rows.reshape(-1, LANES, rows.shape[1]).transpose(0, 2, 1)
+def _catalog(table: Table) -> dict[str, np.ndarray]:
+    """The table in blocks of 32 items, zeros past the last, so that items fill SIMD lanes."""
+    tensors = {"catalog.table": _blocks_of_items(table.values)}
+    if table.scale is not None:
+        padded = np.pad(table.scale, (0, -len(table.scale) % LANES))
+        tensors["catalog.scale"] = padded.reshape(-1, LANES)
+    return tensors
 
 
-def _weights(model: RecGrela) -> dict[str, np.ndarray]:
+def _blocks_of_items(rows: np.ndarray) -> np.ndarray:
+    """Rows [N, D] as [B, D, 32], and int8 rows as [B, D/4, 32, 4]."""
+    count, size = rows.shape
+    group = GROUP if rows.dtype == np.int8 else 1
+    blocks = np.zeros((-(-count // LANES), size // group, LANES, group), rows.dtype)
+    lanes = blocks.transpose(0, 2, 1, 3)  # [B, 32, D/group, group], a view to fill
+    rows = rows.reshape(count, size // group, group)
+    full, rest = divmod(count, LANES)
+    lanes[:full] = rows[: count - rest].reshape(full, LANES, *rows.shape[1:])
+    lanes[full:, :rest] = rows[count - rest :]
+    return blocks if group > 1 else blocks[..., 0]
+
+
+def _weights(model: RecGrela, matrices: type) -> dict[str, np.ndarray]:
     tensors = _layer("input_norm", model.input_norm)
     if model.frequency is not None:
         tensors["rotary.frequency"] = model.frequency.numpy()
     if model.positions is not None:
         tensors["positions.weight"] = _f32(model.positions.weight)
     for index, block in enumerate(model.blocks):
-        tensors |= {f"blocks.{index}.{name}": t for name, t in _block(block).items()}
+        tensors |= {f"blocks.{index}.{name}": t for name, t in _block(block, matrices).items()}
     if model.final_norm is not None:
         tensors |= _layer("final_norm", model.final_norm)
     return tensors
 
 
-def _block(block: Block) -> dict[str, np.ndarray]:
+def _block(block: Block, matrices: type) -> dict[str, np.ndarray]:
     tensors = {"decay": _f32(block.gamma())}
     for name in (
         "norm1",
@@ -144,14 +195,17 @@ def _block(block: Block) -> dict[str, np.ndarray]:
     ):
         layer = getattr(block, name)
         if layer is not None:
-            tensors |= _layer(name, layer)
+            tensors |= _layer(name, layer, matrices)
     return tensors
 
 
-def _layer(name: str, layer: torch.nn.Module) -> dict[str, np.ndarray]:
+def _layer(name: str, layer: torch.nn.Module, matrices: type = np.float32) -> dict[str, np.ndarray]:
     # The engine wants matrices input-major; torch's Linear holds them output-major.
-    weight = layer.weight.T if isinstance(layer, torch.nn.Linear) else layer.weight
-    return {f"{name}.weight": _f32(weight), f"{name}.bias": _f32(layer.bias)}
+    if isinstance(layer, torch.nn.Linear):
+        weight = _f32(layer.weight.T).astype(matrices)  # exact: the model is rounded
+    else:
+        weight = _f32(layer.weight)
+    return {f"{name}.weight": weight, f"{name}.bias": _f32(layer.bias)}
 
 
 def _f32(tensor: Tensor) -> np.ndarray:
@@ -171,47 +225,31 @@ def _vocabulary(item_ids) -> dict[str, np.ndarray]:
     }
 
 
-@torch.inference_mode()
-def _selftest(model: RecGrela) -> dict[str, np.ndarray]:
-    """A few drawn histories and the scores that the float64 recurrent form gives after them."""
+def _selftest_draw(num_items: int) -> tuple[np.ndarray, np.ndarray]:
+    """Item indices of the self-test's histories [K, T] and of its candidates [K, C]."""
     random = np.random.default_rng(0)
     shape = (SELFTEST_SEQUENCES, SELFTEST_EVENTS)
-    items = random.integers(model.num_items, size=shape, dtype=np.int32)
-    count = min(SELFTEST_CANDIDATES, model.num_items)
-    candidates = np.stack(
-        [random.permutation(model.num_items)[:count] for _ in range(SELFTEST_SEQUENCES)]
-    ).astype(np.int32)
-    hidden, _ = model(torch.from_numpy(items.astype(np.int64) + 1), form="recurrent")
+    items = random.integers(num_items, size=shape, dtype=np.int32)
+    count = min(SELFTEST_CANDIDATES, num_items)
+    candidates = [random.permutation(num_items)[:count] for _ in range(SELFTEST_SEQUENCES)]
+    return items, np.stack(candidates).astype(np.int32)
+
+
+@torch.inference_mode()
+def _selftest(
+    model: RecGrela, known: np.ndarray, items: np.ndarray, candidates: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Histories, candidates, and the scores that the float64 recurrent form gives them.
+
+    `known` holds the item indices that the model knows, ascending.
+    """
+    inputs = torch.from_numpy(np.searchsorted(known, items) + 1)
+    hidden, _ = model(inputs, form="recurrent")
     scores = model.scores(hidden[:, -1]).numpy()
+    scores = np.take_along_axis(scores, np.searchsorted(known, candidates), axis=1)
     return {
         "selftest.items": items.ravel(),
         "selftest.end": np.arange(1, len(items) + 1, dtype=np.int32) * SELFTEST_EVENTS,
         "selftest.candidates": candidates,
-        "selftest.scores": np.take_along_axis(scores, candidates, axis=1).astype(np.float32),
+        "selftest.scores": scores.astype(np.float32),
     }
-
-
-def _safetensors(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
-    """The file's bytes, tensors in the order given.
-
-    The safetensors library orders tensors by type and aligns the data to 8 bytes; the engine
-    scans the mapped table fastest when it comes first, on a cache line.
-    """
-    header: dict = {"__metadata__": metadata}
-    end = 0
-    for name, tensor in tensors.items():
-        begin, end = end, end + tensor.nbytes
-        header[name] = {
-            "dtype": _dtype(tensor),
-            "shape": list(tensor.shape),
-            "data_offsets": [begin, end],
-        }
-    text = json.dumps(header).encode()
-    text += b" " * (-(8 + len(text)) % ALIGNMENT)
-    return b"".join(
-        [len(text).to_bytes(8, "little"), text, *(t.tobytes() for t in tensors.values())]
-    )
-
-
-def _dtype(tensor: np.ndarray) -> str:
-    return _DTYPES[tensor.dtype.str[1:]]
