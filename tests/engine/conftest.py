@@ -83,16 +83,17 @@ def export(tmp_path_factory) -> Callable[..., Exported]:
     @functools.cache
     def cached(key: str) -> Exported:
         settings = json.loads(key)
-        ids, table, items, seed = (settings.pop(k) for k in ("ids", "table", "items", "seed"))
+        ids, items, seed = (settings.pop(k) for k in ("ids", "items", "seed"))
+        types = settings.pop("table"), settings.pop("matrices")
         vocabulary = int_ids(items) if ids == "int" else str_ids(items)
         model = make_model(items, seed, settings)
         path = folder / f"{len(list(folder.iterdir()))}.safetensors"
-        export_model(model, vocabulary, path, table)
+        export_model(model, vocabulary, path, *types)
         return Exported(model, path, list(map(int, vocabulary)) if ids == "int" else vocabulary)
 
-    def export(ids="int", table="f32", items=70, seed=3, **settings) -> Exported:
-        everything = {"ids": ids, "table": table, "items": items, "seed": seed, **settings}
-        return cached(json.dumps(everything, sort_keys=True))
+    def export(ids="int", table="f32", matrices="f32", items=70, seed=3, **settings) -> Exported:
+        file = {"ids": ids, "table": table, "matrices": matrices, "items": items, "seed": seed}
+        return cached(json.dumps({**file, **settings}, sort_keys=True))
 
     return export
 

@@ -1,10 +1,9 @@
 """The engine against the specification: the recurrent form in float64."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
+from recgrela_train.quantize import round_table, rounded_model
 
 EVENTS = 300
 POINTS = (1, 2, 3, 4, 5, 17, 40, 41, 128, EVENTS)  # events after which all items are scored
@@ -13,12 +12,9 @@ TOLERANCE = 1e-5
 K = 10
 
 
-def reference_scores(file, history: list, table: str) -> np.ndarray:
-    """Scores [T, N] by the recurrent form, float64, with the values that the table holds."""
-    model = copy.deepcopy(file.model)
-    if table == "f16":
-        model.embedding.weight.data = model.embedding.weight.data.half().float()
-    model.double()
+def reference_scores(file, history: list, table: str, matrices: str) -> np.ndarray:
+    """Scores [T, N] by the recurrent form, float64, with the values that the file holds."""
+    model = rounded_model(file.model, round_table(file.model, table), matrices).double()
     items = torch.tensor([[file.ids.index(item) + 1 for item in history]])
     with torch.inference_mode():
         hidden, _ = model(items, form="recurrent")
@@ -29,11 +25,11 @@ def top(scores: np.ndarray) -> np.ndarray:
     return np.argsort(-scores, kind="stable")[:K]
 
 
-@pytest.mark.parametrize("table", ["f32", "f16"])
-def test_every_score_for_every_switch(export, switch, table):
-    file = export(table=table, **switch)
+@pytest.mark.parametrize(("table", "matrices"), [("f32", "f32"), ("f16", "f16"), ("int8", "f16")])
+def test_every_score_for_every_switch(export, switch, table, matrices):
+    file = export(table=table, matrices=matrices, **switch)
     history = file.history(EVENTS)
-    expected = reference_scores(file, history, table)
+    expected = reference_scores(file, history, table, matrices)
     scorer, largest = file.load(), 0.0
     for point in POINTS:
         scorer.extend(history[scorer.events : point])
@@ -53,7 +49,7 @@ def assert_same_top(found, file, wanted: np.ndarray, near: float) -> None:
 def test_a_long_history_at_the_published_size(export):
     file = export(items=300, hidden_size=64, num_heads=4, num_layers=4)
     history = file.history(1500)
-    wanted = reference_scores(file, history, "f32")[-1]
+    wanted = reference_scores(file, history, "f32", "f32")[-1]
     scorer = file.load()
     scorer.extend(history)
     bar = np.abs(wanted).max()
