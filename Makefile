@@ -8,7 +8,7 @@ ENGINE := $(VENV)/engine
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench parity clean
+.PHONY: help setup demo test lint format bench bench-kernels parity clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +38,7 @@ test: lint ## Run every check and test
 
 lint: setup ## Check format, lints and type stubs
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo clippy --workspace --all-targets --features recgrela/internals --quiet -- -D warnings
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/python -m mypy.stubtest recgrela
@@ -50,6 +50,9 @@ format: setup ## Format all sources
 
 bench: setup ## Time the engine beside ONNX Runtime and PyTorch, into runs/bench.json
 	$(BIN)/python -m benchmarks.latency --output runs/bench.json
+
+bench-kernels: ## Time each kernel on every instruction set, with bytes read a second
+	cargo bench -p recgrela --features internals --bench kernels -- --noplot
 
 parity: setup ## Compare every score of RUN=folder with the float64 reference
 	$(BIN)/python -m benchmarks.parity $(or $(RUN),$(error give a finished run: make parity RUN=runs/demo))

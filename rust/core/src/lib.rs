@@ -40,6 +40,9 @@ mod catalog;
 mod config;
 mod error;
 mod fingerprint;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod kernels;
 mod loading;
 mod model;
