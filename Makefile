@@ -8,10 +8,10 @@ ENGINE := $(VENV)/engine
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench bench-kernels parity clean
+.PHONY: help setup demo test lint format bench pictures bench-kernels parity clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(ENGINE) ## Make .venv with both packages (the first time it downloads PyTorch)
 
@@ -48,8 +48,11 @@ format: setup ## Format all sources
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --quiet --fix .
 
-bench: setup ## Time the engine beside ONNX Runtime and PyTorch, into runs/bench.json
+bench: setup ## Time the engine beside ONNX Runtime, PyTorch, NumPy and usearch, into runs/bench.json
 	$(BIN)/python -m benchmarks.latency --output runs/bench.json
+
+pictures: setup ## Draw runs/bench.json into docs/images
+	$(BIN)/python -m benchmarks.pictures runs/bench.json docs/images
 
 bench-kernels: ## Time each kernel on every instruction set, with bytes read a second
 	cargo bench -p recgrela --features internals --bench kernels -- --noplot

@@ -90,7 +90,7 @@ class Graph:
         branch = self.op("MatMul", inner, self.constant(ffn_out.weight.T))
         return self.add_and_norm(branch, ffn_out.bias, h, norm)
 
-    def score_and_top_k(self, y: str, table: Tensor, k: int) -> None:
+    def score_and_top_k(self, y: str, table: np.ndarray | Tensor, k: int) -> None:
         """Outputs `scores` [1, 1, N], `top_scores` and `top_items` [1, 1, k] of y [1, 1, D].
 
         The table [N, D] is stored transposed: scoring is one [1, D] x [D, N] product.

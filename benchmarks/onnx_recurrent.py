@@ -5,7 +5,8 @@ its relatives 98 to 106 us; attention by matrix products, with the rotation fold
 decay, 113 us; the convolution from single operators 10 us more; top-k by np.argpartition instead of
 in the graph 36 us more; the table not transposed, Gemm for MatMul, weights not prepacked, spinning
 threads and denormals as zero: nothing gained. A table of the first block's products for every item
-would save 3 us for four times the table's memory, and is left out.
+would save 3 us for four times the table's memory, and is left out. Quantised to 8 bits by
+onnxruntime.quantization it takes 94 us for 108 in the same run, and gives other scores.
 
 Its work is easier than the engine's: seen items are not left out, and the rotary angles come
 from a table of a limited number of positions.

@@ -1,15 +1,18 @@
 """Timing contenders in turn, so that whatever else the machine does falls on all of them."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 ROUND_EVENTS = 20
 HISTORY_ROUNDS = 10  # a history is 200 events long, then all start again
 HISTORY_EVENTS = ROUND_EVENTS * HISTORY_ROUNDS
+
+T = TypeVar("T")
+Tick = Callable[[range], Iterable[int]]  # wraps the rounds, for a progress bar
 
 
 class Contender(Protocol):
@@ -25,9 +28,9 @@ class Contender(Protocol):
         """Back to the empty history; not timed."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Timing:
-    """Microseconds an event."""
+    """Microseconds a step."""
 
     median: float
     p10: float
@@ -35,40 +38,56 @@ class Timing:
 
 
 def time_in_turn(
-    contenders: dict[str, Contender],
-    num_items: int,
-    rounds: int,
-    tick: Callable[[range], Iterable[int]] = iter,
+    contenders: dict[str, Contender], num_items: int, rounds: int, tick: Tick = iter
 ) -> dict[str, Timing]:
     """Time each event of `rounds` blocks of 20, the contenders taking turns block by block.
 
-    All get the same random items. One history of warm-up is played before and not counted;
-    `tick` wraps the rounds, for a progress bar.
+    All get the same random items. One history of warm-up is played before and not counted.
     """
-    random = np.random.default_rng(0)
-    elapsed: dict[str, list[int]] = {name: [] for name in contenders}
-    for number in tick(range(HISTORY_ROUNDS + rounds)):
-        items = random.integers(num_items, size=ROUND_EVENTS).tolist()
-        for name, contender in contenders.items():
+
+    def blocks() -> Iterator[list[int]]:
+        random = np.random.default_rng(0)
+        for number in tick(range(HISTORY_ROUNDS + rounds)):
             if number % HISTORY_ROUNDS == 0:
-                contender.reset()
-            block = _time_block(contender.append_and_top_k, items)
-            if number >= HISTORY_ROUNDS:
-                elapsed[name] += block
-    return {name: _summary(times) for name, times in elapsed.items()}
+                for contender in contenders.values():
+                    contender.reset()
+            yield random.integers(num_items, size=ROUND_EVENTS).tolist()
+
+    steps = {name: contender.append_and_top_k for name, contender in contenders.items()}
+    return take_turns(steps, blocks(), HISTORY_ROUNDS)
 
 
-def _time_block(step: Callable[[int], Any], items: list[int]) -> list[int]:
-    """Nanoseconds of each event."""
+def take_turns(
+    steps: dict[str, Callable[[T], Any]],
+    blocks: Iterable[list[T]],
+    warm_up: int,
+    parts: int = 1,
+) -> dict[str, Timing]:
+    """Time each step with each argument of each block, the steps taking turns block by block.
+
+    The first `warm_up` blocks are not counted. Where a call does `parts` equal things, the timing
+    is that of one of them.
+    """
+    elapsed: dict[str, list[int]] = {name: [] for name in steps}
+    for number, block in enumerate(blocks):
+        for name, step in steps.items():
+            times = _time_block(step, block)
+            if number >= warm_up:
+                elapsed[name] += times
+    return {name: _summary(times, parts) for name, times in elapsed.items()}
+
+
+def _time_block(step: Callable[[T], Any], arguments: list[T]) -> list[int]:
+    """Nanoseconds of each call."""
     clock = time.perf_counter_ns
     times = []
-    for item in items:
+    for argument in arguments:
         start = clock()
-        step(item)
+        step(argument)
         times.append(clock() - start)
     return times
 
 
-def _summary(nanoseconds: list[int]) -> Timing:
-    p10, median, p90 = np.percentile(np.array(nanoseconds) / 1e3, (10, 50, 90)).tolist()
+def _summary(nanoseconds: list[int], parts: int) -> Timing:
+    p10, median, p90 = np.percentile(np.array(nanoseconds) / 1e3 / parts, (10, 50, 90)).tolist()
     return Timing(median, p10, p90)

@@ -1,15 +1,21 @@
 """The benchmark's rivals compute what they claim to: a race against a wrong rival says nothing."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from recgrela_train.config import ModelConfig
 from recgrela_train.model import RecGrela
 
+from benchmarks import append, catalogue, event, history, latency, pictures
+from benchmarks.models import BenchmarkError, make_model, make_scorer, model_file, tensor_bytes
 from benchmarks.onnx_recurrent import OnnxRecurrent
 from benchmarks.onnx_softmax import OnnxSoftmaxWindow
+from benchmarks.plain_read import PlainRead
+from benchmarks.report import Part, Result, print_part, write
 from benchmarks.softmax_model import make_softmax_model
-from benchmarks.timing import time_in_turn
+from benchmarks.timing import Timing, take_turns, time_in_turn
 from benchmarks.torch_recurrent import TorchRecurrent
 
 ITEMS = 40
@@ -102,3 +108,127 @@ def test_all_contenders_get_the_same_events():
     assert len(contenders["a"].items) == (10 + 3) * 20
     assert contenders["a"].resets == 2
     assert all(t.p10 <= t.median <= t.p90 for t in timings.values())
+
+
+def test_a_call_of_many_parts_is_timed_by_part():
+    calls = []
+    timings = take_turns({"a": calls.append}, [[1, 2], [3]], warm_up=1, parts=1)
+    hundredth = take_turns({"a": lambda _: sum(range(10_000))}, [[1] * 9], warm_up=0, parts=100)
+    assert calls == [1, 2, 3]
+    assert timings["a"].p10 == timings["a"].p90  # the warm-up's two calls are not counted
+    assert 0 < hundredth["a"].median < 100  # of one ten-thousandth of a second or so
+
+
+def test_plain_read_takes_longer_for_more_bytes():
+    """It would not if the search ended early."""
+    small, large = PlainRead(1 << 16), PlainRead(1 << 22)
+    timings = take_turns({"small": small.each, "large": large.each}, [[(0, 0)] * 20], warm_up=0)
+    assert timings["large"].p10 > 4 * timings["small"].p10
+
+
+def names(parts: list[Part]) -> set[str]:
+    return {result.name for part in parts for result in part.results}
+
+
+def test_event_part(tmp_path):
+    parts = event.run(tmp_path, rounds=1)
+    assert names(parts) == {
+        "engine",
+        "engine_f16_int8",
+        "onnxruntime_recurrent",
+        "onnxruntime_window200_softmax",
+        "torch_recurrent",
+        "read_once",
+    }
+    assert parts[0].facts["state_bytes"] == 20_480
+
+
+def test_append_part(tmp_path):
+    parts = append.run(tmp_path, rounds=1)
+    expected = {"append_f32", "append_f16", "roofline_append_f32", "roofline_append_f16"}
+    assert names(parts) == expected
+    matrices = 4 * 13 * 64 * 64  # of 4 layers: input, gate, query_key, output and 4D inwards
+    f32, f16 = (
+        append.touched_bytes(model_file(tmp_path, 3416, "f32", kind)) for kind in ("f32", "f16")
+    )
+    assert f32 - f16 == 2 * matrices
+    assert 4 * matrices < f32 < 4.5 * matrices
+
+
+def test_catalogue_part(tmp_path):
+    parts = catalogue.run(tmp_path, rounds=1, sizes={"100": 100, "1k": 1000})
+    for count in ("100", "1k"):
+        assert {f"scan_{count}_{kind}" for kind in catalogue.TABLES} <= names(parts)
+        assert {f"read_{count}_{kind}" for kind in catalogue.TABLES} <= names(parts)
+        rivals = {"numpy", "torch", "onnxruntime", "usearch_exact"}
+        assert {f"{rival}_{count}" for rival in rivals} <= names(parts)
+    assert tensor_bytes(model_file(tmp_path, 1000, "int8", "f16"), "catalog.table") == 1024 * 64
+
+
+def test_the_sizes_of_the_full_run():
+    assert catalogue.SIZES == {"3416": 3416, "100k": 100_000, "1m": 1_000_000}
+    assert [history.short(n) for n in (10, 1000, 100_000, 1_000_000)] == ["10", "1k", "100k", "1m"]
+
+
+def test_a_rival_with_another_answer_is_not_timed(tmp_path):
+    scores = np.arange(100, dtype=np.float32)
+    with pytest.raises(BenchmarkError, match="wrong"):
+        catalogue.check_rival(lambda user: range(10), scores, "wrong")
+    catalogue.check_rival(lambda user: range(99, 89, -1), scores, "right")
+    model = make_model()
+    other = make_softmax_model(64, 4, 1, 3416, 10)
+    engine = event.Engine(make_scorer(model, tmp_path))
+    with pytest.raises(BenchmarkError, match="after event 1"):
+        event.check_agreement(engine, OnnxSoftmaxWindow(other), "another model")
+
+
+def test_history_part(tmp_path):
+    parts = history.run(tmp_path, rounds=1, lengths=(10, 1000), windows=(10,))
+    ours = {"engine_after_10", "engine_after_1k", "append_after_10", "append_after_1k"}
+    assert names(parts) == ours | {"window_10_softmax"}
+
+
+def test_history_sessions_go_back_to_their_point(tmp_path):
+    sessions = history.after(make_scorer(make_model(), tmp_path), (10, 30))
+    for length, session in sessions.items():
+        before = session.scorer.user_vector()
+        session.append_and_top_k(7)
+        session.reset()
+        assert session.scorer.events == length
+        assert np.array_equal(session.scorer.user_vector(), before)
+
+
+def test_report_and_pictures(tmp_path, capsys):
+    def result(name: str, floor: str | None = None) -> Result:
+        return Result(name, name, Timing(median=4.0, p10=3.0, p90=5.0), floor)
+
+    sizes = ("3416", "100k", "1m")
+    kinds = ("usearch_exact_{}", "numpy_{}", "torch_{}", "onnxruntime_{}", "scan_{}_f32")
+    every = [kind.format(size) for kind in (*kinds, "scan_{}_int8") for size in sizes]
+    every += ["engine_after_10", "engine_after_1m", "window_10_softmax", "window_200_softmax"]
+    reads = [f"read_{size}_int8" for size in sizes]
+    results = [result(name, reads[0]) for name in every] + [result(name) for name in reads]
+    part = Part("a part", results, against=reads[0], facts={"isa": "none"})
+    print_part(part)
+    assert "a part" in capsys.readouterr().out
+    path = tmp_path / "bench.json"
+    write(path, [part], rounds=1)
+    report = json.loads(path.read_bytes())
+    expected = {"median_us": 4.0, "p10_us": 3.0, "p90_us": 5.0, "roofline_us": 4.0}
+    assert report["results"][0] == {"name": every[0], **expected}
+    assert report["machine"]["cores"] >= 1
+    assert report["engine"] == {"isa": "none"}
+
+    assert pictures.main([str(path), str(tmp_path / "images")]) == 0
+    for name in ("latency-history.png", "latency-catalogue.png"):
+        assert (tmp_path / "images" / name).read_bytes().startswith(b"\x89PNG")
+    write(path, [Part("no results", [])], rounds=1)
+    assert pictures.main([str(path), str(tmp_path / "images")]) == 1
+    assert "run all parts" in capsys.readouterr().err
+
+
+def test_command_writes_the_parts_asked_for(tmp_path):
+    path = tmp_path / "bench.json"
+    assert latency.main(["--parts", "append", "--rounds", "1", "--output", str(path)]) == 0
+    found = {result["name"] for result in json.loads(path.read_bytes())["results"]}
+    assert found == {"append_f32", "append_f16", "roofline_append_f32", "roofline_append_f16"}

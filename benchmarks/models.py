@@ -1,0 +1,67 @@
+"""The models that are timed, as PyTorch has them and as files for the engine."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from recgrela_train.config import ModelConfig
+from recgrela_train.export import export_model
+from recgrela_train.model import RecGrela
+
+if TYPE_CHECKING:
+    from recgrela import EdgeScorer
+
+SEED = 0
+NUM_ITEMS = 3416  # as MovieLens-1M
+CONFIG = ModelConfig(hidden_size=64, num_heads=4, num_layers=4)
+
+
+class BenchmarkError(RuntimeError):
+    """Why there is nothing to time; the message says what to do."""
+
+
+@torch.no_grad()
+def make_model(num_items: int = NUM_ITEMS) -> RecGrela:
+    """The benchmark's model, with random weights as large as trained ones.
+
+    As a training starts they are so small that a rival without rotation would hardly differ, and
+    the check would miss it.
+    """
+    torch.manual_seed(SEED)
+    model = RecGrela(CONFIG, num_items).eval()
+    for parameter in model.parameters():
+        parameter.add_(torch.randn_like(parameter) * 0.1)
+    model.embedding.weight[0] = 0  # padding
+    return model
+
+
+def make_scorer(
+    model: RecGrela, folder: Path, table: str = "f32", matrices: str = "f32"
+) -> "EdgeScorer":
+    """The engine on a model with weights of these types; item ids are the indices.
+
+    The file stays in `folder`, under the name that `model_file` gives, because it is mapped.
+    """
+    try:
+        from recgrela import EdgeScorer
+    except ImportError as error:
+        raise BenchmarkError(f"the engine cannot be imported, run 'make setup': {error}") from None
+    path = model_file(folder, model.num_items, table, matrices)
+    export_model(model, np.arange(model.num_items), path, table=table, matrices=matrices)
+    return EdgeScorer.load(path)
+
+
+def model_file(folder: Path, num_items: int, table: str, matrices: str) -> Path:
+    """Where a model is written."""
+    return folder / f"{num_items}-{table}-{matrices}.safetensors"
+
+
+def tensor_bytes(path: Path, prefix: str = "") -> int:
+    """Bytes of a file's tensors whose names start so."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    header.pop("__metadata__")
+    spans = [entry["data_offsets"] for name, entry in header.items() if name.startswith(prefix)]
+    return sum(end - begin for begin, end in spans)
