@@ -8,7 +8,7 @@ ENGINE := $(VENV)/engine
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench pictures bench-kernels parity clean
+.PHONY: help setup demo test lint format bench pictures size bench-kernels parity clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: setup ## Time the engine beside ONNX Runtime, PyTorch, NumPy and usearch,
 
 pictures: setup ## Draw runs/bench.json into docs/images
 	$(BIN)/python -m benchmarks.pictures runs/bench.json docs/images
+
+size: setup ## Check wheel, library, memory and load time against their budgets
+	$(BIN)/python -m benchmarks.size
 
 bench-kernels: ## Time each kernel on every instruction set, with bytes read a second
 	cargo bench -p recgrela --features internals --bench kernels -- --noplot

@@ -8,7 +8,7 @@ import torch
 from recgrela_train.config import ModelConfig
 from recgrela_train.model import RecGrela
 
-from benchmarks import append, catalogue, event, history, latency, pictures
+from benchmarks import append, catalogue, event, history, latency, pictures, size
 from benchmarks.models import BenchmarkError, make_model, make_scorer, model_file, tensor_bytes
 from benchmarks.onnx_recurrent import OnnxRecurrent
 from benchmarks.onnx_softmax import OnnxSoftmaxWindow
@@ -232,3 +232,12 @@ def test_command_writes_the_parts_asked_for(tmp_path):
     assert latency.main(["--parts", "append", "--rounds", "1", "--output", str(path)]) == 0
     found = {result["name"] for result in json.loads(path.read_bytes())["results"]}
     assert found == {"append_f32", "append_f16", "roofline_append_f32", "roofline_append_f16"}
+
+
+@pytest.mark.parametrize(("library", "status"), [(1.5, 0), (1.6, 1)])
+def test_size_is_held_to_its_budget(monkeypatch, capsys, library, status):
+    figures = [size.Figure("library", library, 1.5, "MB")]
+    monkeypatch.setattr(size, "measure_wheel", lambda folder: figures)
+    monkeypatch.setattr(size, "measure_model", lambda folder: [])
+    assert size.main() == status
+    assert ("over" in capsys.readouterr().out) == bool(status)

@@ -1,0 +1,98 @@
+"""What the engine takes: bytes to install, and memory and time to load a large model.
+
+Each figure has a budget; one over it makes the exit status 1. The wheel is built, and opened for
+its library. A model of 1,000,000 items with an int8 table is written, and a new process of the
+Rust example `footprint` maps it: its resident memory after scanning the whole table, and the
+median time to load of several such processes.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from .models import BenchmarkError, make_model, make_scorer, model_file, tensor_bytes
+
+ROOT = Path(__file__).parents[1]
+NUM_ITEMS = 1_000_000
+LOADS = 5
+MB = 1e6
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure and the most that it may be."""
+
+    what: str
+    value: float
+    budget: float
+    unit: str
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is within its budget."""
+        return self.value <= self.budget
+
+
+def main() -> int:
+    """Measure everything; returns the exit status."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            figures = [*measure_wheel(Path(folder)), *measure_model(Path(folder))]
+    except (BenchmarkError, OSError, subprocess.CalledProcessError) as error:
+        print(f"size: error: {error}", file=sys.stderr)
+        return 1
+    table = Table()
+    for column in ("", "measured", "budget", ""):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    for figure in figures:
+        numbers = (f"{number:,.2f} {figure.unit}" for number in (figure.value, figure.budget))
+        table.add_row(figure.what, *numbers, "" if figure.passes else "over")
+    Console().print(table)
+    return 0 if all(figure.passes for figure in figures) else 1
+
+
+def measure_wheel(folder: Path) -> list[Figure]:
+    """Build the wheel; its size and that of its stripped library."""
+    command = [sys.executable, "-m", "maturin", "build", "--release", "--quiet", "--out", folder]
+    subprocess.run(command, cwd=ROOT, check=True)
+    wheel = next(folder.glob("*.whl"))
+    with zipfile.ZipFile(wheel) as archive:
+        library = next(
+            entry for entry in archive.infolist() if Path(entry.filename).name.startswith("_core.")
+            and not entry.filename.endswith(".pyi")
+        )  # fmt: skip
+    return [
+        Figure("wheel", wheel.stat().st_size / MB, 2.0, "MB"),
+        Figure("library in it, stripped", library.file_size / MB, 1.5, "MB"),
+    ]
+
+
+def measure_model(folder: Path) -> list[Figure]:
+    """Load a large int8 model by memory map; what that takes."""
+    make_scorer(make_model(NUM_ITEMS), folder, "int8", "f16")
+    path = model_file(folder, NUM_ITEMS, "int8", "f16")
+    cargo = ["cargo", "run", "--quiet", "--release", "-p", "recgrela", "--example", "footprint"]
+    runs = []
+    for _ in range(LOADS):
+        out = subprocess.run([*cargo, "--", path], cwd=ROOT, check=True, stdout=subprocess.PIPE)
+        runs.append(json.loads(out.stdout))
+    table = tensor_bytes(path, "catalog.table") + tensor_bytes(path, "catalog.scale")
+    resident = max(run["resident_bytes"]["scanned"] for run in runs)
+    load = statistics.median(run["load_ms"] for run in runs)
+    return [
+        Figure("resident beyond the table and its scales", (resident - table) / MIB, 16.0, "MiB"),
+        Figure(f"load of {NUM_ITEMS:,} items", load, 20.0, "ms"),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
