@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::Fingerprint;
+use crate::{Fingerprint, Isa};
 
 /// The result of an operation of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -83,6 +83,17 @@ pub enum Error {
         found: String,
         /// What there is, the best first.
         available: String,
+    },
+    /// The instruction set that was forced gives other bits than portable code on this machine.
+    #[error(
+        "instruction set: `{isa}` gives other bits than portable code here, in {kernel}: \
+         force another one, or none"
+    )]
+    IsaDisagrees {
+        /// What was asked for.
+        isa: Isa,
+        /// The first kernel whose results differ.
+        kernel: &'static str,
     },
     /// The tensors are not those that the fingerprint was taken of.
     #[error("fingerprint of the tensors: found {found}, expected {expected}")]

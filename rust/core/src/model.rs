@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::catalog::Table;
-use crate::loading::{Bytes, SelfTest, TensorFile};
+use crate::loading::{Bytes, SelfTest, TensorFile, choose};
 use crate::network::Network;
 use crate::simd::Backend;
 use crate::vocabulary::VocabularyLayout;
@@ -30,8 +30,10 @@ impl Model {
     /// Maps a model file, or reads it where the crate is built without the feature `mmap`. The
     /// catalogue table and the ids stay in the map.
     ///
-    /// The instruction set is the one that the environment variable `RECGRELA_ISA` names
-    /// (`scalar`, `avx2`), otherwise the best that the CPU has.
+    /// The instruction set is the one that the environment variable `RECGRELA_ISA` names (by
+    /// [`Isa::name`]), otherwise the best that the CPU has. The first time in a process that one is
+    /// to be used, it is checked against portable code: where it gives other bits, the next best
+    /// is taken, or there is an error if it was forced.
     ///
     /// Nobody may write to the file while the model lives. To update a model, write the new file
     /// beside the old one and rename it.
@@ -55,7 +57,7 @@ impl Model {
     }
 
     fn load(bytes: Bytes, isa: Option<Isa>) -> Result<Self> {
-        let backend = Backend::choose(isa)?;
+        let backend = choose(isa)?;
         let mut tensors = TensorFile::parse(&bytes)?;
         let table = Table::take(&mut tensors, &bytes)?;
         let vocabulary = VocabularyLayout::take(&mut tensors, &bytes)?;

@@ -4,6 +4,7 @@
 //! guarantees it for D, F and everything made of them.
 
 pub(crate) mod activation;
+pub(crate) mod agreement;
 pub(crate) mod attention;
 pub(crate) mod conv;
 pub(crate) mod element;

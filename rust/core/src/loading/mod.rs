@@ -1,10 +1,12 @@
 //! From untrusted bytes to checked tensors.
 
 mod bytes;
+mod choice;
 mod header;
 mod selftest;
 mod tensors;
 
 pub(crate) use bytes::Bytes;
+pub(crate) use choice::choose;
 pub(crate) use selftest::SelfTest;
 pub(crate) use tensors::{Dtype, Stored, Tensor, TensorFile};

@@ -7,8 +7,8 @@
 //! exact operations are offered, never a fused multiply-add, so the lanes hold the same bits
 //! everywhere.
 //!
-//! An instruction set is added in three places: its file here, a variant of [`Isa`], and its rows
-//! in the dispatch table of `isa.rs`.
+//! An instruction set is added in two places: its file here, and its row in the dispatch table of
+//! `isa.rs`.
 //!
 //! Everything between a kernel's entry and a register is `#[inline(always)]`: that is what
 //! compiles the generic code with the instruction set that [`Backend::run`] enables.
@@ -73,7 +73,7 @@ pub(crate) trait Simd: Copy {
     fn load_i8(self, x: &[i8; LANES]) -> Self::Vector;
 
     /// The dot product of each item's features with the query's, summed exactly and then rounded to
-    /// f32. `block` and `query` have as many groups, at most 2^17; the query holds no -128.
+    /// f32. `block` and `query` have as many groups, at most 2^15; the query holds no -128.
     fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Self::Row;
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Four, GROUP, GroupRow, LANES, ROW_LANES, Simd, Vector};
+use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_LANES, Simd, Vector};
 
 /// Portable code needs no proof.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +11,19 @@ pub(crate) struct Scalar;
 /// Eight lanes in an array.
 #[derive(Clone, Copy)]
 pub(crate) struct Lanes([f32; LANES]);
+
+impl Scalar {
+    /// The token.
+    pub(crate) const fn detect() -> Option<Self> {
+        Some(Self)
+    }
+
+    /// Runs a kernel. Kept out of line, so that the copies of a kernel stay separate functions.
+    #[inline(never)]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
+}
 
 impl Simd for Scalar {
     type Vector = Lanes;

@@ -61,10 +61,6 @@ fn canonical(x: f32) -> u32 {
     if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() }
 }
 
-fn backends() -> impl Iterator<Item = Backend> {
-    Isa::available().map(|isa| Backend::choose(Some(isa)).unwrap())
-}
-
 #[test]
 fn operations_give_the_same_bits() {
     for shift in 0..NUMBERS.len() {
@@ -72,7 +68,7 @@ fn operations_give_the_same_bits() {
             let at = |offset: usize| std::array::from_fn(|l| NUMBERS[(l + offset) % 16]);
             let run =
                 |backend: Backend| backend.run(Operations { a: at(start), b: at(start + shift) });
-            let mut results = backends().map(run);
+            let mut results = Backend::available().map(run);
             let first = results.next().unwrap();
             assert!(results.all(|result| result == first), "start {start}, shift {shift}");
         }
@@ -107,8 +103,8 @@ fn row_operations_give_the_same_bits() {
         let at = |offset: usize| {
             std::array::from_fn(|v| std::array::from_fn(|l| NUMBERS[(7 * v + l + offset) % 16]))
         };
-        let mut results =
-            backends().map(|backend| backend.run(RowOperations { a: at(0), b: at(shift) }));
+        let mut results = Backend::available()
+            .map(|backend| backend.run(RowOperations { a: at(0), b: at(shift) }));
         let first = results.next().unwrap();
         assert!(results.all(|result| result == first), "shift {shift}");
     }
@@ -151,7 +147,7 @@ fn integer_dots_are_exact() {
                 });
                 products.sum::<i64>() as f32
             });
-            for backend in backends() {
+            for backend in Backend::available() {
                 assert_eq!(backend.run(IntegerDots { block: &block, query: &query }), expected);
             }
         }
@@ -171,7 +167,7 @@ fn every_8_bit_integer_converts_exactly() {
             lanes
         }
     }
-    for backend in backends() {
+    for backend in Backend::available() {
         for first in (i8::MIN..=i8::MAX).step_by(LANES) {
             let integers: [i8; LANES] = std::array::from_fn(|l| first + l as i8);
             assert_eq!(backend.run(LoadI8(integers)), integers.map(f32::from));
@@ -199,7 +195,7 @@ fn every_finite_half_precision_number_converts_exactly() {
     const INFINITY: u16 = 0x7c00;
     let positive = (0..INFINITY).step_by(LANES);
     let firsts: Vec<_> = positive.clone().chain(positive.map(|first| first | 0x8000)).collect();
-    for backend in backends() {
+    for backend in Backend::available() {
         for &first in &firsts {
             let halves: [u16; LANES] = std::array::from_fn(|l| first + l as u16);
             for found in backend.run(LoadF16(halves)) {
@@ -225,7 +221,7 @@ fn low_bits_become_powers_of_two() {
             lanes
         }
     }
-    for backend in backends() {
+    for backend in Backend::available() {
         for n in -126..=127 {
             let biased = 8_388_608.0 + 127.0 + n as f32;
             assert_eq!(backend.run(Power(biased)), [2_f32.powi(n); LANES]);

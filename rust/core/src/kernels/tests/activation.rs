@@ -2,9 +2,9 @@
 
 use std::marker::PhantomData;
 
-use super::{backends, bits};
+use super::bits;
 use crate::kernels::activation::{self, Activation, Exp, FeatureMap, Gelu, Silu};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Backend, Kernel, Simd};
 
 struct Apply<A>(Vec<f32>, PhantomData<A>);
 
@@ -20,8 +20,8 @@ impl<A: Activation> Kernel for Apply<A> {
 
 /// The activation of each number, the same bits on every instruction set.
 fn apply<A: Activation>(x: &[f32]) -> Vec<f32> {
-    let run = |backend: crate::simd::Backend| backend.run(Apply::<A>(x.to_vec(), PhantomData));
-    let mut results = backends().map(run);
+    let run = |backend: Backend| backend.run(Apply::<A>(x.to_vec(), PhantomData));
+    let mut results = Backend::available().map(run);
     let first = results.next().unwrap();
     assert!(results.all(|result| bits(&result) == bits(&first)));
     first

@@ -1,10 +1,9 @@
 //! Every kernel on every instruction set, against a naive f64 loop.
 
 mod activation;
+mod agreement;
 mod naive;
 mod rotary;
-
-use crate::simd::{Backend, Isa};
 
 /// Runs one kernel with every instruction set, from copies of the same buffer; asserts that all
 /// leave the same bits and gives back the numbers. The kernel is an expression over `simd` and the
@@ -26,7 +25,7 @@ macro_rules! on_every_isa {
             }
         }
         let start: Vec<f32> = $start;
-        let mut results = $crate::kernels::tests::backends().map(|backend| {
+        let mut results = $crate::simd::Backend::available().map(|backend| {
             backend.run(Run { buffer: start.clone(), $($capture: &$capture,)* })
         });
         let first = results.next().unwrap();
@@ -37,10 +36,6 @@ macro_rules! on_every_isa {
     }};
 }
 use on_every_isa;
-
-fn backends() -> impl Iterator<Item = Backend> {
-    Isa::available().map(|isa| Backend::choose(Some(isa)).unwrap())
-}
 
 fn bits(numbers: &[f32]) -> Vec<u32> {
     numbers.iter().map(|x| x.to_bits()).collect()

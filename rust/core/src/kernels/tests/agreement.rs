@@ -1,0 +1,180 @@
+//! The check at load notices each operation that an instruction set can get wrong.
+
+use std::ops::{Add, Div, Mul, Sub};
+
+use crate::kernels::agreement::{Samples, first_difference};
+use crate::simd::{Backend, Four, GROUP, GroupRow, Kernel, LANES, Simd, Vector};
+
+/// The operation that is wrong. Not a type parameter: every kernel would be compiled for each.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    None,
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Flush,
+    Sum,
+    Mask,
+    Select,
+    Exponent,
+    Swap,
+    F16,
+    I8,
+    Dots,
+}
+
+/// An instruction set with a fault.
+#[derive(Clone, Copy)]
+struct Faulty(Fault);
+
+#[derive(Clone, Copy)]
+struct Lanes {
+    lanes: [f32; LANES],
+    fault: Fault,
+}
+
+impl Faulty {
+    fn lanes(self, lanes: [f32; LANES]) -> Lanes {
+        Lanes { lanes, fault: self.0 }
+    }
+}
+
+impl Simd for Faulty {
+    type Vector = Lanes;
+    type Row = Four<Lanes>;
+
+    fn splat(self, x: f32) -> Lanes {
+        self.lanes([x; LANES])
+    }
+
+    fn load(self, x: &[f32; LANES]) -> Lanes {
+        self.lanes(*x)
+    }
+
+    /// Wrong: subnormal numbers are zero.
+    fn load_f16(self, bits: &[u16; LANES]) -> Lanes {
+        let subnormal = |bits: u16| bits & 0x7c00 == 0;
+        let flushed = |bits: u16| if self.0 == Fault::F16 && subnormal(bits) { 0 } else { bits };
+        self.lanes(bits.map(|bits| half::f16::from_bits(flushed(bits)).to_f32()))
+    }
+
+    /// Wrong: as if unsigned.
+    fn load_i8(self, x: &[i8; LANES]) -> Lanes {
+        let unsigned = |x: i8| f32::from(x.cast_unsigned());
+        self.lanes(x.map(|x| if self.0 == Fault::I8 { unsigned(x) } else { f32::from(x) }))
+    }
+
+    /// Wrong: the sum of a pair of products saturates.
+    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Lanes> {
+        let pair = |a: [i8; 2], b: [i8; 2]| {
+            let [c, d] = [0, 1].map(|at| i32::from(a[at]) * i32::from(b[at]));
+            if self.0 == Fault::Dots { (c + d).min(16_256) } else { c + d }
+        };
+        let item = |item: usize| {
+            let groups = block.iter().map(|row| row[item]).zip(query);
+            let sums = groups
+                .map(|([a, b, c, d], &[e, f, g, h])| pair([a, b], [e, f]) + pair([c, d], [g, h]));
+            sums.sum::<i32>() as f32
+        };
+        Four(std::array::from_fn(|v| self.lanes(std::array::from_fn(|l| item(v * LANES + l)))))
+    }
+}
+
+macro_rules! operations {
+    ($($operation:ident, $method:ident;)*) => {$(
+        impl $operation for Lanes {
+            type Output = Self;
+
+            /// Wrong: the last bit of one lane, or subnormal results.
+            fn $method(mut self, other: Self) -> Self {
+                for (a, b) in self.lanes.iter_mut().zip(other.lanes) {
+                    *a = f32::$method(*a, b);
+                    if self.fault == Fault::Flush && a.is_subnormal() {
+                        *a = 0.0;
+                    }
+                }
+                if self.fault == Fault::$operation {
+                    self.lanes[5] = self.lanes[5].next_up();
+                }
+                self
+            }
+        }
+    )*};
+}
+
+operations! {
+    Add, add;
+    Sub, sub;
+    Mul, mul;
+    Div, div;
+}
+
+impl Vector for Lanes {
+    fn store(self, to: &mut [f32; LANES]) {
+        *to = self.lanes;
+    }
+
+    /// Wrong: the lanes in reverse.
+    fn greater_mask(self, than: Self) -> u32 {
+        let greater = |l: usize| self.lanes[l] > than.lanes[l];
+        let mask: u32 = (0..LANES).fold(0, |mask, l| mask | u32::from(greater(l)) << l);
+        if self.fault == Fault::Mask { mask.reverse_bits() >> 24 } else { mask }
+    }
+
+    /// Wrong: greater or equal.
+    fn select_greater(mut self, than: Self, yes: Self, no: Self) -> Self {
+        let or_equal = self.fault == Fault::Select;
+        self.lanes = std::array::from_fn(|l| {
+            let (a, b) = (self.lanes[l], than.lanes[l]);
+            if a > b || or_equal && a == b { yes.lanes[l] } else { no.lanes[l] }
+        });
+        self
+    }
+
+    /// Wrong: one place too few.
+    fn low_bits_to_exponent(mut self) -> Self {
+        let places = if self.fault == Fault::Exponent { 22 } else { 23 };
+        self.lanes = self.lanes.map(|x| f32::from_bits(x.to_bits() << places));
+        self
+    }
+
+    /// Wrong: the last pair is left as it is.
+    fn swap_pairs(mut self) -> Self {
+        let pairs = if self.fault == Fault::Swap { 3 } else { 4 };
+        self.lanes.as_chunks_mut::<2>().0[..pairs].iter_mut().for_each(|pair| pair.reverse());
+        self
+    }
+
+    /// Wrong: another order.
+    fn sum(self) -> f32 {
+        let [a, b, c, d, e, f, g, h] = self.lanes;
+        if self.fault == Fault::Sum {
+            return ((a + b) + (c + d)) + ((e + f) + (g + h));
+        }
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+}
+
+#[test]
+fn every_fault_is_found() {
+    let expected = Backend::SCALAR.run(Samples);
+    for (fault, kernel) in [
+        (Fault::None, None),
+        (Fault::Add, Some("elementwise sum and product")),
+        (Fault::Mul, Some("elementwise sum and product")),
+        (Fault::Sub, Some("activation")),
+        (Fault::Div, Some("activation")),
+        (Fault::Flush, Some("activation")),
+        (Fault::Select, Some("activation")),
+        (Fault::Exponent, Some("activation")),
+        (Fault::Sum, Some("norm")),
+        (Fault::Swap, Some("rotary")),
+        (Fault::F16, Some("linear f16")),
+        (Fault::Mask, Some("block scores f32")),
+        (Fault::I8, Some("block scores int8")),
+        (Fault::Dots, Some("block scores int8")),
+    ] {
+        assert_eq!(first_difference(&Samples.run(Faulty(fault)), &expected), kernel, "{fault:?}");
+    }
+}
