@@ -70,6 +70,11 @@ instruction_sets! {
     Avx512, "avx512", target_arch = "x86_64", super::avx512::Avx512;
     /// AVX2 with F16C, on x86-64.
     Avx2, "avx2", target_arch = "x86_64", super::avx2::Avx2;
+    /// NEON, on 64-bit Arm.
+    Neon, "neon", all(target_arch = "aarch64", target_feature = "neon"), super::neon::Neon;
+    /// simd128, in WebAssembly that was compiled for it.
+    Simd128, "simd128", all(target_arch = "wasm32", target_feature = "simd128"),
+        super::simd128::Simd128;
     /// Portable code, on any CPU.
     Scalar, "scalar", all(), super::scalar::Scalar;
 }

@@ -26,6 +26,12 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)] // as above
 mod avx512;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[allow(unsafe_code)] // as above
+mod neon;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[allow(unsafe_code)] // as above
+mod simd128;
 
 pub(crate) use four::Four;
 pub(crate) use isa::Backend;

@@ -1,0 +1,192 @@
+//! NEON: a pair of 128-bit registers holds the eight lanes. Fused multiply-add is left alone on
+//! purpose.
+
+use std::arch::aarch64::*;
+use std::arch::asm;
+use std::ops::{Add, Div, Mul, Sub};
+
+use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Simd, Vector};
+
+/// Proof that the CPU has NEON. This file is compiled only for targets that have it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Neon {
+    _detected: (),
+}
+
+/// Lanes 0 to 3 and 4 to 7.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair([float32x4_t; 2]);
+
+impl Neon {
+    /// The token.
+    pub(crate) const fn detect() -> Option<Self> {
+        Some(Self { _detected: () })
+    }
+
+    /// Runs a kernel. Kept out of line, as the copies for other instruction sets are.
+    #[inline(never)]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
+}
+
+impl Simd for Neon {
+    type Vector = Pair;
+    type Row = Four<Pair>;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Pair {
+        // SAFETY: the target has NEON.
+        Pair([unsafe { vdupq_n_f32(x) }; 2])
+    }
+
+    #[inline(always)]
+    fn load(self, x: &[f32; LANES]) -> Pair {
+        let (halves, _) = x.as_chunks::<4>();
+        // SAFETY: the target has NEON; the pointers come from references to four f32, and the
+        // instruction asks for no alignment.
+        Pair(std::array::from_fn(|half| unsafe { vld1q_f32(halves[half].as_ptr()) }))
+    }
+
+    #[inline(always)]
+    fn load_f16(self, bits: &[u16; LANES]) -> Pair {
+        let (halves, _) = bits.as_chunks::<4>();
+        Pair(std::array::from_fn(|half| {
+            let converted: float32x4_t;
+            // SAFETY: the pointer comes from a reference to four u16, and the load asks for no
+            // alignment. The target has NEON, of which `fcvtl` from half precision has always been
+            // a part; its intrinsic is younger than the compilers that this crate supports. It
+            // touches registers only.
+            unsafe {
+                asm!(
+                    "fcvtl {to:v}.4s, {from:v}.4h",
+                    to = lateout(vreg) converted,
+                    from = in(vreg) vld1_u16(halves[half].as_ptr()),
+                    options(pure, nomem, nostack, preserves_flags)
+                );
+            }
+            converted
+        }))
+    }
+
+    #[inline(always)]
+    fn load_i8(self, x: &[i8; LANES]) -> Pair {
+        // SAFETY: the target has NEON; the pointer comes from a reference to eight i8, and the load
+        // asks for no alignment.
+        unsafe {
+            let wide = vmovl_s8(vld1_s8(x.as_ptr()));
+            let halves = [vmovl_s16(vget_low_s16(wide)), vmovl_high_s16(wide)];
+            Pair(halves.map(|half| vcvtq_f32_s32(half)))
+        }
+    }
+
+    #[inline(always)]
+    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Pair> {
+        // SAFETY: the target has NEON; the pointers come from references to 32 groups of four i8,
+        // of which half h of vector v is the 16 bytes from group 8 v + 4 h on; the loads ask for no
+        // alignment.
+        unsafe {
+            let mut sums = [[vdupq_n_s32(0); 2]; ROW_VECTORS];
+            for (row, &query) in block.iter().zip(query) {
+                let query = i32::from_le_bytes(query.map(i8::cast_unsigned));
+                let query = vreinterpretq_s8_s32(vdupq_n_s32(query));
+                for (at, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
+                    let items = vld1q_s8(row[at * 4..].as_ptr().cast());
+                    // Two products are at most 2 * 128 * 127, so the sum of a pair does not wrap.
+                    let low = vmull_s8(vget_low_s8(items), vget_low_s8(query));
+                    let pairs = vpaddq_s16(low, vmull_high_s8(items, query));
+                    *sum = vpadalq_s16(*sum, pairs);
+                }
+            }
+            Four(sums.map(|halves| Pair(halves.map(|half| vcvtq_f32_s32(half)))))
+        }
+    }
+}
+
+macro_rules! lanewise {
+    ($($operation:ident, $method:ident, $intrinsic:ident;)*) => {$(
+        impl $operation for Pair {
+            type Output = Self;
+
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                let ([a, b], [c, d]) = (self.0, other.0);
+                // SAFETY: the target has NEON.
+                Self(unsafe { [$intrinsic(a, c), $intrinsic(b, d)] })
+            }
+        }
+    )*};
+}
+
+lanewise! {
+    Add, add, vaddq_f32;
+    Sub, sub, vsubq_f32;
+    Mul, mul, vmulq_f32;
+    Div, div, vdivq_f32;
+}
+
+impl Pair {
+    /// All bits of each lane where `self` is greater.
+    #[inline(always)]
+    fn greater(self, than: Self) -> [uint32x4_t; 2] {
+        let ([a, b], [c, d]) = (self.0, than.0);
+        // SAFETY: the target has NEON.
+        unsafe { [vcgtq_f32(a, c), vcgtq_f32(b, d)] }
+    }
+}
+
+impl Vector for Pair {
+    #[inline(always)]
+    fn store(self, to: &mut [f32; LANES]) {
+        let (halves, _) = to.as_chunks_mut::<4>();
+        for (register, to) in self.0.into_iter().zip(halves) {
+            // SAFETY: the target has NEON; the pointer comes from a reference to four f32, and the
+            // instruction asks for no alignment.
+            unsafe { vst1q_f32(to.as_mut_ptr(), register) }
+        }
+    }
+
+    #[inline(always)]
+    fn greater_mask(self, than: Self) -> u32 {
+        const BITS: [u32; LANES] = [1, 2, 4, 8, 16, 32, 64, 128];
+        let [low, high] = self.greater(than);
+        // SAFETY: the target has NEON; both loads are inside `BITS`.
+        unsafe {
+            let low = vandq_u32(low, vld1q_u32(BITS[..4].as_ptr()));
+            let high = vandq_u32(high, vld1q_u32(BITS[4..].as_ptr()));
+            vaddvq_u32(vorrq_u32(low, high))
+        }
+    }
+
+    #[inline(always)]
+    fn select_greater(self, than: Self, yes: Self, no: Self) -> Self {
+        let [low, high] = self.greater(than);
+        // SAFETY: the target has NEON.
+        Self(unsafe { [vbslq_f32(low, yes.0[0], no.0[0]), vbslq_f32(high, yes.0[1], no.0[1])] })
+    }
+
+    #[inline(always)]
+    fn low_bits_to_exponent(self) -> Self {
+        // SAFETY: the target has NEON.
+        Self(self.0.map(|half| unsafe {
+            vreinterpretq_f32_u32(vshlq_n_u32::<23>(vreinterpretq_u32_f32(half)))
+        }))
+    }
+
+    #[inline(always)]
+    fn swap_pairs(self) -> Self {
+        // SAFETY: the target has NEON.
+        Self(self.0.map(|half| unsafe { vrev64q_f32(half) }))
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let [low, high] = self.0;
+        // SAFETY: the target has NEON.
+        unsafe {
+            let quads = vaddq_f32(low, high); // l + (l + 4)
+            let pairs = vadd_f32(vget_low_f32(quads), vget_high_f32(quads)); // l + (l + 2)
+            vpadds_f32(pairs)
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! WebAssembly's simd128: a pair of 128-bit registers holds the eight lanes. The relaxed
+//! instructions, whose bits depend on the machine, are left alone on purpose.
+
+use std::arch::wasm32::*;
+use std::ops::{Add, Div, Mul, Sub};
+
+use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_LANES, ROW_VECTORS, Simd, Vector};
+
+/// Proof that the module may use simd128. This file is compiled only where the whole module does:
+/// an engine without these instructions would not load it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Simd128 {
+    _detected: (),
+}
+
+/// Lanes 0 to 3 and 4 to 7.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair([v128; 2]);
+
+impl Simd128 {
+    /// The token.
+    pub(crate) const fn detect() -> Option<Self> {
+        Some(Self { _detected: () })
+    }
+
+    /// Runs a kernel. Kept out of line, as the copies for other instruction sets are.
+    #[inline(never)]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
+}
+
+impl Simd for Simd128 {
+    type Vector = Pair;
+    type Row = Four<Pair>;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Pair {
+        Pair([f32x4_splat(x); 2])
+    }
+
+    #[inline(always)]
+    fn load(self, x: &[f32; LANES]) -> Pair {
+        let (halves, _) = x.as_chunks::<4>();
+        // SAFETY: the pointers come from references to four f32, and the instruction asks for no
+        // alignment.
+        Pair(std::array::from_fn(|half| unsafe { v128_load(halves[half].as_ptr().cast()) }))
+    }
+
+    #[inline(always)]
+    fn load_f16(self, bits: &[u16; LANES]) -> Pair {
+        // SAFETY: the pointer comes from a reference to eight u16, and the load asks for no
+        // alignment.
+        let bits = unsafe { v128_load(bits.as_ptr().cast()) };
+        Pair([u32x4_extend_low_u16x8(bits), u32x4_extend_high_u16x8(bits)].map(half_to_single))
+    }
+
+    #[inline(always)]
+    fn load_i8(self, x: &[i8; LANES]) -> Pair {
+        // SAFETY: the pointer comes from a reference to eight i8, and the load asks for no
+        // alignment.
+        let wide = unsafe { i16x8_load_extend_i8x8(x.as_ptr()) };
+        let halves = [i32x4_extend_low_i16x8(wide), i32x4_extend_high_i16x8(wide)];
+        Pair(halves.map(f32x4_convert_i32x4))
+    }
+
+    #[inline(always)]
+    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Pair> {
+        // Two sums an item, which fill a register with two items. Half of a block's items at a
+        // time: the sums of all would be more than the registers of an x86-64 CPU.
+        let half = |first: usize| {
+            let mut sums = [[i32x4_splat(0); 2]; ROW_VECTORS];
+            for (row, &query) in block.iter().zip(query) {
+                let query = i32x4_splat(i32::from_le_bytes(query.map(i8::cast_unsigned)));
+                let query = i16x8_extend_low_i8x16(query);
+                for (at, [low, high]) in sums.iter_mut().enumerate() {
+                    // SAFETY: the pointer comes from a reference to at least four groups of four
+                    // i8, the 16 bytes that are read, and the load asks for no alignment.
+                    let items = unsafe { v128_load(row[first + at * 4..][..4].as_ptr().cast()) };
+                    *low = i32x4_add(*low, i32x4_dot_i16x8(i16x8_extend_low_i8x16(items), query));
+                    *high =
+                        i32x4_add(*high, i32x4_dot_i16x8(i16x8_extend_high_i8x16(items), query));
+                }
+            }
+            sums.map(|[low, high]| {
+                let first = i32x4_shuffle::<0, 2, 4, 6>(low, high);
+                f32x4_convert_i32x4(i32x4_add(first, i32x4_shuffle::<1, 3, 5, 7>(low, high)))
+            })
+        };
+        let ([a, b, c, d], [e, f, g, h]) = (half(0), half(ROW_LANES / 2));
+        Four([Pair([a, b]), Pair([c, d]), Pair([e, f]), Pair([g, h])])
+    }
+}
+
+/// The value of each finite half-precision number, in the steps of the portable conversion.
+#[inline(always)]
+fn half_to_single(bits: v128) -> v128 {
+    /// 2^-14, the smallest normal half-precision number.
+    const SMALLEST: u32 = (127 - 14) << 23;
+    let at = |x| v128_and(bits, u32x4_splat(x));
+    let moved = u32x4_shl(at(0x7fff), 13);
+    let normal = u32x4_add(moved, u32x4_splat((127 - 15) << 23));
+    let smallest = u32x4_splat(SMALLEST);
+    let subnormal = f32x4_sub(v128_or(smallest, moved), smallest);
+    let size = v128_bitselect(subnormal, normal, i32x4_eq(at(0x7c00), i32x4_splat(0)));
+    v128_or(size, u32x4_shl(at(0x8000), 16))
+}
+
+macro_rules! lanewise {
+    ($($operation:ident, $method:ident, $intrinsic:ident;)*) => {$(
+        impl $operation for Pair {
+            type Output = Self;
+
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                let ([a, b], [c, d]) = (self.0, other.0);
+                Self([$intrinsic(a, c), $intrinsic(b, d)])
+            }
+        }
+    )*};
+}
+
+lanewise! {
+    Add, add, f32x4_add;
+    Sub, sub, f32x4_sub;
+    Mul, mul, f32x4_mul;
+    Div, div, f32x4_div;
+}
+
+impl Pair {
+    /// All bits of each lane where `self` is greater.
+    #[inline(always)]
+    fn greater(self, than: Self) -> [v128; 2] {
+        let ([a, b], [c, d]) = (self.0, than.0);
+        [f32x4_gt(a, c), f32x4_gt(b, d)]
+    }
+}
+
+impl Vector for Pair {
+    #[inline(always)]
+    fn store(self, to: &mut [f32; LANES]) {
+        let (halves, _) = to.as_chunks_mut::<4>();
+        for (register, to) in self.0.into_iter().zip(halves) {
+            // SAFETY: the pointer comes from a reference to four f32, and the instruction asks for
+            // no alignment.
+            unsafe { v128_store(to.as_mut_ptr().cast(), register) }
+        }
+    }
+
+    #[inline(always)]
+    fn greater_mask(self, than: Self) -> u32 {
+        let [low, high] = self.greater(than).map(i32x4_bitmask).map(u32::from);
+        low | high << 4
+    }
+
+    #[inline(always)]
+    fn select_greater(self, than: Self, yes: Self, no: Self) -> Self {
+        let [low, high] = self.greater(than);
+        Self([v128_bitselect(yes.0[0], no.0[0], low), v128_bitselect(yes.0[1], no.0[1], high)])
+    }
+
+    #[inline(always)]
+    fn low_bits_to_exponent(self) -> Self {
+        Self(self.0.map(|half| u32x4_shl(half, 23)))
+    }
+
+    #[inline(always)]
+    fn swap_pairs(self) -> Self {
+        Self(self.0.map(|half| i32x4_shuffle::<1, 0, 3, 2>(half, half)))
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let [low, high] = self.0;
+        let quads = f32x4_add(low, high); // l + (l + 4)
+        let pairs = f32x4_add(quads, i32x4_shuffle::<2, 3, 0, 1>(quads, quads)); // l + (l + 2)
+        f32x4_extract_lane::<0>(pairs) + f32x4_extract_lane::<1>(pairs)
+    }
+}
