@@ -84,16 +84,14 @@ pub enum Error {
         /// What there is, the best first.
         available: String,
     },
-    /// The instruction set that was forced gives other bits than portable code on this machine.
-    #[error(
-        "instruction set: `{isa}` gives other bits than portable code here, in {kernel}: \
-         force another one, or none"
-    )]
+    /// An instruction set that was forced, or compared, gives other bits than portable code on this
+    /// machine.
+    #[error("instruction set: `{isa}` gives other bits than portable code here: {what}")]
     IsaDisagrees {
-        /// What was asked for.
+        /// The instruction set.
         isa: Isa,
-        /// The first kernel whose results differ.
-        kernel: &'static str,
+        /// Where, and how it shows.
+        what: String,
     },
     /// The tensors are not those that the fingerprint was taken of.
     #[error("fingerprint of the tensors: found {found}, expected {expected}")]

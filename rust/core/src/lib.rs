@@ -37,6 +37,7 @@ compile_error!("recgrela reads its little-endian file in place and needs a littl
 
 mod aligned;
 mod catalog;
+mod compare;
 mod config;
 mod error;
 mod fingerprint;
@@ -54,6 +55,7 @@ mod verify;
 mod vocabulary;
 
 pub use catalog::{Filter, Scored, TableDtype, TopK};
+pub use compare::IsaComparison;
 pub use config::{Config, Positions};
 pub use error::{Error, Result};
 pub use fingerprint::Fingerprint;

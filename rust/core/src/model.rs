@@ -1,6 +1,7 @@
 //! A loaded model.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::catalog::Table;
 use crate::loading::{Bytes, SelfTest, TensorFile, choose};
@@ -17,7 +18,7 @@ use crate::{Config, Fingerprint, Isa, Result, TableDtype, Vocabulary};
 /// also recomputes the fingerprint and replays the self-test.
 #[derive(Debug)]
 pub struct Model {
-    pub(crate) bytes: Bytes,
+    pub(crate) bytes: Arc<Bytes>,
     pub(crate) backend: Backend,
     pub(crate) network: Network,
     pub(crate) table: Table,
@@ -27,7 +28,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Maps a model file, or reads it where the crate is built without the feature `mmap`. The
+    /// Maps a model file, or reads it where the crate is built without the feature `mmap` or for WebAssembly. The
     /// catalogue table and the ids stay in the map.
     ///
     /// The instruction set is the one that the environment variable `RECGRELA_ISA` names (by
@@ -57,7 +58,15 @@ impl Model {
     }
 
     fn load(bytes: Bytes, isa: Option<Isa>) -> Result<Self> {
-        let backend = choose(isa)?;
+        Self::assemble(Arc::new(bytes), choose(isa)?)
+    }
+
+    /// The same file on another instruction set, unchecked.
+    pub(crate) fn on(&self, backend: Backend) -> Result<Self> {
+        Self::assemble(Arc::clone(&self.bytes), backend)
+    }
+
+    fn assemble(bytes: Arc<Bytes>, backend: Backend) -> Result<Self> {
         let mut tensors = TensorFile::parse(&bytes)?;
         let table = Table::take(&mut tensors, &bytes)?;
         let vocabulary = VocabularyLayout::take(&mut tensors, &bytes)?;

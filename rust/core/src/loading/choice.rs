@@ -35,7 +35,10 @@ fn choose_with(
     };
     match difference(forced) {
         None => Ok(forced),
-        Some(kernel) => Err(Error::IsaDisagrees { isa: forced.isa(), kernel }),
+        Some(kernel) => {
+            let what = format!("in the kernel {kernel}. Force another one, or none");
+            Err(Error::IsaDisagrees { isa: forced.isa(), what })
+        }
     }
 }
 

@@ -8,5 +8,5 @@ mod tensors;
 
 pub(crate) use bytes::Bytes;
 pub(crate) use choice::choose;
-pub(crate) use selftest::SelfTest;
+pub(crate) use selftest::{Case, SelfTest};
 pub(crate) use tensors::{Dtype, Stored, Tensor, TensorFile};
