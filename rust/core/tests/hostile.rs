@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use common::{F16, F32, F64, I8, I32, I64, ModelFile, Shape, U8};
@@ -394,7 +395,7 @@ fn files_that_cannot_be_read() {
 
 #[test]
 fn a_file_on_disk_is_the_model_in_memory() {
-    let path = std::env::temp_dir().join(format!("recgrela-{}.safetensors", std::process::id()));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a_file_on_disk.safetensors");
     let file = ModelFile::random(&Shape::BASE);
     std::fs::write(&path, file.to_bytes()).unwrap();
     let opened = Arc::new(Model::open_with(&path, Some(Isa::Scalar)).unwrap());

@@ -9,13 +9,13 @@ use crate::{Error, Result};
 /// The whole file.
 pub(crate) enum Bytes {
     Owned(Vec<u8>),
-    #[cfg(feature = "mmap")]
+    #[cfg(all(feature = "mmap", any(unix, windows)))]
     Mapped(memmap2::Mmap),
 }
 
 impl Bytes {
     /// Maps the file.
-    #[cfg(feature = "mmap")]
+    #[cfg(all(feature = "mmap", any(unix, windows)))]
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let map = || {
             let file = std::fs::File::open(path)?;
@@ -31,7 +31,7 @@ impl Bytes {
     }
 
     /// Reads the file.
-    #[cfg(not(feature = "mmap"))]
+    #[cfg(not(all(feature = "mmap", any(unix, windows))))]
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let read = std::fs::read(path);
         read.map(Self::Owned).map_err(|source| Error::Io { path: path.to_owned(), source })
@@ -45,7 +45,7 @@ impl Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Owned(bytes) => bytes,
-            #[cfg(feature = "mmap")]
+            #[cfg(all(feature = "mmap", any(unix, windows)))]
             Self::Mapped(map) => map,
         }
     }
