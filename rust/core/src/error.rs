@@ -172,6 +172,71 @@ pub enum Error {
         /// What the snapshot calls for.
         expected: String,
     },
+    /// A user of a fleet was asked about before it had seen anything.
+    #[error("user {user} has no events: append at least one item before scoring")]
+    UserWithoutEvents {
+        /// The user.
+        user: u32,
+    },
+    /// A user is past the fleet's capacity.
+    #[error("user: found {found}, expected less than the capacity, {capacity}")]
+    UserOutOfRange {
+        /// The user.
+        found: u32,
+        /// The number of users in the fleet.
+        capacity: u32,
+    },
+    /// The lists of users and of items do not belong together.
+    #[error("items to append: found {items}, expected {users}, one for each user")]
+    FleetLengths {
+        /// Length of the list of users.
+        users: usize,
+        /// Length of the list of items.
+        items: usize,
+    },
+    /// There is no memory for so many users.
+    #[error(
+        "a fleet of {capacity} users: {bytes} bytes are not to be had, choose a smaller capacity"
+    )]
+    FleetMemory {
+        /// The capacity asked for.
+        capacity: u32,
+        /// What the states take.
+        bytes: u128,
+    },
+    /// The session or the fleet's file belongs to another model.
+    #[error("fleet: found model {found}, expected {expected}")]
+    FleetModel {
+        /// The fingerprint of the session's model or in the file.
+        found: Fingerprint,
+        /// The fingerprint of the fleet's model.
+        expected: Fingerprint,
+    },
+    /// A fleet's state overflowed, so that its file would be refused.
+    #[error("the state of user {user} is not finite: reset the user, and verify the model")]
+    FleetOverflow {
+        /// The user.
+        user: u32,
+    },
+    /// The file is not one that a fleet wrote, or it does not fit the model or the capacity.
+    #[error("fleet file: found {found}, expected {expected}")]
+    FleetFile {
+        /// What is there.
+        found: String,
+        /// What should be.
+        expected: String,
+    },
+    /// The fleet's file was damaged.
+    #[error("fleet file: the checksum does not match, it was damaged")]
+    FleetChecksum,
+    /// A file could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The snapshot does not begin as a snapshot does.
     #[error("snapshot: found another beginning, expected the magic `RGRLSESS`")]
     SnapshotMagic,

@@ -14,6 +14,7 @@ use crate::kernels::linear::Linear;
 use crate::kernels::norm::Norm;
 use crate::kernels::scan::{BLOCK, Features, block_scores};
 use crate::kernels::{CONV_HISTORY, rotary};
+use crate::loading::choose;
 use crate::simd::{Backend, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Row, Simd};
 use crate::{Isa, Result};
 
@@ -60,7 +61,7 @@ macro_rules! workload {
 
 /// Every kernel, on one instruction set.
 pub fn workloads(isa: Isa) -> Result<Vec<Workload>> {
-    let backend = Backend::choose(Some(isa))?;
+    let backend = choose(Some(isa))?;
     let half = |x: f32| half::f16::from_f32(x).to_bits();
     Ok(vec![
         read(backend),
@@ -106,7 +107,7 @@ fn linear<E: Element>(
     let bytes = size_of_val(&weight[..]) + size_of_val(&x[..]) + size_of_val(&out[..]);
     let layer = Linear::new(&[(weight, noise(INNER_SIZE).to_vec())]);
     workload!(backend, name, bytes, <E: Element>
-        |simd, layer: Linear<E>, x: AlignedBuf, out: AlignedBuf| layer.apply(simd, x, out))
+        |simd, layer: Linear<E>, x: AlignedBuf, out: AlignedBuf| layer.apply(simd, 1, x, x.len(), out))
 }
 
 fn norm(backend: Backend) -> Workload {
@@ -141,22 +142,18 @@ fn activation<A: Activation + 'static>(
 fn attention(backend: Backend) -> Workload {
     let event = [SIZE; 5].map(noise);
     let decay = AlignedBuf::from(vec![0.99; SIZE]);
-    let (s, z, out) = (noise(SIZE * HEAD_SIZE), AlignedBuf::from(vec![1.0; SIZE]), noise(SIZE));
+    let (mut sums, out) = (noise(SIZE * (HEAD_SIZE + 1)), noise(SIZE));
+    sums[SIZE * HEAD_SIZE..].fill(1.0); // z
     let bytes = size_of::<f32>() * SIZE * (HEAD_SIZE + 1 + event.len() + 1);
     workload!(
         backend,
         "attention",
         bytes,
-        |simd,
-         event: [AlignedBuf; 5],
-         decay: AlignedBuf,
-         s: AlignedBuf,
-         z: AlignedBuf,
-         out: AlignedBuf| {
+        |simd, event: [AlignedBuf; 5], decay: AlignedBuf, sums: AlignedBuf, out: AlignedBuf| {
             let [query, key, query_rotated, key_rotated, value] = event;
             let head_size = HEAD_SIZE;
             Event { query, key, query_rotated, key_rotated, value, decay, head_size }
-                .attend(simd, s, z, out);
+                .attend(simd, sums, out);
         }
     )
 }
@@ -212,7 +209,8 @@ fn scan<E: Element>(name: &'static str, backend: Backend, element: impl Fn(f32) 
     |simd, table: AlignedBuf<E>, hidden: AlignedBuf, out: Features<f32>| {
         let mut sum = S::Row::splat(simd, 0.0);
         for block in rows(table).chunks_exact(SIZE) {
-            sum = sum + block_scores(simd, block, hidden);
+            let [scores] = block_scores(simd, block, [hidden]);
+            sum = sum + scores;
         }
         sum.store(out);
     })

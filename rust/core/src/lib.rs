@@ -41,6 +41,7 @@ mod compare;
 mod config;
 mod error;
 mod fingerprint;
+mod fleet;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
@@ -59,6 +60,7 @@ pub use compare::IsaComparison;
 pub use config::{Config, Positions};
 pub use error::{Error, Result};
 pub use fingerprint::Fingerprint;
+pub use fleet::Fleet;
 pub use model::Model;
 pub use session::Session;
 pub use simd::Isa;

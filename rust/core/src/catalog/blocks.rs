@@ -3,12 +3,26 @@
 use crate::kernels::element::Element;
 use crate::kernels::integer_scan::{Rounded, item_score};
 use crate::kernels::scan::{BLOCK, Features, block_scores};
-use crate::simd::{GROUP, GroupRow, LANES, ROW_VECTORS, Simd};
+use crate::simd::{GROUP, GroupRow, LANES, ROW_VECTORS, Row, Simd};
 
 /// A table and a hidden vector: what an item's score is.
 pub(crate) trait Blocks {
     /// For each item of a block, a number that its score does not exceed.
     fn at_most<S: Simd>(&self, simd: S, block: usize) -> S::Row;
+
+    /// The same for several hidden vectors.
+    #[inline(always)]
+    fn at_most_each<S: Simd, const U: usize>(
+        these: [&Self; U],
+        simd: S,
+        block: usize,
+    ) -> [S::Row; U] {
+        let mut rows = [S::Row::splat(simd, 0.0); U];
+        for u in 0..U {
+            rows[u] = these[u].at_most(simd, block);
+        }
+        rows
+    }
 
     /// The score of an item, given what [`Blocks::at_most`] found for it.
     fn score<S: Simd>(&self, simd: S, item: usize, at_most: f32) -> f32;
@@ -24,7 +38,22 @@ impl<E: Element> Blocks for Floats<'_, E> {
     #[inline(always)]
     fn at_most<S: Simd>(&self, simd: S, block: usize) -> S::Row {
         let size = self.hidden.len();
-        block_scores(simd, &self.features[block * size..(block + 1) * size], self.hidden)
+        let [row] = block_scores(simd, &self.features[block * size..][..size], [self.hidden]);
+        row
+    }
+
+    #[inline(always)]
+    fn at_most_each<S: Simd, const U: usize>(
+        these: [&Self; U],
+        simd: S,
+        block: usize,
+    ) -> [S::Row; U] {
+        let size = these[0].hidden.len();
+        let mut hidden: [&[f32]; U] = [&[]; U];
+        for u in 0..U {
+            hidden[u] = these[u].hidden;
+        }
+        block_scores(simd, &these[0].features[block * size..][..size], hidden)
     }
 
     #[inline(always)]

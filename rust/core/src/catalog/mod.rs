@@ -1,5 +1,6 @@
 //! Scoring the catalogue: the table, the filters and the fused top-k scan.
 
+mod batch;
 mod blocks;
 mod elements;
 mod filter;
@@ -7,6 +8,7 @@ mod scores;
 mod table;
 mod topk;
 
+pub(crate) use batch::Batch;
 pub use filter::Filter;
 pub(crate) use scores::Scores;
 pub(crate) use table::Table;

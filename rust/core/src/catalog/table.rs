@@ -7,8 +7,9 @@ use crate::Result;
 use crate::kernels::element::Element;
 use crate::kernels::integer_scan::item_score;
 use crate::kernels::scan::{BLOCK, Features};
+use crate::kernels::{lanes, lanes_mut};
 use crate::loading::{Dtype, Stored, Tensor, TensorFile};
-use crate::simd::{GROUP, GroupRow, LANES, ROW_VECTORS, Simd};
+use crate::simd::{GROUP, GroupRow, LANES, ROW_VECTORS, Simd, Vector};
 
 const NAME: &str = "catalog.table";
 const SCALE_NAME: &str = "catalog.scale";
@@ -75,10 +76,11 @@ impl Table {
     }
 
     /// The embedding of an item.
-    pub(crate) fn embedding(&self, file: &[u8], item: usize, out: &mut [f32]) {
+    #[inline(always)]
+    pub(crate) fn embedding<S: Simd>(&self, simd: S, file: &[u8], item: usize, out: &mut [f32]) {
         match self {
-            Self::F32(elements) => copy(column(elements.get(file), out.len(), item), out),
-            Self::F16(elements) => copy(column(elements.get(file), out.len(), item), out),
+            Self::F32(elements) => copy(simd, elements.get(file), item, out),
+            Self::F16(elements) => copy(simd, elements.get(file), item, out),
             Self::Int8(table) => {
                 let scale = table.scales(file).as_flattened().as_flattened()[item];
                 let (out, _) = out.as_chunks_mut::<GROUP>();
@@ -155,9 +157,17 @@ fn column<E: Element>(elements: &[E], size: usize, item: usize) -> impl Iterator
     block[item % BLOCK..].iter().step_by(BLOCK).map(|element| element.to_f32())
 }
 
-fn copy(column: impl Iterator<Item = f32>, out: &mut [f32]) {
-    for (out, value) in out.iter_mut().zip(column) {
-        *out = value;
+/// out = the features of one item
+#[inline(always)]
+fn copy<S: Simd, E: Element>(simd: S, elements: &[E], item: usize, out: &mut [f32]) {
+    let block = &elements[item / BLOCK * out.len() * BLOCK..][..out.len() * BLOCK];
+    let (features, _) = block.as_chunks::<BLOCK>();
+    for (features, out) in lanes(features).iter().zip(lanes_mut(out)) {
+        let mut column = [features[0][item % BLOCK]; LANES];
+        for (to, features) in column.iter_mut().zip(features) {
+            *to = features[item % BLOCK];
+        }
+        E::load(simd, &column).store(out);
     }
 }
 

@@ -31,7 +31,7 @@ pub struct TopK {
     heap: Vec<Ranked>,
     allow: Vec<u32>,
     deny: Vec<u32>,
-    codes: Vec<[i8; GROUP]>,
+    pub(super) codes: Vec<[i8; GROUP]>,
 }
 
 impl TopK {
@@ -58,9 +58,8 @@ impl TopK {
 
     /// Answers a query.
     pub(crate) fn answer(&mut self, backend: Backend, query: &Query<'_>) {
-        self.items.clear();
         if query.k == 0 {
-            return;
+            return self.items.clear();
         }
         let Query { file, hidden, .. } = *query;
         match query.table {
@@ -81,24 +80,35 @@ impl TopK {
     }
 
     fn scan<B: Blocks>(&mut self, backend: Backend, query: &Query<'_>, blocks: B) {
-        let Self { items, heap, allow, deny, .. } = self;
+        let best = self.start(query.k);
+        let Self { allow, deny, .. } = self;
         sort_into(query.filter.deny, deny);
         sort_into(query.filter.allow.unwrap_or_default(), allow);
-        heap.clear();
-        heap.reserve(query.k);
-        items.reserve(query.k);
-        let best = backend.run(Scan {
-            blocks,
-            num_items: query.num_items,
-            k: query.k,
-            allow: query.filter.allow.map(|_| &allow[..]),
-            seen: Excluded::new(if query.filter.exclude_seen { query.seen } else { &[] }),
-            deny: Excluded::new(deny),
-            best: BinaryHeap::from(std::mem::take(heap)),
-        });
-        *heap = best.into_sorted_vec();
-        items.extend(heap.iter().map(|ranked| ranked.0));
+        let best = backend.run(Scan::new(query, blocks, Lists { allow, deny }, best));
+        self.take(best);
     }
+
+    /// Room for the ranking of a query.
+    pub(super) fn start(&mut self, k: usize) -> Vec<Ranked> {
+        self.items.clear();
+        self.items.reserve(k);
+        self.heap.clear();
+        self.heap.reserve(k);
+        std::mem::take(&mut self.heap)
+    }
+
+    /// Takes over what a scan found.
+    pub(super) fn take(&mut self, best: BinaryHeap<Ranked>) {
+        self.heap = best.into_sorted_vec();
+        self.items.extend(self.heap.iter().map(|ranked| ranked.0));
+    }
+}
+
+/// The lists of a filter, ascending.
+#[derive(Clone, Copy)]
+pub(super) struct Lists<'a> {
+    pub(super) allow: &'a [u32],
+    pub(super) deny: &'a [u32],
 }
 
 /// What [`TopK::answer`] is asked.
@@ -116,7 +126,7 @@ pub(crate) struct Query<'a> {
     pub(crate) seen: &'a [u32],
 }
 
-fn sort_into(list: &[u32], to: &mut Vec<u32>) {
+pub(super) fn sort_into(list: &[u32], to: &mut Vec<u32>) {
     to.clear();
     to.extend_from_slice(list);
     to.sort_unstable();
@@ -124,7 +134,7 @@ fn sort_into(list: &[u32], to: &mut Vec<u32>) {
 
 /// Ordered by rank: the smallest is the best, so a heap has the worst on top.
 #[derive(Clone, Copy, Debug)]
-struct Ranked(Scored);
+pub(super) struct Ranked(Scored);
 
 impl Ord for Ranked {
     fn cmp(&self, other: &Self) -> Ordering {
@@ -149,16 +159,16 @@ impl PartialEq for Ranked {
 impl Eq for Ranked {}
 
 /// The pass over the table.
-struct Scan<'a, B> {
-    blocks: B,
-    num_items: usize,
+pub(super) struct Scan<'a, B> {
+    pub(super) blocks: B,
+    pub(super) num_items: usize,
     /// At least 1.
-    k: usize,
+    pub(super) k: usize,
     /// Ascending, where only these may be returned.
     allow: Option<&'a [u32]>,
     seen: Excluded<'a>,
     deny: Excluded<'a>,
-    best: BinaryHeap<Ranked>,
+    pub(super) best: BinaryHeap<Ranked>,
 }
 
 impl<B: Blocks> Kernel for Scan<'_, B> {
@@ -173,16 +183,8 @@ impl<B: Blocks> Kernel for Scan<'_, B> {
                     self.block(simd, block, u32::MAX);
                 }
             }
-            Some(mut rest) => {
-                while let Some(&first) = rest.first() {
-                    let block = first as usize / BLOCK;
-                    let mut lanes = 0;
-                    while let Some((&item, after)) = rest.split_first()
-                        && item as usize / BLOCK == block
-                    {
-                        lanes |= 1 << (item as usize % BLOCK);
-                        rest = after;
-                    }
+            Some(allow) => {
+                for (block, lanes) in allowed_blocks(allow) {
                     self.block(simd, block, lanes);
                 }
             }
@@ -191,11 +193,41 @@ impl<B: Blocks> Kernel for Scan<'_, B> {
     }
 }
 
+/// The blocks that ascending items lie in, and the lanes of each.
+#[inline(always)]
+pub(super) fn allowed_blocks(items: &[u32]) -> impl Iterator<Item = (usize, u32)> {
+    let block = |item: u32| item as usize / BLOCK;
+    items.chunk_by(move |&a, &b| block(a) == block(b)).map(move |items| {
+        let lanes = items.iter().fold(0, |lanes, &item| lanes | 1 << (item as usize % BLOCK));
+        (block(items[0]), lanes)
+    })
+}
+
+impl<'a, B> Scan<'a, B> {
+    /// The start of an answer, which `heap` has room for.
+    pub(super) fn new(query: &Query<'a>, blocks: B, lists: Lists<'a>, heap: Vec<Ranked>) -> Self {
+        Self {
+            blocks,
+            num_items: query.num_items,
+            k: query.k,
+            allow: query.filter.allow.map(|_| lists.allow),
+            seen: Excluded::new(if query.filter.exclude_seen { query.seen } else { &[] }),
+            deny: Excluded::new(lists.deny),
+            best: BinaryHeap::from(heap),
+        }
+    }
+}
+
 impl<B: Blocks> Scan<'_, B> {
     /// Ranks those items of a block, of the given lanes, that are good enough.
     #[inline(always)]
-    fn block<S: Simd>(&mut self, simd: S, block: usize, lanes: u32) {
-        let at_most = self.blocks.at_most(simd, block);
+    pub(super) fn block<S: Simd>(&mut self, simd: S, block: usize, lanes: u32) {
+        self.consider(simd, block, lanes, self.blocks.at_most(simd, block));
+    }
+
+    /// The same, given what [`Blocks::at_most`] found.
+    #[inline(always)]
+    pub(super) fn consider<S: Simd>(&mut self, simd: S, block: usize, lanes: u32, at_most: S::Row) {
         let mut better = lanes;
         if let Some(bar) = self.bar() {
             better &= at_most.greater_mask(S::Row::splat(simd, bar));

@@ -20,6 +20,7 @@ use crate::simd::{Backend, GROUP, GroupRow, Isa, Kernel, ROW_VECTORS, Row, Simd}
 const SIZE: usize = 40;
 
 /// Outputs of a Linear layer that has panels of every width.
+const USERS: usize = 5;
 const OUTPUTS: usize = (8 + 4 + 2 + 1) * 8;
 
 /// The first kernel that gives other bits than portable code. Found out once in a process.
@@ -78,8 +79,10 @@ fn elementwise<S: Simd>(simd: S) -> Vec<f32> {
 #[inline(always)]
 fn linear<S: Simd, E: Element>(simd: S, element: impl Fn(f32) -> E) -> Vec<f32> {
     let weight = noise(SIZE * OUTPUTS, 4).into_iter().map(element).collect();
-    let mut out = vec![0.0; OUTPUTS];
-    Linear::new(&[(weight, noise(OUTPUTS, 5))]).apply(simd, &noise(SIZE, 6), &mut out);
+    // As many users as make whole tiles and a rest.
+    let mut out = vec![0.0; USERS * OUTPUTS];
+    let layer = Linear::new(&[(weight, noise(OUTPUTS, 5))]);
+    layer.apply(simd, USERS, &noise(USERS * SIZE, 6), SIZE, &mut out);
     out
 }
 
@@ -111,7 +114,7 @@ fn norm<S: Simd>(simd: S) -> Vec<f32> {
 #[inline(always)]
 fn attention<S: Simd>(simd: S, head_size: usize) -> Vec<f32> {
     let positive = |seed| -> Vec<f32> { noise(SIZE, seed).iter().map(|x| x.abs()).collect() };
-    let (mut s, mut z) = (noise(SIZE * head_size, 11), positive(12));
+    let mut sums = [noise(SIZE * head_size, 11), positive(12)].concat();
     let mut out = vec![0.0; SIZE];
     let event = Event {
         query: &positive(13),
@@ -122,8 +125,8 @@ fn attention<S: Simd>(simd: S, head_size: usize) -> Vec<f32> {
         decay: &[0.97; SIZE],
         head_size,
     };
-    event.attend(simd, &mut s, &mut z, &mut out);
-    [s, z, out].concat()
+    event.attend(simd, &mut sums, &mut out);
+    [sums, out].concat()
 }
 
 /// History and output.
@@ -150,7 +153,8 @@ fn rotation<S: Simd>(simd: S) -> Vec<f32> {
 fn scan<S: Simd, E: Element>(simd: S, element: impl Fn(f32) -> E) -> Vec<f32> {
     let table: Vec<E> = noise(SIZE * BLOCK, 24).into_iter().map(element).collect();
     let (features, _) = table.as_chunks().0.as_chunks();
-    compared(simd, block_scores(simd, features, &noise(SIZE, 25)))
+    let [scores] = block_scores(simd, features, [&noise(SIZE, 25)]);
+    compared(simd, scores)
 }
 
 /// Bounds, and the scores that they are bounds of.

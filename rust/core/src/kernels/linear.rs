@@ -1,8 +1,12 @@
-//! Matrix times vector.
+//! Matrix times vector, for one user or several at once.
 //!
 //! A matrix `[in, out]` is kept in panels of up to 64 output columns, each contiguous over the
 //! inputs: the product streams through memory once and has several independent sums in flight. An
 //! output is its bias plus the products in the order of the inputs, however wide its panel is.
+//!
+//! Where there are several users, a panel serves all of them before the next is read, and each
+//! weight that is loaded is multiplied for as many users as registers have room for. Their sums
+//! are apart, so an output has the same bits as for a user alone.
 
 use super::element::Element;
 use super::{lanes, lanes_mut};
@@ -17,6 +21,7 @@ const WIDTHS: [usize; 4] = [8, 4, 2, 1];
 pub(crate) struct Linear<E> {
     panels: AlignedBuf<E>,
     bias: AlignedBuf,
+    inputs: usize,
 }
 
 /// The first column and the width in vectors of each panel.
@@ -50,30 +55,150 @@ impl<E: Element> Linear<E> {
                 packed[to..to + columns].copy_from_slice(&row[first..first + columns]);
             }
         }
-        Self { panels: packed, bias: bias.into() }
+        Self { panels: packed, bias: bias.into(), inputs }
     }
 
-    /// out[j] = bias[j] + x[0] W[0, j] + x[1] W[1, j] + ...
+    /// How many numbers it gives.
     #[inline(always)]
-    pub(crate) fn apply<S: Simd>(&self, simd: S, x: &[f32], out: &mut [f32]) {
-        let bias = lanes(&self.bias);
-        let out = lanes_mut(out);
+    pub(crate) fn outputs(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// out[j] = bias[j] + x[0] W[0, j] + x[1] W[1, j] + ... for each of `users`. A user's inputs
+    /// are the first of `stride` numbers of `x`, and its outputs follow those of the user before.
+    #[inline(always)]
+    pub(crate) fn apply<S: Simd>(
+        &self,
+        simd: S,
+        users: usize,
+        x: &[f32],
+        stride: usize,
+        out: &mut [f32],
+    ) {
+        let (x, out) = (Inputs { x, stride, size: self.inputs }, lanes_mut(out));
         let mut rest = lanes(&self.panels);
         for (first, width) in panels(self.bias.len()) {
-            let (panel, after) = rest.split_at(x.len() * width);
-            let first = first / LANES;
-            let bias = &bias[first..first + width];
-            let out = &mut out[first..first + width];
+            let (weights, after) = rest.split_at(self.inputs * width);
+            let bias = &lanes(&self.bias)[first / LANES..][..width];
+            let panel =
+                Panel { weights, bias, first: first / LANES, outputs: self.bias.len() / LANES };
             match width {
-                8 if !E::CONVERTED => multiply_rows::<S, E, 2>(simd, panel, x, bias, out),
-                4 if !E::CONVERTED => multiply_rows::<S, E, 1>(simd, panel, x, bias, out),
-                8 => multiply::<S, E, 8>(simd, panel, x, bias, out),
-                4 => multiply::<S, E, 4>(simd, panel, x, bias, out),
-                2 => multiply::<S, E, 2>(simd, panel, x, bias, out),
-                _ => multiply::<S, E, 1>(simd, panel, x, bias, out),
+                8 => panel.rows::<S, 2>(simd, users, x, out),
+                4 => panel.rows::<S, 1>(simd, users, x, out),
+                2 => panel.vectors::<S, 2>(simd, users, x, out),
+                _ => panel.vectors::<S, 1>(simd, users, x, out),
             }
             rest = after;
         }
+    }
+}
+
+/// The inputs of some users.
+#[derive(Clone, Copy)]
+struct Inputs<'a> {
+    x: &'a [f32],
+    stride: usize,
+    size: usize,
+}
+
+impl<'a> Inputs<'a> {
+    #[inline(always)]
+    fn of(self, user: usize) -> &'a [f32] {
+        &self.x[user * self.stride..][..self.size]
+    }
+}
+
+/// Some columns of a layer; what counts columns, counts vectors.
+struct Panel<'a, E> {
+    weights: &'a [[E; LANES]],
+    bias: &'a [[f32; LANES]],
+    /// The first column.
+    first: usize,
+    /// Columns of the layer.
+    outputs: usize,
+}
+
+impl<E: Element> Panel<'_, E> {
+    /// R rows of 32 columns, for every user.
+    #[inline(always)]
+    fn rows<S: Simd, const R: usize>(
+        &self,
+        simd: S,
+        users: usize,
+        x: Inputs<'_>,
+        out: &mut [[f32; LANES]],
+    ) {
+        let whole = match S::TILE {
+            4 => self.tiles::<S, R, 4>(simd, users, x, out),
+            _ => self.tiles::<S, R, 2>(simd, users, x, out),
+        };
+        for user in whole..users {
+            let out = &mut self.out(user, out)[..R * ROW_VECTORS];
+            match (E::CONVERTED, R) {
+                (false, _) => {
+                    multiply_rows::<S, E, R>(simd, self.weights, x.of(user), self.bias, out)
+                }
+                (true, 2) => multiply::<S, E, 8>(simd, self.weights, x.of(user), self.bias, out),
+                (true, _) => multiply::<S, E, 4>(simd, self.weights, x.of(user), self.bias, out),
+            }
+        }
+    }
+
+    /// The same for U users at a time, as long as there are so many; returns for how many.
+    #[inline(always)]
+    fn tiles<S: Simd, const R: usize, const U: usize>(
+        &self,
+        simd: S,
+        users: usize,
+        x: Inputs<'_>,
+        out: &mut [[f32; LANES]],
+    ) -> usize {
+        let (weights, _) = self.weights.as_chunks::<ROW_VECTORS>();
+        let (weights, _) = weights.as_chunks::<R>();
+        let (bias, _) = self.bias.as_chunks::<ROW_VECTORS>();
+        let mut user = 0;
+        while user + U <= users {
+            let mut of: [&[f32]; U] = [&[]; U];
+            for u in 0..U {
+                of[u] = &x.of(user + u)[..weights.len()];
+            }
+            for r in 0..R {
+                let mut sums = [S::Row::load(simd, &bias[r]); U];
+                for (i, weights) in weights.iter().enumerate() {
+                    let weights = E::load_row(simd, &weights[r]);
+                    for u in 0..U {
+                        sums[u] = sums[u] + S::Row::splat(simd, of[u][i]) * weights;
+                    }
+                }
+                for u in 0..U {
+                    let (out, _) = self.out(user + u, out)[..R * ROW_VECTORS].as_chunks_mut();
+                    sums[u].store(&mut out[r]);
+                }
+            }
+            user += U;
+        }
+        user
+    }
+
+    /// W vectors, for every user.
+    #[inline(always)]
+    fn vectors<S: Simd, const W: usize>(
+        &self,
+        simd: S,
+        users: usize,
+        x: Inputs<'_>,
+        out: &mut [[f32; LANES]],
+    ) {
+        for user in 0..users {
+            let out = &mut self.out(user, out)[..W];
+            multiply::<S, E, W>(simd, self.weights, x.of(user), self.bias, out);
+        }
+    }
+
+    /// The outputs of a user from these columns on.
+    #[inline(always)]
+    fn out<'a>(&self, user: usize, out: &'a mut [[f32; LANES]]) -> &'a mut [[f32; LANES]] {
+        &mut out[user * self.outputs + self.first..]
     }
 }
 
@@ -90,15 +215,18 @@ fn multiply_rows<S: Simd, E: Element, const R: usize>(
     let (out, _) = out.as_chunks_mut::<ROW_VECTORS>();
     let (panel, _) = panel.as_chunks::<ROW_VECTORS>();
     let (panel, _) = panel.as_chunks::<R>();
-    let mut sums: [S::Row; R] = std::array::from_fn(|r| S::Row::load(simd, &bias[r]));
+    let mut sums = [S::Row::splat(simd, 0.0); R];
+    for r in 0..R {
+        sums[r] = S::Row::load(simd, &bias[r]);
+    }
     for (weights, &x) in panel.iter().zip(x) {
         let x = S::Row::splat(simd, x);
         for r in 0..R {
             sums[r] = sums[r] + x * E::load_row(simd, &weights[r]);
         }
     }
-    for (sum, out) in sums.into_iter().zip(out) {
-        sum.store(out);
+    for r in 0..R {
+        sums[r].store(&mut out[r]);
     }
 }
 
@@ -112,14 +240,17 @@ fn multiply<S: Simd, E: Element, const W: usize>(
     out: &mut [[f32; LANES]],
 ) {
     let (panel, _) = panel.as_chunks::<W>();
-    let mut sums: [S::Vector; W] = std::array::from_fn(|w| simd.load(&bias[w]));
+    let mut sums = [simd.splat(0.0); W];
+    for w in 0..W {
+        sums[w] = simd.load(&bias[w]);
+    }
     for (weights, &x) in panel.iter().zip(x) {
         let x = simd.splat(x);
         for w in 0..W {
             sums[w] = sums[w] + x * E::load(simd, &weights[w]);
         }
     }
-    for (sum, out) in sums.into_iter().zip(out) {
-        sum.store(out);
+    for w in 0..W {
+        sums[w].store(&mut out[w]);
     }
 }

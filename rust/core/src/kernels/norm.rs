@@ -15,6 +15,12 @@ pub(crate) struct Norm {
 }
 
 impl Norm {
+    /// D
+    #[inline(always)]
+    pub(crate) fn size(&self) -> usize {
+        self.weight.len()
+    }
+
     /// out = (x - mean) / sqrt(variance + epsilon) * weight + bias
     #[inline(always)]
     pub(crate) fn apply<S: Simd>(&self, simd: S, x: &[f32], out: &mut [f32]) {

@@ -1,4 +1,4 @@
-//! Scores of one catalogue block: 32 items against the hidden vector.
+//! Scores of one catalogue block: 32 items against one hidden vector or several.
 
 use super::element::Element;
 use crate::simd::{LANES, ROW_LANES, ROW_VECTORS, Row, Simd};
@@ -9,16 +9,23 @@ pub(crate) const BLOCK: usize = ROW_LANES;
 /// One feature of the 32 items of a block.
 pub(crate) type Features<E> = [[E; LANES]; ROW_VECTORS];
 
-/// The scores of a block's items: 0 + E[0] h[0] + E[1] h[1] + ..., in this order.
+/// For each of U hidden vectors the scores of a block's items: 0 + E[0] h[0] + E[1] h[1] + ..., in
+/// this order.
 #[inline(always)]
-pub(crate) fn block_scores<S: Simd, E: Element>(
+pub(crate) fn block_scores<S: Simd, E: Element, const U: usize>(
     simd: S,
     block: &[Features<E>],
-    hidden: &[f32],
-) -> S::Row {
-    let mut sum = S::Row::splat(simd, 0.0);
-    for (features, &h) in block.iter().zip(hidden) {
-        sum = sum + E::load_row(simd, features) * S::Row::splat(simd, h);
+    mut hidden: [&[f32]; U],
+) -> [S::Row; U] {
+    for hidden in &mut hidden {
+        *hidden = &hidden[..block.len()];
     }
-    sum
+    let mut sums = [S::Row::splat(simd, 0.0); U];
+    for (i, features) in block.iter().enumerate() {
+        let features = E::load_row(simd, features);
+        for u in 0..U {
+            sums[u] = sums[u] + features * S::Row::splat(simd, hidden[u][i]);
+        }
+    }
+    sums
 }

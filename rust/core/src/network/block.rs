@@ -1,6 +1,8 @@
 //! One block: gated attention and a feed-forward part, each behind a LayerNorm and a residual.
 
-use super::{Scratch, take_norm};
+use std::ops::Range;
+
+use super::{Arrival, Scratch, take_norm};
 use crate::aligned::AlignedBuf;
 use crate::kernels::activation::{self, FeatureMap, Gelu, Silu};
 use crate::kernels::attention::Event;
@@ -8,7 +10,7 @@ use crate::kernels::conv::Conv;
 use crate::kernels::linear::Linear;
 use crate::kernels::norm::Norm;
 use crate::kernels::rotary::rotate;
-use crate::kernels::{CONV_HISTORY, add_assign, mul_assign};
+use crate::kernels::{CONV_HISTORY, add_assign, lanes, mul_assign};
 use crate::loading::{Dtype, Stored, TensorFile};
 use crate::simd::Simd;
 use crate::{Config, Result};
@@ -72,34 +74,69 @@ impl<E: Stored> Block<E> {
         })
     }
 
-    /// hidden = the next block's hidden, and `state` moves on by one event.
+    /// Each user's hidden = the next block's hidden, and its state moves on by one event.
     #[inline(always)]
-    pub(super) fn step<S: Simd>(
+    pub(super) fn step<S: Simd>(&self, simd: S, users: &mut Users<'_>, scratch: &mut Scratch) {
+        let size = self.norm1.size();
+        let (value_gates, inners) = (self.value_gate.outputs(), self.ffn_in.outputs());
+        let count = users.tile.len();
+        let Scratch { normed, value_gate, query_key, rotated, mixed, inner, cos, sin } = scratch;
+
+        for u in 0..count {
+            let at = u * size..(u + 1) * size;
+            self.norm1.apply(simd, users.hidden(u, size), &mut normed[at]);
+        }
+        self.value_gate.apply(simd, count, normed, size, value_gate);
+        self.query_key.apply(simd, count, value_gate, value_gates, query_key);
+        activation::apply::<S, FeatureMap>(simd, &mut query_key[..count * 2 * size]);
+        for u in 0..count {
+            let at = u * size..(u + 1) * size;
+            let value_gate = &mut value_gate[u * value_gates..(u + 1) * value_gates];
+            let query_key = &query_key[2 * at.start..2 * at.end];
+            let rotation = match users.rotates {
+                true => Some(Rotation { cos: &cos[at.clone()], sin: &sin[at.clone()], rotated }),
+                false => None,
+            };
+            users.prefetch(simd, u);
+            self.mix(simd, value_gate, query_key, rotation, users.state(u), &mut mixed[at]);
+        }
+        self.output.apply(simd, count, mixed, size, normed);
+        for u in 0..count {
+            let (hidden, at) = (users.hidden(u, size), u * size..(u + 1) * size);
+            add_assign(simd, hidden, &normed[at.clone()]);
+            self.norm2.apply(simd, hidden, &mut normed[at]);
+        }
+        self.ffn_in.apply(simd, count, normed, size, inner);
+        activation::apply::<S, Gelu>(simd, &mut inner[..count * inners]);
+        self.ffn_out.apply(simd, count, inner, inners, normed);
+        for u in 0..count {
+            add_assign(simd, users.hidden(u, size), &normed[u * size..(u + 1) * size]);
+        }
+    }
+
+    /// One user's part between the matrices: attention and convolution, gated.
+    #[inline(always)]
+    fn mix<S: Simd>(
         &self,
         simd: S,
-        rotates: bool,
+        value_gate: &mut [f32],
+        query_key: &[f32],
+        rotation: Option<Rotation<'_>>,
         state: &mut [f32],
-        hidden: &mut [f32],
-        scratch: &mut Scratch,
+        mixed: &mut [f32],
     ) {
-        let Scratch { normed, value_gate, query_key, rotated, mixed, inner, cos, sin } = scratch;
-        let size = hidden.len();
-
-        self.norm1.apply(simd, hidden, normed);
-        self.value_gate.apply(simd, normed, value_gate);
+        let size = mixed.len();
         let (value, gate) = value_gate.split_at_mut(size);
-        self.query_key.apply(simd, value, query_key);
-        activation::apply::<S, FeatureMap>(simd, query_key);
         let (query, key) = query_key.split_at(size);
-        let (query_rotated, key_rotated) = if rotates {
-            let (query_rotated, key_rotated) = rotated.split_at_mut(size);
-            rotate(simd, query, cos, sin, query_rotated);
-            rotate(simd, key, cos, sin, key_rotated);
-            (&*query_rotated, &*key_rotated)
-        } else {
-            (query, key)
+        let (query_rotated, key_rotated) = match rotation {
+            Some(Rotation { cos, sin, rotated }) => {
+                let (query_rotated, key_rotated) = rotated.split_at_mut(size);
+                rotate(simd, query, cos, sin, query_rotated);
+                rotate(simd, key, cos, sin, key_rotated);
+                (&*query_rotated, &*key_rotated)
+            }
+            None => (query, key),
         };
-
         let (sums, history) = state.split_at_mut(self.sums_len);
         let (decay, head_size) = (&*self.decay, self.head_size);
         let event = Event { query, key, query_rotated, key_rotated, value, decay, head_size };
@@ -111,14 +148,51 @@ impl<E: Stored> Block<E> {
             activation::apply::<S, Silu>(simd, gate);
             mul_assign(simd, mixed, gate);
         }
-        self.output.apply(simd, mixed, normed);
-        add_assign(simd, hidden, normed);
+    }
+}
 
-        self.norm2.apply(simd, hidden, normed);
-        self.ffn_in.apply(simd, normed, inner);
-        activation::apply::<S, Gelu>(simd, inner);
-        self.ffn_out.apply(simd, inner, normed);
-        add_assign(simd, hidden, normed);
+/// How one user's queries and keys are turned.
+struct Rotation<'a> {
+    cos: &'a [f32],
+    sin: &'a [f32],
+    /// Where to. `[2D]`
+    rotated: &'a mut [f32],
+}
+
+/// The users of a tile, as one block sees them.
+pub(super) struct Users<'a> {
+    pub(super) tile: &'a [Arrival],
+    /// The numbers of all users.
+    pub(super) states: &'a mut [f32],
+    /// This block's part of a user's numbers.
+    pub(super) part: Range<usize>,
+    /// Where a user's hidden vector begins.
+    pub(super) hidden: usize,
+    pub(super) rotates: bool,
+    /// Whose states are worked on after these, and where that part begins.
+    pub(super) next: (&'a [Arrival], usize),
+}
+
+impl Users<'_> {
+    #[inline(always)]
+    fn hidden(&mut self, user: usize, size: usize) -> &mut [f32] {
+        &mut self.states[self.tile[user].at + self.hidden..][..size]
+    }
+
+    #[inline(always)]
+    fn state(&mut self, user: usize) -> &mut [f32] {
+        &mut self.states[self.tile[user].at..][self.part.clone()]
+    }
+
+    /// Asks for the state that is worked on after that of `user`: somewhere in gigabytes, it takes
+    /// longer to arrive than an activation does.
+    #[inline(always)]
+    fn prefetch<S: Simd>(&self, simd: S, user: usize) {
+        let (next, part) = self.next;
+        if let Some(arrival) = next.get(user) {
+            let state = &self.states[arrival.at + part..][..self.part.len()];
+            lanes(state).as_chunks().0.iter().for_each(|line| simd.prefetch(line));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 mod block;
 mod scratch;
 
-use block::Block;
+use block::{Block, Users};
 pub(crate) use scratch::Scratch;
 
 use crate::aligned::AlignedBuf;
@@ -21,6 +21,8 @@ pub(crate) struct Network {
     input_norm: Norm,
     blocks: Blocks,
     final_norm: Option<Norm>,
+    /// Numbers of a user's state, all blocks together.
+    state_len: usize,
 }
 
 /// The blocks, by the type that their matrices are stored as.
@@ -55,6 +57,7 @@ impl Network {
             } else {
                 None
             },
+            state_len: config.state_len(),
         })
     }
 }
@@ -103,19 +106,29 @@ fn take_norm(tensors: &mut TensorFile<'_>, name: &str, size: usize) -> Result<No
     })
 }
 
-/// One event appended to a session: the whole step is one kernel.
+/// An event on its way into a user's history.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// It exists.
+    pub(crate) item: u32,
+    /// Events of this user before it.
+    pub(crate) position: u64,
+    /// Where the user's numbers begin in [`Step::states`].
+    pub(crate) at: usize,
+}
+
+/// One event appended to each of some users: the whole step is one kernel.
 pub(crate) struct Step<'a> {
     pub(crate) network: &'a Network,
     pub(crate) table: &'a Table,
     /// The model file, where the table is.
     pub(crate) file: &'a [u8],
-    pub(crate) item: usize,
-    /// Events before this one.
-    pub(crate) position: u64,
-    /// The blocks' part of the state, one after the other.
-    pub(crate) state: &'a mut [f32],
-    /// The hidden vector, to be written.
-    pub(crate) hidden: &'a mut [f32],
+    /// No user occurs twice; no more users than the scratch has room for.
+    pub(crate) tile: &'a [Arrival],
+    /// Whose states to fetch from memory meanwhile.
+    pub(crate) next: &'a [Arrival],
+    /// For each user the blocks' states, one after the other, and then the hidden vector.
+    pub(crate) states: &'a mut [f32],
     pub(crate) scratch: &'a mut Scratch,
 }
 
@@ -123,45 +136,67 @@ impl Kernel for Step<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Self { network, table, file, item, position, state, hidden, scratch } = self;
-        table.embedding(file, item, &mut scratch.normed);
-        match &network.order {
-            Order::Rotary(frequency) => {
-                rotary::fill(position, frequency, &mut scratch.cos, &mut scratch.sin);
-            }
-            Order::Learned(weight) => {
-                let size = hidden.len();
-                let last = weight.len() / size - 1;
-                let row = usize::try_from(position).map_or(last, |position| position.min(last));
-                add_assign(simd, &mut scratch.normed, &weight[row * size..(row + 1) * size]);
-            }
-            Order::None => {}
+    fn run<S: Simd>(mut self, simd: S) {
+        self.embed(simd);
+        match &self.network.blocks {
+            Blocks::F32(blocks) => self.blocks(simd, blocks),
+            Blocks::F16(blocks) => self.blocks(simd, blocks),
         }
-        network.input_norm.apply(simd, &scratch.normed, hidden);
-        let rotate = matches!(network.order, Order::Rotary(_));
-        match &network.blocks {
-            Blocks::F32(blocks) => step_blocks(simd, blocks, rotate, state, hidden, scratch),
-            Blocks::F16(blocks) => step_blocks(simd, blocks, rotate, state, hidden, scratch),
-        }
-        if let Some(norm) = &network.final_norm {
-            scratch.normed.copy_from_slice(hidden);
-            norm.apply(simd, &scratch.normed, hidden);
+        if let Some(norm) = &self.network.final_norm {
+            let size = norm.size();
+            let normed = self.scratch.normed.chunks_exact_mut(size);
+            for (arrival, normed) in self.tile.iter().zip(normed) {
+                let hidden = &mut self.states[arrival.at + self.network.state_len..][..size];
+                normed.copy_from_slice(hidden);
+                norm.apply(simd, normed, hidden);
+            }
         }
     }
 }
 
-#[inline(always)]
-fn step_blocks<S: Simd, E: Stored>(
-    simd: S,
-    blocks: &[Block<E>],
-    rotates: bool,
-    state: &mut [f32],
-    hidden: &mut [f32],
-    scratch: &mut Scratch,
-) {
-    let states = state.chunks_exact_mut(state.len() / blocks.len());
-    for (block, state) in blocks.iter().zip(states) {
-        block.step(simd, rotates, state, hidden, scratch);
+impl Step<'_> {
+    /// What enters the first block, and the rotations of all blocks.
+    #[inline(always)]
+    fn embed<S: Simd>(&mut self, simd: S) {
+        let norm = &self.network.input_norm;
+        let size = norm.size();
+        let Scratch { normed, cos, sin, .. } = &mut *self.scratch;
+        for (u, arrival) in self.tile.iter().enumerate() {
+            let user = u * size..(u + 1) * size;
+            let normed = &mut normed[user.clone()];
+            self.table.embedding(simd, self.file, arrival.item as usize, normed);
+            match &self.network.order {
+                Order::Rotary(frequency) => {
+                    let (cos, sin) = (&mut cos[user.clone()], &mut sin[user]);
+                    rotary::fill(arrival.position, frequency, cos, sin);
+                }
+                Order::Learned(weight) => {
+                    let last = weight.len() / size - 1;
+                    let row = usize::try_from(arrival.position).map_or(last, |row| row.min(last));
+                    add_assign(simd, normed, &weight[row * size..(row + 1) * size]);
+                }
+                Order::None => {}
+            }
+            let hidden = &mut self.states[arrival.at + self.network.state_len..][..size];
+            norm.apply(simd, normed, hidden);
+        }
+    }
+
+    #[inline(always)]
+    fn blocks<S: Simd, E: Stored>(&mut self, simd: S, blocks: &[Block<E>]) {
+        let state_len = self.network.state_len;
+        let part = state_len / blocks.len();
+        for (index, block) in blocks.iter().enumerate() {
+            let last = index + 1 == blocks.len();
+            let mut users = Users {
+                tile: self.tile,
+                states: self.states,
+                part: index * part..(index + 1) * part,
+                hidden: state_len,
+                rotates: matches!(self.network.order, Order::Rotary(_)),
+                next: if last { (self.next, 0) } else { (self.tile, (index + 1) * part) },
+            };
+            block.step(simd, &mut users, self.scratch);
+        }
     }
 }

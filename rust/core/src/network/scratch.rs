@@ -3,8 +3,9 @@
 use crate::aligned::AlignedBuf;
 use crate::{Config, Positions};
 
-/// Buffers that live as long as a session, so that a step allocates nothing. Their contents mean
-/// nothing between steps.
+/// Buffers that live as long as a session or a fleet, so that a step allocates nothing. Their
+/// contents mean nothing between steps. The shapes are those of one user of a tile, of which there
+/// are as many as the buffers were made for.
 #[derive(Clone, Debug)]
 pub(crate) struct Scratch {
     /// The input of the next layer. `[D]`
@@ -13,7 +14,7 @@ pub(crate) struct Scratch {
     pub(super) value_gate: AlignedBuf,
     /// `[2D]`
     pub(super) query_key: AlignedBuf,
-    /// The same, rotated. `[2D]`, empty where the model does not rotate.
+    /// The same, rotated, of one user only. `[2D]`, empty where the model does not rotate.
     pub(super) rotated: AlignedBuf,
     /// What attention and convolution give. `[D]`
     pub(super) mixed: AlignedBuf,
@@ -26,18 +27,20 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    pub(crate) fn new(config: &Config) -> Self {
+    /// For tiles of up to `users` users.
+    pub(crate) fn new(config: &Config, users: usize) -> Self {
         let size = config.hidden_size;
         let rotary = if config.positions == Positions::Rotary { size } else { 0 };
+        let outputs = if config.gate { 2 * size } else { size };
         Self {
-            normed: AlignedBuf::zeros(size),
-            value_gate: AlignedBuf::zeros(if config.gate { 2 * size } else { size }),
-            query_key: AlignedBuf::zeros(2 * size),
+            normed: AlignedBuf::zeros(users * size),
+            value_gate: AlignedBuf::zeros(users * outputs),
+            query_key: AlignedBuf::zeros(users * 2 * size),
             rotated: AlignedBuf::zeros(2 * rotary),
-            mixed: AlignedBuf::zeros(size),
-            inner: AlignedBuf::zeros(config.inner_size),
-            cos: AlignedBuf::zeros(rotary),
-            sin: AlignedBuf::zeros(rotary),
+            mixed: AlignedBuf::zeros(users * size),
+            inner: AlignedBuf::zeros(users * config.inner_size),
+            cos: AlignedBuf::zeros(users * rotary),
+            sin: AlignedBuf::zeros(users * rotary),
         }
     }
 }

@@ -11,7 +11,7 @@ use undo::{Checkpoint, UndoRing};
 
 use crate::aligned::AlignedBuf;
 use crate::catalog::{Query, Scores};
-use crate::network::{Scratch, Step};
+use crate::network::{Arrival, Scratch, Step};
 use crate::{Error, Filter, Model, Result, Scored, TopK};
 
 /// One user's history on a model: a recurrent state of fixed size and the items seen.
@@ -41,7 +41,7 @@ impl Session {
     pub fn new(model: Arc<Model>) -> Self {
         let config = model.config();
         let state = AlignedBuf::zeros(config.state_len() + config.hidden_size);
-        let scratch = Scratch::new(config);
+        let scratch = Scratch::new(config, 1);
         let (log, undo) = (EventLog::default(), UndoRing::default());
         Self { model, events: 0, state, seen: Vec::new(), log, undo, scratch }
     }
@@ -81,15 +81,13 @@ impl Session {
             self.seen.insert(at, item);
         }
         let model = &*self.model;
-        let (state, hidden) = self.state.split_at_mut(model.config().state_len());
         model.backend.run(Step {
             network: &model.network,
             table: &model.table,
             file: &model.bytes,
-            item: item as usize,
-            position: self.events,
-            state,
-            hidden,
+            tile: &[Arrival { item, position: self.events, at: 0 }],
+            next: &[],
+            states: &mut self.state,
             scratch: &mut self.scratch,
         });
         // Only a restored snapshot can be anywhere near the end.

@@ -40,6 +40,13 @@ impl Simd for Avx512 {
     type Vector = Register;
     type Row = Pair;
 
+    const TILE: usize = 4;
+
+    #[inline(always)]
+    fn prefetch(self, line: &[[f32; LANES]; 2]) {
+        self.avx2.prefetch(line);
+    }
+
     #[inline(always)]
     fn splat(self, x: f32) -> Register {
         self.avx2.splat(x)
@@ -114,7 +121,7 @@ impl Row<Avx512> for Pair {
         let (halves, _) = x.as_flattened().as_chunks::<16>();
         // SAFETY: the token proves AVX-512 F; the pointers come from references to 16 f32, and the
         // instruction asks for no alignment.
-        Self(std::array::from_fn(|half| unsafe { _mm512_loadu_ps(halves[half].as_ptr()) }))
+        Self(unsafe { [_mm512_loadu_ps(halves[0].as_ptr()), _mm512_loadu_ps(halves[1].as_ptr())] })
     }
 
     #[inline(always)]
@@ -122,9 +129,12 @@ impl Row<Avx512> for Pair {
         let (halves, _) = bits.as_flattened().as_chunks::<16>();
         // SAFETY: the token proves AVX-512 F; the pointers come from references to 16 u16, the 32
         // bytes that are read, and the load asks for no alignment.
-        Self(std::array::from_fn(|half| unsafe {
-            _mm512_cvtph_ps(_mm256_loadu_si256(halves[half].as_ptr().cast()))
-        }))
+        Self(unsafe {
+            [
+                _mm512_cvtph_ps(_mm256_loadu_si256(halves[0].as_ptr().cast())),
+                _mm512_cvtph_ps(_mm256_loadu_si256(halves[1].as_ptr().cast())),
+            ]
+        })
     }
 
     #[inline(always)]

@@ -1,4 +1,7 @@
 //! A row of 32 lanes as four vectors, for instruction sets without wider registers.
+//!
+//! The four are written out: the compiler is free not to inline `array::from_fn`, and a call inside
+//! a kernel's inner loop costs several times what it does.
 
 use std::ops::{Add, Mul};
 
@@ -13,7 +16,8 @@ impl<V: Vector> Add for Four<V> {
 
     #[inline(always)]
     fn add(self, other: Self) -> Self {
-        Self(std::array::from_fn(|v| self.0[v] + other.0[v]))
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Self([a + e, b + f, c + g, d + h])
     }
 }
 
@@ -22,7 +26,8 @@ impl<V: Vector> Mul for Four<V> {
 
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        Self(std::array::from_fn(|v| self.0[v] * other.0[v]))
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Self([a * e, b * f, c * g, d * h])
     }
 }
 
@@ -34,12 +39,14 @@ impl<S: Simd<Vector = V>, V: Vector> Row<S> for Four<V> {
 
     #[inline(always)]
     fn load(simd: S, x: &[[f32; LANES]; ROW_VECTORS]) -> Self {
-        Self(std::array::from_fn(|v| simd.load(&x[v])))
+        let [a, b, c, d] = x;
+        Self([simd.load(a), simd.load(b), simd.load(c), simd.load(d)])
     }
 
     #[inline(always)]
     fn load_f16(simd: S, bits: &[[u16; LANES]; ROW_VECTORS]) -> Self {
-        Self(std::array::from_fn(|v| simd.load_f16(&bits[v])))
+        let [a, b, c, d] = bits;
+        Self([simd.load_f16(a), simd.load_f16(b), simd.load_f16(c), simd.load_f16(d)])
     }
 
     #[inline(always)]

@@ -66,6 +66,13 @@ pub(crate) trait Simd: Copy {
     /// 32 lanes of this instruction set.
     type Row: Row<Self>;
 
+    /// Rows of sums that registers hold with room for what is added to them.
+    const TILE: usize = 2;
+
+    /// Asks for a cache line that is needed soon. A hint: no result depends on it.
+    #[inline(always)]
+    fn prefetch(self, _line: &[[f32; LANES]; 2]) {}
+
     /// `x` in every lane.
     fn splat(self, x: f32) -> Self::Vector;
 

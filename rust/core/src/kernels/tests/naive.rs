@@ -66,17 +66,21 @@ fn layer_norm_of_equal_numbers_is_the_bias() {
     assert_eq!(found, noise(16, 3));
 }
 
+/// For some users, whose inputs lie `stride` numbers apart.
 #[test]
 fn linear() {
     for inputs in [8, 24, 64] {
-        for outputs in SIZES {
+        for (outputs, users) in SIZES.into_iter().zip([1, 2, 3, 4, 5, 6, 7, 8, 9]) {
             let part =
                 |outputs: usize, seed| (noise(inputs * outputs, seed), noise(outputs, seed + 1));
             let parts = [part(outputs, 1), part(24, 3)];
-            let x = noise(inputs, 5);
+            let stride = inputs + 8;
+            let x = noise(users * stride, 5);
             let expected = |parts: &[(Vec<f32>, Vec<f32>)]| {
                 let mut expected = vec![];
-                for (weight, bias) in parts {
+                for (x, (weight, bias)) in
+                    x.chunks_exact(stride).flat_map(|x| parts.iter().map(move |part| (x, part)))
+                {
                     let n = bias.len();
                     expected.extend((0..n).map(|j| {
                         let products =
@@ -86,9 +90,10 @@ fn linear() {
                 }
                 expected
             };
+            let out = vec![0.0; users * (outputs + 24)];
             let linear = Linear::new(&parts);
-            let found = on_every_isa!(|simd, out, linear: Linear<f32>, x: Vec<f32>|
-                vec![0.0; outputs + 24] => linear.apply(simd, x, &mut out));
+            let found = on_every_isa!(|simd, out, linear: Linear<f32>, x: Vec<f32>, stride: usize|
+                out.clone() => linear.apply(simd, x.len() / stride, x, *stride, &mut out));
             assert_close(&found, &expected(&parts), "f32");
 
             let half = |x: &f32| f16::from_f32(*x);
@@ -99,8 +104,8 @@ fn linear() {
                 (weight.iter().map(|x| half(x).to_f32()).collect::<Vec<_>>(), bias)
             });
             let linear = Linear::new(&halves);
-            let found = on_every_isa!(|simd, out, linear: Linear<u16>, x: Vec<f32>|
-                vec![0.0; outputs + 24] => linear.apply(simd, x, &mut out));
+            let found = on_every_isa!(|simd, out, linear: Linear<u16>, x: Vec<f32>, stride: usize|
+                out.clone() => linear.apply(simd, x.len() / stride, x, *stride, &mut out));
             assert_close(&found, &expected(&rounded), "f16");
         }
     }
@@ -214,7 +219,7 @@ fn scan() {
                 let rows: Vec<Features<$element>> = $table.as_chunks().0.as_chunks().0.to_vec();
                 let found = on_every_isa!(|simd, out, rows: Vec<Features<$element>>, hidden: Vec<f32>|
                     vec![0.0; BLOCK] => {
-                        let scores = block_scores(simd, rows, hidden);
+                        let [_, scores] = block_scores(simd, rows, [&[0.5; 136], hidden]);
                         scores.store(&mut lanes_mut(&mut out).as_chunks_mut().0[0]);
                     });
                 assert_close(&found, &$expected, stringify!($element));

@@ -1,0 +1,249 @@
+//! A fleet as a file, and back. The layout is in `docs/format.md`.
+//!
+//! Both ways it is one pass over the users: nothing of the size of the arena is held beside it.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest, Sha256};
+
+use super::Fleet;
+use crate::{Error, Fingerprint, Model, Result};
+
+const MAGIC: &[u8; 8] = b"RGRLFLET";
+const VERSION: u32 = 1;
+const HEADER_BYTES: u64 = 64;
+const USER_BYTES: u64 = 16;
+const CHECKSUM_BYTES: u64 = 32;
+const BUFFER_BYTES: usize = 1 << 16;
+
+impl Fleet {
+    /// Writes every user that has events to a file. The file is written beside `path` and then
+    /// renamed, so there is the old one or the new one, whatever happens meanwhile.
+    ///
+    /// Only a model with absurd weights makes a state overflow to infinity. A user with such a
+    /// state is an error, since the file would not be loaded; [`Fleet::reset`] removes the cause.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let overflown = |user: &usize| self.arena.of(*user).iter().any(|x| !x.is_finite());
+        if let Some(user) = self.active().find(overflown) {
+            return Err(Error::FleetOverflow { user: user as u32 });
+        }
+        let path = path.as_ref();
+        replace(path, |file| self.write(file))
+            .map_err(|source| Error::Write { path: path.to_owned(), source })
+    }
+
+    /// The fleet that [`Fleet::save`] wrote, with room for `capacity` users, which may be another
+    /// number than before. What follows has the same bits as if it had never been stored. A file
+    /// that is damaged or of another model is refused.
+    pub fn load(path: impl AsRef<Path>, model: Arc<Model>, capacity: u32) -> Result<Self> {
+        let path = path.as_ref();
+        let io = |source| Error::Io { path: path.to_owned(), source };
+        let file = File::open(path).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        let reader = BufReader::with_capacity(BUFFER_BYTES, file);
+        let mut source = Source { reader, path, hash: Sha256::new() };
+        let counts = Counts::read(&mut source, length, &model, capacity)?;
+        let mut fleet = Self::new(model, capacity)?;
+        fleet.read_users(&mut source, &counts)?;
+        let computed = source.hash.clone().finalize();
+        if source.take::<{ CHECKSUM_BYTES as usize }>()?[..] != computed[..] {
+            return Err(Error::FleetChecksum);
+        }
+        Ok(fleet)
+    }
+
+    /// The users that have events.
+    fn active(&self) -> impl Iterator<Item = usize> {
+        (0..self.events.len()).filter(|&user| self.events[user] > 0)
+    }
+
+    fn write(&self, file: &File) -> io::Result<()> {
+        let mut sink =
+            Sink { writer: BufWriter::with_capacity(BUFFER_BYTES, file), hash: Sha256::new() };
+        let seen: usize = self.active().map(|user| self.seen[user].len()).sum();
+        let numbers = self.model.config().state_len() + self.model.config().hidden_size;
+        sink.put(MAGIC)?;
+        sink.put(&VERSION.to_le_bytes())?;
+        sink.put(&(numbers as u32).to_le_bytes())?;
+        sink.put(&(self.active().count() as u64).to_le_bytes())?;
+        sink.put(&(seen as u64).to_le_bytes())?;
+        sink.put(self.model.fingerprint().as_bytes())?;
+        for user in self.active() {
+            sink.put(&(user as u32).to_le_bytes())?;
+            sink.put(&(self.seen[user].len() as u32).to_le_bytes())?;
+            sink.put(&self.events[user].to_le_bytes())?;
+            // The crate is for little-endian targets.
+            sink.put(bytemuck::cast_slice(self.arena.of(user)))?;
+            sink.put(bytemuck::cast_slice(&self.seen[user]))?;
+        }
+        let checksum = sink.hash.finalize();
+        sink.writer.write_all(&checksum)?;
+        sink.writer.flush()
+    }
+
+    fn read_users(&mut self, source: &mut Source<'_>, counts: &Counts) -> Result<()> {
+        let num_items = self.model.num_items();
+        let mut seen_left = counts.seen;
+        let mut least = 0;
+        for _ in 0..counts.users {
+            let user = u32::from_le_bytes(source.take()?);
+            let distinct = u32::from_le_bytes(source.take()?);
+            let events = u64::from_le_bytes(source.take()?);
+            if !(least..self.capacity()).contains(&user) {
+                let expected = format!("{least} or more, less than {}", self.capacity());
+                return refuse(format!("user {user}"), expected);
+            }
+            least = user + 1;
+            let most = events.min(num_items as u64).min(seen_left);
+            if !(1..=most).contains(&u64::from(distinct)) {
+                let found = format!("{distinct} distinct items of user {user}");
+                return refuse(found, format!("1 to {most}"));
+            }
+            seen_left -= u64::from(distinct);
+            let state = self.arena.of_mut(user as usize);
+            source.fill(bytemuck::cast_slice_mut(state))?;
+            if let Some(number) = state.iter().find(|number| !number.is_finite()) {
+                return refuse(format!("{number} in the state of user {user}"), "finite numbers");
+            }
+            let seen = &mut self.seen[user as usize];
+            seen.resize(distinct as usize, 0);
+            source.fill(bytemuck::cast_slice_mut(seen))?;
+            let ascending = seen.is_sorted_by(|a, b| a < b);
+            if !ascending || seen.last().is_some_and(|&last| last as usize >= num_items) {
+                let expected = format!("ascending item indices, less than {num_items}");
+                return refuse(format!("other distinct items of user {user}"), expected);
+            }
+            self.events[user as usize] = events;
+        }
+        match seen_left {
+            0 => Ok(()),
+            _ => refuse(format!("{} distinct items", counts.seen - seen_left), counts.seen),
+        }
+    }
+}
+
+/// What the header says of the users; it fits the model and the file's length.
+struct Counts {
+    users: u64,
+    /// Distinct items, of all users together.
+    seen: u64,
+}
+
+impl Counts {
+    fn read(source: &mut Source<'_>, length: u64, model: &Model, capacity: u32) -> Result<Self> {
+        if length < HEADER_BYTES + CHECKSUM_BYTES {
+            let expected = format!("at least {}", HEADER_BYTES + CHECKSUM_BYTES);
+            return refuse(format!("{length} bytes"), expected);
+        }
+        if source.take()? != *MAGIC {
+            return refuse("another beginning", "the magic `RGRLFLET`");
+        }
+        let version = u32::from_le_bytes(source.take()?);
+        if version != VERSION {
+            return refuse(format!("version {version}"), VERSION);
+        }
+        let numbers = u32::from_le_bytes(source.take()?);
+        let users = u64::from_le_bytes(source.take()?);
+        let seen = u64::from_le_bytes(source.take()?);
+        let (found, expected) = (Fingerprint::from_bytes(source.take()?), model.fingerprint());
+        if found != expected {
+            return Err(Error::FleetModel { found, expected });
+        }
+        let of_model = model.config().state_len() + model.config().hidden_size;
+        if numbers as usize != of_model {
+            return refuse(format!("{numbers} numbers in a state"), of_model);
+        }
+        if users > u64::from(capacity) {
+            return refuse(format!("{users} users"), format!("at most the capacity, {capacity}"));
+        }
+        // In 128 bits nothing overflows.
+        let expected = u128::from(HEADER_BYTES + CHECKSUM_BYTES)
+            + u128::from(users) * u128::from(USER_BYTES + 4 * u64::from(numbers))
+            + 4 * u128::from(seen);
+        if u128::from(length) != expected {
+            return refuse(format!("{length} bytes"), expected);
+        }
+        Ok(Self { users, seen })
+    }
+}
+
+fn refuse<T>(found: impl Into<String>, expected: impl ToString) -> Result<T> {
+    Err(Error::FleetFile { found: found.into(), expected: expected.to_string() })
+}
+
+/// A file that is read and hashed.
+struct Source<'a> {
+    reader: BufReader<File>,
+    path: &'a Path,
+    /// Of everything read so far.
+    hash: Sha256,
+}
+
+impl Source<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
+        let read = self.reader.read_exact(bytes);
+        read.map_err(|source| Error::Io { path: self.path.to_owned(), source })?;
+        self.hash.update(bytes);
+        Ok(())
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// A file that is written and hashed.
+struct Sink<'a> {
+    writer: BufWriter<&'a File>,
+    /// Of everything written so far.
+    hash: Sha256,
+}
+
+impl Sink<'_> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash.update(bytes);
+        self.writer.write_all(bytes)
+    }
+}
+
+/// Puts a new file in the place of `path`, in one step once it is on the disk.
+fn replace(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    let part = beside(path)?;
+    let file = File::create_new(&part)?;
+    let done = write(&file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&part, path));
+    if done.is_err() {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&part);
+    }
+    done.and_then(|()| sync_folder(path))
+}
+
+/// A name in the same folder that no other save uses.
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    static SAVES: AtomicU64 = AtomicU64::new(0);
+    let Some(name) = path.file_name() else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"));
+    };
+    let mut part = name.to_owned();
+    let save = SAVES.fetch_add(1, Ordering::Relaxed);
+    part.push(format!(".{}-{save}.part", std::process::id()));
+    Ok(path.with_file_name(part))
+}
+
+/// Makes a rename outlast a power failure, where folders can be opened.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_path: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! Many users on a model.
+
+mod arena;
+mod file;
+mod queue;
+
+use std::fmt;
+use std::sync::Arc;
+
+use arena::Arena;
+use queue::{Queue, TILE};
+
+use crate::catalog::{Batch, Query, Scores};
+use crate::network::{Scratch, Step};
+use crate::{Error, Filter, Model, Result, Scored, Session, TopK};
+
+/// Thousands of users on a model, in one piece of memory.
+///
+/// A fleet does for its users what as many [`Session`]s do, to the bit, and several times as fast:
+/// [`Fleet::append`] and [`Fleet::top_k`] take many users at once and read the weights and the
+/// catalogue once for a group of them. Users are numbered from 0 to below the capacity.
+///
+/// A user takes [`Config::state_len`](crate::Config) + D numbers, rounded up to a cache line, and 56
+/// bytes besides the list of distinct items. The memory is reserved at the start, and where the
+/// operating system hands it out on first use, users without events take next to none of it.
+/// Appending allocates nothing after the largest call, except when a user's list of distinct
+/// items outgrows its capacity.
+pub struct Fleet {
+    model: Arc<Model>,
+    /// For each user the blocks' state, then the hidden vector of the last event.
+    arena: Arena,
+    events: Vec<u64>,
+    /// Ascending.
+    seen: Vec<Vec<u32>>,
+    queue: Queue,
+    scratch: Scratch,
+}
+
+impl Fleet {
+    /// A fleet of `capacity` users without history.
+    pub fn new(model: Arc<Model>, capacity: u32) -> Result<Self> {
+        let config = model.config();
+        let users = capacity as usize;
+        let arena = Arena::new(users, config.state_len() + config.hidden_size)
+            .map_err(|bytes| Error::FleetMemory { capacity, bytes })?;
+        let scratch = Scratch::new(config, TILE);
+        let (events, seen) = (vec![0; users], vec![Vec::new(); users]);
+        Ok(Self { model, arena, events, seen, queue: Queue::new(users), scratch })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// How many users there is room for.
+    pub fn capacity(&self) -> u32 {
+        self.events.len() as u32
+    }
+
+    /// Appends an event to each of some users: `items[i]` to `users[i]`. A user may occur more than
+    /// once, the oldest event first. On an error nothing is appended.
+    pub fn append(&mut self, users: &[u32], items: &[u32]) -> Result<()> {
+        if users.len() != items.len() {
+            return Err(Error::FleetLengths { users: users.len(), items: items.len() });
+        }
+        self.check_users(users)?;
+        self.check_items(items.iter().copied())?;
+        self.queue.fill(users, items, &self.events, &self.arena);
+        let model = &*self.model;
+        let mut tiles = self.queue.tiles().peekable();
+        while let Some(tile) = tiles.next() {
+            model.backend.run(Step {
+                network: &model.network,
+                table: &model.table,
+                file: &model.bytes,
+                tile,
+                next: tiles.peek().copied().unwrap_or_default(),
+                states: self.arena.all_mut(),
+                scratch: &mut self.scratch,
+            });
+        }
+        for (&user, &item) in users.iter().zip(items) {
+            let (events, seen) = (&mut self.events[user as usize], &mut self.seen[user as usize]);
+            // Only a restored history can be anywhere near the end.
+            *events = events.saturating_add(1);
+            if let Err(at) = seen.binary_search(&item) {
+                seen.insert(at, item);
+            }
+        }
+        Ok(())
+    }
+
+    /// For each of some users the `k` best items that the filter lets through, as
+    /// [`Session::top_k`] gives them. The lists of the filter are the same for all, what was seen
+    /// is each user's own. A user may occur more than once.
+    pub fn top_k(&self, users: &[u32], k: usize, filter: &Filter<'_>) -> Result<Vec<Vec<Scored>>> {
+        let mut rankings = Vec::new();
+        self.top_k_into(users, k, filter, &mut rankings)?;
+        Ok(rankings.into_iter().map(TopK::into_items).collect())
+    }
+
+    /// [`Fleet::top_k`] into rankings that are used again, one a user: there are as many
+    /// afterwards as users. On an error they are left as they were.
+    pub fn top_k_into(
+        &self,
+        users: &[u32],
+        k: usize,
+        filter: &Filter<'_>,
+        rankings: &mut Vec<TopK>,
+    ) -> Result<()> {
+        self.check_users(users)?;
+        self.check_items(filter.items())?;
+        if let Some(&user) = users.iter().find(|&&user| self.events[user as usize] == 0) {
+            return Err(Error::UserWithoutEvents { user });
+        }
+        let Model { backend, table, bytes, .. } = &*self.model;
+        let num_items = self.model.num_items();
+        let query = |&user: &u32| Query {
+            table,
+            file: bytes,
+            hidden: self.hidden(user as usize),
+            num_items,
+            k: k.min(num_items),
+            filter,
+            seen: &self.seen[user as usize],
+        };
+        rankings.resize_with(users.len(), TopK::new);
+        Batch::new(filter).answer(*backend, users.iter().map(query), rankings);
+        Ok(())
+    }
+
+    /// The scores of some items for a user, in the order given.
+    pub fn score(&self, user: u32, items: &[u32]) -> Result<Vec<f32>> {
+        let hidden = self.user_vector(user)?;
+        self.check_items(items.iter().copied())?;
+        let mut scores = vec![0.0; items.len()];
+        let Model { backend, table, bytes, .. } = &*self.model;
+        backend.run(Scores { table, file: bytes, hidden, items, scores: &mut scores });
+        Ok(scores)
+    }
+
+    /// The hidden vector of a user's last event, D numbers.
+    pub fn user_vector(&self, user: u32) -> Result<&[f32]> {
+        if self.events(user)? == 0 {
+            return Err(Error::UserWithoutEvents { user });
+        }
+        Ok(self.hidden(user as usize))
+    }
+
+    /// A user's events so far.
+    pub fn events(&self, user: u32) -> Result<u64> {
+        self.check_users(&[user])?;
+        Ok(self.events[user as usize])
+    }
+
+    /// A user's distinct items so far, ascending.
+    pub fn seen(&self, user: u32) -> Result<&[u32]> {
+        self.check_users(&[user])?;
+        Ok(&self.seen[user as usize])
+    }
+
+    /// Bytes reserved for the histories: states, event counts and lists of distinct items.
+    pub fn state_bytes(&self) -> usize {
+        let lists: usize = self.seen.iter().map(|seen| size_of::<u32>() * seen.capacity()).sum();
+        self.arena.bytes() + size_of_val(&self.events[..]) + size_of_val(&self.seen[..]) + lists
+    }
+
+    /// Forgets a user's history.
+    pub fn reset(&mut self, user: u32) -> Result<()> {
+        self.check_users(&[user])?;
+        self.events[user as usize] = 0;
+        self.arena.of_mut(user as usize).fill(0.0);
+        self.seen[user as usize] = Vec::new();
+        Ok(())
+    }
+
+    /// A user's history as a session of its own.
+    pub fn session(&self, user: u32) -> Result<Session> {
+        self.check_users(&[user])?;
+        let mut session = Session::new(Arc::clone(&self.model));
+        session.events = self.events[user as usize];
+        session.state.copy_from_slice(self.arena.of(user as usize));
+        session.seen.clone_from(&self.seen[user as usize]);
+        Ok(session)
+    }
+
+    /// Gives a user the history of a session on the same model, in place of its own.
+    pub fn set(&mut self, user: u32, session: &Session) -> Result<()> {
+        self.check_users(&[user])?;
+        let (found, expected) = (session.model(), &self.model);
+        // A fingerprint is what a file states of itself; the config is what sizes depend on.
+        if found.fingerprint() != expected.fingerprint() || found.config() != expected.config() {
+            let (found, expected) = (found.fingerprint(), expected.fingerprint());
+            return Err(Error::FleetModel { found, expected });
+        }
+        self.events[user as usize] = session.events;
+        self.arena.of_mut(user as usize).copy_from_slice(&session.state);
+        self.seen[user as usize].clone_from(&session.seen);
+        Ok(())
+    }
+
+    fn hidden(&self, user: usize) -> &[f32] {
+        &self.arena.of(user)[self.model.config().state_len()..]
+    }
+
+    fn check_users(&self, users: &[u32]) -> Result<()> {
+        let capacity = self.capacity();
+        match users.iter().find(|&&user| user >= capacity) {
+            None => Ok(()),
+            Some(&found) => Err(Error::UserOutOfRange { found, capacity }),
+        }
+    }
+
+    fn check_items(&self, items: impl IntoIterator<Item = u32>) -> Result<()> {
+        let num_items = self.model.num_items();
+        match items.into_iter().find(|&item| item as usize >= num_items) {
+            None => Ok(()),
+            Some(found) => Err(Error::ItemOutOfRange { found, num_items }),
+        }
+    }
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fleet = f.debug_struct("Fleet");
+        fleet
+            .field("capacity", &self.capacity())
+            .field("arena", &self.arena)
+            .finish_non_exhaustive()
+    }
+}
