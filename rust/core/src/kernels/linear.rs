@@ -159,8 +159,8 @@ impl<E: Element> Panel<'_, E> {
         let mut user = 0;
         while user + U <= users {
             let mut of: [&[f32]; U] = [&[]; U];
-            for u in 0..U {
-                of[u] = &x.of(user + u)[..weights.len()];
+            for (u, of) in of.iter_mut().enumerate() {
+                *of = &x.of(user + u)[..weights.len()];
             }
             for r in 0..R {
                 let mut sums = [S::Row::load(simd, &bias[r]); U];
@@ -170,9 +170,9 @@ impl<E: Element> Panel<'_, E> {
                         sums[u] = sums[u] + S::Row::splat(simd, of[u][i]) * weights;
                     }
                 }
-                for u in 0..U {
+                for (u, sum) in sums.into_iter().enumerate() {
                     let (out, _) = self.out(user + u, out)[..R * ROW_VECTORS].as_chunks_mut();
-                    sums[u].store(&mut out[r]);
+                    sum.store(&mut out[r]);
                 }
             }
             user += U;
