@@ -8,7 +8,7 @@ ENGINE := $(VENV)/engine
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench pictures size bench-kernels parity clean
+.PHONY: help setup demo test test-arm test-wasm lint format bench pictures size bench-kernels parity clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ demo: setup ## Train on MovieLens-100K, export, and recommend to a real user
 test: lint ## Run every check and test
 	cargo test --quiet --workspace --exclude recgrela-python
 	$(BIN)/python -m pytest -q
+
+test-arm: ## Run the engine's tests for 64-bit Arm under qemu, with NEON (needs Debian packages)
+	.ci/test-arm
+
+test-wasm: ## Run the engine's tests as WebAssembly in Node, with simd128 (needs Debian packages)
+	.ci/test-wasm
 
 lint: setup ## Check format, lints and type stubs
 	cargo fmt --all --check
