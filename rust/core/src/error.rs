@@ -237,6 +237,22 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The groups are not one number an item.
+    #[error("groups: found {found} numbers, expected {expected}, one for each item")]
+    GroupsLength {
+        /// The numbers given.
+        found: usize,
+        /// The number of items in the model.
+        expected: usize,
+    },
+    /// The groups were made for another model.
+    #[error("groups: found those of model {found}, expected {expected}")]
+    GroupsModel {
+        /// The fingerprint of the model that they were made for.
+        found: Fingerprint,
+        /// The fingerprint of the session's model.
+        expected: Fingerprint,
+    },
     /// The snapshot does not begin as a snapshot does.
     #[error("snapshot: found another beginning, expected the magic `RGRLSESS`")]
     SnapshotMagic,

@@ -55,7 +55,7 @@ mod snapshot;
 mod verify;
 mod vocabulary;
 
-pub use catalog::{Filter, Scored, TableDtype, TopK};
+pub use catalog::{Filter, Groups, Quota, Scored, TableDtype, TopK};
 pub use compare::IsaComparison;
 pub use config::{Config, Positions};
 pub use error::{Error, Result};

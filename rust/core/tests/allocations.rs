@@ -7,9 +7,10 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Arc;
 
 use common::{Rng, SHAPES, models};
-use recgrela::{Filter, Session, TopK};
+use recgrela::{Filter, Groups, Quota, Session, TopK};
 
 struct Counting;
 
@@ -45,28 +46,37 @@ fn append_and_top_k_allocate_nothing() {
     for shape in &SHAPES {
         for model in models(shape) {
             let items = Rng::new(1).items(200, shape.items);
-            let mut session = Session::new(model);
+            let mut session = Session::new(Arc::clone(&model));
             session.reserve_seen(shape.items);
             session.keep_undo(3).unwrap();
             session.keep_log(40);
             session.extend(&items[..40]).unwrap();
             let mut ranking = TopK::new();
+            let groups: Vec<_> = (0..shape.items as i64).map(|item| item % 5).collect();
+            let groups = Groups::new(&model, &groups).unwrap();
             let filters = [
                 Filter::unseen(),
                 Filter { allow: Some(&items[..50]), ..Filter::default() },
-                Filter { exclude_seen: true, allow: Some(&items), deny: &items[100..] },
+                Filter {
+                    exclude_seen: true,
+                    allow: Some(&items),
+                    deny: &items[100..],
+                    quota: None,
+                },
+                Filter { quota: Some(Quota { groups: &groups, limit: 2 }), ..Filter::unseen() },
             ];
             session.append(items[0]).unwrap();
             // The first query returns next to nothing, and still warms up for all.
             let starving = Filter { allow: Some(&items[..1]), ..Filter::default() };
             session.top_k_into(20, &starving, &mut ranking).unwrap();
             session.top_k_into(1, &filters[2], &mut ranking).unwrap();
+            session.top_k_into(20, &filters[3], &mut ranking).unwrap();
             let mut scores = [0.0; 50];
 
             let before = ALLOCATIONS.get();
             for &item in &items {
                 session.append(item).unwrap();
-                for (k, filter) in [20, 1, 7].into_iter().zip(&filters) {
+                for (k, filter) in [20, 1, 7, 9].into_iter().zip(&filters) {
                     session.top_k_into(k, filter, &mut ranking).unwrap();
                 }
                 session.score_into(&items[..50], &mut scores).unwrap();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::{ModelFile, Rng, SHAPES, Shape, bits, model, models};
-use recgrela::{Error, Filter, Fleet, Model, Session, TopK};
+use recgrela::{Error, Filter, Fleet, Groups, Model, Quota, Session, TopK};
 
 /// As many sessions, appended to one at a time.
 struct Singles(Vec<Session>);
@@ -101,13 +101,16 @@ fn rankings_are_those_of_single_sessions() {
             fleet.append(&all, &rng.items(all.len(), shape.items)).unwrap();
             let sessions: Vec<_> = (0..50).map(|user| fleet.session(user).unwrap()).collect();
             let (few, many) = (rng.items(3, shape.items), rng.items(2 * shape.items, shape.items));
+            let groups: Vec<_> = (0..shape.items).map(|_| rng.below(6) as i64).collect();
+            let groups = Groups::new(&model, &groups).unwrap();
             let mut rankings = vec![TopK::new(); 3];
             for (count, k) in [(0, 5), (1, 10), (2, 0), (7, 1), (33, 10), (70, usize::MAX)] {
                 let users = rng.items(count, 50);
-                for exclude_seen in [false, true] {
+                for (exclude_seen, limit) in [(false, None), (true, None), (true, Some(2))] {
+                    let quota = limit.map(|limit| Quota { groups: &groups, limit });
                     for allow in [None, Some(&[][..]), Some(&few[..]), Some(&many[..])] {
                         for deny in [&[][..], &many[..shape.items / 2]] {
-                            let filter = Filter { exclude_seen, allow, deny };
+                            let filter = Filter { exclude_seen, allow, deny, quota };
                             fleet.top_k_into(&users, k, &filter, &mut rankings).unwrap();
                             assert_eq!(rankings.len(), count);
                             for (&user, ranking) in users.iter().zip(&rankings) {

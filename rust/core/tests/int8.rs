@@ -5,8 +5,8 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{I8, ModelFile, Rng, Shape, catalogue};
-use recgrela::{Filter, Isa, Model, Scored, Session};
+use common::{I8, ModelFile, Rng, Shape, brute_force, catalogue};
+use recgrela::{Filter, Isa, Model, Session};
 
 const SHAPE: Shape =
     Shape { hidden: 16, heads: 2, inner: 16, items: 300, table: I8, ..Shape::TINY };
@@ -82,16 +82,6 @@ fn tables() -> Vec<(&'static str, ModelFile)> {
     ]
 }
 
-/// Scores everything and sorts.
-fn brute_force(session: &Session, k: usize, items: &[u32]) -> Vec<Scored> {
-    let scores = session.score(items).unwrap();
-    let all = items.iter().zip(scores).map(|(&item, score)| Scored { item, score });
-    let mut all: Vec<_> = all.filter(|scored| !scored.score.is_nan()).collect();
-    all.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap());
-    all.truncate(k);
-    all
-}
-
 /// The users of all tables and instruction sets are more than 10,000.
 #[test]
 fn top_k_is_that_of_the_stored_table() {
@@ -106,8 +96,10 @@ fn top_k_is_that_of_the_stored_table() {
                 let events = 1 + rng.below(4);
                 session.extend(&rng.items(events, SHAPE.items)).unwrap();
                 let k = [1, 10, 40][user % 3];
-                let found = session.top_k(k, &Filter::default()).unwrap();
-                assert_eq!(found, brute_force(&session, k, &items), "{name}, {isa}, user {user}");
+                let filter = Filter::default();
+                let found = session.top_k(k, &filter).unwrap();
+                let expected = brute_force(&session, &items, k, &filter, None);
+                assert_eq!(found, expected, "{name}, {isa}, user {user}");
             }
         }
     }
@@ -122,8 +114,9 @@ fn wide_models_too() {
             let model = Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
             for user in 0..20 {
                 let session = common::session(&model, 1, user);
-                let found = session.top_k(5, &Filter::default()).unwrap();
-                assert_eq!(found, brute_force(&session, 5, &catalogue(&model)));
+                let filter = Filter::default();
+                let expected = brute_force(&session, &catalogue(&model), 5, &filter, None);
+                assert_eq!(session.top_k(5, &filter).unwrap(), expected);
             }
         }
     }

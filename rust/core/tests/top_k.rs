@@ -4,25 +4,10 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{F32, ModelFile, Rng, SHAPES, Shape, catalogue, models, session};
+use common::{
+    F32, ModelFile, Rng, SHAPES, Shape, brute_force, catalogue, models, session, with_ties,
+};
 use recgrela::{Filter, Isa, Model, Scored, Session, TopK};
-
-/// Scores everything, filters and sorts.
-fn brute_force(session: &Session, k: usize, filter: &Filter<'_>) -> Vec<Scored> {
-    let items = catalogue(session.model());
-    let scores = session.score(&items).unwrap();
-    let allowed = |item: &u32| {
-        filter.allow.is_none_or(|allow| allow.contains(item))
-            && !filter.deny.contains(item)
-            && !(filter.exclude_seen && session.seen().contains(item))
-    };
-    let all = items.into_iter().zip(scores).map(|(item, score)| Scored { item, score });
-    let mut kept: Vec<_> = all.filter(|s| allowed(&s.item) && !s.score.is_nan()).collect();
-    // A stable sort: equal scores stay in the order of the items.
-    kept.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap());
-    kept.truncate(k);
-    kept
-}
 
 #[test]
 fn every_filter_gives_what_sorting_gives() {
@@ -31,15 +16,16 @@ fn every_filter_gives_what_sorting_gives() {
         for model in models(shape) {
             let rng = &mut Rng::new(9);
             let session = session(&model, 15, 7);
+            let items = catalogue(&model);
             for k in [0, 1, 2, 10, 33, shape.items, usize::MAX] {
                 let mut list = |n: usize| rng.items(n, shape.items);
                 let (few, many) = (list(3), list(2 * shape.items));
                 for exclude_seen in [false, true] {
                     for allow in [None, Some(&[][..]), Some(&few[..]), Some(&many[..])] {
                         for deny in [&[][..], &few[..], &many[..]] {
-                            let filter = Filter { exclude_seen, allow, deny };
+                            let filter = Filter { exclude_seen, allow, deny, quota: None };
                             session.top_k_into(k, &filter, &mut ranking).unwrap();
-                            let expected = brute_force(&session, k, &filter);
+                            let expected = brute_force(&session, &items, k, &filter, None);
                             assert_eq!(ranking.items(), expected, "k {k}, {filter:?}");
                         }
                     }
@@ -49,32 +35,19 @@ fn every_filter_gives_what_sorting_gives() {
     }
 }
 
-/// A model whose items all have the same few embeddings.
-fn with_ties() -> ModelFile {
-    let shape = Shape { items: 200, ..Shape::TINY };
-    let mut file = ModelFile::random(&shape);
-    let table = file.tensor("catalog.table");
-    for at in 0..table.bytes.len() / 4 {
-        let (block, lane) = (at / 256, at % 32);
-        let value: f32 = if (block * 32 + lane) % 3 == 0 { 0.5 } else { -0.25 };
-        let item = block * 32 + lane;
-        let value = if item < 200 { value } else { 0.0 };
-        table.bytes[at * 4..at * 4 + 4].copy_from_slice(&value.to_le_bytes());
-    }
-    file
-}
-
 #[test]
 fn equal_scores_rank_by_item() {
     let bytes = with_ties().to_bytes();
     for isa in Isa::available() {
         let model = Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
         let session = session(&model, 6, 3);
+        let items = catalogue(&model);
         for k in [1, 5, 40, 66, 67, 68, 150, 200] {
             for exclude_seen in [false, true] {
                 let filter = Filter { exclude_seen, ..Filter::default() };
                 let found = session.top_k(k, &filter).unwrap();
-                assert_eq!(found, brute_force(&session, k, &filter), "k {k}");
+                let expected = brute_force(&session, &items, k, &filter, None);
+                assert_eq!(found, expected, "k {k}");
                 let ordered = |pair: &[Scored]| {
                     pair[0].score > pair[1].score
                         || (pair[0].score == pair[1].score && pair[0].item < pair[1].item)
@@ -108,11 +81,13 @@ fn scores_that_overflow_never_panic_and_nan_is_never_returned() {
         let model = Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
         let mut session = Session::new(model);
         session.extend(&[1, 2, 4]).unwrap();
-        let scores = session.score(&catalogue(session.model())).unwrap();
+        let items = catalogue(session.model());
+        let scores = session.score(&items).unwrap();
         assert!(scores.iter().any(|score| score.is_nan()));
         for k in [1, 50, 100] {
             let filter = Filter::default();
-            assert_eq!(session.top_k(k, &filter).unwrap(), brute_force(&session, k, &filter));
+            let expected = brute_force(&session, &items, k, &filter, None);
+            assert_eq!(session.top_k(k, &filter).unwrap(), expected);
         }
         // The state itself, once such an item is appended, may be anything but a panic.
         session.extend(&[0, 3, 6]).unwrap();

@@ -73,7 +73,7 @@ struct Lists {
 
 impl Lists {
     fn filter(&self, exclude_seen: bool) -> Filter<'_> {
-        Filter { exclude_seen, allow: self.allow.as_deref(), deny: &self.deny }
+        Filter { exclude_seen, allow: self.allow.as_deref(), deny: &self.deny, quota: None }
     }
 }
 

@@ -3,8 +3,11 @@
 
 use super::Table;
 use super::blocks::{Blocks, Floats, Integers};
-use super::filter::Filter;
-use super::topk::{Lists, Query, Scan, TopK, allowed_blocks, sort_into};
+use super::filter::{Filter, Lists};
+use super::quota::{Limited, Tallies};
+use super::ranking::{Best, Ranking};
+use super::scan::{Part, Scan, allowed_blocks};
+use super::topk::{Query, TopK};
 use crate::kernels::integer_scan::Rounded;
 use crate::kernels::scan::BLOCK;
 use crate::simd::{Backend, Kernel, Simd};
@@ -14,26 +17,22 @@ const GROUP_USERS: usize = 32;
 
 /// What the queries of a batch share.
 pub(crate) struct Batch {
-    /// Ascending, where only these may be returned.
-    allow: Option<Vec<u32>>,
-    /// Ascending.
-    deny: Vec<u32>,
+    lists: Lists,
+    /// One for each user of a group: too much to keep for each user of a fleet.
+    tallies: Vec<Tallies>,
 }
 
 impl Batch {
     /// A batch of queries that have this filter.
     pub(crate) fn new(filter: &Filter<'_>) -> Self {
-        let sorted = |list| {
-            let mut sorted = Vec::new();
-            sort_into(list, &mut sorted);
-            sorted
-        };
-        Self { allow: filter.allow.map(sorted), deny: sorted(filter.deny) }
+        let mut lists = Lists::default();
+        lists.fill(filter);
+        Self { lists, tallies: vec![Tallies::default(); GROUP_USERS] }
     }
 
-    /// Answers queries on one table, each in its ranking.
+    /// Answers queries on one table that differ in the user only, each in its ranking.
     pub(crate) fn answer<'a>(
-        &self,
+        &mut self,
         backend: Backend,
         mut queries: impl Iterator<Item = Query<'a>>,
         rankings: &mut [TopK],
@@ -46,39 +45,32 @@ impl Batch {
         }
     }
 
-    fn answer_group<'a>(
-        &'a self,
-        backend: Backend,
-        queries: &'a [Query<'a>],
-        rankings: &mut [TopK],
-    ) {
-        let Some(&Query { table, file, .. }) = queries.first() else { return };
+    fn answer_group(&mut self, backend: Backend, queries: &[Query<'_>], rankings: &mut [TopK]) {
+        let Some(first @ &Query { table, file, .. }) = queries.first() else { return };
+        if first.wants_nothing() {
+            return rankings.iter_mut().for_each(|ranking| ranking.items.clear());
+        }
         let take = |ranking: &mut TopK| std::mem::take(&mut ranking.codes);
         let mut codes: Vec<_> = rankings.iter_mut().map(take).collect();
-        let queries = queries.iter().zip(&mut codes);
+        let hidden = queries.iter().map(|query| query.hidden);
         match table {
             Table::F32(table) => {
                 let features = table.features(file);
-                let blocks = |(query, _): (&'a Query<'a>, _)| {
-                    (query, Floats { features, hidden: query.hidden })
-                };
-                self.scan(backend, queries.map(blocks), rankings);
+                let blocks = hidden.map(|hidden| Floats { features, hidden });
+                self.rank(backend, queries, blocks, rankings);
             }
             Table::F16(table) => {
                 let features = table.features(file);
-                let blocks = |(query, _): (&'a Query<'a>, _)| {
-                    (query, Floats { features, hidden: query.hidden })
-                };
-                self.scan(backend, queries.map(blocks), rankings);
+                let blocks = hidden.map(|hidden| Floats { features, hidden });
+                self.rank(backend, queries, blocks, rankings);
             }
             Table::Int8(table) => {
                 let (groups, scales) = (table.groups(file), table.scales(file));
-                let blocks = |(query, codes): (&'a Query<'a>, _)| {
-                    let hidden = query.hidden;
+                let blocks = hidden.zip(&mut codes).map(|(hidden, codes)| {
                     let rounded = Rounded::new(hidden, codes);
-                    (query, Integers { groups, scales, hidden, rounded })
-                };
-                self.scan(backend, queries.map(blocks), rankings);
+                    Integers { groups, scales, hidden, rounded }
+                });
+                self.rank(backend, queries, blocks, rankings);
             }
         }
         for (ranking, codes) in rankings.iter_mut().zip(codes) {
@@ -86,42 +78,65 @@ impl Batch {
         }
     }
 
-    fn scan<'a, B: Blocks>(
-        &'a self,
+    fn rank<B: Blocks>(
+        &mut self,
         backend: Backend,
-        queries: impl Iterator<Item = (&'a Query<'a>, B)>,
+        queries: &[Query<'_>],
+        blocks: impl Iterator<Item = B>,
         rankings: &mut [TopK],
     ) {
-        let lists = Lists { allow: self.allow.as_deref().unwrap_or_default(), deny: &self.deny };
-        let scan = |((query, blocks), ranking): ((&'a Query<'a>, B), &mut TopK)| {
-            Scan::new(query, blocks, lists, ranking.start(query.k))
-        };
-        let mut scans: Vec<_> = queries.zip(rankings.iter_mut()).map(scan).collect();
-        backend.run(Scans { scans: &mut scans, allow: self.allow.as_deref() });
-        for (ranking, scan) in rankings.iter_mut().zip(scans) {
-            ranking.take(scan.best);
+        let Self { lists, tallies } = self;
+        let parts = queries.iter().zip(blocks).map(|(query, blocks)| lists.part(query, blocks));
+        let Query { k, filter, .. } = queries[0];
+        match filter.quota {
+            Some(quota) => {
+                let rankings = rankings.iter_mut().zip(tallies);
+                let rankings = rankings
+                    .map(|(ranking, tallies)| Limited::new(k, quota, &mut ranking.items, tallies));
+                scan(backend, queries, parts, &lists.deny, rankings.collect());
+            }
+            None => {
+                let rankings = rankings.iter_mut();
+                let rankings =
+                    rankings.map(|ranking| Best::new(k, &mut ranking.heap, &mut ranking.items));
+                scan(backend, queries, parts, &lists.deny, rankings.collect());
+            }
         }
     }
 }
 
-/// The pass over the table for a group of users.
-struct Scans<'s, 'a, B> {
-    scans: &'s mut [Scan<'a, B>],
-    /// Ascending, where only these may be returned.
-    allow: Option<&'a [u32]>,
+/// Has each ranking look at its part.
+fn scan<'a, B: Blocks, R: Ranking>(
+    backend: Backend,
+    queries: &'a [Query<'_>],
+    parts: impl Iterator<Item = Part<'a, B>>,
+    deny: &'a [u32],
+    mut rankings: Vec<R>,
+) {
+    let scans = queries.iter().zip(parts).zip(&mut rankings);
+    let scans =
+        scans.map(|((query, part), ranking)| Scan::new(part, query.excluded(), deny, ranking));
+    let mut scans: Vec<_> = scans.collect();
+    backend.run(Scans { scans: &mut scans });
+    drop(scans);
+    rankings.into_iter().for_each(R::finish);
 }
 
-impl<B: Blocks> Kernel for Scans<'_, '_, B> {
+/// The pass over parts that are alike, for a group of users.
+struct Scans<'s, 'a, B, R> {
+    scans: &'s mut [Scan<'a, B, R>],
+}
+
+impl<B: Blocks, R: Ranking> Kernel for Scans<'_, '_, B, R> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { scans, allow } = self;
-        // All have the same k. With none to be kept, there would be no score to beat.
-        let Some(&Scan { num_items, k: 1.., .. }) = scans.first() else { return };
-        match allow {
+        let scans = self.scans;
+        let Some(Scan { part: Part { len, allow, .. }, .. }) = scans.first() else { return };
+        match *allow {
             None => {
-                for block in 0..num_items.div_ceil(BLOCK) {
+                for block in 0..len.div_ceil(BLOCK) {
                     consider(simd, scans, block, u32::MAX);
                 }
             }
@@ -136,26 +151,31 @@ impl<B: Blocks> Kernel for Scans<'_, '_, B> {
 
 /// One block for every user.
 #[inline(always)]
-fn consider<S: Simd, B: Blocks>(simd: S, scans: &mut [Scan<'_, B>], block: usize, lanes: u32) {
+fn consider<S: Simd, B: Blocks, R: Ranking>(
+    simd: S,
+    scans: &mut [Scan<'_, B, R>],
+    block: usize,
+    lanes: u32,
+) {
     match S::TILE {
-        4 => consider_tiles::<S, B, 4>(simd, scans, block, lanes),
-        _ => consider_tiles::<S, B, 2>(simd, scans, block, lanes),
+        4 => consider_tiles::<S, B, R, 4>(simd, scans, block, lanes),
+        _ => consider_tiles::<S, B, R, 2>(simd, scans, block, lanes),
     }
 }
 
 /// The same for U users at a time, and for those left over one by one.
 #[inline(always)]
-fn consider_tiles<S: Simd, B: Blocks, const U: usize>(
+fn consider_tiles<S: Simd, B: Blocks, R: Ranking, const U: usize>(
     simd: S,
-    scans: &mut [Scan<'_, B>],
+    scans: &mut [Scan<'_, B, R>],
     block: usize,
     lanes: u32,
 ) {
     let (tiles, rest) = scans.as_chunks_mut::<U>();
     for tile in tiles {
-        let mut blocks = [&tile[0].blocks; U];
+        let mut blocks = [&tile[0].part.blocks; U];
         for u in 1..U {
-            blocks[u] = &tile[u].blocks;
+            blocks[u] = &tile[u].part.blocks;
         }
         let rows = B::at_most_each(blocks, simd, block);
         for u in 0..U {

@@ -1,5 +1,7 @@
 //! Which items may be recommended.
 
+use super::Quota;
+
 /// Which items [`Session::top_k`](crate::Session::top_k) may return. The lists may be in any order
 /// and hold an item more than once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -10,18 +12,40 @@ pub struct Filter<'a> {
     pub allow: Option<&'a [u32]>,
     /// None of these.
     pub deny: &'a [u32],
+    /// At most so many of one group, where given.
+    pub quota: Option<Quota<'a>>,
 }
 
 impl<'a> Filter<'a> {
     /// Every item that the session has not seen.
     pub const fn unseen() -> Self {
-        Self { exclude_seen: true, allow: None, deny: &[] }
+        Self { exclude_seen: true, allow: None, deny: &[], quota: None }
     }
 
     /// Every item of the lists.
     pub(crate) fn items(&self) -> impl Iterator<Item = u32> + 'a {
         self.allow.unwrap_or_default().iter().chain(self.deny).copied()
     }
+}
+
+/// The lists of a filter, ascending, in memory that is used again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lists {
+    pub(super) allow: Vec<u32>,
+    pub(super) deny: Vec<u32>,
+}
+
+impl Lists {
+    pub(super) fn fill(&mut self, filter: &Filter<'_>) {
+        sort_into(filter.deny, &mut self.deny);
+        sort_into(filter.allow.unwrap_or_default(), &mut self.allow);
+    }
+}
+
+fn sort_into(list: &[u32], to: &mut Vec<u32>) {
+    to.clear();
+    to.extend_from_slice(list);
+    to.sort_unstable();
 }
 
 /// A sorted list that is asked for ascending items only, so each question moves on from the last.

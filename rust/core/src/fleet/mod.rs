@@ -111,6 +111,7 @@ impl Fleet {
     ) -> Result<()> {
         self.check_users(users)?;
         self.check_items(filter.items())?;
+        filter.quota.map_or(Ok(()), |quota| quota.check(&self.model))?;
         if let Some(&user) = users.iter().find(|&&user| self.events[user as usize] == 0) {
             return Err(Error::UserWithoutEvents { user });
         }

@@ -126,6 +126,7 @@ impl Session {
     pub fn top_k_into(&self, k: usize, filter: &Filter<'_>, ranking: &mut TopK) -> Result<()> {
         let hidden = self.user_vector()?;
         self.check_items(filter.items())?;
+        filter.quota.map_or(Ok(()), |quota| quota.check(&self.model))?;
         let Model { backend, table, bytes, .. } = &*self.model;
         let num_items = self.model.num_items();
         let query = Query {

@@ -3,6 +3,7 @@
 // Each test file compiles this module and uses a part of it.
 #![allow(dead_code, unused_imports, unreachable_pub)]
 
+mod brute;
 mod file;
 mod reference;
 mod rng;
@@ -10,6 +11,7 @@ mod shape;
 
 use std::sync::Arc;
 
+pub use brute::brute_force;
 pub use file::{F16, F32, F64, I8, I32, I64, ModelFile, Tensor, U8};
 pub use reference::Reference;
 pub use rng::Rng;
@@ -60,4 +62,19 @@ pub fn forged(snapshot: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
 /// A snapshot with another count of events.
 pub fn with_events(snapshot: &[u8], events: u64) -> Vec<u8> {
     forged(snapshot, 24, &events.to_le_bytes())
+}
+
+/// A model whose items all have the same few embeddings.
+pub fn with_ties() -> ModelFile {
+    let shape = Shape { items: 200, ..Shape::TINY };
+    let mut file = ModelFile::random(&shape);
+    let table = file.tensor("catalog.table");
+    for at in 0..table.bytes.len() / 4 {
+        let (block, lane) = (at / 256, at % 32);
+        let value: f32 = if (block * 32 + lane) % 3 == 0 { 0.5 } else { -0.25 };
+        let item = block * 32 + lane;
+        let value = if item < 200 { value } else { 0.0 };
+        table.bytes[at * 4..at * 4 + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    file
 }

@@ -1,0 +1,115 @@
+//! The pass over a table: score, filter and rank, block by block.
+//!
+//! N scores are never written down. A block of 32 is scored in registers (or, in an 8-bit table,
+//! bounded from above) and compared with the bar that the best so far set; only the lanes that
+//! reach it are looked up in the lists, scored and ranked.
+
+use super::blocks::Blocks;
+use super::filter::Excluded;
+use super::ranking::{Ranking, Scored};
+use crate::kernels::scan::BLOCK;
+use crate::simd::{Kernel, LANES, ROW_VECTORS, Row, Simd};
+
+/// A table to scan, and which items to look at.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a, B> {
+    pub(super) blocks: B,
+    /// Items in the table.
+    pub(super) len: usize,
+    /// Ascending, where only these may be returned.
+    pub(super) allow: Option<&'a [u32]>,
+}
+
+/// The pass over a part.
+pub(super) struct Scan<'a, B, R> {
+    pub(super) part: Part<'a, B>,
+    seen: Excluded<'a>,
+    deny: Excluded<'a>,
+    ranking: &'a mut R,
+}
+
+impl<'a, B, R> Scan<'a, B, R> {
+    /// A pass that leaves out the items of two ascending lists.
+    pub(super) fn new(
+        part: Part<'a, B>,
+        seen: &'a [u32],
+        deny: &'a [u32],
+        ranking: &'a mut R,
+    ) -> Self {
+        Self { part, seen: Excluded::new(seen), deny: Excluded::new(deny), ranking }
+    }
+}
+
+impl<B: Blocks, R: Ranking> Kernel for Scan<'_, B, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        match self.part.allow {
+            None => {
+                for block in 0..self.part.len.div_ceil(BLOCK) {
+                    self.block(simd, block, u32::MAX);
+                }
+            }
+            Some(allow) => {
+                for (block, lanes) in allowed_blocks(allow) {
+                    self.block(simd, block, lanes);
+                }
+            }
+        }
+    }
+}
+
+/// The blocks that ascending items lie in, and the lanes of each.
+#[inline(always)]
+pub(super) fn allowed_blocks(items: &[u32]) -> impl Iterator<Item = (usize, u32)> {
+    let block = |item: u32| item as usize / BLOCK;
+    items.chunk_by(move |&a, &b| block(a) == block(b)).map(move |items| {
+        let lanes = items.iter().fold(0, |lanes, &item| lanes | 1 << (item as usize % BLOCK));
+        (block(items[0]), lanes)
+    })
+}
+
+impl<B: Blocks, R: Ranking> Scan<'_, B, R> {
+    /// Ranks those items of a block, of the given lanes, that are good enough.
+    #[inline(always)]
+    pub(super) fn block<S: Simd>(&mut self, simd: S, block: usize, lanes: u32) {
+        self.consider(simd, block, lanes, self.part.blocks.at_most(simd, block));
+    }
+
+    /// The same, given what [`Blocks::at_most`] found.
+    #[inline(always)]
+    pub(super) fn consider<S: Simd>(&mut self, simd: S, block: usize, lanes: u32, at_most: S::Row) {
+        let mut reach = lanes;
+        if let Some(bar) = self.ranking.bar() {
+            reach &= !S::Row::splat(simd, bar).greater_mask(at_most);
+        }
+        if reach == 0 {
+            return;
+        }
+        let mut stored = [[0.0; LANES]; ROW_VECTORS];
+        at_most.store(&mut stored);
+        self.rank(simd, block * BLOCK, stored.as_flattened(), reach);
+    }
+
+    /// Ranks the lanes of a block whose bits are set.
+    #[inline(always)]
+    fn rank<S: Simd>(&mut self, simd: S, first: usize, at_most: &[f32], mut lanes: u32) {
+        while lanes != 0 {
+            let lane = lanes.trailing_zeros() as usize;
+            lanes &= lanes - 1;
+            let position = first + lane;
+            if position >= self.part.len {
+                return; // the padding of the last block
+            }
+            let item = position as u32;
+            if self.ranking.admits(Scored { item, score: at_most[lane] })
+                && !self.seen.contains(item)
+                && !self.deny.contains(item)
+            {
+                let score = self.part.blocks.score(simd, position, at_most[lane]);
+                self.ranking.push(Scored { item, score });
+            }
+        }
+    }
+}
