@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::loading::{Case, SelfTest, TensorFile};
+use crate::loading::{Case, ModelFile, SelfTest};
 use crate::simd::Backend;
 use crate::{Error, Filter, Isa, Model, Result, Scored, Session};
 
@@ -32,8 +32,8 @@ impl Model {
     ///
     /// Where one differs, the error ([`Error::IsaDisagrees`]) says where and by what.
     pub fn compare_isas(&self) -> Result<IsaComparison> {
-        let mut tensors = TensorFile::parse(&self.bytes)?;
-        let selftest = SelfTest::take(&mut tensors)?;
+        let mut file = ModelFile::parse(&self.bytes)?;
+        let selftest = SelfTest::take(&mut file.tensors, self.num_items())?;
         let expected = Arc::new(self.on(Backend::SCALAR)?);
         let others = Backend::available().filter(|backend| backend.isa() != Isa::Scalar);
         for backend in others {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::catalog::Table;
-use crate::loading::{Bytes, SelfTest, TensorFile, choose};
+use crate::loading::{Bytes, ModelFile, SelfTest, choose};
 use crate::network::Network;
 use crate::simd::Backend;
 use crate::vocabulary::VocabularyLayout;
@@ -67,13 +67,12 @@ impl Model {
     }
 
     fn assemble(bytes: Arc<Bytes>, backend: Backend) -> Result<Self> {
-        let mut tensors = TensorFile::parse(&bytes)?;
-        let table = Table::take(&mut tensors, &bytes)?;
-        let vocabulary = VocabularyLayout::take(&mut tensors, &bytes)?;
-        let network = Network::take(&mut tensors)?;
-        SelfTest::take(&mut tensors)?;
+        let ModelFile { config, fingerprint, mut tensors, .. } = ModelFile::parse(&bytes)?;
+        let table = Table::take(&mut tensors, &config, &bytes)?;
+        let vocabulary = VocabularyLayout::take(&mut tensors, config.num_items, &bytes)?;
+        let network = Network::take(&mut tensors, &config)?;
+        SelfTest::take(&mut tensors, config.num_items)?;
         tensors.expect_all_taken()?;
-        let TensorFile { config, fingerprint, .. } = tensors;
         Ok(Self { bytes, backend, network, table, config, fingerprint, vocabulary })
     }
 

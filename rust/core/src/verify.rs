@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::loading::{SelfTest, TensorFile};
+use crate::loading::{ModelFile, SelfTest};
 use crate::{Error, Model, Result, Session};
 
 /// The largest difference that passes, relative to the largest score of its row.
@@ -25,14 +25,14 @@ impl Model {
     /// Recomputes the fingerprint, plays the file's self-test from an empty state and compares
     /// the scores: none may be off by more than 1e-4 of the largest in its row.
     pub fn verify(self: &Arc<Self>) -> Result<Verification> {
-        let mut tensors = TensorFile::parse(&self.bytes)?;
-        let (found, expected) = (tensors.compute_fingerprint(), self.fingerprint());
+        let mut file = ModelFile::parse(&self.bytes)?;
+        let (found, expected) = (file.compute_fingerprint(), self.fingerprint());
         if found != expected {
             return Err(Error::FingerprintMismatch { found, expected });
         }
         let mut report = Verification { sequences: 0, scores: 0, largest_difference: 0.0 };
         let mut session = Session::new(Arc::clone(self));
-        for case in SelfTest::take(&mut tensors)?.cases() {
+        for case in SelfTest::take(&mut file.tensors, self.num_items())?.cases() {
             session.reset();
             session.extend(case.events)?;
             let scores = session.score(case.candidates)?;

@@ -128,8 +128,7 @@ enum IdsLayout {
 
 impl VocabularyLayout {
     /// Takes the vocabulary's tensors and checks that their ids are distinct and in order.
-    pub(crate) fn take(tensors: &mut TensorFile<'_>, file: &[u8]) -> Result<Self> {
-        let count = tensors.config.num_items;
+    pub(crate) fn take(tensors: &mut TensorFile<'_>, count: usize, file: &[u8]) -> Result<Self> {
         let ids = if tensors.has("catalog.ids") {
             IdsLayout::Int(tensors.take("catalog.ids", Dtype::I64, &[count])?.range)
         } else if tensors.has("catalog.ids_utf8") {

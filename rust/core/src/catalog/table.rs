@@ -3,13 +3,13 @@
 use std::fmt;
 
 use super::elements::Elements;
-use crate::Result;
 use crate::kernels::element::Element;
 use crate::kernels::integer_scan::item_score;
 use crate::kernels::scan::{BLOCK, Features};
 use crate::kernels::{lanes, lanes_mut};
 use crate::loading::{Dtype, Stored, Tensor, TensorFile};
 use crate::simd::{GROUP, GroupRow, LANES, ROW_VECTORS, Simd, Vector};
+use crate::{Config, Result};
 
 const NAME: &str = "catalog.table";
 const SCALE_NAME: &str = "catalog.scale";
@@ -57,12 +57,12 @@ pub(crate) struct Quantized {
 
 impl Table {
     /// Takes the table's tensors. Its numbers are finite, and the lanes past N are zero.
-    pub(crate) fn take(tensors: &mut TensorFile<'_>, file: &[u8]) -> Result<Self> {
+    pub(crate) fn take(tensors: &mut TensorFile<'_>, config: &Config, file: &[u8]) -> Result<Self> {
         let dtypes = [Dtype::F32, Dtype::F16, Dtype::I8];
         Ok(match tensors.dtype(NAME, &dtypes, "F32, F16 or I8")? {
-            Dtype::F16 => Self::F16(take_floats(tensors, file)?),
-            Dtype::I8 => Self::Int8(Quantized::take(tensors, file)?),
-            _ => Self::F32(take_floats(tensors, file)?),
+            Dtype::F16 => Self::F16(take_floats(tensors, config, file)?),
+            Dtype::I8 => Self::Int8(Quantized::take(tensors, config, file)?),
+            _ => Self::F32(take_floats(tensors, config, file)?),
         })
     }
 
@@ -114,8 +114,8 @@ impl<E: Element> Elements<E> {
 }
 
 impl Quantized {
-    fn take(tensors: &mut TensorFile<'_>, file: &[u8]) -> Result<Self> {
-        let (items, size) = (tensors.config.num_items, tensors.config.hidden_size);
+    fn take(tensors: &mut TensorFile<'_>, config: &Config, file: &[u8]) -> Result<Self> {
+        let (items, size) = (config.num_items, config.hidden_size);
         let blocks = items.div_ceil(BLOCK);
         let scale = tensors.take(SCALE_NAME, Dtype::F32, &[blocks, BLOCK])?;
         let scales = Elements::<f32>::new(&scale);
@@ -176,8 +176,12 @@ fn dot(column: impl Iterator<Item = f32>, hidden: &[f32]) -> f32 {
     column.zip(hidden).fold(0.0, |sum, (value, h)| sum + value * h)
 }
 
-fn take_floats<E: Stored>(tensors: &mut TensorFile<'_>, file: &[u8]) -> Result<Elements<E>> {
-    let (items, size) = (tensors.config.num_items, tensors.config.hidden_size);
+fn take_floats<E: Stored>(
+    tensors: &mut TensorFile<'_>,
+    config: &Config,
+    file: &[u8],
+) -> Result<Elements<E>> {
+    let (items, size) = (config.num_items, config.hidden_size);
     let tensor = tensors.take(NAME, E::DTYPE, &[items.div_ceil(BLOCK), size, BLOCK])?;
     let elements = Elements::new(&tensor);
     check(elements.get(file), size, items, &tensor)?;

@@ -1,10 +1,10 @@
-//! The safetensors header, and the metadata entries of this format.
+//! The safetensors header, and its metadata entries.
 
 use std::collections::HashMap;
 
 use safetensors::tensor::Metadata;
 
-use crate::{Config, Error, Fingerprint, Result};
+use crate::{Error, Fingerprint, Result};
 
 /// The length field before the header.
 const LENGTH_BYTES: usize = 8;
@@ -12,13 +12,6 @@ const LENGTH_BYTES: usize = 8;
 /// Well above the header of the largest config; what is longer is not parsed, because parsing takes
 /// memory that the file's size does not bound.
 const MAX_HEADER: u64 = 1 << 18;
-
-const FORMAT_KEY: &str = "recgrela.format";
-const CONFIG_KEY: &str = "recgrela.config";
-const FINGERPRINT_KEY: &str = "recgrela.fingerprint";
-
-/// The format version that this crate reads.
-const FORMAT: &str = "1";
 
 /// What the header says, and where the data begins.
 pub(super) struct Header {
@@ -59,37 +52,35 @@ impl Header {
     }
 }
 
-/// The metadata entries of this format.
-pub(super) struct Entries {
-    pub(super) config: Config,
-    pub(super) config_text: String,
-    pub(super) fingerprint: Fingerprint,
-}
+/// The entries of the metadata.
+pub(crate) struct Entries(HashMap<String, String>);
 
 impl Entries {
-    pub(super) fn read(metadata: &Metadata) -> Result<Self> {
-        let none = HashMap::new();
-        let entries = metadata.metadata().as_ref().unwrap_or(&none);
-        let entry = |key: &'static str, expected: &'static str| {
-            let missing = || Error::Metadata { key, found: "nothing".to_owned(), expected };
-            entries.get(key).ok_or_else(missing)
-        };
-        let invalid = |key, found: &str, expected| {
-            // A hostile value may be long; its beginning identifies it.
-            Err(Error::Metadata { key, found: format!("{found:.80?}"), expected })
-        };
-
-        let format = entry(FORMAT_KEY, "\"1\"")?;
-        if format != FORMAT {
-            return invalid(FORMAT_KEY, format, "\"1\"");
-        }
-        let config_text = entry(CONFIG_KEY, "a JSON object")?;
-        let config = Config::from_json(config_text)?;
-        let hex = "64 lowercase hex digits";
-        let found = entry(FINGERPRINT_KEY, hex)?;
-        let Some(fingerprint) = Fingerprint::from_hex(found) else {
-            return invalid(FINGERPRINT_KEY, found, hex);
-        };
-        Ok(Self { config, config_text: config_text.clone(), fingerprint })
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self(metadata.metadata().clone().unwrap_or_default())
     }
+
+    /// The text of an entry.
+    pub(crate) fn text(&self, key: &'static str, expected: &'static str) -> Result<&str> {
+        let missing = || Error::Metadata { key, found: "nothing".to_owned(), expected };
+        self.0.get(key).map(String::as_str).ok_or_else(missing)
+    }
+
+    /// Checks that an entry has this text, of which `quoted` is the quoted form.
+    pub(crate) fn expect(&self, key: &'static str, text: &str, quoted: &'static str) -> Result<()> {
+        let found = self.text(key, quoted)?;
+        if found == text { Ok(()) } else { Err(invalid(key, found, quoted)) }
+    }
+
+    /// The fingerprint that an entry spells.
+    pub(crate) fn fingerprint(&self, key: &'static str) -> Result<Fingerprint> {
+        let expected = "64 lowercase hex digits";
+        let found = self.text(key, expected)?;
+        Fingerprint::from_hex(found).ok_or_else(|| invalid(key, found, expected))
+    }
+}
+
+fn invalid(key: &'static str, found: &str, expected: &'static str) -> Error {
+    // A hostile value may be long; its beginning identifies it.
+    Error::Metadata { key, found: format!("{found:.80?}"), expected }
 }

@@ -30,8 +30,7 @@ pub(crate) struct Case<'a> {
 
 impl SelfTest {
     /// Takes the tensors. There is at least one sequence, and none is empty.
-    pub(crate) fn take(file: &mut TensorFile<'_>) -> Result<Self> {
-        let num_items = file.config.num_items;
+    pub(crate) fn take(file: &mut TensorFile<'_>, num_items: usize) -> Result<Self> {
         let items = file.take_any_shape("selftest.items", Dtype::I32)?;
         let end = file.take_any_shape("selftest.end", Dtype::I32)?;
         let candidates = file.take_any_shape("selftest.candidates", Dtype::I32)?;

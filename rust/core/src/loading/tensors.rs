@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::header::{Entries, Header};
 use crate::fingerprint::Fingerprinter;
 use crate::kernels::element::Element;
-use crate::{Config, Error, Fingerprint, Result};
+use crate::{Error, Fingerprint, Result};
 
 /// The element types of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,18 +76,13 @@ pub(crate) struct Tensor<'a> {
 #[derive(Debug)]
 pub(crate) struct TensorFile<'a> {
     file: &'a [u8],
-    pub(crate) config: Config,
-    config_text: String,
-    /// As the file states it.
-    pub(crate) fingerprint: Fingerprint,
     tensors: BTreeMap<String, Entry>,
 }
 
 impl<'a> TensorFile<'a> {
-    /// Parses the header and the metadata.
-    pub(crate) fn parse(file: &'a [u8]) -> Result<Self> {
+    /// Parses the header; gives the metadata beside the tensors.
+    pub(crate) fn parse(file: &'a [u8]) -> Result<(Self, Entries)> {
         let Header { metadata, data_start } = Header::parse(file)?;
-        let Entries { config, config_text, fingerprint } = Entries::read(&metadata)?;
         let entry = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
             let (start, end) = info.data_offsets;
             // No overflow: the header's end plus the last offset is the file's length.
@@ -96,7 +91,7 @@ impl<'a> TensorFile<'a> {
             (name, Entry { dtype, shape: info.shape.clone(), range, taken: false })
         };
         let tensors = metadata.tensors().into_iter().map(entry).collect();
-        Ok(Self { file, config, config_text, fingerprint, tensors })
+        Ok((Self { file, tensors }, Entries::of(&metadata)))
     }
 
     /// Whether a tensor is there.
@@ -172,9 +167,9 @@ impl<'a> TensorFile<'a> {
         }
     }
 
-    /// The fingerprint of what the file holds.
-    pub(crate) fn compute_fingerprint(&self) -> Fingerprint {
-        let mut fingerprinter = Fingerprinter::new(&self.config_text);
+    /// The fingerprint of a text and all tensors.
+    pub(crate) fn compute_fingerprint(&self, text: &str) -> Fingerprint {
+        let mut fingerprinter = Fingerprinter::new(text);
         for (name, entry) in &self.tensors {
             let bytes = &self.file[entry.range.clone()];
             fingerprinter.tensor(name, &entry.dtype, &entry.shape, bytes);

@@ -45,13 +45,12 @@ enum Order {
 
 impl Network {
     /// Takes the tensors that the config calls for.
-    pub(crate) fn take(tensors: &mut TensorFile<'_>) -> Result<Self> {
-        let config = tensors.config.clone();
+    pub(crate) fn take(tensors: &mut TensorFile<'_>, config: &Config) -> Result<Self> {
         let size = config.hidden_size;
         Ok(Self {
-            order: Order::take(tensors, &config)?,
+            order: Order::take(tensors, config)?,
             input_norm: take_norm(tensors, "input_norm", size)?,
-            blocks: Blocks::take(tensors, &config)?,
+            blocks: Blocks::take(tensors, config)?,
             final_norm: if config.final_norm {
                 Some(take_norm(tensors, "final_norm", size)?)
             } else {

@@ -1,0 +1,35 @@
+//! The model file: its metadata and its tensors.
+
+use super::TensorFile;
+use crate::{Config, Fingerprint, Result};
+
+const FORMAT_KEY: &str = "recgrela.format";
+const CONFIG_KEY: &str = "recgrela.config";
+const FINGERPRINT_KEY: &str = "recgrela.fingerprint";
+
+/// A parsed model file, whose tensors are taken out one by one.
+#[derive(Debug)]
+pub(crate) struct ModelFile<'a> {
+    pub(crate) config: Config,
+    config_text: String,
+    /// As the file states it.
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) tensors: TensorFile<'a>,
+}
+
+impl<'a> ModelFile<'a> {
+    /// Parses the header and the metadata.
+    pub(crate) fn parse(file: &'a [u8]) -> Result<Self> {
+        let (tensors, entries) = TensorFile::parse(file)?;
+        entries.expect(FORMAT_KEY, "1", "\"1\"")?;
+        let config_text = entries.text(CONFIG_KEY, "a JSON object")?.to_owned();
+        let config = Config::from_json(&config_text)?;
+        let fingerprint = entries.fingerprint(FINGERPRINT_KEY)?;
+        Ok(Self { config, config_text, fingerprint, tensors })
+    }
+
+    /// The fingerprint of what the file holds.
+    pub(crate) fn compute_fingerprint(&self) -> Fingerprint {
+        self.tensors.compute_fingerprint(&self.config_text)
+    }
+}
