@@ -242,8 +242,8 @@ pub enum Error {
     GroupsLength {
         /// The numbers given.
         found: usize,
-        /// The number of items in the model.
-        expected: usize,
+        /// The number of items, with or without those added.
+        expected: String,
     },
     /// The groups were made for another model.
     #[error("groups: found those of model {found}, expected {expected}")]
@@ -252,6 +252,31 @@ pub enum Error {
         found: Fingerprint,
         /// The fingerprint of the session's model.
         expected: Fingerprint,
+    },
+    /// What an overlay was to hold is not possible.
+    #[error("overlay: found {}, expected {expected}", OneLine(found))]
+    Overlay {
+        /// What was found.
+        found: String,
+        /// What is possible.
+        expected: String,
+    },
+    /// The overlay is of another model.
+    #[error("overlay: found one of model {found}, expected {expected}")]
+    OverlayModel {
+        /// The fingerprint of the overlay's model.
+        found: Fingerprint,
+        /// The fingerprint of this model.
+        expected: Fingerprint,
+    },
+    /// The overlay does not have the items that the active one added.
+    #[error(
+        "overlay: found other added items, expected the {added} of the active overlay first and in \
+         their order: sessions may hold them, so change a copy of the active overlay"
+    )]
+    OverlayOrder {
+        /// How many items the active overlay added.
+        added: usize,
     },
     /// The snapshot does not begin as a snapshot does.
     #[error("snapshot: found another beginning, expected the magic `RGRLSESS`")]

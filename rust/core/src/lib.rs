@@ -49,13 +49,14 @@ mod kernels;
 mod loading;
 mod model;
 mod network;
+mod saving;
 mod session;
 mod simd;
 mod snapshot;
 mod verify;
 mod vocabulary;
 
-pub use catalog::{Filter, Groups, Quota, Scored, TableDtype, TopK};
+pub use catalog::{Catalog, Filter, Groups, Overlay, Quota, Scored, TableDtype, TopK};
 pub use compare::IsaComparison;
 pub use config::{Config, Positions};
 pub use error::{Error, Result};

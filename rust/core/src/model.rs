@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::catalog::Table;
+use crate::catalog::{ActiveOverlay, Table};
 use crate::loading::{Bytes, ModelFile, SelfTest, choose};
 use crate::network::Network;
 use crate::simd::Backend;
 use crate::vocabulary::VocabularyLayout;
 use crate::{Config, Fingerprint, Isa, Result, TableDtype, Vocabulary};
 
-/// A model, loaded and checked. It never changes, so threads share one in an
-/// [`Arc`](std::sync::Arc).
+/// A model, loaded and checked, that threads share in an [`Arc`]. It never changes, but for the
+/// [`Overlay`](crate::Overlay) on its catalogue that can be made active.
 ///
 /// The file is untrusted input: sizes, dtypes, shapes and values are checked at load, and what is
 /// wrong is an [`Error`](crate::Error) that says what was found where. [`Model::verify`]
@@ -24,7 +24,8 @@ pub struct Model {
     pub(crate) table: Table,
     config: Config,
     fingerprint: Fingerprint,
-    vocabulary: VocabularyLayout,
+    pub(crate) vocabulary: VocabularyLayout,
+    pub(crate) overlay: ActiveOverlay,
 }
 
 impl Model {
@@ -73,7 +74,16 @@ impl Model {
         let network = Network::take(&mut tensors, &config)?;
         SelfTest::take(&mut tensors, config.num_items)?;
         tensors.expect_all_taken()?;
-        Ok(Self { bytes, backend, network, table, config, fingerprint, vocabulary })
+        Ok(Self {
+            bytes,
+            backend,
+            network,
+            table,
+            config,
+            fingerprint,
+            vocabulary,
+            overlay: ActiveOverlay::default(),
+        })
     }
 
     /// The architecture.
@@ -86,12 +96,12 @@ impl Model {
         self.fingerprint
     }
 
-    /// The items' ids.
+    /// The ids of the file's items. [`Model::catalog`] also knows those that an overlay added.
     pub fn vocabulary(&self) -> Vocabulary<'_> {
         self.vocabulary.view(&self.bytes)
     }
 
-    /// N, the number of items.
+    /// N, the number of items in the file.
     pub fn num_items(&self) -> usize {
         self.config.num_items
     }

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
 
+use crate::Result;
 use crate::loading::{Dtype, TensorFile};
-use crate::{Error, Result};
 
 /// An item's id, as the training data spelled it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,13 +46,23 @@ pub struct Vocabulary<'a> {
     order: &'a [[u8; 4]],
 }
 
+/// Ids by item index, as little-endian bytes.
 #[derive(Clone, Copy)]
-enum Ids<'a> {
+pub(crate) enum Ids<'a> {
     Int(&'a [[u8; 8]]),
-    Str { text: &'a [u8], end: &'a [[u8; 8]] },
+    /// Concatenated texts, and where each ends.
+    Str {
+        text: &'a [u8],
+        end: &'a [[u8; 8]],
+    },
 }
 
 impl<'a> Vocabulary<'a> {
+    /// Ids, and the items in the order of their ids.
+    pub(crate) fn new(ids: Ids<'a>, order: &'a [[u8; 4]]) -> Self {
+        Self { ids, order }
+    }
+
     /// The number of items.
     #[allow(clippy::len_without_is_empty)] // no model is without items
     pub fn len(&self) -> usize {
@@ -114,14 +124,15 @@ fn text_of<'a>(text: &'a [u8], end: &[[u8; 8]], at: usize) -> Option<&'a [u8]> {
 }
 
 /// Where in the file the vocabulary is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct VocabularyLayout {
     ids: IdsLayout,
     order: Range<usize>,
 }
 
-#[derive(Debug)]
-enum IdsLayout {
+/// Where in a file ids are.
+#[derive(Clone, Debug)]
+pub(crate) enum IdsLayout {
     Int(Range<usize>),
     Str { text: Range<usize>, end: Range<usize> },
 }
@@ -129,13 +140,8 @@ enum IdsLayout {
 impl VocabularyLayout {
     /// Takes the vocabulary's tensors and checks that their ids are distinct and in order.
     pub(crate) fn take(tensors: &mut TensorFile<'_>, count: usize, file: &[u8]) -> Result<Self> {
-        let ids = if tensors.has("catalog.ids") {
-            IdsLayout::Int(tensors.take("catalog.ids", Dtype::I64, &[count])?.range)
-        } else if tensors.has("catalog.ids_utf8") {
-            take_text(tensors, count)?
-        } else {
-            return Err(Error::MissingTensor("catalog.ids".to_owned()));
-        };
+        let text = !tensors.has("catalog.ids") && tensors.has("catalog.ids_utf8");
+        let ids = IdsLayout::take(tensors, "catalog", text, count)?;
         let order = tensors.take("catalog.order", Dtype::I32, &[count])?;
         let items = order.item_indices(count)?;
         let layout = Self { ids, order: order.range.clone() };
@@ -152,23 +158,42 @@ impl VocabularyLayout {
 
     /// The vocabulary in the file that this was taken from.
     pub(crate) fn view<'a>(&self, file: &'a [u8]) -> Vocabulary<'a> {
-        let ids = match &self.ids {
-            IdsLayout::Int(range) => Ids::Int(file[range.clone()].as_chunks().0),
-            IdsLayout::Str { text, end } => {
+        Vocabulary::new(self.ids.view(file), file[self.order.clone()].as_chunks().0)
+    }
+}
+
+impl IdsLayout {
+    /// Takes the tensors of `count` ids, which are named after what they belong to.
+    pub(crate) fn take(
+        tensors: &mut TensorFile<'_>,
+        owner: &str,
+        text: bool,
+        count: usize,
+    ) -> Result<Self> {
+        if text {
+            return take_text(tensors, owner, count);
+        }
+        Ok(Self::Int(tensors.take(&format!("{owner}.ids"), Dtype::I64, &[count])?.range))
+    }
+
+    /// The ids in the file that this was taken from.
+    pub(crate) fn view<'a>(&self, file: &'a [u8]) -> Ids<'a> {
+        match self {
+            Self::Int(range) => Ids::Int(file[range.clone()].as_chunks().0),
+            Self::Str { text, end } => {
                 Ids::Str { text: &file[text.clone()], end: file[end.clone()].as_chunks().0 }
             }
-        };
-        Vocabulary { ids, order: file[self.order.clone()].as_chunks().0 }
+        }
     }
 }
 
 /// Takes text ids and checks that each is UTF-8 and that they fill the text.
-fn take_text(tensors: &mut TensorFile<'_>, count: usize) -> Result<IdsLayout> {
-    let text = tensors.take_any_shape("catalog.ids_utf8", Dtype::U8)?;
+fn take_text(tensors: &mut TensorFile<'_>, owner: &str, count: usize) -> Result<IdsLayout> {
+    let text = tensors.take_any_shape(&format!("{owner}.ids_utf8"), Dtype::U8)?;
     if text.shape.len() != 1 {
         return Err(text.wrong_shape("[bytes]".to_owned()));
     }
-    let end = tensors.take("catalog.ids_end", Dtype::I64, &[count])?;
+    let end = tensors.take(&format!("{owner}.ids_end"), Dtype::I64, &[count])?;
     let all = std::str::from_utf8(text.bytes())
         .map_err(|error| text.invalid(error.valid_up_to(), "another byte", "UTF-8"))?;
     let mut last = 0;

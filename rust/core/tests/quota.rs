@@ -99,7 +99,8 @@ fn groups_are_one_number_an_item_of_the_model() {
     let tiny = model(&Shape::TINY);
     for length in [0, 32, 34] {
         let error = Groups::new(&tiny, &vec![1_i32; length]).unwrap_err();
-        assert!(matches!(error, Error::GroupsLength { found, expected: 33 } if found == length));
+        assert!(matches!(error, Error::GroupsLength { .. }));
+        assert!(error.to_string().contains(&format!("found {length} numbers, expected 33, one")));
     }
     let groups = Groups::new(&tiny, &[[5_i32, -5, 5]; 11].concat()).unwrap();
     assert_eq!(groups.count(), 2);

@@ -1,13 +1,13 @@
 //! The best items for many users: a block of the catalogue is scored for a group of them while it is
 //! in the fastest cache. Each user's scan is the one of [`TopK::answer`], block by block.
 
-use super::Table;
 use super::blocks::{Blocks, Floats, Integers};
 use super::filter::{Filter, Lists};
 use super::quota::{Limited, Tallies};
 use super::ranking::{Best, Ranking};
 use super::scan::{Part, Scan, allowed_blocks};
 use super::topk::{Query, TopK};
+use super::{Overlay, Table, View};
 use crate::kernels::integer_scan::Rounded;
 use crate::kernels::scan::BLOCK;
 use crate::simd::{Backend, Kernel, Simd};
@@ -23,14 +23,14 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// A batch of queries that have this filter.
-    pub(crate) fn new(filter: &Filter<'_>) -> Self {
+    /// A batch of queries that have this filter, under an overlay.
+    pub(crate) fn new(filter: &Filter<'_>, overlay: Option<&Overlay>) -> Self {
         let mut lists = Lists::default();
-        lists.fill(filter);
+        lists.fill(filter, overlay);
         Self { lists, tallies: vec![Tallies::default(); GROUP_USERS] }
     }
 
-    /// Answers queries on one table that differ in the user only, each in its ranking.
+    /// Answers queries on one catalogue that differ in the user only, each in its ranking.
     pub(crate) fn answer<'a>(
         &mut self,
         backend: Backend,
@@ -46,7 +46,9 @@ impl Batch {
     }
 
     fn answer_group(&mut self, backend: Backend, queries: &[Query<'_>], rankings: &mut [TopK]) {
-        let Some(first @ &Query { table, file, .. }) = queries.first() else { return };
+        let Some(first @ &Query { catalog: View { table, file, .. }, .. }) = queries.first() else {
+            return;
+        };
         if first.wants_nothing() {
             return rankings.iter_mut().for_each(|ranking| ranking.items.clear());
         }
@@ -86,40 +88,56 @@ impl Batch {
         rankings: &mut [TopK],
     ) {
         let Self { lists, tallies } = self;
-        let parts = queries.iter().zip(blocks).map(|(query, blocks)| lists.part(query, blocks));
         let Query { k, filter, .. } = queries[0];
         match filter.quota {
             Some(quota) => {
                 let rankings = rankings.iter_mut().zip(tallies);
                 let rankings = rankings
                     .map(|(ranking, tallies)| Limited::new(k, quota, &mut ranking.items, tallies));
-                scan(backend, queries, parts, &lists.deny, rankings.collect());
+                lists.scan_each(backend, queries, blocks, rankings.collect());
             }
             None => {
                 let rankings = rankings.iter_mut();
                 let rankings =
                     rankings.map(|ranking| Best::new(k, &mut ranking.heap, &mut ranking.items));
-                scan(backend, queries, parts, &lists.deny, rankings.collect());
+                lists.scan_each(backend, queries, blocks, rankings.collect());
             }
         }
     }
 }
 
-/// Has each ranking look at its part.
-fn scan<'a, B: Blocks, R: Ranking>(
-    backend: Backend,
-    queries: &'a [Query<'_>],
-    parts: impl Iterator<Item = Part<'a, B>>,
-    deny: &'a [u32],
-    mut rankings: Vec<R>,
-) {
-    let scans = queries.iter().zip(parts).zip(&mut rankings);
-    let scans =
-        scans.map(|((query, part), ranking)| Scan::new(part, query.excluded(), deny, ranking));
-    let mut scans: Vec<_> = scans.collect();
-    backend.run(Scans { scans: &mut scans });
-    drop(scans);
-    rankings.into_iter().for_each(R::finish);
+impl Lists {
+    /// Has each ranking see the catalogue for its query.
+    fn scan_each<B: Blocks, R: Ranking>(
+        &self,
+        backend: Backend,
+        queries: &[Query<'_>],
+        blocks: impl Iterator<Item = B>,
+        mut rankings: Vec<R>,
+    ) {
+        let base = queries.iter().zip(blocks).map(|(query, blocks)| self.base_part(query, blocks));
+        self.scan_parts(backend, queries, base, &mut rankings);
+        if let Some(overlay) = queries[0].catalog.overlay {
+            let parts = queries.iter().map(|query| self.overlay_part(query, overlay));
+            self.scan_parts(backend, queries, parts, &mut rankings);
+        }
+        rankings.into_iter().for_each(R::finish);
+    }
+
+    fn scan_parts<'a, B: Blocks, R: Ranking>(
+        &'a self,
+        backend: Backend,
+        queries: &'a [Query<'_>],
+        parts: impl Iterator<Item = Part<'a, B>>,
+        rankings: &'a mut [R],
+    ) {
+        let scans = queries.iter().zip(parts).zip(rankings);
+        let scan = |((query, part), ranking): ((&'a Query<'_>, _), _)| {
+            Scan::new(part, query.excluded(), &self.deny, ranking)
+        };
+        let mut scans: Vec<_> = scans.map(scan).collect();
+        backend.run(Scans { scans: &mut scans });
+    }
 }
 
 /// The pass over parts that are alike, for a group of users.

@@ -1,6 +1,6 @@
 //! Which items may be recommended.
 
-use super::Quota;
+use super::{Overlay, Quota};
 
 /// Which items [`Session::top_k`](crate::Session::top_k) may return. The lists may be in any order
 /// and hold an item more than once.
@@ -32,13 +32,21 @@ impl<'a> Filter<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lists {
     pub(super) allow: Vec<u32>,
+    /// Where in the overlay's table items of `allow` are.
+    pub(super) allow_rows: Vec<u32>,
     pub(super) deny: Vec<u32>,
 }
 
 impl Lists {
-    pub(super) fn fill(&mut self, filter: &Filter<'_>) {
+    pub(super) fn fill(&mut self, filter: &Filter<'_>, overlay: Option<&Overlay>) {
         sort_into(filter.deny, &mut self.deny);
         sort_into(filter.allow.unwrap_or_default(), &mut self.allow);
+        self.allow_rows.clear();
+        if let Some(overlay) = overlay {
+            self.allow_rows.reserve(self.allow.len());
+            let rows = self.allow.iter().filter_map(|&item| overlay.rows().row_of(item));
+            self.allow_rows.extend(rows.map(|row| row as u32));
+        }
     }
 }
 

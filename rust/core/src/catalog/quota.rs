@@ -31,12 +31,17 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Takes the group of each item of the model, by item index: any numbers, equal for items of
-    /// one group.
+    /// Takes the group of each item, by item index: any numbers, equal for items of one group.
+    ///
+    /// There is one for each of the model's N items, and there may be more for items that an overlay
+    /// has added. Added items without one, such as those that are added later, are in no group, and no limit
+    /// holds for them.
     pub fn new<G: Copy + Into<i64>>(model: &Model, groups: &[G]) -> Result<Self> {
-        let num_items = model.num_items();
-        if groups.len() != num_items {
-            return Err(Error::GroupsLength { found: groups.len(), expected: num_items });
+        let (least, most) = (model.num_items(), model.catalog().len());
+        if !(least..=most).contains(&groups.len()) {
+            let expected =
+                if least == most { least.to_string() } else { format!("{least} to {most}") };
+            return Err(Error::GroupsLength { found: groups.len(), expected });
         }
         let mut known = HashMap::new();
         let mut number = |&group: &G| {
@@ -52,7 +57,7 @@ impl Groups {
         self.count
     }
 
-    /// The number of an item's group.
+    /// The number of an item's group, if it is in one.
     #[inline(always)]
     fn of(&self, item: u32) -> Option<usize> {
         self.numbers.get(item as usize).map(|&number| number as usize)

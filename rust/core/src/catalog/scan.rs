@@ -10,14 +10,29 @@ use super::ranking::{Ranking, Scored};
 use crate::kernels::scan::BLOCK;
 use crate::simd::{Kernel, LANES, ROW_VECTORS, Row, Simd};
 
-/// A table to scan, and which items to look at.
+/// A table to scan, and which items to look at. Items ascend with their position in the table.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'a, B> {
     pub(super) blocks: B,
-    /// Items in the table.
+    /// Positions in the table.
     pub(super) len: usize,
-    /// Ascending, where only these may be returned.
+    /// The items at the first positions.
+    pub(super) items: &'a [u32],
+    /// The item that follows them; from it on, items have no gaps.
+    pub(super) rest: u32,
+    /// Ascending positions, where only these may be returned.
     pub(super) allow: Option<&'a [u32]>,
+    /// For each block, a bit for each lane to leave out; empty where there are none.
+    pub(super) left_out: &'a [u32],
+}
+
+impl<B> Part<'_, B> {
+    /// The item at a position.
+    #[inline(always)]
+    fn item(&self, position: usize) -> u32 {
+        let rest = || self.rest + (position - self.items.len()) as u32;
+        self.items.get(position).copied().unwrap_or_else(rest)
+    }
 }
 
 /// The pass over a part.
@@ -60,13 +75,13 @@ impl<B: Blocks, R: Ranking> Kernel for Scan<'_, B, R> {
     }
 }
 
-/// The blocks that ascending items lie in, and the lanes of each.
+/// The blocks that ascending positions lie in, and the lanes of each.
 #[inline(always)]
-pub(super) fn allowed_blocks(items: &[u32]) -> impl Iterator<Item = (usize, u32)> {
-    let block = |item: u32| item as usize / BLOCK;
-    items.chunk_by(move |&a, &b| block(a) == block(b)).map(move |items| {
-        let lanes = items.iter().fold(0, |lanes, &item| lanes | 1 << (item as usize % BLOCK));
-        (block(items[0]), lanes)
+pub(super) fn allowed_blocks(positions: &[u32]) -> impl Iterator<Item = (usize, u32)> {
+    let block = |position: u32| position as usize / BLOCK;
+    positions.chunk_by(move |&a, &b| block(a) == block(b)).map(move |positions| {
+        let lane = |&position: &u32| 1 << (position as usize % BLOCK);
+        (block(positions[0]), positions.iter().map(lane).fold(0, |lanes, lane| lanes | lane))
     })
 }
 
@@ -80,7 +95,7 @@ impl<B: Blocks, R: Ranking> Scan<'_, B, R> {
     /// The same, given what [`Blocks::at_most`] found.
     #[inline(always)]
     pub(super) fn consider<S: Simd>(&mut self, simd: S, block: usize, lanes: u32, at_most: S::Row) {
-        let mut reach = lanes;
+        let mut reach = lanes & !self.part.left_out.get(block).copied().unwrap_or(0);
         if let Some(bar) = self.ranking.bar() {
             reach &= !S::Row::splat(simd, bar).greater_mask(at_most);
         }
@@ -102,7 +117,7 @@ impl<B: Blocks, R: Ranking> Scan<'_, B, R> {
             if position >= self.part.len {
                 return; // the padding of the last block
             }
-            let item = position as u32;
+            let item = self.part.item(position);
             if self.ranking.admits(Scored { item, score: at_most[lane] })
                 && !self.seen.contains(item)
                 && !self.deny.contains(item)

@@ -1,13 +1,11 @@
 //! Scores of items that are named one by one.
 
-use super::Table;
+use super::View;
 use crate::simd::{Kernel, Simd};
 
 /// Scores some items.
 pub(crate) struct Scores<'a> {
-    pub(crate) table: &'a Table,
-    /// The model file, where the table is.
-    pub(crate) file: &'a [u8],
+    pub(crate) catalog: View<'a>,
     pub(crate) hidden: &'a [f32],
     /// They exist.
     pub(crate) items: &'a [u32],
@@ -21,7 +19,7 @@ impl Kernel for Scores<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         for (score, &item) in self.scores.iter_mut().zip(self.items) {
-            *score = self.table.score(simd, self.file, item as usize, self.hidden);
+            *score = self.catalog.score(simd, item as usize, self.hidden);
         }
     }
 }

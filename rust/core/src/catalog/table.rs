@@ -152,14 +152,18 @@ impl Quantized {
 
 /// The features of one item.
 #[inline(always)]
-fn column<E: Element>(elements: &[E], size: usize, item: usize) -> impl Iterator<Item = f32> {
+pub(super) fn column<E: Element>(
+    elements: &[E],
+    size: usize,
+    item: usize,
+) -> impl Iterator<Item = f32> {
     let block = &elements[item / BLOCK * size * BLOCK..][..size * BLOCK];
     block[item % BLOCK..].iter().step_by(BLOCK).map(|element| element.to_f32())
 }
 
 /// out = the features of one item
 #[inline(always)]
-fn copy<S: Simd, E: Element>(simd: S, elements: &[E], item: usize, out: &mut [f32]) {
+pub(super) fn copy<S: Simd, E: Element>(simd: S, elements: &[E], item: usize, out: &mut [f32]) {
     let block = &elements[item / BLOCK * out.len() * BLOCK..][..out.len() * BLOCK];
     let (features, _) = block.as_chunks::<BLOCK>();
     for (features, out) in lanes(features).iter().zip(lanes_mut(out)) {
@@ -172,7 +176,7 @@ fn copy<S: Simd, E: Element>(simd: S, elements: &[E], item: usize, out: &mut [f3
 }
 
 #[inline(always)]
-fn dot(column: impl Iterator<Item = f32>, hidden: &[f32]) -> f32 {
+pub(super) fn dot(column: impl Iterator<Item = f32>, hidden: &[f32]) -> f32 {
     column.zip(hidden).fold(0.0, |sum, (value, h)| sum + value * h)
 }
 

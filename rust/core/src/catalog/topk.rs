@@ -2,12 +2,12 @@
 
 use std::collections::BinaryHeap;
 
-use super::Table;
 use super::blocks::{Blocks, Floats, Integers};
 use super::filter::{Filter, Lists};
 use super::quota::{Limited, Tallies};
 use super::ranking::{Best, Ranked, Ranking, Scored};
 use super::scan::{Part, Scan};
+use super::{Overlay, Table, View};
 use crate::kernels::integer_scan::Rounded;
 use crate::simd::{Backend, GROUP};
 
@@ -43,9 +43,9 @@ impl TopK {
         if query.wants_nothing() {
             return self.items.clear();
         }
-        self.lists.fill(query.filter);
-        let Query { file, hidden, .. } = *query;
-        match query.table {
+        self.lists.fill(query.filter, query.catalog.overlay);
+        let (hidden, file) = (query.hidden, query.catalog.file);
+        match query.catalog.table {
             Table::F32(table) => {
                 self.rank(backend, query, Floats { features: table.features(file), hidden });
             }
@@ -75,12 +75,9 @@ impl TopK {
 
 /// What [`TopK::answer`] is asked.
 pub(crate) struct Query<'a> {
-    pub(crate) table: &'a Table,
-    /// The model file, where the table is.
-    pub(crate) file: &'a [u8],
+    pub(crate) catalog: View<'a>,
     pub(crate) hidden: &'a [f32],
-    pub(crate) num_items: usize,
-    /// How many items to return, at most N.
+    /// How many items to return, at most as many as there are.
     pub(crate) k: usize,
     /// Its items exist, and its groups are the model's.
     pub(crate) filter: &'a Filter<'a>,
@@ -102,9 +99,34 @@ impl<'a> Query<'a> {
 
 impl Lists {
     /// The model's table.
-    pub(super) fn part<'a, B>(&'a self, query: &Query<'a>, blocks: B) -> Part<'a, B> {
-        let allow = query.filter.allow.map(|_| &self.allow[..]);
-        Part { blocks, len: query.num_items, allow }
+    pub(super) fn base_part<'a, B>(&'a self, query: &Query<'a>, blocks: B) -> Part<'a, B> {
+        let View { num_items, overlay, .. } = query.catalog;
+        let end = self.allow.partition_point(|&item| (item as usize) < num_items);
+        Part {
+            blocks,
+            len: num_items,
+            items: &[],
+            rest: 0,
+            allow: query.filter.allow.map(|_| &self.allow[..end]),
+            left_out: overlay.map_or(&[], |overlay| &overlay.base_left_out),
+        }
+    }
+
+    /// The overlay's table.
+    pub(super) fn overlay_part<'a>(
+        &'a self,
+        query: &Query<'a>,
+        overlay: &'a Overlay,
+    ) -> Part<'a, Floats<'a, f32>> {
+        let rows = overlay.rows();
+        Part {
+            blocks: Floats { features: rows.features(), hidden: query.hidden },
+            len: rows.len(),
+            items: rows.replaced(),
+            rest: rows.num_items(),
+            allow: query.filter.allow.map(|_| &self.allow_rows[..]),
+            left_out: &overlay.rows_left_out,
+        }
     }
 
     fn scan<B: Blocks, R: Ranking>(
@@ -114,8 +136,12 @@ impl Lists {
         blocks: B,
         mut ranking: R,
     ) {
-        let part = self.part(query, blocks);
-        backend.run(Scan::new(part, query.excluded(), &self.deny, &mut ranking));
+        let base = self.base_part(query, blocks);
+        backend.run(Scan::new(base, query.excluded(), &self.deny, &mut ranking));
+        if let Some(overlay) = query.catalog.overlay {
+            let part = self.overlay_part(query, overlay);
+            backend.run(Scan::new(part, query.excluded(), &self.deny, &mut ranking));
+        }
         ranking.finish();
     }
 }

@@ -2,16 +2,15 @@
 //!
 //! Both ways it is one pass over the users: nothing of the size of the arena is held beside it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
 use super::Fleet;
-use crate::{Error, Fingerprint, Model, Result};
+use crate::{Error, Fingerprint, Model, Result, saving};
 
 const MAGIC: &[u8; 8] = b"RGRLFLET";
 const VERSION: u32 = 1;
@@ -31,9 +30,7 @@ impl Fleet {
         if let Some(user) = self.active().find(overflown) {
             return Err(Error::FleetOverflow { user: user as u32 });
         }
-        let path = path.as_ref();
-        replace(path, |file| self.write(file))
-            .map_err(|source| Error::Write { path: path.to_owned(), source })
+        saving::replace(path.as_ref(), |file| self.write(file))
     }
 
     /// The fleet that [`Fleet::save`] wrote, with room for `capacity` users, which may be another
@@ -210,40 +207,4 @@ impl Sink<'_> {
         self.hash.update(bytes);
         self.writer.write_all(bytes)
     }
-}
-
-/// Puts a new file in the place of `path`, in one step once it is on the disk.
-fn replace(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
-    let part = beside(path)?;
-    let file = File::create_new(&part)?;
-    let done = write(&file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&part, path));
-    if done.is_err() {
-        // The first error is the one to report.
-        let _ = fs::remove_file(&part);
-    }
-    done.and_then(|()| sync_folder(path))
-}
-
-/// A name in the same folder that no other save uses.
-fn beside(path: &Path) -> io::Result<PathBuf> {
-    static SAVES: AtomicU64 = AtomicU64::new(0);
-    let Some(name) = path.file_name() else {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"));
-    };
-    let mut part = name.to_owned();
-    let save = SAVES.fetch_add(1, Ordering::Relaxed);
-    part.push(format!(".{}-{save}.part", std::process::id()));
-    Ok(path.with_file_name(part))
-}
-
-/// Makes a rename outlast a power failure, where folders can be opened.
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_path: &Path) -> io::Result<()> {
-    Ok(())
 }

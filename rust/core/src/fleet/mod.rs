@@ -65,15 +65,16 @@ impl Fleet {
             return Err(Error::FleetLengths { users: users.len(), items: items.len() });
         }
         self.check_users(users)?;
-        self.check_items(items.iter().copied())?;
+        let overlay = self.model.overlay();
+        let catalog = self.model.view(overlay.as_deref());
+        catalog.check(items.iter().copied())?;
         self.queue.fill(users, items, &self.events, &self.arena);
         let model = &*self.model;
         let mut tiles = self.queue.tiles().peekable();
         while let Some(tile) = tiles.next() {
             model.backend.run(Step {
                 network: &model.network,
-                table: &model.table,
-                file: &model.bytes,
+                catalog,
                 tile,
                 next: tiles.peek().copied().unwrap_or_default(),
                 states: self.arena.all_mut(),
@@ -110,34 +111,34 @@ impl Fleet {
         rankings: &mut Vec<TopK>,
     ) -> Result<()> {
         self.check_users(users)?;
-        self.check_items(filter.items())?;
+        let overlay = self.model.overlay();
+        let catalog = self.model.view(overlay.as_deref());
+        catalog.check(filter.items())?;
         filter.quota.map_or(Ok(()), |quota| quota.check(&self.model))?;
         if let Some(&user) = users.iter().find(|&&user| self.events[user as usize] == 0) {
             return Err(Error::UserWithoutEvents { user });
         }
-        let Model { backend, table, bytes, .. } = &*self.model;
-        let num_items = self.model.num_items();
         let query = |&user: &u32| Query {
-            table,
-            file: bytes,
+            catalog,
             hidden: self.hidden(user as usize),
-            num_items,
-            k: k.min(num_items),
+            k: k.min(catalog.len()),
             filter,
             seen: &self.seen[user as usize],
         };
         rankings.resize_with(users.len(), TopK::new);
-        Batch::new(filter).answer(*backend, users.iter().map(query), rankings);
+        let mut batch = Batch::new(filter, catalog.overlay);
+        batch.answer(self.model.backend, users.iter().map(query), rankings);
         Ok(())
     }
 
     /// The scores of some items for a user, in the order given.
     pub fn score(&self, user: u32, items: &[u32]) -> Result<Vec<f32>> {
         let hidden = self.user_vector(user)?;
-        self.check_items(items.iter().copied())?;
+        let overlay = self.model.overlay();
+        let catalog = self.model.view(overlay.as_deref());
+        catalog.check(items.iter().copied())?;
         let mut scores = vec![0.0; items.len()];
-        let Model { backend, table, bytes, .. } = &*self.model;
-        backend.run(Scores { table, file: bytes, hidden, items, scores: &mut scores });
+        self.model.backend.run(Scores { catalog, hidden, items, scores: &mut scores });
         Ok(scores)
     }
 
@@ -210,14 +211,6 @@ impl Fleet {
         match users.iter().find(|&&user| user >= capacity) {
             None => Ok(()),
             Some(&found) => Err(Error::UserOutOfRange { found, capacity }),
-        }
-    }
-
-    fn check_items(&self, items: impl IntoIterator<Item = u32>) -> Result<()> {
-        let num_items = self.model.num_items();
-        match items.into_iter().find(|&item| item as usize >= num_items) {
-            None => Ok(()),
-            Some(found) => Err(Error::ItemOutOfRange { found, num_items }),
         }
     }
 }

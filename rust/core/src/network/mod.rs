@@ -7,7 +7,7 @@ use block::{Block, Users};
 pub(crate) use scratch::Scratch;
 
 use crate::aligned::AlignedBuf;
-use crate::catalog::Table;
+use crate::catalog::View;
 use crate::kernels::norm::Norm;
 use crate::kernels::{add_assign, rotary};
 use crate::loading::{Dtype, Stored, TensorFile};
@@ -119,9 +119,7 @@ pub(crate) struct Arrival {
 /// One event appended to each of some users: the whole step is one kernel.
 pub(crate) struct Step<'a> {
     pub(crate) network: &'a Network,
-    pub(crate) table: &'a Table,
-    /// The model file, where the table is.
-    pub(crate) file: &'a [u8],
+    pub(crate) catalog: View<'a>,
     /// No user occurs twice; no more users than the scratch has room for.
     pub(crate) tile: &'a [Arrival],
     /// Whose states to fetch from memory meanwhile.
@@ -163,7 +161,7 @@ impl Step<'_> {
         for (u, arrival) in self.tile.iter().enumerate() {
             let user = u * size..(u + 1) * size;
             let normed = &mut normed[user.clone()];
-            self.table.embedding(simd, self.file, arrival.item as usize, normed);
+            self.catalog.embedding(simd, arrival.item as usize, normed);
             match &self.network.order {
                 Order::Rotary(frequency) => {
                     let (cos, sin) = (&mut cos[user.clone()], &mut sin[user]);

@@ -76,9 +76,11 @@ impl Session {
     ///
     /// The history is replayed, so the log must hold all of it ([`Session::keep_log`] before the
     /// first event, with enough capacity); otherwise this is an error and nothing changes. After
-    /// restoring an f16 snapshot, the replay also removes its drift.
+    /// restoring an f16 snapshot, the replay also removes its drift. Where an overlay has replaced
+    /// the vectors of items, their events are replayed with those of now.
     pub fn forget(&mut self, items: &[u32]) -> Result<()> {
-        self.check_items(items.iter().copied())?;
+        let overlay = self.model.overlay();
+        self.model.view(overlay.as_deref()).check(items.iter().copied())?;
         if self.log.capacity == 0 {
             return Err(Error::NoLog);
         }
@@ -91,9 +93,6 @@ impl Session {
         let kept = self.log().filter(|item| forgotten.binary_search(item).is_err());
         let kept: Vec<_> = kept.collect();
         self.reset();
-        for item in kept {
-            self.step(item);
-        }
-        Ok(())
+        self.extend_under(overlay.as_deref(), &kept)
     }
 }

@@ -12,7 +12,7 @@ use undo::{Checkpoint, UndoRing};
 use crate::aligned::AlignedBuf;
 use crate::catalog::{Query, Scores};
 use crate::network::{Arrival, Scratch, Step};
-use crate::{Error, Filter, Model, Result, Scored, TopK};
+use crate::{Error, Filter, Model, Overlay, Result, Scored, TopK};
 
 /// One user's history on a model: a recurrent state of fixed size and the items seen.
 ///
@@ -53,22 +53,26 @@ impl Session {
 
     /// Appends an event.
     pub fn append(&mut self, item: u32) -> Result<()> {
-        self.check_items([item])?;
-        self.step(item);
-        Ok(())
+        self.extend(&[item])
     }
 
     /// Appends events, the oldest first. On an error none of them is.
     pub fn extend(&mut self, items: &[u32]) -> Result<()> {
-        self.check_items(items.iter().copied())?;
+        let overlay = self.model.overlay();
+        self.extend_under(overlay.as_deref(), items)
+    }
+
+    /// [`Session::extend`] under an overlay of the caller's choice.
+    pub(crate) fn extend_under(&mut self, overlay: Option<&Overlay>, items: &[u32]) -> Result<()> {
+        self.model.view(overlay).check(items.iter().copied())?;
         for &item in items {
-            self.step(item);
+            self.step(overlay, item);
         }
         Ok(())
     }
 
     /// Appends an event whose item exists.
-    fn step(&mut self, item: u32) {
+    fn step(&mut self, overlay: Option<&Overlay>, item: u32) {
         let first = self.seen.binary_search(&item);
         let checkpoint = Checkpoint {
             events: self.events,
@@ -83,8 +87,7 @@ impl Session {
         let model = &*self.model;
         model.backend.run(Step {
             network: &model.network,
-            table: &model.table,
-            file: &model.bytes,
+            catalog: model.view(overlay),
             tile: &[Arrival { item, position: self.events, at: 0 }],
             next: &[],
             states: &mut self.state,
@@ -103,13 +106,24 @@ impl Session {
 
     /// [`Session::score`] into a buffer as long as `items`.
     pub fn score_into(&self, items: &[u32], scores: &mut [f32]) -> Result<()> {
+        let overlay = self.model.overlay();
+        self.score_under(overlay.as_deref(), items, scores)
+    }
+
+    /// [`Session::score_into`] under an overlay of the caller's choice.
+    pub(crate) fn score_under(
+        &self,
+        overlay: Option<&Overlay>,
+        items: &[u32],
+        scores: &mut [f32],
+    ) -> Result<()> {
         if scores.len() != items.len() {
             return Err(Error::BufferLength { found: scores.len(), expected: items.len() });
         }
         let hidden = self.user_vector()?;
-        self.check_items(items.iter().copied())?;
-        let Model { backend, table, bytes, .. } = &*self.model;
-        backend.run(Scores { table, file: bytes, hidden, items, scores });
+        let catalog = self.model.view(overlay);
+        catalog.check(items.iter().copied())?;
+        self.model.backend.run(Scores { catalog, hidden, items, scores });
         Ok(())
     }
 
@@ -124,21 +138,25 @@ impl Session {
 
     /// [`Session::top_k`] into a ranking that is used again. On an error it is left as it was.
     pub fn top_k_into(&self, k: usize, filter: &Filter<'_>, ranking: &mut TopK) -> Result<()> {
+        let overlay = self.model.overlay();
+        self.top_k_under(overlay.as_deref(), k, filter, ranking)
+    }
+
+    /// [`Session::top_k_into`] under an overlay of the caller's choice.
+    fn top_k_under(
+        &self,
+        overlay: Option<&Overlay>,
+        k: usize,
+        filter: &Filter<'_>,
+        ranking: &mut TopK,
+    ) -> Result<()> {
         let hidden = self.user_vector()?;
-        self.check_items(filter.items())?;
+        let catalog = self.model.view(overlay);
+        catalog.check(filter.items())?;
         filter.quota.map_or(Ok(()), |quota| quota.check(&self.model))?;
-        let Model { backend, table, bytes, .. } = &*self.model;
-        let num_items = self.model.num_items();
-        let query = Query {
-            table,
-            file: bytes,
-            hidden,
-            num_items,
-            k: k.min(num_items),
-            filter,
-            seen: &self.seen,
-        };
-        ranking.answer(*backend, &query);
+        let k = k.min(catalog.len());
+        let query = Query { catalog, hidden, k, filter, seen: &self.seen };
+        ranking.answer(self.model.backend, &query);
         Ok(())
     }
 
@@ -154,8 +172,10 @@ impl Session {
             undo: UndoRing::default(),
             scratch: self.scratch.clone(),
         };
-        later.extend(items)?;
-        later.top_k(k, filter)
+        let (overlay, mut ranking) = (self.model.overlay(), TopK::new());
+        later.extend_under(overlay.as_deref(), items)?;
+        later.top_k_under(overlay.as_deref(), k, filter, &mut ranking)?;
+        Ok(ranking.into_items())
     }
 
     /// The hidden vector of the last event, D numbers: a score is its dot product with the item's
@@ -197,13 +217,5 @@ impl Session {
         self.seen.clear();
         self.log.clear();
         self.undo.clear();
-    }
-
-    fn check_items(&self, items: impl IntoIterator<Item = u32>) -> Result<()> {
-        let num_items = self.model.num_items();
-        match items.into_iter().find(|&item| item as usize >= num_items) {
-            None => Ok(()),
-            Some(found) => Err(Error::ItemOutOfRange { found, num_items }),
-        }
     }
 }

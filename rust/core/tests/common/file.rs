@@ -71,9 +71,14 @@ impl ModelFile {
         self.random_table(shape, rng);
         // Ids in an order that is not that of the items: item j has id (7919 j) mod 65537 - 30000.
         let ids: Vec<_> = (0..shape.items as i64).map(|j| 7919 * j % 65537 - 30_000).collect();
-        let texts: Vec<_> = ids.iter().map(|id| format!("é{id}")).collect();
-        let mut order: Vec<_> = (0..shape.items).collect();
-        if shape.text {
+        let text = |id| if shape.text { format!("é{id}") } else { format!("{id}") };
+        self.put_ids(&ids.into_iter().map(text).collect::<Vec<_>>(), shape.text);
+    }
+
+    /// The ids, as texts or as the numbers that these spell.
+    pub fn put_ids(&mut self, texts: &[String], as_text: bool) {
+        let mut order: Vec<_> = (0..texts.len()).collect();
+        if as_text {
             order.sort_by_key(|&item| texts[item].as_bytes());
             let end = texts.iter().scan(0, |end, text| {
                 *end += text.len() as i64;
@@ -83,11 +88,12 @@ impl ModelFile {
             let text = texts.concat().into_bytes();
             self.put("catalog.ids_utf8", U8, &[text.len()], text);
         } else {
+            let ids: Vec<i64> = texts.iter().map(|text| text.parse().unwrap()).collect();
             order.sort_by_key(|&item| ids[item]);
             self.put_i64("catalog.ids", &ids);
         }
         let order: Vec<_> = order.into_iter().map(|item| item as i32).collect();
-        self.put_i32("catalog.order", &[shape.items], &order);
+        self.put_i32("catalog.order", &[texts.len()], &order);
     }
 
     fn random_table(&mut self, shape: &Shape, rng: &mut Rng) {

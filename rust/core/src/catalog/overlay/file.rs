@@ -1,0 +1,129 @@
+//! An overlay as a safetensors file of its own. The layout is in `docs/format.md`.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::{MAX_ITEMS, Overlay};
+use crate::loading::{Dtype, Tensor, TensorFile};
+use crate::saving::{self, NamedTensor};
+use crate::vocabulary::IdsLayout;
+use crate::{Error, Model, Result};
+
+const FORMAT_KEY: &str = "recgrela.overlay";
+const MODEL_KEY: &str = "recgrela.model";
+const FINGERPRINT_KEY: &str = "recgrela.fingerprint";
+
+impl Overlay {
+    /// Reads a file that [`Overlay::save`] wrote. It is untrusted input and checked as a model file
+    /// is, its fingerprint included; that of another model is refused.
+    pub fn open(model: &Model, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes =
+            std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        Self::from_bytes(model, &bytes)
+    }
+
+    /// [`Overlay::open`] of bytes.
+    pub fn from_bytes(model: &Model, bytes: &[u8]) -> Result<Self> {
+        let (mut tensors, entries) = TensorFile::parse(bytes)?;
+        entries.expect(FORMAT_KEY, "1", "\"1\"")?;
+        let (found, expected) = (entries.fingerprint(MODEL_KEY)?, model.fingerprint());
+        if found != expected {
+            return Err(Error::OverlayModel { found, expected });
+        }
+        let found = tensors.compute_fingerprint(&expected.to_string());
+        let expected = entries.fingerprint(FINGERPRINT_KEY)?;
+        if found != expected {
+            return Err(Error::FingerprintMismatch { found, expected });
+        }
+        let mut overlay = Self::new(model);
+        overlay.take(&mut tensors, bytes)?;
+        tensors.expect_all_taken()?;
+        Ok(overlay)
+    }
+
+    fn take(&mut self, tensors: &mut TensorFile<'_>, file: &[u8]) -> Result<()> {
+        let (num_items, size) = (self.base().len(), self.rows.size());
+        let replaced = take_items(tensors, "overlay.replaced", num_items)?;
+        let vectors = tensors.take_any_shape("overlay.vectors", Dtype::F32)?;
+        let rows = replaced.len()..replaced.len() + MAX_ITEMS - num_items;
+        let added = match vectors.shape[..] {
+            [count, width] if rows.contains(&count) && width == size => count - replaced.len(),
+            _ => {
+                let expected = format!("[R + A, {size}], where R is {}", replaced.len());
+                return Err(vectors.wrong_shape(expected));
+            }
+        };
+        self.take_ids(tensors, file, added)?;
+        let numbers = vectors.finite_f32()?;
+        let added = num_items as u32..(num_items + added) as u32;
+        let items = replaced.into_iter().chain(added);
+        self.put_rows(&items.zip(numbers.chunks_exact(size)).collect());
+        self.retired = take_items(tensors, "overlay.retired", self.len())?;
+        self.leave_out();
+        Ok(())
+    }
+
+    /// Takes the ids of added items, which are distinct and none of the model's.
+    fn take_ids(&mut self, tensors: &mut TensorFile<'_>, file: &[u8], count: usize) -> Result<()> {
+        let layout = IdsLayout::take(tensors, "overlay", self.base().is_text(), count)?;
+        let vocabulary = crate::Vocabulary::new(layout.view(file), &[]);
+        let ids: Vec<_> = (0..count as u32).filter_map(|at| vocabulary.id(at)).collect();
+        self.check_ids(&ids)?;
+        if let Some(id) = ids.iter().find(|&&id| self.base().index_of(id).is_some()) {
+            return super::refuse(format!("added id `{id}`"), "one that the model does not have");
+        }
+        self.added.extend(&ids);
+        Ok(())
+    }
+
+    /// The bytes of the overlay's file; the same for the same overlay.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let (rows, size) = (self.rows.len(), self.rows.size());
+        let bytes_of = |items: &[u32]| items.iter().flat_map(|item| item.to_le_bytes()).collect();
+        let tensor = |name, dtype, shape: &[usize], bytes| NamedTensor {
+            name,
+            dtype,
+            shape: shape.to_vec(),
+            bytes,
+        };
+        let (replaced, retired) = (self.replaced(), self.retired());
+        let numbers = (0..rows).flat_map(|row| self.rows.vector(row)).flat_map(f32::to_le_bytes);
+        let mut tensors = vec![
+            tensor("overlay.vectors", "F32", &[rows, size], numbers.collect()),
+            tensor("overlay.replaced", "I32", &[replaced.len()], bytes_of(replaced)),
+            tensor("overlay.retired", "I32", &[retired.len()], bytes_of(retired)),
+        ];
+        for (name, dtype, len, bytes) in self.added.tensors() {
+            tensors.push(tensor(name, dtype, &[len], bytes));
+        }
+        let model = self.model.to_string();
+        let fingerprint = saving::fingerprint(&model, &tensors).to_string();
+        let metadata = [(FORMAT_KEY, "1"), (MODEL_KEY, &model), (FINGERPRINT_KEY, &fingerprint)];
+        saving::safetensors(&metadata, &tensors)
+    }
+
+    /// Writes the overlay to a file, beside it first and then in its place: whoever opens the path
+    /// finds the old file or the new one, whole.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        saving::replace(path.as_ref(), |mut file| file.write_all(&self.to_bytes()))
+    }
+}
+
+/// Takes ascending item indices.
+fn take_items(tensors: &mut TensorFile<'_>, name: &str, num_items: usize) -> Result<Vec<u32>> {
+    let tensor = tensors.take_any_shape(name, Dtype::I32)?;
+    if tensor.shape.len() != 1 {
+        return Err(tensor.wrong_shape("[n]".to_owned()));
+    }
+    let items = tensor.item_indices(num_items)?;
+    check_ascending(&tensor, &items)?;
+    Ok(items)
+}
+
+fn check_ascending(tensor: &Tensor<'_>, items: &[u32]) -> Result<()> {
+    match items.windows(2).position(|pair| pair[0] >= pair[1]) {
+        None => Ok(()),
+        Some(at) => Err(tensor.invalid(at + 1, items[at + 1], "more than the item before")),
+    }
+}

@@ -1,0 +1,103 @@
+//! The vectors of an overlay.
+
+use std::collections::BTreeMap;
+
+use super::super::table::{column, copy, dot};
+use crate::aligned::AlignedBuf;
+use crate::kernels::scan::{BLOCK, Features};
+use crate::simd::Simd;
+
+/// Vectors in blocks of 32, as an f32 table has them, a row each: those of replaced items, ascending,
+/// then those of added items. So rows are in the order of their items.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows {
+    num_items: u32,
+    size: usize,
+    /// Items of the model.
+    replaced: Vec<u32>,
+    added: usize,
+    /// `[ceil(rows / 32), D, 32]`
+    numbers: AlignedBuf,
+}
+
+impl Rows {
+    /// None yet, on a model of N items and a hidden size.
+    pub(super) fn new(num_items: usize, size: usize) -> Self {
+        let numbers = AlignedBuf::zeros(0);
+        Self { num_items: num_items as u32, size, replaced: Vec::new(), added: 0, numbers }
+    }
+
+    /// N, and so the first added item.
+    pub(crate) fn num_items(&self) -> u32 {
+        self.num_items
+    }
+
+    /// D
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.replaced.len() + self.added
+    }
+
+    /// The items of the first rows; the others are the added items, in order.
+    pub(crate) fn replaced(&self) -> &[u32] {
+        &self.replaced
+    }
+
+    /// Where an item's vector is, if it is here.
+    pub(crate) fn row_of(&self, item: u32) -> Option<usize> {
+        match item.checked_sub(self.num_items) {
+            Some(added) => Some(self.replaced.len() + added as usize),
+            None => self.replaced.binary_search(&item).ok(),
+        }
+    }
+
+    /// Features of 32 rows, D to a block.
+    pub(crate) fn features(&self) -> &[Features<f32>] {
+        self.numbers.as_chunks().0.as_chunks().0
+    }
+
+    /// The vector of a row.
+    pub(crate) fn vector(&self, row: usize) -> impl Iterator<Item = f32> {
+        column(&self.numbers, self.size, row)
+    }
+
+    /// out = the vector of a row
+    #[inline(always)]
+    pub(crate) fn embedding<S: Simd>(&self, simd: S, row: usize, out: &mut [f32]) {
+        copy(simd, &self.numbers, row, out);
+    }
+
+    /// The score of a row: the number that the scan of its block finds for it.
+    #[inline(always)]
+    pub(crate) fn score(&self, row: usize, hidden: &[f32]) -> f32 {
+        dot(column(&self.numbers, self.size, row), hidden)
+    }
+
+    /// With more vectors, or others. Items past the last one follow it without a gap.
+    pub(super) fn with(&self, vectors: &BTreeMap<u32, &[f32]>) -> Self {
+        let added = self.num_items..self.num_items + self.added as u32;
+        let mut items: Vec<_> = self.replaced.iter().copied().chain(added).collect();
+        items.extend(vectors.keys());
+        items.sort_unstable();
+        items.dedup();
+        let mut numbers = AlignedBuf::zeros(items.len().div_ceil(BLOCK) * BLOCK * self.size);
+        for (row, item) in items.iter().enumerate() {
+            let block = &mut numbers[row / BLOCK * BLOCK * self.size..][..BLOCK * self.size];
+            let to = block[row % BLOCK..].iter_mut().step_by(BLOCK);
+            match (vectors.get(item), self.row_of(*item)) {
+                (Some(vector), _) => to.zip(*vector).for_each(|(to, &number)| *to = number),
+                (None, Some(row)) => {
+                    to.zip(self.vector(row)).for_each(|(to, number)| *to = number);
+                }
+                (None, None) => {} // no item is without either
+            }
+        }
+        let replaced = items.partition_point(|&item| item < self.num_items);
+        let added = items.len() - replaced;
+        items.truncate(replaced);
+        Self { num_items: self.num_items, size: self.size, replaced: items, added, numbers }
+    }
+}

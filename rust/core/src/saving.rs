@@ -1,0 +1,98 @@
+//! Writing files: safetensors, and without leaving half a file.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::fingerprint::Fingerprinter;
+use crate::{Error, Fingerprint, Result};
+
+/// The data of a file starts at a multiple of this.
+const ALIGNMENT: usize = 64;
+
+/// A tensor to be written.
+pub(crate) struct NamedTensor {
+    pub(crate) name: &'static str,
+    /// As safetensors spells it.
+    pub(crate) dtype: &'static str,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The fingerprint of a text and tensors.
+pub(crate) fn fingerprint(text: &str, tensors: &[NamedTensor]) -> Fingerprint {
+    let mut sorted: Vec<_> = tensors.iter().collect();
+    sorted.sort_unstable_by_key(|tensor| tensor.name);
+    let mut fingerprinter = Fingerprinter::new(text);
+    for NamedTensor { name, dtype, shape, bytes } in sorted {
+        fingerprinter.tensor(name, dtype, shape, bytes);
+    }
+    fingerprinter.finish()
+}
+
+/// A safetensors file; the same bytes for the same contents, which the library's writer, with a
+/// hash map for the metadata, does not promise.
+pub(crate) fn safetensors(metadata: &[(&str, &str)], tensors: &[NamedTensor]) -> Vec<u8> {
+    let mut header = serde_json::Map::new();
+    let metadata: serde_json::Map<_, _> =
+        metadata.iter().map(|&(key, text)| (key.to_owned(), text.into())).collect();
+    header.insert("__metadata__".to_owned(), metadata.into());
+    let mut end = 0;
+    for NamedTensor { name, dtype, shape, bytes } in tensors {
+        let offsets = [end, end + bytes.len()];
+        end = offsets[1];
+        let info = serde_json::json!({"dtype": dtype, "shape": shape, "data_offsets": offsets});
+        header.insert((*name).to_owned(), info);
+    }
+    let mut header = serde_json::Value::from(header).to_string();
+    let length = (size_of::<u64>() + header.len()).next_multiple_of(ALIGNMENT) - size_of::<u64>();
+    header.extend(std::iter::repeat_n(' ', length - header.len()));
+    let mut file = Vec::with_capacity(size_of::<u64>() + length + end);
+    file.extend_from_slice(&(length as u64).to_le_bytes());
+    file.extend_from_slice(header.as_bytes());
+    for tensor in tensors {
+        file.extend_from_slice(&tensor.bytes);
+    }
+    file
+}
+
+/// Puts a new file in the place of `path`, in one step once it is on the disk.
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<()> {
+    try_replace(path, write).map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+fn try_replace(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    let part = beside(path)?;
+    let file = File::create_new(&part)?;
+    let done = write(&file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&part, path));
+    if done.is_err() {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&part);
+    }
+    done.and_then(|()| sync_folder(path))
+}
+
+/// A name in the same folder that no other save uses.
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    static SAVES: AtomicU64 = AtomicU64::new(0);
+    let Some(name) = path.file_name() else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"));
+    };
+    let mut part = name.to_owned();
+    let save = SAVES.fetch_add(1, Ordering::Relaxed);
+    part.push(format!(".{}-{save}.part", std::process::id()));
+    Ok(path.with_file_name(part))
+}
+
+/// Makes a rename outlast a power failure, where folders can be opened.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_path: &Path) -> io::Result<()> {
+    Ok(())
+}

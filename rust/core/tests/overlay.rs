@@ -1,0 +1,460 @@
+//! Items added, replaced and retired at run time: against models whose file has them, and against
+//! scoring everything.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{
+    F16, F32, I8, ModelFile, Rng, SHAPES, Shape, bits, brute_force, model, models, session,
+};
+use recgrela::{
+    Error, Filter, Fleet, Groups, ItemId, Model, Overlay, Quota, Scored, Session, TopK,
+};
+
+fn vector(size: usize, rng: &mut Rng) -> Vec<f32> {
+    (0..size).map(|_| rng.unit()).collect()
+}
+
+/// A new id of the kind that the model has.
+fn new_id(shape: &Shape, number: usize) -> String {
+    if shape.text { format!("new {number}é") } else { (1_000_000 + number).to_string() }
+}
+
+fn id_of(text: &str, is_text: bool) -> ItemId<'_> {
+    if is_text { ItemId::Str(text) } else { ItemId::Int(text.parse().unwrap()) }
+}
+
+/// What an overlaid catalogue should be: plain lists by item index.
+#[derive(Clone)]
+struct Naive {
+    shape: Shape,
+    ids: Vec<String>,
+    /// `None`: as in the model's file.
+    vectors: Vec<Option<Vec<f32>>>,
+    retired: Vec<bool>,
+}
+
+impl Naive {
+    fn new(shape: &Shape, model: &Model) -> Self {
+        let id = |item| model.vocabulary().id(item).unwrap().to_string();
+        Self {
+            shape: *shape,
+            ids: (0..shape.items as u32).map(id).collect(),
+            vectors: vec![None; shape.items],
+            retired: vec![false; shape.items],
+        }
+    }
+
+    /// One random change to both.
+    fn change(&mut self, overlay: &mut Overlay, rng: &mut Rng) {
+        let count = rng.below(40);
+        let mut items = rng.items(count, self.ids.len());
+        match rng.below(4) {
+            0 => {
+                items.iter().for_each(|&item| self.retired[item as usize] = true);
+                overlay.retire(&items).unwrap();
+            }
+            1 => {
+                items.iter().for_each(|&item| self.retired[item as usize] = false);
+                overlay.reinstate(&items).unwrap();
+            }
+            // Known items and new ones in one call, in any order.
+            _ => {
+                items.sort_unstable();
+                items.dedup();
+                let mut ids: Vec<_> =
+                    items.iter().map(|&item| self.ids[item as usize].clone()).collect();
+                let new = rng.below(30);
+                ids.extend((0..new).map(|n| new_id(&self.shape, 1000 * self.ids.len() + n)));
+                (0..ids.len()).for_each(|at| ids.swap(at, rng.below(at + 1)));
+                self.add(overlay, &ids, rng);
+            }
+        }
+    }
+
+    fn add(&mut self, overlay: &mut Overlay, ids: &[String], rng: &mut Rng) {
+        let vectors: Vec<_> = ids.iter().map(|_| vector(self.shape.hidden, rng)).collect();
+        let expected = ids.iter().zip(&vectors).map(|(id, vector)| {
+            let item = self.ids.iter().position(|known| known == id).unwrap_or_else(|| {
+                self.ids.push(id.clone());
+                self.vectors.push(None);
+                self.retired.push(false);
+                self.ids.len() - 1
+            });
+            self.vectors[item] = Some(vector.clone());
+            self.retired[item] = false;
+            item as u32
+        });
+        let expected: Vec<_> = expected.collect();
+        let item_ids: Vec<_> = ids.iter().map(|id| id_of(id, self.shape.text)).collect();
+        assert_eq!(overlay.add(&item_ids, &vectors.concat()).unwrap(), expected);
+    }
+
+    fn current(&self) -> Vec<u32> {
+        (0..self.ids.len() as u32).filter(|&item| !self.retired[item as usize]).collect()
+    }
+
+    /// A model file that has these items itself.
+    fn file(&self, base: &ModelFile) -> ModelFile {
+        let (items, size) = (self.ids.len(), self.shape.hidden);
+        let mut file = base.clone();
+        file.config = Shape { items, ..self.shape }.config();
+        let stored = base.numbers("catalog.table");
+        let mut table = vec![0.0; items.div_ceil(32) * 32 * size];
+        for (item, vector) in self.vectors.iter().enumerate() {
+            for i in 0..size {
+                let at = (item / 32 * size + i) * 32 + item % 32;
+                table[at] = vector.as_ref().map_or_else(|| stored[at] as f32, |vector| vector[i]);
+            }
+        }
+        file.put_f32("catalog.table", &[items.div_ceil(32), size, 32], &table);
+        file.put_ids(&self.ids, self.shape.text);
+        file
+    }
+}
+
+/// Everything a model tells about its catalogue.
+fn check_catalog(model: &Model, naive: &Naive) {
+    let catalog = model.catalog();
+    assert_eq!((catalog.len(), catalog.is_text()), (naive.ids.len(), naive.shape.text));
+    for (item, text) in naive.ids.iter().enumerate() {
+        let id = id_of(text, naive.shape.text);
+        assert_eq!(catalog.id(item as u32), Some(id));
+        assert_eq!(catalog.index_of(id), Some(item as u32));
+        assert_eq!(catalog.is_retired(item as u32), naive.retired[item]);
+    }
+    assert_eq!(catalog.id(catalog.len() as u32), None);
+    assert_eq!(catalog.index_of(id_of("-7", naive.shape.text)), None);
+}
+
+/// Compares queries of all kinds with scoring everything.
+fn check_queries(session: &Session, naive: &Naive, rng: &mut Rng, ranking: &mut TopK) {
+    let (items, all) = (naive.current(), naive.ids.len());
+    let groups: Vec<_> = (0..all).map(|_| rng.below(4) as i64).collect();
+    // Those past the model's items need not have a group.
+    let groups = &groups[..naive.shape.items + rng.below(all - naive.shape.items + 1)];
+    let grouped = Groups::new(session.model(), groups).unwrap();
+    let (few, many) = (rng.items(4, all), rng.items(all, all));
+    let mut fleet = Fleet::new(Arc::clone(session.model()), 3).unwrap();
+    (0..3).for_each(|user| fleet.set(user, session).unwrap());
+    for k in [1, 10, usize::MAX] {
+        for (exclude_seen, allow, deny) in [
+            (false, None, &[][..]),
+            (true, None, &many),
+            (true, Some(&few), &few[..1]),
+            (false, Some(&many), &few),
+        ] {
+            for limit in [None, Some(3)] {
+                let quota = limit.map(|limit| Quota { groups: &grouped, limit });
+                let filter =
+                    Filter { exclude_seen, allow: allow.map(|list| &list[..]), deny, quota };
+                session.top_k_into(k, &filter, ranking).unwrap();
+                assert!(
+                    fleet
+                        .top_k(&[0, 1, 2], k, &filter)
+                        .unwrap()
+                        .iter()
+                        .all(|best| best == ranking.items())
+                );
+                let limits = limit.map(|limit| (groups, limit));
+                let expected = brute_force(session, &items, k, &filter, limits);
+                assert_eq!(ranking.items(), expected, "k {k}, limit {limit:?}");
+            }
+        }
+    }
+}
+
+/// The definition of an overlay item's score.
+fn dot(vector: &[f32], hidden: &[f32]) -> f32 {
+    vector.iter().zip(hidden).fold(0.0, |sum, (e, h)| sum + e * h)
+}
+
+#[test]
+fn random_changes() {
+    let ranking = &mut TopK::new();
+    for shape in &SHAPES {
+        for model in models(shape) {
+            let rng = &mut Rng::new(3);
+            let mut naive = Naive::new(shape, &model);
+            let mut session = session(&model, 8, 7);
+            let base: Vec<_> = (0..shape.items as u32).collect();
+            for _ in 0..10 {
+                let before = (session.snapshot(), session.score(&base).unwrap());
+                model.update_overlay(|overlay| Ok(naive.change(overlay, rng))).unwrap();
+                assert_eq!(session.snapshot(), before.0, "no state changes");
+                check_catalog(&model, &naive);
+
+                let all: Vec<_> = (0..naive.ids.len() as u32).collect();
+                let scores = session.score(&all).unwrap();
+                let hidden = session.user_vector().unwrap();
+                for (item, vector) in naive.vectors.iter().enumerate() {
+                    let expected = match vector {
+                        Some(vector) => dot(vector, hidden),
+                        None => before.1[item],
+                    };
+                    assert_eq!(scores[item].to_bits(), expected.to_bits(), "item {item}");
+                }
+                check_queries(&session, &naive, rng, ranking);
+                // Retired items, too, are events.
+                let item = rng.below(naive.ids.len()) as u32;
+                let mut fleet = Fleet::new(Arc::clone(&model), 1).unwrap();
+                fleet.set(0, &session).unwrap();
+                fleet.append(&[0], &[item]).unwrap();
+                session.append(item).unwrap();
+                assert_eq!(
+                    bits(fleet.user_vector(0).unwrap()),
+                    bits(session.user_vector().unwrap())
+                );
+                assert_eq!(fleet.score(0, &all).unwrap(), session.score(&all).unwrap());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_overlay_is_as_good_as_a_file() {
+    for shape in SHAPES.iter().filter(|shape| shape.table == F32) {
+        let base = ModelFile::random(shape);
+        for model in models(shape) {
+            let rng = &mut Rng::new(4);
+            let mut naive = Naive::new(shape, &model);
+            for _ in 0..4 {
+                model.update_overlay(|overlay| Ok(naive.change(overlay, rng))).unwrap();
+                let bytes = naive.file(&base).to_bytes();
+                let other = Model::from_bytes_with(bytes, Some(model.isa())).unwrap();
+                let mut sessions = [Session::new(Arc::clone(&model)), Session::new(other.into())];
+                let events = rng.items(12, naive.ids.len());
+                let deny: Vec<_> = (0..naive.ids.len() as u32)
+                    .filter(|&item| naive.retired[item as usize])
+                    .collect();
+                let [overlaid, filed] = sessions.each_mut().map(|session| {
+                    session.extend(&events).unwrap();
+                    let hidden = bits(session.user_vector().unwrap());
+                    let filter = Filter { deny: &deny, ..Filter::unseen() };
+                    (hidden, session.top_k(20, &filter).unwrap())
+                });
+                assert_eq!(overlaid, filed, "{shape:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn equal_scores_rank_by_item_across_both_tables() {
+    for table in [F32, F16, I8] {
+        let shape = Shape { items: 100, table, ..Shape::TINY };
+        for model in models(&shape) {
+            let mut naive = Naive::new(&shape, &model);
+            let session = session(&model, 3, 1);
+            // Vectors of a single number of the table's, so that whole rows are equal.
+            model
+                .update_overlay(|overlay| {
+                    let some = [70, 5, 30, 31, 99].map(|item: usize| naive.ids[item].clone());
+                    let new = (0..40).map(|n| new_id(&shape, n));
+                    let ids: Vec<_> = some.into_iter().chain(new).collect();
+                    naive.add(overlay, &ids, &mut Rng::new(1));
+                    let ids: Vec<_> = ids.iter().map(|id| id_of(id, false)).collect();
+                    let vectors = [0.5; 8].repeat(ids.len());
+                    overlay.add(&ids, &vectors)
+                })
+                .unwrap();
+            for k in [1, 3, 7, 20, 44, 45, 46, 140] {
+                let filter = Filter::default();
+                let found = session.top_k(k, &filter).unwrap();
+                assert_eq!(found, brute_force(&session, &naive.current(), k, &filter, None));
+            }
+        }
+    }
+}
+
+/// The base items of such a table tie with each other and with the overlay's.
+#[test]
+fn ties_with_the_models_items() {
+    let file = common::with_ties();
+    let model = Arc::new(Model::from_bytes(file.to_bytes()).unwrap());
+    let session = session(&model, 6, 3);
+    let ids: Vec<_> = [3, 4, 100, 101, 150].map(|item| model.vocabulary().id(item).unwrap()).into();
+    let new = (0..40).map(ItemId::Int).filter(|&id| model.vocabulary().index_of(id).is_none());
+    let ids: Vec<_> = ids.into_iter().chain(new).collect();
+    for value in [0.5, -0.25] {
+        let vectors = [value; 8].repeat(ids.len());
+        model.update_overlay(|overlay| overlay.add(&ids, &vectors)).unwrap();
+        let items: Vec<_> = (0..model.catalog().len() as u32).collect();
+        for k in 1..items.len() + 2 {
+            let filter = Filter::default();
+            let expected = brute_force(&session, &items, k, &filter, None);
+            assert_eq!(session.top_k(k, &filter).unwrap(), expected);
+        }
+    }
+}
+
+#[test]
+fn impossible_changes_change_nothing() {
+    for shape in [Shape::TINY, Shape { text: true, ..Shape::TINY }] {
+        let model = model(&shape);
+        let mut overlay = Overlay::new(&model);
+        let names = ["700", "701"].map(|text| id_of(text, shape.text));
+        overlay.add(&names, &[0.5; 16]).unwrap();
+        overlay.retire(&[34, 2]).unwrap();
+        let before = overlay.to_bytes();
+        let [one, two] = names;
+        let other_kind = if shape.text { ItemId::Int(1) } else { ItemId::Str("a\nb") };
+        let mut not_finite = [1.0; 8];
+        not_finite[3] = f32::NAN;
+        let refused: [(&[ItemId<'_>], &[f32], &str); 6] = [
+            (&[one, two, one], &[1.0; 24], "id `700` twice"),
+            (&[other_kind], &[1.0; 8], "as the model's"),
+            (&[one], &[1.0; 7], "7 numbers for 1 ids, expected 8 for each"),
+            (&[one], &[1.0; 16], "16 numbers"),
+            (&[], &[1.0; 8], "8 numbers"),
+            (&[one], &not_finite, "NaN at number 3 of the vector of id `700`"),
+        ];
+        for (ids, vectors, message) in refused {
+            let error = overlay.add(ids, vectors).unwrap_err();
+            assert!(matches!(error, Error::Overlay { .. }));
+            assert!(error.to_string().contains(message), "{error}");
+            assert!(!error.to_string().contains('\n'));
+        }
+        for change in [Overlay::retire, Overlay::reinstate] {
+            let error = change(&mut overlay, &[0, 35]).unwrap_err();
+            assert!(matches!(error, Error::ItemOutOfRange { found: 35, num_items: 35 }));
+        }
+        assert_eq!(overlay.to_bytes(), before);
+        assert_eq!(format!("{overlay:?}"), "Overlay(2 added, 0 replaced, 2 retired)");
+        assert_eq!(
+            (overlay.num_added(), overlay.replaced(), overlay.retired()),
+            (2, &[][..], &[2, 34][..])
+        );
+    }
+}
+
+#[test]
+fn an_active_overlay_is_only_continued() {
+    let model = model(&Shape::TINY);
+    let with = |ids: &[i64]| {
+        let mut overlay = Overlay::new(&model);
+        let ids: Vec<_> = ids.iter().map(|&id| ItemId::Int(id)).collect();
+        overlay.add(&ids, &vec![0.5; 8 * ids.len()]).unwrap();
+        overlay
+    };
+    assert!(model.overlay().is_none());
+    model.set_overlay(Overlay::new(&model)).unwrap();
+    model.set_overlay(with(&[100, 101])).unwrap();
+    model.set_overlay(with(&[100, 101, 102])).unwrap();
+    for ids in [&[][..], &[100, 101], &[101, 100, 102], &[100, 101, 103, 102]] {
+        let error = model.set_overlay(with(ids)).unwrap_err();
+        assert!(matches!(error, Error::OverlayOrder { added: 3 }), "{error}");
+    }
+    assert_eq!(model.catalog().len(), 36);
+    let error = model.update_overlay(|overlay| Ok(*overlay = with(&[]))).unwrap_err();
+    assert!(matches!(error, Error::OverlayOrder { .. }));
+    let error = model.update_overlay(|overlay| overlay.retire(&[36])).unwrap_err();
+    assert!(matches!(error, Error::ItemOutOfRange { .. }));
+    assert_eq!(model.overlay().unwrap().to_bytes(), with(&[100, 101, 102]).to_bytes());
+
+    let other = common::model(&Shape { items: 34, ..Shape::TINY });
+    let error = model.set_overlay(Overlay::new(&other)).unwrap_err();
+    assert!(matches!(error, Error::OverlayModel { .. }), "{error}");
+}
+
+#[test]
+fn what_is_known_follows_the_overlay() {
+    let model = model(&Shape::TINY);
+    let mut session = session(&model, 3, 1);
+    let beyond = |error: Error| matches!(error, Error::ItemOutOfRange { found: 33, num_items: 33 });
+    assert!(beyond(session.append(33).unwrap_err()));
+    let catalog = model.catalog();
+    let new = [ItemId::Int(-5)];
+    let items = model.update_overlay(|overlay| overlay.add(&new, &[0.5; 8])).unwrap();
+    assert_eq!((items, catalog.len(), catalog.index_of(-5)), (vec![33], 33, None));
+    session.append(33).unwrap();
+    assert_eq!(session.seen().last(), Some(&33));
+    let allowed = Filter { allow: Some(&[33]), ..Filter::default() };
+    assert_eq!(session.top_k(1, &allowed).unwrap()[0].item, 33);
+    assert!(session.top_k(1, &Filter { exclude_seen: true, ..allowed }).unwrap().is_empty());
+    model.update_overlay(|overlay| overlay.retire(&[33])).unwrap();
+    assert!(session.top_k(1, &allowed).unwrap().is_empty());
+    model.update_overlay(|overlay| overlay.reinstate(&[33])).unwrap();
+    assert_eq!(session.top_k(1, &allowed).unwrap()[0].item, 33);
+    model.update_overlay(|overlay| overlay.retire(&[33])).unwrap();
+    model.update_overlay(|overlay| overlay.add(&new, &[0.25; 8])).unwrap();
+    let found = session.top_k(1, &allowed).unwrap();
+    assert_eq!(
+        found,
+        [Scored { item: 33, score: dot(&[0.25; 8], session.user_vector().unwrap()) }]
+    );
+    model.verify().unwrap();
+
+    let beside = common::model(&Shape::TINY);
+    for (length, fits) in [(32, false), (33, true), (34, true), (35, false)] {
+        let groups = vec![0; length];
+        assert_eq!(Groups::new(&model, &groups).is_ok(), fits);
+        assert_eq!(Groups::new(&beside, &groups).is_ok(), fits && length == 33);
+    }
+}
+
+/// Each answer is that of one overlay or the other.
+#[test]
+fn sessions_while_the_overlay_changes() {
+    for table in [F32, I8] {
+        let shape = Shape { items: 700, table, ..Shape::TINY };
+        let model = model(&shape);
+        let rng = &mut Rng::new(8);
+        let mut naive = Naive::new(&shape, &model);
+        let mut states = vec![Overlay::new(&model)];
+        naive.add(&mut states[0], &(0..90).map(|n| new_id(&shape, n)).collect::<Vec<_>>(), rng);
+        for _ in 0..3 {
+            let mut next = states[states.len() - 1].clone();
+            let ids: Vec<_> = naive.ids.iter().step_by(2).cloned().collect();
+            naive.add(&mut next, &ids, rng);
+            next.retire(&rng.items(60, naive.ids.len())).unwrap();
+            states.push(next);
+        }
+        let answer = |session: &Session| {
+            let best = session.top_k(20, &Filter::default()).unwrap();
+            let best = best.iter().map(|scored| (scored.item, scored.score.to_bits()));
+            best.collect::<Vec<_>>()
+        };
+        let session = session(&model, 5, 1);
+        let expected: Vec<_> = states
+            .iter()
+            .map(|state| {
+                model.set_overlay(state.clone()).unwrap();
+                answer(&session)
+            })
+            .collect();
+        assert!((1..4).all(|n| expected[n] != expected[n - 1]));
+        std::thread::scope(|scope| {
+            let ask = || {
+                for _ in 0..2000 {
+                    assert!(expected.contains(&answer(&session)));
+                }
+            };
+            let threads = [scope.spawn(ask), scope.spawn(ask)];
+            while threads.iter().any(|thread| !thread.is_finished()) {
+                let state = &states[rng.below(4)];
+                model.set_overlay(state.clone()).unwrap();
+            }
+        });
+    }
+}
+
+#[test]
+fn no_change_is_lost_between_threads() {
+    let model = model(&Shape::TINY);
+    std::thread::scope(|scope| {
+        for thread in 0..3 {
+            let model = &model;
+            scope.spawn(move || {
+                for n in 0..40 {
+                    let id = [ItemId::Int(10_000 + 100 * thread + n)];
+                    model.update_overlay(|overlay| overlay.add(&id, &[0.5; 8])).unwrap();
+                }
+            });
+        }
+    });
+    let catalog = model.catalog();
+    assert_eq!(catalog.len(), 33 + 120);
+    assert!((0..120).all(|n| catalog.index_of(10_000 + 100 * (n / 40) + n % 40).is_some()));
+}
