@@ -297,6 +297,18 @@ pub enum Error {
         /// The fingerprint of the session's model.
         expected: Fingerprint,
     },
+    /// The snapshot holds items that an overlay added, and the active overlay is not one that
+    /// continues it.
+    #[error(
+        "snapshot: found {found} added items in the active overlay, expected the {expected} of the \
+         snapshot, in their order: make that overlay, or one that continues it, active first"
+    )]
+    SnapshotOverlay {
+        /// How many items the active overlay added; they may be other ones.
+        found: usize,
+        /// How many added items the snapshot relies on.
+        expected: usize,
+    },
     /// A size in the snapshot, or the snapshot's own, is wrong.
     #[error("snapshot: found {found} {what}, expected {expected}")]
     SnapshotSize {
