@@ -231,42 +231,54 @@ impl ModelFile {
         self.tensors.get_mut(name).unwrap()
     }
 
-    fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new_with_prefix(&self.config);
-        for (name, tensor) in &self.tensors {
-            let shape: Vec<_> = tensor.shape.iter().map(|n| n.to_string()).collect();
-            hash.update(format!("{name}\0{}\0{}\0", tensor.dtype, shape.join(",")));
-            hash.update(&tensor.bytes);
-        }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
     /// The file: header, then the tensors with the table first.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut names: Vec<_> = self.tensors.keys().collect();
-        names.sort_by_key(|name| (*name != "catalog.table", name.as_str()));
-        let fingerprint = self.fingerprint.clone().unwrap_or_else(|| self.fingerprint());
-        let mut header = serde_json::json!({"__metadata__": {
+        let computed = || fingerprint(&self.config, &self.tensors);
+        let metadata = serde_json::json!({
             "recgrela.format": self.format,
             "recgrela.config": self.config,
-            "recgrela.fingerprint": fingerprint,
-        }});
-        let mut data = Vec::new();
-        for name in names {
-            let tensor = &self.tensors[name];
-            let offsets = [data.len(), data.len() + tensor.bytes.len()];
-            header[name] = serde_json::json!({
-                "dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": offsets,
-            });
-            data.extend(&tensor.bytes);
-        }
-        let mut header = header.to_string();
-        while !(header.len() + 8).is_multiple_of(64) {
-            header.push(' ');
-        }
-        header.push_str(&" ".repeat(self.padding));
-        with_header(&header, &data)
+            "recgrela.fingerprint": self.fingerprint.clone().unwrap_or_else(computed),
+        });
+        safetensors(metadata, &self.tensors, self.padding)
     }
+}
+
+/// The fingerprint of a text and tensors.
+pub fn fingerprint(text: &str, tensors: &BTreeMap<String, Tensor>) -> String {
+    let mut hash = Sha256::new_with_prefix(text);
+    for (name, tensor) in tensors {
+        let shape: Vec<_> = tensor.shape.iter().map(|n| n.to_string()).collect();
+        hash.update(format!("{name}\0{}\0{}\0", tensor.dtype, shape.join(",")));
+        hash.update(&tensor.bytes);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A safetensors file, with the catalogue's table first and `padding` spaces after the header beyond
+/// those that align the data.
+pub fn safetensors(
+    metadata: serde_json::Value,
+    tensors: &BTreeMap<String, Tensor>,
+    padding: usize,
+) -> Vec<u8> {
+    let mut names: Vec<_> = tensors.keys().collect();
+    names.sort_by_key(|name| (*name != "catalog.table", name.as_str()));
+    let mut header = serde_json::json!({"__metadata__": metadata});
+    let mut data = Vec::new();
+    for name in names {
+        let tensor = &tensors[name];
+        let offsets = [data.len(), data.len() + tensor.bytes.len()];
+        header[name] = serde_json::json!({
+            "dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": offsets,
+        });
+        data.extend(&tensor.bytes);
+    }
+    let mut header = header.to_string();
+    while !(header.len() + 8).is_multiple_of(64) {
+        header.push(' ');
+    }
+    header.push_str(&" ".repeat(padding));
+    with_header(&header, &data)
 }
 
 /// A safetensors file of a header's text and data.

@@ -1,0 +1,99 @@
+//! The answer is the same, bit for bit, for any number of threads.
+
+#![cfg(feature = "threads")]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{F16, F32, I8, ModelFile, Rng, Shape, brute_force, session};
+use recgrela::{Filter, Groups, ItemId, Model, Quota, Session, TopK};
+
+const ITEMS: usize = 120_000;
+
+fn large(table: &'static str) -> Arc<Model> {
+    let shape = Shape { items: ITEMS, table, ..Shape::TINY };
+    let mut file = ModelFile::random(&shape);
+    let ids: Vec<_> = (0..ITEMS).map(|item| item.to_string()).collect();
+    file.put_ids(&ids, false);
+    Arc::new(Model::from_bytes(file.to_bytes()).unwrap())
+}
+
+fn bits(ranking: &TopK) -> Vec<(u32, u32)> {
+    ranking.items().iter().map(|scored| (scored.item, scored.score.to_bits())).collect()
+}
+
+fn check(session: &Session, filter: &Filter<'_>, rankings: &mut [TopK]) {
+    for k in [1, 10, 1000] {
+        let answers = rankings.iter_mut().map(|ranking| {
+            session.top_k_into(k, filter, ranking).unwrap();
+            bits(ranking)
+        });
+        let answers: Vec<_> = answers.collect();
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "k {k}");
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same() {
+    let mut rankings = [0, 1, 2, 3, 7, 64].map(|count| TopK::new().with_threads(count));
+    for table in [F32, F16, I8] {
+        let model = large(table);
+        let rng = &mut Rng::new(5);
+        let session = session(&model, 9, 2);
+        for overlaid in [false, true] {
+            if overlaid {
+                let ids: Vec<_> = (0..400).map(|n| ItemId::Int(n * n * 700)).collect();
+                let vectors: Vec<_> = (0..8 * ids.len()).map(|_| rng.unit()).collect();
+                let retired = rng.items(1000, ITEMS);
+                model.update_overlay(|overlay| overlay.add(&ids, &vectors)).unwrap();
+                model.update_overlay(|overlay| overlay.retire(&retired)).unwrap();
+            }
+            let deny = rng.items(2000, ITEMS);
+            let allow: Vec<_> = (0..ITEMS as u32).filter(|item| item % 7 != 0).collect();
+            let tail = &allow[..100_001];
+            for allow in [None, Some(&allow[..]), Some(tail), Some(&deny[..])] {
+                check(
+                    &session,
+                    &Filter { allow, deny: &deny[..500], ..Filter::unseen() },
+                    &mut rankings,
+                );
+            }
+            for count in [1, 3, 500, ITEMS] {
+                let groups: Vec<_> = (0..ITEMS).map(|_| rng.below(count) as i64).collect();
+                let grouped = Groups::new(&model, &groups).unwrap();
+                for limit in [1, 4] {
+                    let quota = Some(Quota { groups: &grouped, limit });
+                    check(&session, &Filter { quota, ..Filter::unseen() }, &mut rankings);
+                    let filter = Filter { quota, deny: &deny[..50], ..Filter::default() };
+                    let items: Vec<_> = (0..model.catalog().len() as u32)
+                        .filter(|&item| !model.catalog().is_retired(item))
+                        .collect();
+                    session.top_k_into(50, &filter, &mut rankings[3]).unwrap();
+                    let walked = brute_force(&session, &items, 50, &filter, Some((&groups, limit)));
+                    assert_eq!(rankings[3].items(), walked);
+                }
+            }
+        }
+    }
+}
+
+/// All items tie, so that the order is that of the items alone.
+#[test]
+fn ties_across_shards() {
+    let shape = Shape { items: ITEMS, ..Shape::TINY };
+    let mut file = ModelFile::random(&shape);
+    file.put_ids(&(0..ITEMS).map(|item| item.to_string()).collect::<Vec<_>>(), false);
+    file.put_f32("catalog.table", &[ITEMS / 32, 8, 32], &vec![0.25; ITEMS * 8]);
+    let model = Arc::new(Model::from_bytes(file.to_bytes()).unwrap());
+    let session = session(&model, 2, 2);
+    let mut ranking = TopK::new().with_threads(5);
+    session.top_k_into(40, &Filter::default(), &mut ranking).unwrap();
+    assert!(ranking.items().iter().map(|scored| scored.item).eq(0..40));
+    let groups: Vec<_> = (0..ITEMS as i64).map(|item| item / 50_000).collect();
+    let groups = Groups::new(&model, &groups).unwrap();
+    let quota = Some(Quota { groups: &groups, limit: 3 });
+    session.top_k_into(40, &Filter { quota, ..Filter::default() }, &mut ranking).unwrap();
+    let expected = [0, 1, 2, 50_000, 50_001, 50_002, 100_000, 100_001, 100_002];
+    assert!(ranking.items().iter().map(|scored| scored.item).eq(expected));
+}
