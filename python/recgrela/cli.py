@@ -40,6 +40,10 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser(
         "verify", help="recompute the fingerprint and replay the file's self-test on this machine"
     )
+    verify.add_argument(
+        "--every-isa", action="store_true",
+        help="also replay it on every instruction set of this CPU and compare bit by bit",
+    )  # fmt: skip
     verify.set_defaults(run=_verify)
 
     recommend = commands.add_parser(
@@ -76,7 +80,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _inspect(options: argparse.Namespace) -> None:
     scorer = EdgeScorer.load(options.model, isa=options.isa, verify=False)
-    ids = scorer.item_ids
     facts = {
         "file": str(options.model),
         "bytes": options.model.stat().st_size,
@@ -84,8 +87,8 @@ def _inspect(options: argparse.Namespace) -> None:
         "isa": scorer.isa,
         "table": scorer.table_dtype,
         "state_bytes": scorer.state_bytes,
-        "id_type": type(ids[0]).__name__,
-        "first_ids": ids[:5],
+        "id_type": scorer.id_type,
+        "first_ids": scorer.item_ids[:5],
         **scorer.config,
     }
     if options.json:
@@ -103,13 +106,19 @@ def _verify(options: argparse.Namespace) -> None:
         f"{report['sequences']} histories replayed on {scorer.isa}, largest relative difference "
         f"{report['max_difference']:.1e}"
     )
+    if options.every_isa:
+        report = scorer.compare_isas()
+        print(
+            f"{', '.join(report['isas'])}: identical bits in the states and lists after each of "
+            f"{report['events']} events and in {report['scores']} scores"
+        )
 
 
 def _recommend(options: argparse.Namespace) -> None:
     scorer = EdgeScorer.load(options.model, isa=options.isa)
     titles = _read_titles(options.titles) if options.titles else {}
     history = options.history or sys.stdin.read().splitlines()
-    if isinstance(scorer.item_ids[0], int):
+    if scorer.id_type == "int":
         history = [_integer(word) for text in history for word in text.replace(",", " ").split()]
     unknown: Literal["skip", "error"] = "skip" if options.skip_unknown else "error"
     started = time.perf_counter()

@@ -1,13 +1,12 @@
 //! Between Python's values and the engine's: item ids, errors, the instruction set.
 
 use std::borrow::Cow;
-use std::io;
 
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyKeyError, PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyKeyError, PyOSError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyIterator, PyList, PyString};
-use recgrela::{Error, Isa, ItemId, Precision, Vocabulary};
+use recgrela::{Catalog, Error, Groups, Isa, ItemId, Model, Precision};
 
 /// What to do with an id that the model does not know.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,17 +67,32 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Blob<'a> {
     }
 }
 
-/// The item index of an id, `None` if no item has it. Raises TypeError for what cannot be an id.
-pub(crate) fn find(vocabulary: Vocabulary<'_>, id: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
+/// An id for a new item.
+pub(crate) fn item_id<'a>(id: &'a Bound<'_, PyAny>) -> PyResult<ItemId<'a>> {
     if let Ok(text) = id.cast::<PyString>() {
-        // A text with half a surrogate pair has no UTF-8, so no item has it.
-        return Ok(text.to_str().ok().and_then(|text| vocabulary.index_of(text)));
+        return Ok(ItemId::Str(text.to_str()?));
     }
     if id.is_instance_of::<PyBool>() {
         return Err(not_an_id(id)); // Python would take it for 0 or 1
     }
     match id.extract::<i64>() {
-        Ok(number) => Ok(vocabulary.index_of(number)),
+        Ok(number) => Ok(ItemId::Int(number)),
+        Err(error) if error.is_instance_of::<PyTypeError>(id.py()) => Err(not_an_id(id)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The item index of an id, `None` if no item has it. Raises TypeError for what cannot be an id.
+pub(crate) fn find(catalog: &Catalog<'_>, id: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
+    if let Ok(text) = id.cast::<PyString>() {
+        // A text with half a surrogate pair has no UTF-8, so no item has it.
+        return Ok(text.to_str().ok().and_then(|text| catalog.index_of(text)));
+    }
+    if id.is_instance_of::<PyBool>() {
+        return Err(not_an_id(id)); // Python would take it for 0 or 1
+    }
+    match id.extract::<i64>() {
+        Ok(number) => Ok(catalog.index_of(number)),
         Err(error) if error.is_instance_of::<PyOverflowError>(id.py()) => Ok(None),
         Err(error) if error.is_instance_of::<PyTypeError>(id.py()) => Err(not_an_id(id)),
         Err(error) => Err(error),
@@ -94,45 +108,45 @@ fn not_an_id(value: &Bound<'_, PyAny>) -> PyErr {
 
 /// The item index of an id; for one that no item has, `None` or KeyError as `unknown` says.
 pub(crate) fn index_of(
-    vocabulary: Vocabulary<'_>,
+    catalog: &Catalog<'_>,
     id: &Bound<'_, PyAny>,
     unknown: Unknown,
 ) -> PyResult<Option<u32>> {
-    let index = find(vocabulary, id)?;
+    let index = find(catalog, id)?;
     if index.is_some() || unknown == Unknown::Skip {
         return Ok(index);
     }
     let is_text = id.is_instance_of::<PyString>();
-    let hint = match (vocabulary.is_text(), is_text) {
+    let hint = match (catalog.is_text(), is_text) {
         (true, false) => "; its ids are of type str",
         (false, true) => "; its ids are of type int",
         _ => "",
     };
     let repr = id.repr()?;
-    let count = vocabulary.len();
+    let count = catalog.len();
     Err(PyKeyError::new_err(format!("item {repr} is not among the model's {count} items{hint}")))
 }
 
 /// The item indices of some ids; those that no item has are left out, or a KeyError.
 pub(crate) fn indices_of(
-    vocabulary: Vocabulary<'_>,
+    catalog: &Catalog<'_>,
     ids: &Bound<'_, PyAny>,
     unknown: Unknown,
 ) -> PyResult<Vec<u32>> {
-    let index_of = |id: PyResult<Bound<'_, PyAny>>| index_of(vocabulary, &id?, unknown);
+    let index_of = |id: PyResult<Bound<'_, PyAny>>| index_of(catalog, &id?, unknown);
     each_of(ids)?.filter_map(|id| index_of(id).transpose()).collect()
 }
 
 /// The item indices of some ids, `None` for each that no item has.
 pub(crate) fn known_indices_of(
-    vocabulary: Vocabulary<'_>,
+    catalog: &Catalog<'_>,
     ids: &Bound<'_, PyAny>,
 ) -> PyResult<Vec<Option<u32>>> {
-    each_of(ids)?.map(|id| find(vocabulary, &id?)).collect()
+    each_of(ids)?.map(|id| find(catalog, &id?)).collect()
 }
 
 /// The values of a list, or of anything else that can be iterated and is not a single id.
-fn each_of<'py>(ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyIterator>> {
+pub(crate) fn each_of<'py>(ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyIterator>> {
     match ids.try_iter() {
         // The characters of a text, or the numbers of bytes, would be taken for ids.
         Ok(iterator) if !is_one_value(ids) => Ok(iterator),
@@ -154,11 +168,11 @@ fn is_one_value(ids: &Bound<'_, PyAny>) -> bool {
 /// The ids of some items, as a list of int or of str.
 pub(crate) fn ids_of<'py>(
     py: Python<'py>,
-    vocabulary: Vocabulary<'_>,
+    catalog: &Catalog<'_>,
     items: impl IntoIterator<Item = u32>,
 ) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
-    for id in items.into_iter().filter_map(|item| vocabulary.id(item)) {
+    for id in items.into_iter().filter_map(|item| catalog.id(item)) {
         match id {
             ItemId::Int(number) => list.append(number)?,
             ItemId::Str(text) => list.append(text)?,
@@ -202,12 +216,23 @@ pub(crate) fn isa_of(name: Option<&str>) -> PyResult<Option<Isa>> {
 pub(crate) fn to_python(error: Error) -> PyErr {
     let message = error.to_string();
     match error {
-        Error::Io { path, .. } if path.is_dir() => {
-            let message = format!("cannot read {}: it is a folder", path.display());
-            io::Error::new(io::ErrorKind::IsADirectory, message).into()
+        // FileNotFoundError, PermissionError, ... by the number, as Python's own open does it.
+        Error::Io { path, source } | Error::Write { path, source } => {
+            let mut text = source.to_string();
+            if path.is_dir() {
+                text = "it is a folder, expected a file".to_owned();
+            }
+            PyOSError::new_err((source.raw_os_error(), text, path))
         }
-        // FileNotFoundError, PermissionError, ...
-        Error::Io { source, .. } => io::Error::new(source.kind(), message).into(),
         _ => PyValueError::new_err(message),
     }
+}
+
+/// The groups of a model's items from any sequence of integers.
+pub(crate) fn groups_of(model: &Model, groups: &Bound<'_, PyAny>) -> PyResult<Groups> {
+    let numbers: Vec<i64> = groups.extract().map_err(|error: PyErr| {
+        let kind = error.value(groups.py()).to_string();
+        PyTypeError::new_err(format!("groups: expected one integer an item: {kind}"))
+    })?;
+    Groups::new(model, &numbers).map_err(to_python)
 }

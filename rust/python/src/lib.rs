@@ -1,6 +1,9 @@
 //! The Python module `recgrela._core`: converts, releases the GIL, calls the engine, maps errors.
 
+mod catalog;
 mod convert;
+mod fleet;
+mod options;
 mod scorer;
 mod top_k;
 
@@ -11,6 +14,10 @@ use pyo3::prelude::*;
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use super::catalog::Catalog;
+    #[pymodule_export]
+    use super::fleet::Fleet;
     #[pymodule_export]
     use super::scorer::EdgeScorer;
     #[pymodule_export]

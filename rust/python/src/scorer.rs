@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use recgrela::{Filter, Isa, Model, Positions, Precision, Scored, Session};
+use recgrela::{Groups, Isa, Model, Positions, Precision, Scored, Session};
 
+use crate::catalog::Catalog;
 use crate::convert::{
-    Blob, Count, StatePrecision, Unknown, find, ids_of, index_of, indices_of, isa_of,
+    Blob, Count, StatePrecision, Unknown, find, groups_of, ids_of, index_of, indices_of, isa_of,
     known_indices_of, to_python,
 };
+use crate::options::{Choice, Options};
 use crate::top_k::TopK;
 
 /// One user's session on a model: it takes in one event at a time and answers "what next?".
@@ -20,19 +22,22 @@ use crate::top_k::TopK;
 /// share the weights. Threads may use different scorers at the same time, and take turns on one.
 #[pyclass(frozen, module = "recgrela")]
 pub(crate) struct EdgeScorer {
-    model: Arc<Model>,
+    pub(crate) model: Arc<Model>,
+    /// Given at load.
+    pub(crate) groups: Option<Arc<Groups>>,
     session: Mutex<Session>,
 }
 
 impl EdgeScorer {
-    fn of(session: Session) -> Self {
-        Self { model: Arc::clone(session.model()), session: Mutex::new(session) }
+    pub(crate) fn of(session: Session, groups: Option<Arc<Groups>>) -> Self {
+        Self { model: Arc::clone(session.model()), groups, session: Mutex::new(session) }
     }
 
     /// Loads without the GIL; `load` reads the model.
     fn open(
         py: Python<'_>,
         verify: bool,
+        groups: Option<&Bound<'_, PyAny>>,
         load: impl FnOnce() -> recgrela::Result<Model> + Send,
     ) -> PyResult<Self> {
         let model = py.detach(|| {
@@ -42,38 +47,19 @@ impl EdgeScorer {
             }
             Ok(model)
         });
-        model.map(|model| Self::of(Session::new(model))).map_err(to_python)
-    }
-
-    /// The item indices of allow and deny.
-    fn lists(
-        &self,
-        allow: Option<&Bound<'_, PyAny>>,
-        deny: Option<&Bound<'_, PyAny>>,
-        unknown: Unknown,
-    ) -> PyResult<Lists> {
-        let list = |ids: Option<&Bound<'_, PyAny>>| {
-            ids.map(|ids| indices_of(self.model.vocabulary(), ids, unknown)).transpose()
-        };
-        Ok(Lists { allow: list(allow)?, deny: list(deny)?.unwrap_or_default() })
+        let model = model.map_err(to_python)?;
+        let groups = groups.map(|groups| groups_of(&model, groups).map(Arc::new)).transpose()?;
+        Ok(Self::of(Session::new(model), groups))
     }
 
     /// Works on the session without the GIL. The lock is taken and given back in there, so a
     /// thread that waits for it never holds the GIL.
-    fn with<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Session) -> T + Send) -> T {
+    pub(crate) fn with<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Session) -> T + Send,
+    ) -> T {
         py.detach(|| work(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner)))
-    }
-}
-
-/// Which items may be returned, by their indices.
-struct Lists {
-    allow: Option<Vec<u32>>,
-    deny: Vec<u32>,
-}
-
-impl Lists {
-    fn filter(&self, exclude_seen: bool) -> Filter<'_> {
-        Filter { exclude_seen, allow: self.allow.as_deref(), deny: &self.deny, quota: None }
     }
 }
 
@@ -83,30 +69,38 @@ impl EdgeScorer {
     ///
     /// isa forces an instruction set, such as "scalar"; the default is what the environment
     /// variable RECGRELA_ISA names, or the best of this CPU. verify recomputes the file's
-    /// fingerprint and replays its self-test first.
+    /// fingerprint and replays its self-test first. groups, one integer an item in the order of the
+    /// catalogue, are what max_per_group of top_k counts.
     ///
     /// Nobody may write to the file meanwhile: replace it by renaming, or use from_bytes.
     ///
     /// Raises FileNotFoundError or OSError where the file cannot be read, and ValueError saying
     /// what is wrong with it.
     #[staticmethod]
-    #[pyo3(signature = (path, *, isa=None, verify=true))]
-    fn load(py: Python<'_>, path: PathBuf, isa: Option<&str>, verify: bool) -> PyResult<Self> {
+    #[pyo3(signature = (path, *, isa=None, verify=true, groups=None))]
+    fn load(
+        py: Python<'_>,
+        path: PathBuf,
+        isa: Option<&str>,
+        verify: bool,
+        groups: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
         let isa: Option<Isa> = isa_of(isa)?;
-        Self::open(py, verify, || Model::open_with(path, isa))
+        Self::open(py, verify, groups, || Model::open_with(path, isa))
     }
 
     /// Load a model from the bytes of its file; otherwise the same as load.
     #[staticmethod]
-    #[pyo3(signature = (data, *, isa=None, verify=true))]
+    #[pyo3(signature = (data, *, isa=None, verify=true, groups=None))]
     fn from_bytes(
         py: Python<'_>,
         data: Blob<'_>,
         isa: Option<&str>,
         verify: bool,
+        groups: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let isa: Option<Isa> = isa_of(isa)?;
-        Self::open(py, verify, || Model::from_bytes_with(data.0.into_owned(), isa))
+        Self::open(py, verify, groups, || Model::from_bytes_with(data.0.into_owned(), isa))
     }
 
     /// Take in one event; returns whether it was.
@@ -114,7 +108,7 @@ impl EdgeScorer {
     /// An item that the model does not know is a KeyError, or passed over with unknown="skip".
     #[pyo3(signature = (item, *, unknown=Unknown::Error), text_signature = "($self, item, *, unknown='error')")]
     fn append(&self, py: Python<'_>, item: &Bound<'_, PyAny>, unknown: Unknown) -> PyResult<bool> {
-        match index_of(self.model.vocabulary(), item, unknown)? {
+        match index_of(&self.model.catalog(), item, unknown)? {
             None => Ok(false),
             Some(index) => {
                 self.with(py, |session| session.append(index)).map_err(to_python)?;
@@ -134,7 +128,7 @@ impl EdgeScorer {
         items: &Bound<'_, PyAny>,
         unknown: Unknown,
     ) -> PyResult<usize> {
-        let items = indices_of(self.model.vocabulary(), items, unknown)?;
+        let items = indices_of(&self.model.catalog(), items, unknown)?;
         self.with(py, |session| session.extend(&items)).map_err(to_python)?;
         Ok(items.len())
     }
@@ -148,7 +142,7 @@ impl EdgeScorer {
         py: Python<'py>,
         items: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        let items = indices_of(self.model.vocabulary(), items, Unknown::Error)?;
+        let items = indices_of(&self.model.catalog(), items, Unknown::Error)?;
         let scores = self.with(py, |session| session.score(&items)).map_err(to_python)?;
         Ok(PyArray1::from_vec(py, scores))
     }
@@ -156,13 +150,15 @@ impl EdgeScorer {
     /// The k best items, best first; fewer where fewer are left.
     ///
     /// Items of the history are left out unless exclude_seen is False. With allow only those
-    /// items can be returned, with deny none of them. Equal scores rank in the order of the
-    /// catalogue. Raises KeyError for an unknown item in allow or deny, unless unknown="skip",
+    /// items can be returned, with deny none of them; with max_per_group at most so many of one
+    /// group, of groups given here (one integer an item) or at load. Equal scores rank in the
+    /// order of the catalogue. Raises KeyError for an unknown item in allow or deny, unless unknown="skip",
     /// and ValueError before the first event.
     #[pyo3(
-        signature = (k=Count(10), *, exclude_seen=true, allow=None, deny=None, unknown=Unknown::Error),
-        text_signature = "($self, k=10, *, exclude_seen=True, allow=None, deny=None, unknown='error')"
+        signature = (k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error),
+        text_signature = "($self, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error')"
     )]
+    #[allow(clippy::too_many_arguments)] // they are keywords in Python
     fn top_k(
         &self,
         py: Python<'_>,
@@ -170,21 +166,24 @@ impl EdgeScorer {
         exclude_seen: bool,
         allow: Option<&Bound<'_, PyAny>>,
         deny: Option<&Bound<'_, PyAny>>,
+        max_per_group: Option<Count>,
+        groups: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
     ) -> PyResult<TopK> {
-        let lists = self.lists(allow, deny, unknown)?;
-        let filter = lists.filter(exclude_seen);
+        let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
+        let options = Options::new(&self.model, self.groups.as_ref(), &choice)?;
+        let filter = options.filter();
         let items: Vec<Scored> =
             self.with(py, |session| session.top_k(k.0, &filter)).map_err(to_python)?;
-        TopK::new(py, self.model.vocabulary(), &items)
+        TopK::new(py, &self.model.catalog(), &items)
     }
 
     /// What top_k would give after more events; the session stays as it is.
     ///
     /// The options are those of top_k. The hypothetical items count as seen.
     #[pyo3(
-        signature = (items, k=Count(10), *, exclude_seen=true, allow=None, deny=None, unknown=Unknown::Error),
-        text_signature = "($self, items, k=10, *, exclude_seen=True, allow=None, deny=None, unknown='error')"
+        signature = (items, k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error),
+        text_signature = "($self, items, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error')"
     )]
     #[allow(clippy::too_many_arguments)] // they are keywords in Python
     fn peek(
@@ -195,14 +194,17 @@ impl EdgeScorer {
         exclude_seen: bool,
         allow: Option<&Bound<'_, PyAny>>,
         deny: Option<&Bound<'_, PyAny>>,
+        max_per_group: Option<Count>,
+        groups: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
     ) -> PyResult<TopK> {
-        let items = indices_of(self.model.vocabulary(), items, unknown)?;
-        let lists = self.lists(allow, deny, unknown)?;
-        let filter = lists.filter(exclude_seen);
+        let items = indices_of(&self.model.catalog(), items, unknown)?;
+        let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
+        let options = Options::new(&self.model, self.groups.as_ref(), &choice)?;
+        let filter = options.filter();
         let top: Vec<Scored> =
             self.with(py, |session| session.peek(&items, k.0, &filter)).map_err(to_python)?;
-        TopK::new(py, self.model.vocabulary(), &top)
+        TopK::new(py, &self.model.catalog(), &top)
     }
 
     /// Keep the last depth events undoable, from here on; 0 keeps none. It takes undo_bytes.
@@ -227,7 +229,7 @@ impl EdgeScorer {
     /// All other events are replayed from the log, so it has to hold every event (see keep_log);
     /// otherwise ValueError, and the session stays as it is. Raises KeyError for an unknown item.
     fn forget(&self, py: Python<'_>, items: &Bound<'_, PyAny>) -> PyResult<()> {
-        let items = indices_of(self.model.vocabulary(), items, Unknown::Error)?;
+        let items = indices_of(&self.model.catalog(), items, Unknown::Error)?;
         self.with(py, |session| session.forget(&items)).map_err(to_python)
     }
 
@@ -266,9 +268,11 @@ impl EdgeScorer {
         snapshot: Blob<'_>,
         log: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
-        let log = known_indices_of(self.model.vocabulary(), log)?;
+        let log = known_indices_of(&self.model.catalog(), log)?;
         let model = Arc::clone(&self.model);
-        py.detach(|| Session::migrate(model, &snapshot.0, &log)).map(Self::of).map_err(to_python)
+        let session =
+            py.detach(|| Session::migrate(model, &snapshot.0, &log)).map_err(to_python)?;
+        Ok(Self::of(session, self.groups.clone()))
     }
 
     /// Forget all events.
@@ -278,12 +282,12 @@ impl EdgeScorer {
 
     /// A copy with the same history, independent from here on.
     fn clone(&self, py: Python<'_>) -> Self {
-        Self::of(self.with(py, |session| session.clone()))
+        Self::of(self.with(py, |session| session.clone()), self.groups.clone())
     }
 
     /// Another user, without history, on the same weights.
     fn new_session(&self) -> Self {
-        Self::of(Session::new(Arc::clone(&self.model)))
+        Self::of(Session::new(Arc::clone(&self.model)), self.groups.clone())
     }
 
     /// Recompute the file's fingerprint and replay its self-test, in a session of its own.
@@ -299,9 +303,25 @@ impl EdgeScorer {
         Ok(dict)
     }
 
+    /// Play the file's self-test on every instruction set of this CPU and compare states, scores and
+    /// lists bit by bit with portable code.
+    ///
+    /// Returns a dict with isas, sequences, events and scores. Raises ValueError saying which
+    /// instruction set differs, and where.
+    fn compare_isas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let report = py.detach(|| self.model.compare_isas()).map_err(to_python)?;
+        let dict = PyDict::new(py);
+        let isas: Vec<_> = report.isas.iter().map(|isa| isa.name()).collect();
+        dict.set_item("isas", isas)?;
+        dict.set_item("sequences", report.sequences)?;
+        dict.set_item("events", report.events)?;
+        dict.set_item("scores", report.scores)?;
+        Ok(dict)
+    }
+
     /// Whether the model knows an item.
     fn __contains__(&self, item: &Bound<'_, PyAny>) -> bool {
-        matches!(find(self.model.vocabulary(), item), Ok(Some(_)))
+        matches!(find(&self.model.catalog(), item), Ok(Some(_)))
     }
 
     fn __copy__(&self, py: Python<'_>) -> Self {
@@ -328,7 +348,7 @@ impl EdgeScorer {
     #[getter]
     fn seen<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let seen = self.with(py, |session| session.seen().to_vec());
-        ids_of(py, self.model.vocabulary(), seen)
+        ids_of(py, &self.model.catalog(), seen)
     }
 
     /// Bytes of the history: the state, and 4 for each distinct item.
@@ -353,20 +373,32 @@ impl EdgeScorer {
     #[getter]
     fn log<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let log: Vec<u32> = self.with(py, |session| session.log().collect());
-        ids_of(py, self.model.vocabulary(), log)
+        ids_of(py, &self.model.catalog(), log)
+    }
+
+    /// The items, and changes to them that all sessions on this model share.
+    #[getter]
+    fn catalog(&self) -> Catalog {
+        Catalog::new(Arc::clone(&self.model))
+    }
+
+    /// Type of the items' ids: "int" or "str".
+    #[getter]
+    fn id_type(&self) -> &'static str {
+        if self.model.vocabulary().is_text() { "str" } else { "int" }
     }
 
     /// Number of items in the catalogue.
     #[getter]
     fn num_items(&self) -> usize {
-        self.model.num_items()
+        self.model.catalog().len()
     }
 
     /// The ids of all items, in the order of the catalogue.
     #[getter]
     fn item_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let vocabulary = self.model.vocabulary();
-        ids_of(py, vocabulary, (0..).take(vocabulary.len()))
+        let catalog = self.model.catalog();
+        ids_of(py, &catalog, 0..catalog.len() as u32)
     }
 
     /// The architecture, with the keys of docs/format.md.
@@ -376,7 +408,8 @@ impl EdgeScorer {
         let positions = match config.positions {
             Positions::Rotary => "rotary",
             Positions::Learned => "learned",
-            _ => "none",
+            Positions::None => "none",
+            _ => "unknown to this version",
         };
         let dict = PyDict::new(py);
         dict.set_item("hidden_size", config.hidden_size)?;

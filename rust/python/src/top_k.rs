@@ -4,7 +4,7 @@ use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyIterator, PyList};
-use recgrela::{Scored, Vocabulary};
+use recgrela::{Catalog, Scored};
 
 use crate::convert::ids_of;
 
@@ -20,12 +20,8 @@ pub(crate) struct TopK {
 }
 
 impl TopK {
-    pub(crate) fn new(
-        py: Python<'_>,
-        vocabulary: Vocabulary<'_>,
-        items: &[Scored],
-    ) -> PyResult<Self> {
-        let ids = ids_of(py, vocabulary, items.iter().map(|scored| scored.item))?;
+    pub(crate) fn new(py: Python<'_>, catalog: &Catalog<'_>, items: &[Scored]) -> PyResult<Self> {
+        let ids = ids_of(py, catalog, items.iter().map(|scored| scored.item))?;
         let values = items.iter().map(|scored| scored.score).collect();
         Ok(Self { ids: ids.unbind(), values, array: PyOnceLock::new() })
     }

@@ -1,0 +1,168 @@
+//! `Fleet`: thousands of users in one object.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use numpy::PyArray1;
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use recgrela::{self as engine, Groups, Model, Scored};
+
+use crate::convert::{Count, Unknown, ids_of, indices_of, to_python};
+use crate::options::{Choice, Options};
+use crate::scorer::EdgeScorer;
+use crate::top_k::TopK;
+
+/// Thousands of users on one model, in one block of memory: calls take many users at once, read
+/// the weights and the catalogue once for several of them, and give the bits that a scorer for
+/// each user would give.
+///
+/// Users are the numbers from 0 to capacity - 1. Threads take turns on a fleet.
+#[pyclass(frozen, module = "recgrela")]
+pub(crate) struct Fleet {
+    model: Arc<Model>,
+    groups: Option<Arc<Groups>>,
+    fleet: Mutex<engine::Fleet>,
+}
+
+impl Fleet {
+    fn of(scorer: &EdgeScorer, fleet: engine::Fleet) -> Self {
+        let (model, groups) = (Arc::clone(&scorer.model), scorer.groups.clone());
+        Self { model, groups, fleet: Mutex::new(fleet) }
+    }
+
+    /// Works on the fleet without the GIL, as `EdgeScorer` does.
+    fn with<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut engine::Fleet) -> T + Send,
+    ) -> T {
+        py.detach(|| work(&mut self.fleet.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+#[pymethods]
+impl Fleet {
+    /// A fleet of users without history on the model of a scorer.
+    ///
+    /// The memory for capacity users is set aside at once; ValueError where there is not so much.
+    #[new]
+    fn new(py: Python<'_>, scorer: &EdgeScorer, capacity: u32) -> PyResult<Self> {
+        let model = Arc::clone(&scorer.model);
+        let fleet = py.detach(|| engine::Fleet::new(model, capacity)).map_err(to_python)?;
+        Ok(Self::of(scorer, fleet))
+    }
+
+    /// Continue from a file that save wrote, with room for capacity users.
+    ///
+    /// Raises ValueError for a damaged file and for one of another model.
+    #[staticmethod]
+    fn load(py: Python<'_>, path: PathBuf, scorer: &EdgeScorer, capacity: u32) -> PyResult<Self> {
+        let model = Arc::clone(&scorer.model);
+        let fleet = py.detach(|| engine::Fleet::load(path, model, capacity)).map_err(to_python)?;
+        Ok(Self::of(scorer, fleet))
+    }
+
+    /// Write all users that have events to one file; an earlier file is replaced whole.
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        self.with(py, |fleet| fleet.save(path)).map_err(to_python)
+    }
+
+    /// Take in events: items[i] for users[i]. A user may occur more than once, oldest event first.
+    ///
+    /// Raises KeyError for an unknown item and ValueError for a user past the capacity; nothing is
+    /// taken in then.
+    fn append(&self, py: Python<'_>, users: Vec<u32>, items: &Bound<'_, PyAny>) -> PyResult<()> {
+        let items = indices_of(&self.model.catalog(), items, Unknown::Error)?;
+        self.with(py, |fleet| fleet.append(&users, &items)).map_err(to_python)
+    }
+
+    /// The k best items of each user, a list of TopK. The options are those of EdgeScorer.top_k and
+    /// hold for all users; items of the history are each user's own.
+    #[pyo3(
+        signature = (users, k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error),
+        text_signature = "($self, users, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error')"
+    )]
+    #[allow(clippy::too_many_arguments)] // they are keywords in Python
+    fn top_k(
+        &self,
+        py: Python<'_>,
+        users: Vec<u32>,
+        k: Count,
+        exclude_seen: bool,
+        allow: Option<&Bound<'_, PyAny>>,
+        deny: Option<&Bound<'_, PyAny>>,
+        max_per_group: Option<Count>,
+        groups: Option<&Bound<'_, PyAny>>,
+        unknown: Unknown,
+    ) -> PyResult<Vec<TopK>> {
+        let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
+        let options = Options::new(&self.model, self.groups.as_ref(), &choice)?;
+        let filter = options.filter();
+        let all: Vec<Vec<Scored>> =
+            self.with(py, |fleet| fleet.top_k(&users, k.0, &filter)).map_err(to_python)?;
+        let catalog = self.model.catalog();
+        all.iter().map(|items| TopK::new(py, &catalog, items)).collect()
+    }
+
+    /// Scores of some items for a user, float32 of shape [len(items)].
+    fn score<'py>(
+        &self,
+        py: Python<'py>,
+        user: u32,
+        items: &Bound<'_, PyAny>,
+    ) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let items = indices_of(&self.model.catalog(), items, Unknown::Error)?;
+        let scores = self.with(py, |fleet| fleet.score(user, &items)).map_err(to_python)?;
+        Ok(PyArray1::from_vec(py, scores))
+    }
+
+    /// Events of a user so far.
+    fn events(&self, py: Python<'_>, user: u32) -> PyResult<u64> {
+        self.with(py, |fleet| fleet.events(user)).map_err(to_python)
+    }
+
+    /// The distinct items of a user, in the order of the catalogue.
+    fn seen<'py>(&self, py: Python<'py>, user: u32) -> PyResult<Bound<'py, PyList>> {
+        let seen = self.with(py, |fleet| fleet.seen(user).map(<[u32]>::to_vec));
+        ids_of(py, &self.model.catalog(), seen.map_err(to_python)?)
+    }
+
+    /// Forget a user's events.
+    fn reset(&self, py: Python<'_>, user: u32) -> PyResult<()> {
+        self.with(py, |fleet| fleet.reset(user)).map_err(to_python)
+    }
+
+    /// A user's history as a scorer of its own.
+    fn session(&self, py: Python<'_>, user: u32) -> PyResult<EdgeScorer> {
+        let session = self.with(py, |fleet| fleet.session(user)).map_err(to_python)?;
+        Ok(EdgeScorer::of(session, self.groups.clone()))
+    }
+
+    /// Give a user the history of a scorer on the same model, in place of its own.
+    fn set(&self, py: Python<'_>, user: u32, scorer: &EdgeScorer) -> PyResult<()> {
+        let session = scorer.with(py, |session| session.clone());
+        self.with(py, |fleet| fleet.set(user, &session)).map_err(to_python)
+    }
+
+    /// How many users there is room for.
+    #[getter]
+    fn capacity(&self, py: Python<'_>) -> u32 {
+        self.with(py, |fleet| fleet.capacity())
+    }
+
+    /// Bytes set aside for the histories.
+    #[getter]
+    fn state_bytes(&self, py: Python<'_>) -> usize {
+        self.with(py, |fleet| fleet.state_bytes())
+    }
+
+    fn __len__(&self, py: Python<'_>) -> usize {
+        self.capacity(py) as usize
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let (items, isa) = (self.model.num_items(), self.model.isa());
+        format!("Fleet({items} items, capacity {}, {isa})", self.capacity(py))
+    }
+}
