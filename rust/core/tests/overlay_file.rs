@@ -71,7 +71,7 @@ fn files_that_cannot_be_written_or_read() {
     std::fs::create_dir_all(folder.join("taken")).unwrap();
     for path in [folder.join("no/such/file"), folder.join("taken"), "/".into()] {
         let error = overlay(&model).save(&path).unwrap_err();
-        assert!(matches!(error, Error::Save { .. }), "{error}");
+        assert!(matches!(error, Error::Write { .. }), "{error}");
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
         assert!(matches!(Overlay::open(&model, &path), Err(Error::Io { .. })));
     }

@@ -3,7 +3,6 @@
 
 use super::blocks::{Blocks, Floats, Integers};
 use super::filter::{Filter, Lists};
-use super::quota::{Limited, Tallies};
 use super::ranking::{Best, Ranking};
 use super::scan::{Part, Scan, allowed_blocks};
 use super::topk::{Query, TopK};
@@ -18,8 +17,6 @@ const GROUP_USERS: usize = 32;
 /// What the queries of a batch share.
 pub(crate) struct Batch {
     lists: Lists,
-    /// One for each user of a group: too much to keep for each user of a fleet.
-    tallies: Vec<Tallies>,
 }
 
 impl Batch {
@@ -27,12 +24,12 @@ impl Batch {
     pub(crate) fn new(filter: &Filter<'_>, overlay: Option<&Overlay>) -> Self {
         let mut lists = Lists::default();
         lists.fill(filter, overlay);
-        Self { lists, tallies: vec![Tallies::default(); GROUP_USERS] }
+        Self { lists }
     }
 
     /// Answers queries on one catalogue that differ in the user only, each in its ranking.
     pub(crate) fn answer<'a>(
-        &mut self,
+        &self,
         backend: Backend,
         mut queries: impl Iterator<Item = Query<'a>>,
         rankings: &mut [TopK],
@@ -45,10 +42,13 @@ impl Batch {
         }
     }
 
-    fn answer_group(&mut self, backend: Backend, queries: &[Query<'_>], rankings: &mut [TopK]) {
+    fn answer_group(&self, backend: Backend, queries: &[Query<'_>], rankings: &mut [TopK]) {
         let Some(first @ &Query { catalog: View { table, file, .. }, .. }) = queries.first() else {
             return;
         };
+        if first.filter.quota.is_some() {
+            return answer_one_by_one(backend, queries, rankings);
+        }
         if first.wants_nothing() {
             return rankings.iter_mut().for_each(|ranking| ranking.items.clear());
         }
@@ -81,39 +81,39 @@ impl Batch {
     }
 
     fn rank<B: Blocks>(
-        &mut self,
+        &self,
         backend: Backend,
         queries: &[Query<'_>],
         blocks: impl Iterator<Item = B>,
         rankings: &mut [TopK],
     ) {
-        let Self { lists, tallies } = self;
-        let Query { k, filter, .. } = queries[0];
-        match filter.quota {
-            Some(quota) => {
-                let rankings = rankings.iter_mut().zip(tallies);
-                let rankings = rankings
-                    .map(|(ranking, tallies)| Limited::new(k, quota, &mut ranking.items, tallies));
-                lists.scan_each(backend, queries, blocks, rankings.collect());
-            }
-            None => {
-                let rankings = rankings.iter_mut();
-                let rankings =
-                    rankings.map(|ranking| Best::new(k, &mut ranking.heap, &mut ranking.items));
-                lists.scan_each(backend, queries, blocks, rankings.collect());
-            }
+        let k = queries[0].k;
+        let mut bests: Vec<_> = Vec::with_capacity(rankings.len());
+        for ranking in rankings {
+            bests.push(Best::new(k, &mut ranking.heap, &mut ranking.items));
         }
+        self.lists.scan_each(backend, queries, blocks, bests);
+    }
+}
+
+/// With a quota there is a bar a group, and few blocks that many users pass over together. What
+/// counts the groups is too much to keep for each user, so one ranking serves all.
+fn answer_one_by_one(backend: Backend, queries: &[Query<'_>], rankings: &mut [TopK]) {
+    let mut one = TopK::new();
+    for (query, ranking) in queries.iter().zip(rankings) {
+        one.answer(backend, query);
+        ranking.items.clone_from(&one.items);
     }
 }
 
 impl Lists {
     /// Has each ranking see the catalogue for its query.
-    fn scan_each<B: Blocks, R: Ranking>(
+    fn scan_each<B: Blocks>(
         &self,
         backend: Backend,
         queries: &[Query<'_>],
         blocks: impl Iterator<Item = B>,
-        mut rankings: Vec<R>,
+        mut rankings: Vec<Best<'_>>,
     ) {
         let base = queries.iter().zip(blocks).map(|(query, blocks)| self.base_part(query, blocks));
         self.scan_parts(backend, queries, base, &mut rankings);
@@ -121,7 +121,7 @@ impl Lists {
             let parts = queries.iter().map(|query| self.overlay_part(query, overlay));
             self.scan_parts(backend, queries, parts, &mut rankings);
         }
-        rankings.into_iter().for_each(R::finish);
+        rankings.into_iter().for_each(Ranking::finish);
     }
 
     fn scan_parts<'a, B: Blocks, R: Ranking>(

@@ -126,7 +126,7 @@ impl Fleet {
             seen: &self.seen[user as usize],
         };
         rankings.resize_with(users.len(), TopK::new);
-        let mut batch = Batch::new(filter, catalog.overlay);
+        let batch = Batch::new(filter, catalog.overlay);
         batch.answer(self.model.backend, users.iter().map(query), rankings);
         Ok(())
     }

@@ -2,63 +2,59 @@
 
 use std::ops::Range;
 
+use super::matrix::Matrix;
 use super::{Arrival, Scratch, take_norm};
 use crate::aligned::AlignedBuf;
 use crate::kernels::activation::{self, FeatureMap, Gelu, Silu};
 use crate::kernels::attention::Event;
 use crate::kernels::conv::Conv;
-use crate::kernels::linear::Linear;
 use crate::kernels::norm::Norm;
 use crate::kernels::rotary::rotate;
 use crate::kernels::{CONV_HISTORY, add_assign, lanes, mul_assign};
-use crate::loading::{Dtype, Stored, TensorFile};
+use crate::loading::{Dtype, TensorFile};
 use crate::simd::Simd;
 use crate::{Config, Result};
 
-/// The weights of one block, whose matrices are stored as `E`.
+/// The weights of one block.
 #[derive(Debug)]
-pub(super) struct Block<E> {
+pub(super) struct Block {
     norm1: Norm,
     /// Both take the normed input: D values, then D gates where there is a gate.
-    value_gate: Linear<E>,
-    query_key: Linear<E>,
+    value_gate: Matrix,
+    query_key: Matrix,
     conv: Option<Conv>,
     /// gamma of each column's head. `[D]`
     decay: AlignedBuf,
-    output: Linear<E>,
+    output: Matrix,
     norm2: Norm,
-    ffn_in: Linear<E>,
-    ffn_out: Linear<E>,
+    ffn_in: Matrix,
+    ffn_out: Matrix,
     head_size: usize,
     /// Numbers of S and z, and their carries, in this block's state.
     sums_len: usize,
 }
 
-impl<E: Stored> Block<E> {
-    /// Takes the tensors of block `index`.
+impl Block {
+    /// Takes the tensors of block `index`, whose matrices have a dtype.
     pub(super) fn take(
         tensors: &mut TensorFile<'_>,
         index: usize,
         config: &Config,
+        dtype: Dtype,
     ) -> Result<Self> {
         let name = |part: &str| format!("blocks.{index}.{part}");
         let (size, inner) = (config.hidden_size, config.inner_size);
-        let mut linear = |part: &str, inputs: usize, outputs: usize| -> Result<_> {
-            let weight = name(&format!("{part}.weight"));
-            let bias = name(&format!("{part}.bias"));
-            let weight = tensors.take_elements::<E>(&weight, &[inputs, outputs])?;
-            Ok((weight, tensors.take_f32(&bias, &[outputs])?))
-        };
-        let mut value_gate = vec![linear("input", size, size)?];
+        let mut value_gate = vec![(name("input"), size, size)];
         if config.gate {
-            value_gate.push(linear("gate", size, size)?);
+            value_gate.push((name("gate"), size, size));
         }
+        let mut matrix = |layers: &[_]| Matrix::take(tensors, dtype, layers);
         Ok(Self {
-            value_gate: Linear::new(&value_gate),
-            query_key: Linear::new(&[linear("query_key", size, 2 * size)?]),
-            output: Linear::new(&[linear("output", size, size)?]),
-            ffn_in: Linear::new(&[linear("ffn_in", size, inner)?]),
-            ffn_out: Linear::new(&[linear("ffn_out", inner, size)?]),
+            value_gate: matrix(&value_gate)?,
+            query_key: matrix(&[(name("query_key"), size, 2 * size)])?,
+            output: matrix(&[(name("output"), size, size)])?,
+            ffn_in: matrix(&[(name("ffn_in"), size, inner)])?,
+            ffn_out: matrix(&[(name("ffn_out"), inner, size)])?,
             norm1: take_norm(tensors, &name("norm1"), size)?,
             norm2: take_norm(tensors, &name("norm2"), size)?,
             conv: if config.local_conv {

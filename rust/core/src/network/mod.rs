@@ -1,16 +1,18 @@
 //! The network: its weights, and one event's way through them.
 
 mod block;
+mod matrix;
 mod scratch;
 
 use block::{Block, Users};
+use matrix::Matrix;
 pub(crate) use scratch::Scratch;
 
 use crate::aligned::AlignedBuf;
 use crate::catalog::View;
 use crate::kernels::norm::Norm;
 use crate::kernels::{add_assign, rotary};
-use crate::loading::{Dtype, Stored, TensorFile};
+use crate::loading::{Dtype, TensorFile};
 use crate::simd::{Kernel, Simd};
 use crate::{Config, Positions, Result};
 
@@ -19,18 +21,10 @@ use crate::{Config, Positions, Result};
 pub(crate) struct Network {
     order: Order,
     input_norm: Norm,
-    blocks: Blocks,
+    blocks: Vec<Block>,
     final_norm: Option<Norm>,
     /// Numbers of a user's state, all blocks together.
     state_len: usize,
-}
-
-/// The blocks, by the type that their matrices are stored as.
-#[derive(Debug)]
-enum Blocks {
-    F32(Vec<Block<f32>>),
-    /// As bits.
-    F16(Vec<Block<u16>>),
 }
 
 /// How the order of events enters, with what it takes.
@@ -47,10 +41,13 @@ impl Network {
     /// Takes the tensors that the config calls for.
     pub(crate) fn take(tensors: &mut TensorFile<'_>, config: &Config) -> Result<Self> {
         let size = config.hidden_size;
+        let dtype = Matrix::dtype(tensors)?;
         Ok(Self {
             order: Order::take(tensors, config)?,
             input_norm: take_norm(tensors, "input_norm", size)?,
-            blocks: Blocks::take(tensors, config)?,
+            blocks: (0..config.num_layers)
+                .map(|index| Block::take(tensors, index, config, dtype))
+                .collect::<Result<_>>()?,
             final_norm: if config.final_norm {
                 Some(take_norm(tensors, "final_norm", size)?)
             } else {
@@ -59,21 +56,6 @@ impl Network {
             state_len: config.state_len(),
         })
     }
-}
-
-impl Blocks {
-    /// The first matrix says what the dtype of all is.
-    fn take(tensors: &mut TensorFile<'_>, config: &Config) -> Result<Self> {
-        let allowed = [Dtype::F32, Dtype::F16];
-        match tensors.dtype("blocks.0.input.weight", &allowed, "F32 or F16")? {
-            Dtype::F16 => take_blocks(tensors, config).map(Self::F16),
-            _ => take_blocks(tensors, config).map(Self::F32),
-        }
-    }
-}
-
-fn take_blocks<E: Stored>(tensors: &mut TensorFile<'_>, config: &Config) -> Result<Vec<Block<E>>> {
-    (0..config.num_layers).map(|index| Block::take(tensors, index, config)).collect()
 }
 
 impl Order {
@@ -135,10 +117,7 @@ impl Kernel for Step<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         self.embed(simd);
-        match &self.network.blocks {
-            Blocks::F32(blocks) => self.blocks(simd, blocks),
-            Blocks::F16(blocks) => self.blocks(simd, blocks),
-        }
+        self.blocks(simd);
         if let Some(norm) = &self.network.final_norm {
             let size = norm.size();
             let normed = self.scratch.normed.chunks_exact_mut(size);
@@ -180,7 +159,8 @@ impl Step<'_> {
     }
 
     #[inline(always)]
-    fn blocks<S: Simd, E: Stored>(&mut self, simd: S, blocks: &[Block<E>]) {
+    fn blocks<S: Simd>(&mut self, simd: S) {
+        let blocks = &self.network.blocks;
         let state_len = self.network.state_len;
         let part = state_len / blocks.len();
         for (index, block) in blocks.iter().enumerate() {

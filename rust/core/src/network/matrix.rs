@@ -1,0 +1,69 @@
+//! The matrices of a model, by the type that they are stored as.
+
+use crate::Result;
+use crate::kernels::linear::Linear;
+use crate::loading::{Dtype, Stored, TensorFile};
+use crate::simd::Simd;
+
+/// A Linear layer. The choice is made here, so that the rest of a block is compiled once.
+#[derive(Debug)]
+pub(super) enum Matrix {
+    F32(Linear<f32>),
+    /// As bits.
+    F16(Linear<u16>),
+}
+
+impl Matrix {
+    /// The type of all matrices: that of the first.
+    pub(super) fn dtype(tensors: &TensorFile<'_>) -> Result<Dtype> {
+        tensors.dtype("blocks.0.input.weight", &[Dtype::F32, Dtype::F16], "F32 or F16")
+    }
+
+    /// Takes layers that share their input, as one. Each is its name, its inputs and its outputs.
+    pub(super) fn take(
+        tensors: &mut TensorFile<'_>,
+        dtype: Dtype,
+        layers: &[(String, usize, usize)],
+    ) -> Result<Self> {
+        Ok(match dtype {
+            Dtype::F16 => Self::F16(take(tensors, layers)?),
+            _ => Self::F32(take(tensors, layers)?),
+        })
+    }
+
+    /// How many numbers it gives.
+    #[inline(always)]
+    pub(super) fn outputs(&self) -> usize {
+        match self {
+            Self::F32(linear) => linear.outputs(),
+            Self::F16(linear) => linear.outputs(),
+        }
+    }
+
+    /// [`Linear::apply`]
+    #[inline(always)]
+    pub(super) fn apply<S: Simd>(
+        &self,
+        simd: S,
+        users: usize,
+        x: &[f32],
+        stride: usize,
+        out: &mut [f32],
+    ) {
+        match self {
+            Self::F32(linear) => linear.apply(simd, users, x, stride, out),
+            Self::F16(linear) => linear.apply(simd, users, x, stride, out),
+        }
+    }
+}
+
+fn take<E: Stored>(
+    tensors: &mut TensorFile<'_>,
+    layers: &[(String, usize, usize)],
+) -> Result<Linear<E>> {
+    let parts = layers.iter().map(|(name, inputs, outputs)| {
+        let weight = tensors.take_elements(&format!("{name}.weight"), &[*inputs, *outputs])?;
+        Ok((weight, tensors.take_f32(&format!("{name}.bias"), &[*outputs])?))
+    });
+    Ok(Linear::new(&parts.collect::<Result<Vec<_>>>()?))
+}
