@@ -61,7 +61,7 @@ impl Simd for Simd128 {
         // alignment.
         let wide = unsafe { i16x8_load_extend_i8x8(x.as_ptr()) };
         let halves = [i32x4_extend_low_i16x8(wide), i32x4_extend_high_i16x8(wide)];
-        Pair(halves.map(f32x4_convert_i32x4))
+        Pair(halves.map(|half| f32x4_convert_i32x4(half)))
     }
 
     #[inline(always)]
@@ -149,7 +149,7 @@ impl Vector for Pair {
 
     #[inline(always)]
     fn greater_mask(self, than: Self) -> u32 {
-        let [low, high] = self.greater(than).map(i32x4_bitmask).map(u32::from);
+        let [low, high] = self.greater(than).map(|half| u32::from(i32x4_bitmask(half)));
         low | high << 4
     }
 
