@@ -19,8 +19,10 @@ use crate::simd::{Backend, GROUP, GroupRow, Isa, Kernel, ROW_VECTORS, Row, Simd}
 /// D: whole groups of four vectors, and one vector left over.
 const SIZE: usize = 40;
 
-/// Outputs of a Linear layer that has panels of every width.
+/// Users that a Linear layer is applied to: whole tiles and a rest.
 const USERS: usize = 5;
+
+/// Outputs of a Linear layer that has panels of every width.
 const OUTPUTS: usize = (8 + 4 + 2 + 1) * 8;
 
 /// The first kernel that gives other bits than portable code. Found out once in a process.
@@ -79,7 +81,6 @@ fn elementwise<S: Simd>(simd: S) -> Vec<f32> {
 #[inline(always)]
 fn linear<S: Simd, E: Element>(simd: S, element: impl Fn(f32) -> E) -> Vec<f32> {
     let weight = noise(SIZE * OUTPUTS, 4).into_iter().map(element).collect();
-    // As many users as make whole tiles and a rest.
     let mut out = vec![0.0; USERS * OUTPUTS];
     let layer = Linear::new(&[(weight, noise(OUTPUTS, 5))]);
     layer.apply(simd, USERS, &noise(USERS * SIZE, 6), SIZE, &mut out);
