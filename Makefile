@@ -8,7 +8,7 @@ ENGINE := $(VENV)/engine
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-arm test-wasm lint format bench pictures size bench-kernels parity clean
+.PHONY: help setup demo test test-arm test-wasm test-asan fuzz lint format bench pictures size bench-kernels parity clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,13 @@ test-arm: ## Run the engine's tests for 64-bit Arm under qemu, with NEON (needs 
 
 test-wasm: ## Run the engine's tests as WebAssembly in Node, with simd128 (needs Debian packages)
 	.ci/test-wasm
+
+test-asan: ## Run the engine's tests under AddressSanitizer (x86-64 Linux)
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
+		cargo test --quiet --tests --target x86_64-unknown-linux-gnu --package recgrela --package recgrela-fuzz
+
+fuzz: ## Fuzz each target for FUZZ_SECONDS (600), two at a time
+	fuzz/run $(or $(FUZZ_SECONDS),600)
 
 lint: setup ## Check format, lints and type stubs
 	cargo fmt --all --check

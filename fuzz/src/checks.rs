@@ -1,0 +1,80 @@
+//! The promises that more than one target asks for.
+
+use recgrela::{Error, Filter, Scored, Session};
+
+/// Numbers where arithmetic and checks have their edges.
+pub(crate) const NUMBERS: [f32; 19] = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    1.000_000_1,
+    127.0,
+    -128.0,
+    65_504.0,
+    1e-30,
+    -1e30,
+    f32::MIN_POSITIVE,
+    1e-45,
+    2_147_483_648.0,
+    f32::MAX,
+    f32::MIN,
+    f32::INFINITY,
+    f32::NEG_INFINITY,
+    f32::NAN,
+];
+
+/// A score is its 32 bits; which NaN a score is, is not promised.
+pub(crate) fn bits(numbers: &[f32]) -> Vec<u32> {
+    let canonical = |x: &f32| if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() };
+    numbers.iter().map(canonical).collect()
+}
+
+/// The bits of the scores of all items; nothing before the first event.
+pub(crate) fn all_scores(session: &Session) -> Vec<u32> {
+    let items: Vec<_> = (0..session.model().num_items() as u32).collect();
+    match session.score(&items) {
+        Ok(scores) => bits(&scores),
+        Err(error) => {
+            assert!(session.events() == 0 && matches!(error, Error::NoEvents), "{error}");
+            vec![]
+        }
+    }
+}
+
+/// Asserts that a ranking is what sorting all scores gives.
+pub(crate) fn assert_ranked(session: &Session, k: usize, filter: &Filter<'_>) {
+    let allowed = |item: &u32| {
+        filter.allow.is_none_or(|allow| allow.contains(item))
+            && !filter.deny.contains(item)
+            && !(filter.exclude_seen && session.seen().contains(item))
+    };
+    let items: Vec<_> = (0..session.model().num_items() as u32).filter(allowed).collect();
+    let scores = session.score(&items).expect("items of the model, after an event");
+    let all = items.into_iter().zip(scores).map(|(item, score)| Scored { item, score });
+    let mut expected: Vec<_> = all.filter(|scored| !scored.score.is_nan()).collect();
+    // A stable sort: equal scores stay in the order of the items.
+    expected.sort_by(|a, b| b.score.partial_cmp(&a.score).expect("no NaN"));
+    expected.truncate(k);
+    let found = session.top_k(k, filter).expect("items of the model, after an event");
+    // By bits: a zero is not a negative zero.
+    let exact = |top: &[Scored]| -> Vec<_> {
+        top.iter().map(|scored| (scored.item, scored.score.to_bits())).collect()
+    };
+    assert_eq!(exact(&found), exact(&expected), "k {k}, {filter:?}");
+}
+
+/// The text of an error; asserts that it is fit for a log: one line, not long, nothing that drives a
+/// terminal.
+pub(crate) fn text(error: &Error) -> String {
+    let text = error.to_string();
+    assert!(!text.is_empty() && text.len() < 2000 && !text.contains(char::is_control), "{text:?}");
+    text
+}
+
+/// A snapshot, if its session can be restored: one whose state overflowed cannot.
+pub(crate) fn restorable(session: &Session) -> Option<Vec<u8>> {
+    let blob = session.snapshot();
+    Session::new(session.model().clone()).restore(&blob).ok().map(|()| blob)
+}

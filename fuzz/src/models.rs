@@ -1,0 +1,48 @@
+//! The models that the targets start from.
+
+use std::sync::{Arc, LazyLock};
+
+use recgrela::{Isa, Model};
+
+use crate::common::{F16, I8, ModelFile, Shape};
+
+/// Small, so that an input costs microseconds; each switch both ways, each dtype, heads of 1, 4, 8,
+/// 12 and 40, catalogues that end inside a block and at its end.
+pub(crate) const SHAPES: [Shape; 8] = [
+    Shape::TINY,
+    Shape { gate: false, positions: "none", items: 1, text: true, ..Shape::TINY },
+    Shape { hidden: 16, heads: 16, items: 70, table: I8, matrices: F16, ..Shape::TINY },
+    Shape {
+        hidden: 24,
+        heads: 3,
+        layers: 2,
+        items: 64,
+        conv: false,
+        positions: "learned",
+        table: F16,
+        ..Shape::TINY
+    },
+    Shape { hidden: 24, heads: 2, inner: 40, table: I8, final_norm: false, ..Shape::TINY },
+    Shape { hidden: 40, heads: 1, items: 31, text: true, matrices: F16, ..Shape::TINY },
+    Shape { layers: 3, items: 100, gate: false, table: F16, matrices: F16, ..Shape::TINY },
+    Shape { conv: false, positions: "none", final_norm: false, items: 3, ..Shape::TINY },
+];
+
+static FILES: LazyLock<Vec<ModelFile>> =
+    LazyLock::new(|| SHAPES.iter().map(ModelFile::random).collect());
+
+static MODELS: LazyLock<Vec<Vec<Arc<Model>>>> = LazyLock::new(|| {
+    let load = |bytes: &Vec<u8>, isa| Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap();
+    let every_isa = |bytes| Isa::available().map(|isa| Arc::new(load(&bytes, isa))).collect();
+    FILES.iter().map(ModelFile::to_bytes).map(every_isa).collect()
+});
+
+/// A file, chosen by any number.
+pub(crate) fn file(choice: u8) -> &'static ModelFile {
+    &FILES[usize::from(choice) % FILES.len()]
+}
+
+/// The same file as [`file`], loaded for each instruction set of this CPU.
+pub(crate) fn models(choice: u8) -> &'static [Arc<Model>] {
+    &MODELS[usize::from(choice) % MODELS.len()]
+}
