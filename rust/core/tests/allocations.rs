@@ -1,4 +1,5 @@
-//! Appending and ranking allocate nothing after warm-up, and undoing never does.
+//! What is allocated: nothing while appending, ranking and undoing after warm-up, and never much more
+//! than the size of untrusted input.
 
 // A global allocator cannot be written without it.
 #![allow(unsafe_code)]
@@ -9,30 +10,52 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
-use common::{Rng, SHAPES, models};
-use recgrela::{Filter, Groups, Quota, Session, TopK};
+use common::{F16, ModelFile, Rng, SHAPES, Shape, models};
+use recgrela::{Filter, Groups, Model, Quota, Session, TopK};
 
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    /// Bytes in use. What one thread allocates another may free, but not in these tests.
+    static BYTES: Cell<usize> = const { Cell::new(0) };
+    static PEAK: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count(allocated: usize, freed: usize) {
+    BYTES.set(BYTES.get().wrapping_add(allocated).wrapping_sub(freed));
+    if allocated > 0 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        PEAK.set(PEAK.get().max(BYTES.get()));
+    }
+}
+
+/// The largest number of bytes in use during some work, beyond those before it.
+fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
+    let before = BYTES.get();
+    PEAK.set(before);
+    let result = work();
+    (PEAK.get() - before, result)
 }
 
 // SAFETY: every call goes to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        count(layout.size(), 0);
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // While it moves, both are there.
+        count(size, 0);
+        count(0, layout.size());
         // SAFETY: the caller keeps the contract of `realloc`.
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count(0, layout.size());
         // SAFETY: the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(block, layout) }
     }
@@ -85,4 +108,90 @@ fn append_and_top_k_allocate_nothing() {
             assert_eq!(ALLOCATIONS.get() - before, 0, "{shape:?}");
         }
     }
+}
+
+#[test]
+fn a_header_costs_at_most_8_mib() {
+    let full = |start: &str, unit: &str, end: &str| {
+        let units = ((1 << 18) - start.len() - end.len()) / unit.len();
+        [start, &unit.repeat(units), end].concat()
+    };
+    let headers = [
+        full("", "[", ""),
+        full("", "{\"\":", ""),
+        full("{", "\"\":0,", "\"a\":0}"),
+        full("{", "\"\":[],", "\"a\":0}"),
+        full("{\"__metadata__\":{", "\"\":\"\",", "\"a\":\"\"}}"),
+        full("{\"a\":{\"dtype\":\"F32\",\"shape\":[", "0,", "0],\"data_offsets\":[0,0]}}"),
+        full("{\"a\":{\"dtype\":\"", "\\n", "\"}}"),
+        distinct(|i| format!("\"{i}\":{{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}")),
+        format!("{{\"__metadata__\":{}}}", distinct(|i| format!("\"{i}\":\"\""))),
+    ];
+    for header in headers {
+        assert!(header.len() <= 1 << 18);
+        let file = common::with_header(&header, &[]);
+        let (peak, outcome) = peak(|| Model::from_bytes(file).map(|_| ()));
+        assert!(outcome.is_err());
+        assert!(peak <= 1 << 23, "{peak} bytes: {header:.60}");
+    }
+}
+
+/// An object of as many distinct entries as a header has room for.
+fn distinct(entry: impl Fn(usize) -> String) -> String {
+    let mut text = "{".to_owned();
+    for i in 0.. {
+        let entry = entry(i);
+        if text.len() + entry.len() + 40 > 1 << 18 {
+            break;
+        }
+        text.push_str(if i == 0 { "" } else { "," });
+        text.push_str(&entry);
+    }
+    text + "}"
+}
+
+#[test]
+fn a_model_and_its_sessions_cost_no_more_than_the_file() {
+    let wide = Shape { hidden: 256, heads: 1, inner: 8, layers: 2, ..Shape::TINY };
+    let bare = Shape { gate: false, conv: false, final_norm: false, matrices: F16, ..wide };
+    let many = Shape { items: 20_000, text: true, ..Shape::TINY };
+    for shape in [wide, bare, many, Shape { positions: "none", ..bare }] {
+        let bytes = ModelFile::random(&shape).to_bytes();
+        let size = bytes.len();
+        let (loading, model) = peak(|| Arc::new(Model::from_bytes(bytes).unwrap()));
+        // The largest layer is there twice while it is packed; 64 KiB for the header.
+        assert!(loading <= 2 * size + (1 << 16), "{loading} bytes to load {size}");
+        let (verifying, verified) = peak(|| model.verify());
+        verified.unwrap();
+        assert!(verifying <= size + (1 << 16), "{verifying} bytes to verify {size}");
+        let (holding, mut session) = peak(|| Session::new(Arc::clone(&model)));
+        assert!(holding <= size, "{holding} bytes a session, {size} of the file");
+
+        let everything: Vec<_> = (0..shape.items as u32).collect();
+        let (seeing, ()) = peak(|| session.extend(&everything).unwrap());
+        assert!(seeing <= 16 * shape.items, "{seeing} bytes to have seen everything");
+        let filter = Filter { allow: Some(&everything), deny: &everything, ..Filter::unseen() };
+        let (ranking, _) = peak(|| session.top_k(usize::MAX, &filter).unwrap());
+        assert!(ranking <= 32 * shape.items + 4096, "{ranking} bytes to rank everything");
+        let (storing, blob) = peak(|| session.snapshot());
+        assert!(storing <= blob.len() + 4096, "{storing} bytes to store {}", blob.len());
+    }
+}
+
+/// The counts in a snapshot are claims until its length bears them out.
+#[test]
+fn a_snapshot_costs_no_more_than_its_length() {
+    let model = common::model(&Shape::TINY);
+    let good = common::session(&model, 20, 1).snapshot();
+    let mut session = Session::new(model);
+    for at in 8..common::SNAPSHOT_HEADER {
+        let mut blob = good.clone();
+        blob[at..(at + 8).min(common::SNAPSHOT_HEADER)].fill(0xff);
+        let (peak, outcome) = peak(|| session.restore(&blob));
+        assert!(outcome.is_err());
+        assert!(peak <= blob.len() + 4096, "{peak} bytes, counts at {at}");
+    }
+    let (peak, outcome) = peak(|| session.restore(&good));
+    outcome.unwrap();
+    assert!(peak <= good.len() + 4096);
 }

@@ -12,7 +12,8 @@ mod shape;
 use std::sync::Arc;
 
 pub use brute::brute_force;
-pub use file::{F16, F32, F64, I8, I32, I64, ModelFile, Tensor, U8, fingerprint, safetensors};
+pub use file::{F16, F32, F64, I8, I32, I64, ModelFile, Tensor, U8};
+pub use file::{fingerprint, safetensors, with_header};
 pub use reference::Reference;
 pub use rng::Rng;
 pub use shape::{SHAPES, Shape};
