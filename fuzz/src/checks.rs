@@ -43,8 +43,8 @@ pub(crate) fn all_scores(session: &Session) -> Vec<u32> {
     }
 }
 
-/// Asserts that a ranking is what sorting all scores gives.
-pub(crate) fn assert_ranked(session: &Session, k: usize, filter: &Filter<'_>) {
+/// The ranking that sorting all scores gives.
+pub(crate) fn ranked(session: &Session, k: usize, filter: &Filter<'_>) -> Vec<Scored> {
     let allowed = |item: &u32| {
         filter.allow.is_none_or(|allow| allow.contains(item))
             && !filter.deny.contains(item)
@@ -53,16 +53,20 @@ pub(crate) fn assert_ranked(session: &Session, k: usize, filter: &Filter<'_>) {
     let items: Vec<_> = (0..session.model().num_items() as u32).filter(allowed).collect();
     let scores = session.score(&items).expect("items of the model, after an event");
     let all = items.into_iter().zip(scores).map(|(item, score)| Scored { item, score });
-    let mut expected: Vec<_> = all.filter(|scored| !scored.score.is_nan()).collect();
+    let mut ranking: Vec<_> = all.filter(|scored| !scored.score.is_nan()).collect();
     // A stable sort: equal scores stay in the order of the items.
-    expected.sort_by(|a, b| b.score.partial_cmp(&a.score).expect("no NaN"));
-    expected.truncate(k);
-    let found = session.top_k(k, filter).expect("items of the model, after an event");
-    // By bits: a zero is not a negative zero.
-    let exact = |top: &[Scored]| -> Vec<_> {
-        top.iter().map(|scored| (scored.item, scored.score.to_bits())).collect()
+    ranking.sort_by(|a, b| b.score.partial_cmp(&a.score).expect("no NaN"));
+    ranking.truncate(k);
+    ranking
+}
+
+/// Asserts that the session's ranking is that of [`ranked`], to the bit.
+pub(crate) fn assert_ranked(session: &Session, k: usize, filter: &Filter<'_>) {
+    let exact = |ranking: Vec<Scored>| -> Vec<_> {
+        ranking.into_iter().map(|scored| (scored.item, scored.score.to_bits())).collect()
     };
-    assert_eq!(exact(&found), exact(&expected), "k {k}, {filter:?}");
+    let found = session.top_k(k, filter).expect("items of the model, after an event");
+    assert_eq!(exact(found), exact(ranked(session, k, filter)), "k {k}, {filter:?}");
 }
 
 /// The text of an error; asserts that it is fit for a log: one line, not long, nothing that drives a

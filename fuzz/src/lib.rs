@@ -7,6 +7,8 @@
 
 mod api_calls;
 mod checks;
+mod edits;
+mod fleet_file;
 mod model_file;
 mod models;
 mod snapshot;
@@ -16,5 +18,6 @@ mod snapshot;
 mod common;
 
 pub use api_calls::api_calls;
+pub use fleet_file::fleet_file;
 pub use model_file::model_file;
 pub use snapshot::snapshot;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::checks::{NUMBERS, all_scores, assert_ranked, restorable, text};
 use crate::common::{F16, F32, F64, I8, I32, I64, ModelFile, Tensor, U8};
+use crate::edits;
 use crate::models;
 
 /// Bytes above which no file is made.
@@ -77,9 +78,7 @@ enum Edit<'a> {
 /// A change of the written file.
 #[derive(Arbitrary, Debug)]
 struct Splice<'a> {
-    at: u16,
-    remove: u8,
-    insert: &'a [u8],
+    bytes: edits::Splice<'a>,
     /// Whether the header's length goes along with a change in it.
     adjust: bool,
 }
@@ -147,7 +146,8 @@ fn observe(model: &Arc<Model>) -> Observed {
     }
     let few = [count - 1, 0, count / 3];
     assert_ranked(&session, 40, &Filter::default());
-    assert_ranked(&session, 2, &Filter { allow: Some(&few), deny: &few[2..], exclude_seen: false });
+    let listed = Filter { allow: Some(&few), deny: &few[2..], ..Filter::default() };
+    assert_ranked(&session, 2, &listed);
     Observed { verified: verified.map_err(|error| text(&error)), scores, snapshots }
 }
 
@@ -248,14 +248,12 @@ impl Edit<'_> {
 }
 
 impl Splice<'_> {
-    fn apply(&self, bytes: &mut Vec<u8>) {
-        let length = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
-        let at = usize::from(self.at) % (bytes.len() + 1);
-        let end = bytes.len().min(at + usize::from(self.remove));
-        bytes.splice(at..end, self.insert.iter().copied());
+    fn apply(&self, file: &mut Vec<u8>) {
+        let length = file.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+        let (at, removed, inserted) = self.bytes.apply(file);
         if self.adjust && at >= 8 && (at as u64) < length.saturating_add(8) {
-            let length = length + self.insert.len() as u64 - (end - at) as u64;
-            bytes[..8].copy_from_slice(&length.to_le_bytes());
+            let length = length.saturating_add(inserted as u64).saturating_sub(removed as u64);
+            file[..8].copy_from_slice(&length.to_le_bytes());
         }
     }
 }

@@ -3,36 +3,45 @@
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
-use recgrela::{Filter, Model, Session};
-use sha2::{Digest, Sha256};
+use recgrela::{Filter, Model, Precision, Session, Snapshot};
 
 use crate::checks::{NUMBERS, all_scores, assert_ranked, restorable, text};
+use crate::edits::{CHECKSUM_BYTES, Splice, put, seal};
 use crate::models;
 
 /// Where the layout of `docs/format.md` has its fields.
-const EVENTS_AT: usize = 16;
-const SEEN_COUNT_AT: usize = 24;
-const STATE_AT: usize = 64;
-const CHECKSUM_BYTES: usize = 32;
+const PRECISION_AT: usize = 12;
+const EVENTS_AT: usize = 24;
+const SEEN_COUNT_AT: usize = 32;
+const LOG_CAPACITY_AT: usize = 40;
+const LOG_COUNT_AT: usize = 48;
+const STATE_AT: usize = 120;
 
-/// A snapshot of some history, what is changed in it, and the history of the session that is to be
-/// restored. Items are chosen by any number.
+/// A snapshot of some history, what is changed in it, and the session that is to be restored. Items
+/// are chosen by any number.
 #[derive(Arbitrary, Debug)]
 struct Recipe<'a> {
     model: u8,
     stored: Vec<u8>,
+    stored_log: u8,
+    half: bool,
     edits: Vec<Edit<'a>>,
     /// Whether the checksum is made to match.
     sealed: bool,
     before: Vec<u8>,
+    before_log: u8,
     after: Vec<u8>,
+    forgotten: u8,
 }
 
 #[derive(Arbitrary, Debug)]
 enum Edit<'a> {
+    Precision(u8),
     Events(u64),
     /// The list of distinct items, and its count.
     Seen(Vec<u16>),
+    /// The log, its count and its capacity.
+    Log(Vec<u16>, u64),
     Number {
         at: u16,
         number: u8,
@@ -41,12 +50,11 @@ enum Edit<'a> {
         at: u16,
         bytes: &'a [u8],
     },
-    Splice {
-        at: u16,
-        remove: u8,
-        insert: &'a [u8],
-    },
+    Splice(Splice<'a>),
 }
+
+/// What follows a snapshot: the refusal, or scores and snapshots.
+type Outcome = Result<(Vec<u32>, Vec<Option<Vec<u8>>>), String>;
 
 /// A snapshot is refused and leaves the session's bits as they were, or it is restored: the session
 /// gives the same snapshot again, continues with the same bits on every instruction set, and
@@ -54,7 +62,9 @@ enum Edit<'a> {
 pub fn snapshot(data: &[u8]) {
     let Ok(recipe) = Recipe::arbitrary_take_rest(Unstructured::new(data)) else { return };
     let models = models::models(recipe.model);
-    let mut blob = played(&models[0], &recipe.stored).snapshot();
+    let precision = if recipe.half { Precision::F16 } else { Precision::F32 };
+    let stored = played(&models[0], recipe.stored_log, &recipe.stored);
+    let mut blob = stored.snapshot_with(precision);
     for edit in &recipe.edits {
         edit.apply(&mut blob);
     }
@@ -65,34 +75,71 @@ pub fn snapshot(data: &[u8]) {
     assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
 }
 
-/// The refusal, or the bits of what follows.
-fn restored(
-    model: &Arc<Model>,
-    recipe: &Recipe<'_>,
-    blob: &[u8],
-) -> Result<(Vec<u32>, Option<Vec<u8>>), String> {
+fn restored(model: &Arc<Model>, recipe: &Recipe<'_>, blob: &[u8]) -> Outcome {
     let mut fresh = Session::new(Arc::clone(model));
-    let mut used = played(model, &recipe.before);
-    let (before, scores) = (used.snapshot(), all_scores(&used));
+    let mut used = played(model, recipe.before_log, &recipe.before);
+    let before = (used.snapshot(), all_scores(&used), used.undoable());
     if let Err(error) = used.restore(blob) {
-        assert_eq!((used.snapshot(), all_scores(&used)), (before, scores), "{error}");
+        assert_eq!((used.snapshot(), all_scores(&used), used.undoable()), before, "{error}");
         assert!(fresh.restore(blob).is_err());
         return Err(text(&error));
     }
     fresh.restore(blob).expect("accepted by the other session");
-    assert_eq!(used.snapshot(), blob);
+    check_says_the_same(&fresh, &used, blob);
+    let forgotten = forgotten(&used, recipe.forgotten);
     append(&mut fresh, &recipe.after);
     append(&mut used, &recipe.after);
-    let (scores, state) = (all_scores(&used), restorable(&used));
-    assert_eq!((all_scores(&fresh), restorable(&fresh)), (scores.clone(), state.clone()));
+    let scores = all_scores(&used);
+    assert_eq!(all_scores(&fresh), scores);
     if used.events() > 0 {
         assert_ranked(&used, 5, &Filter::unseen());
     }
-    Ok((scores, state))
+    Ok((scores, vec![restorable(&used), restorable(&fresh), forgotten]))
 }
 
-fn played(model: &Arc<Model>, items: &[u8]) -> Session {
+/// Checks two sessions, of which the first keeps no log of its own, against the snapshot that both
+/// were restored from.
+fn check_says_the_same(fresh: &Session, used: &Session, blob: &[u8]) {
+    let snapshot = Snapshot::parse(blob).expect("it was restored");
+    if snapshot.precision() == Precision::F32 {
+        assert_eq!(fresh.snapshot(), blob);
+    }
+    let again = fresh.snapshot();
+    let mut third = Session::new(Arc::clone(fresh.model()));
+    third.restore(&again).expect("its own snapshot");
+    assert_eq!(third.snapshot(), again);
+    for session in [fresh, used] {
+        assert_eq!(session.events(), snapshot.events());
+        assert!(session.seen().iter().copied().eq(snapshot.seen()));
+        assert_eq!(session.undoable(), 0);
+        let kept = snapshot.log().len().min(session.log_capacity());
+        assert!(session.log().eq(snapshot.log().skip(snapshot.log().len() - kept)));
+        assert_eq!(all_scores(session), all_scores(&third));
+    }
+}
+
+/// The snapshot after forgetting an item, which has to be that of a replay, if there is the log.
+fn forgotten(session: &Session, item: u8) -> Option<Vec<u8>> {
+    let item = u32::from(item) % session.model().num_items() as u32;
+    let mut forgetting = session.clone();
+    let complete = session.log_capacity() > 0 && session.log().len() as u64 == session.events();
+    let outcome = forgetting.forget(&[item]);
+    assert_eq!(outcome.is_ok(), complete, "{outcome:?}");
+    let mut replayed = Session::new(Arc::clone(session.model()));
+    replayed.keep_log(session.log_capacity());
+    let kept: Vec<_> = session.log().filter(|&other| other != item).collect();
+    replayed.extend(&kept).expect("a log that was checked");
+    if complete {
+        assert_eq!(forgetting.snapshot(), replayed.snapshot());
+    }
+    complete.then(|| replayed.snapshot())
+}
+
+/// A session with some history, of which some can be undone.
+fn played(model: &Arc<Model>, log: u8, items: &[u8]) -> Session {
     let mut session = Session::new(Arc::clone(model));
+    session.keep_log(usize::from(log));
+    session.keep_undo(usize::from(log % 4)).expect("a small ring");
     append(&mut session, items);
     session
 }
@@ -107,8 +154,22 @@ impl Edit<'_> {
     /// A snapshot that earlier edits made too short for this one is left alone.
     fn apply(&self, blob: &mut Vec<u8>) {
         match self {
+            Self::Precision(code) => put(blob, PRECISION_AT, &[*code]),
             Self::Events(events) => put(blob, EVENTS_AT, &events.to_le_bytes()),
-            Self::Seen(items) => set_seen(blob, items),
+            Self::Seen(items) => {
+                let log = u64_at(blob, LOG_COUNT_AT).saturating_mul(4);
+                let seen = 4 * (u64_at(blob, SEEN_COUNT_AT) & u64::from(u32::MAX));
+                if replace_list(blob, log, seen, items) {
+                    put(blob, SEEN_COUNT_AT, &(items.len() as u32).to_le_bytes());
+                }
+            }
+            Self::Log(items, capacity) => {
+                let log = u64_at(blob, LOG_COUNT_AT).saturating_mul(4);
+                if replace_list(blob, 0, log, items) {
+                    put(blob, LOG_CAPACITY_AT, &capacity.to_le_bytes());
+                    put(blob, LOG_COUNT_AT, &(items.len() as u64).to_le_bytes());
+                }
+            }
             Self::Number { at, number } => {
                 let number = NUMBERS[usize::from(*number) % NUMBERS.len()];
                 let words = (blob.len().saturating_sub(STATE_AT) / 4).max(1);
@@ -118,37 +179,26 @@ impl Edit<'_> {
                 let at = usize::from(*at) % (blob.len() + 1);
                 put(blob, at, bytes);
             }
-            Self::Splice { at, remove, insert } => {
-                let at = usize::from(*at) % (blob.len() + 1);
-                let end = blob.len().min(at + usize::from(*remove));
-                blob.splice(at..end, insert.iter().copied());
+            Self::Splice(splice) => {
+                splice.apply(blob);
             }
         }
     }
 }
 
-fn put(blob: &mut [u8], at: usize, bytes: &[u8]) {
-    if let Some(to) = blob.get_mut(at..at + bytes.len()) {
-        to.copy_from_slice(bytes);
-    }
+/// The number at some place, 0 past the end.
+fn u64_at(blob: &[u8], at: usize) -> u64 {
+    let bytes = blob.get(at..).and_then(|bytes| bytes.first_chunk());
+    bytes.map_or(0, |&bytes| u64::from_le_bytes(bytes))
 }
 
-/// Makes the checksum that of the bytes before it.
-fn seal(blob: &mut [u8]) {
-    if let Some((body, checksum)) = blob.split_last_chunk_mut::<CHECKSUM_BYTES>() {
-        *checksum = Sha256::digest(body).into();
-    }
-}
-
-fn set_seen(blob: &mut Vec<u8>, items: &[u16]) {
-    let Some(count) = blob.get(SEEN_COUNT_AT..).and_then(|bytes| bytes.first_chunk()) else {
-        return;
-    };
-    let Ok(count) = usize::try_from(u64::from_le_bytes(*count)) else { return };
-    let end = blob.len().saturating_sub(CHECKSUM_BYTES);
-    let Some(start) = count.checked_mul(4).and_then(|bytes| end.checked_sub(bytes)) else { return };
-    if start >= STATE_AT {
-        blob.splice(start..end, items.iter().flat_map(|&item| u32::from(item).to_le_bytes()));
-        put(blob, SEEN_COUNT_AT, &(items.len() as u64).to_le_bytes());
-    }
+/// Puts items in the place of `length` bytes that end `behind` bytes before the checksum, if there
+/// are such.
+fn replace_list(blob: &mut Vec<u8>, behind: u64, length: u64, items: &[u16]) -> bool {
+    let end = (blob.len() as u64).checked_sub(behind.saturating_add(CHECKSUM_BYTES as u64));
+    let start = end.and_then(|end| end.checked_sub(length));
+    let (Some(start), Some(end)) = (start, end) else { return false };
+    let words = items.iter().flat_map(|&item| u32::from(item).to_le_bytes());
+    blob.splice(start as usize..end as usize, words);
+    true
 }

@@ -26,6 +26,11 @@ fn snapshot() {
 }
 
 #[test]
+fn fleet_file() {
+    replay("fleet_file", recgrela_fuzz::fleet_file);
+}
+
+#[test]
 fn api_calls() {
     replay("api_calls", recgrela_fuzz::api_calls);
 }

@@ -1,0 +1,132 @@
+//! A fleet, and the events of its users.
+
+use std::sync::Arc;
+
+use arbitrary::Arbitrary;
+use recgrela::{Model, Session};
+
+use super::user::User;
+use super::{Item, Wish, indices, knows};
+use crate::checks::{all_scores, bits, ranked, text};
+
+const CAPACITY: u32 = 5;
+
+/// Events that one user takes in at most.
+const MAX_EVENTS: usize = 128;
+
+/// A call on the fleet. Users are mostly below the capacity.
+#[derive(Arbitrary, Debug)]
+pub(super) enum FleetCall {
+    Append(Vec<(u8, Item)>),
+    /// Lists of other lengths.
+    AppendUneven(u8, Vec<Item>),
+    TopK(Vec<u8>, Wish),
+    Score(u8, Vec<Item>),
+    Reset(u8),
+}
+
+pub(super) struct Fleet {
+    fleet: recgrela::Fleet,
+    users: Vec<Vec<u32>>,
+}
+
+/// 0 to 7, of which the last are past the capacity.
+fn number(user: u8) -> u32 {
+    u32::from(user % 8)
+}
+
+impl Fleet {
+    pub(super) fn new(model: &Arc<Model>) -> Self {
+        let fleet = recgrela::Fleet::new(Arc::clone(model), CAPACITY).expect("a small fleet");
+        Self { fleet, users: vec![vec![]; CAPACITY as usize] }
+    }
+
+    pub(super) fn make(&mut self, call: &FleetCall) {
+        match call {
+            FleetCall::Append(events) => self.append(events),
+            FleetCall::AppendUneven(count, items) => {
+                let users = vec![0; usize::from(*count)];
+                let items = indices(self.fleet.model(), items);
+                if users.len() != items.len() {
+                    text(&self.fleet.append(&users, &items).expect_err("other lengths"));
+                }
+            }
+            FleetCall::TopK(users, wish) => self.top_k(users, wish),
+            FleetCall::Score(user, items) => self.score(number(*user), items),
+            FleetCall::Reset(user) => {
+                let user = number(*user);
+                assert_eq!(self.fleet.reset(user).is_ok(), user < CAPACITY);
+                self.users.get_mut(user as usize).into_iter().for_each(Vec::clear);
+            }
+        }
+    }
+
+    fn append(&mut self, events: &[(u8, Item)]) {
+        let users: Vec<_> = events.iter().map(|(user, _)| number(*user)).collect();
+        let items: Vec<_> = events.iter().map(|(_, item)| *item).collect();
+        let items = indices(self.fleet.model(), &items);
+        if self.users.iter().any(|history| history.len() + events.len() > MAX_EVENTS) {
+            return;
+        }
+        let valid = knows(self.fleet.model(), &items) && users.iter().all(|&user| user < CAPACITY);
+        let outcome = self.fleet.append(&users, &items);
+        assert_eq!(outcome.is_ok(), valid, "{outcome:?}");
+        for (user, item) in users.into_iter().zip(items).filter(|_| valid) {
+            self.users[user as usize].push(item);
+        }
+    }
+
+    fn top_k(&self, users: &[u8], wish: &Wish) {
+        let users: Vec<_> = users.iter().map(|&user| number(user)).collect();
+        let has_events =
+            |&user: &u32| self.users.get(user as usize).is_some_and(|events| !events.is_empty());
+        wish.with(self.fleet.model(), |k, filter, known| {
+            let outcome = self.fleet.top_k(&users, k, filter);
+            assert_eq!(outcome.is_ok(), known && users.iter().all(has_events), "{outcome:?}");
+            for (user, found) in users.iter().zip(outcome.into_iter().flatten()) {
+                assert_eq!(found, ranked(&self.replayed(*user), k, filter));
+            }
+        });
+    }
+
+    fn score(&self, user: u32, items: &[Item]) {
+        let items = indices(self.fleet.model(), items);
+        let outcome = self.fleet.score(user, &items);
+        let expected = match user < CAPACITY {
+            true => self.replayed(user).score(&items).ok(),
+            false => None,
+        };
+        assert_eq!(outcome.ok().map(|scores| bits(&scores)), expected.map(|scores| bits(&scores)));
+    }
+
+    pub(super) fn set(&mut self, user: u8, from: &User) {
+        let user = number(user);
+        let outcome = self.fleet.set(user, from.session());
+        assert_eq!(outcome.is_ok(), user < CAPACITY, "{outcome:?}");
+        if let Some(events) = self.users.get_mut(user as usize) {
+            events.clone_from(&from.events);
+        }
+    }
+
+    /// A user of the fleet as one of their own; of those past the capacity the last.
+    pub(super) fn user(&self, user: u8) -> User {
+        let user = number(user).min(CAPACITY - 1);
+        let session = self.fleet.session(user).expect("below the capacity");
+        User::of(session, self.users[user as usize].clone())
+    }
+
+    fn replayed(&self, user: u32) -> Session {
+        let mut session = Session::new(Arc::clone(self.fleet.model()));
+        session.extend(&self.users[user as usize]).expect("events that were taken in before");
+        session
+    }
+
+    pub(super) fn check(&self) {
+        for user in 0..CAPACITY {
+            let (session, replayed) = (self.fleet.session(user), self.replayed(user));
+            let session = session.expect("below the capacity");
+            assert_eq!(session.snapshot(), replayed.snapshot());
+            assert_eq!(all_scores(&session), all_scores(&replayed));
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! A session, and what is known of it without the engine.
+
+use std::sync::Arc;
+
+use arbitrary::Arbitrary;
+use recgrela::{Error, Model, Precision, Session, TopK};
+
+use super::{Item, Wish, indices, knows};
+use crate::checks::{all_scores, assert_ranked, bits, ranked, text};
+
+/// Events that a session takes in at most; a check replays them all.
+const MAX_EVENTS: usize = 256;
+
+/// A call on a session.
+#[derive(Arbitrary, Debug)]
+pub(super) enum Call {
+    Append(Item),
+    Extend(Vec<Item>),
+    Score { items: Vec<Item>, length: Option<u8> },
+    TopK(Wish),
+    Peek { items: Vec<Item>, wish: Wish },
+    UserVector,
+    ReserveSeen(u16),
+    KeepUndo(u8),
+    Undo(u8),
+    KeepLog(u16),
+    Forget(Vec<Item>),
+    Migrate { without: Item },
+    StoreHalf,
+    RestoreDamaged { at: u16, bit: u8 },
+    Reset,
+}
+
+/// A snapshot, and what is in it.
+pub(super) struct Stored {
+    blob: Vec<u8>,
+    events: Vec<u32>,
+    log: usize,
+    capacity: usize,
+}
+
+/// A session and its events.
+#[derive(Clone)]
+pub(super) struct User {
+    session: Session,
+    pub(super) events: Vec<u32>,
+    /// How many of the last events are in the log, and how many may be.
+    log: usize,
+    capacity: usize,
+    /// Events and length of the log before each event that can be undone.
+    undo: Vec<(Vec<u32>, usize)>,
+    depth: usize,
+}
+
+impl User {
+    pub(super) fn new(model: &Arc<Model>) -> Self {
+        Self::of(Session::new(Arc::clone(model)), vec![])
+    }
+
+    /// A session without log and checkpoints.
+    pub(super) fn of(session: Session, events: Vec<u32>) -> Self {
+        Self { session, events, log: 0, capacity: 0, undo: vec![], depth: 0 }
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(super) fn make(&mut self, call: &Call, ranking: &mut TopK) {
+        let model = Arc::clone(self.session.model());
+        let of = |items: &[Item]| indices(&model, items);
+        match call {
+            Call::Append(item) => {
+                self.extend(&of(&[*item]), |session, items| session.append(items[0]))
+            }
+            Call::Extend(items) => self.extend(&of(items), Session::extend),
+            Call::Score { items, length } => {
+                self.score(&of(items), length.map_or(items.len(), usize::from));
+            }
+            Call::TopK(wish) => self.top_k(wish, ranking),
+            Call::Peek { items, wish } => self.peek(&of(items), wish),
+            Call::UserVector => match self.session.user_vector() {
+                Ok(vector) => assert_eq!(vector.len(), model.config().hidden_size),
+                Err(error) => assert!(self.events.is_empty(), "{error}"),
+            },
+            Call::ReserveSeen(additional) => self.session.reserve_seen(usize::from(*additional)),
+            Call::KeepUndo(depth) => {
+                self.session.keep_undo(usize::from(*depth)).expect("a small ring");
+                (self.undo, self.depth) = (vec![], usize::from(*depth));
+            }
+            Call::Undo(n) => self.undo(usize::from(*n)),
+            Call::KeepLog(capacity) => {
+                self.session.keep_log(usize::from(*capacity));
+                self.capacity = usize::from(*capacity);
+                self.log = self.log.min(self.capacity);
+                self.undo.clear();
+            }
+            Call::Forget(items) => self.forget(&of(items)),
+            Call::Migrate { without } => self.migrate(of(&[*without])[0]),
+            Call::StoreHalf => self.store_half(),
+            Call::RestoreDamaged { at, bit } => self.restore_damaged(*at, *bit),
+            Call::Reset => {
+                self.session.reset();
+                (self.events, self.log, self.undo) = (vec![], 0, vec![]);
+            }
+        }
+    }
+
+    fn extend(
+        &mut self,
+        items: &[u32],
+        call: impl FnOnce(&mut Session, &[u32]) -> recgrela::Result<()>,
+    ) {
+        if self.events.len() + items.len() > MAX_EVENTS {
+            return;
+        }
+        let known = knows(self.session.model(), items);
+        match call(&mut self.session, items) {
+            Ok(()) => {
+                assert!(known);
+                items.iter().for_each(|&item| self.push(item));
+            }
+            Err(error) => {
+                assert!(!known, "{}", text(&error));
+                self.check();
+            }
+        }
+    }
+
+    /// Notes an event.
+    fn push(&mut self, item: u32) {
+        self.undo.push((self.events.clone(), self.log));
+        let excess = self.undo.len().saturating_sub(self.depth);
+        self.undo.drain(..excess);
+        self.events.push(item);
+        self.log = self.capacity.min(self.log + 1);
+    }
+
+    fn score(&self, items: &[u32], length: usize) {
+        let known = knows(self.session.model(), items);
+        let valid = known && !self.events.is_empty() && length == items.len();
+        let mut scores = vec![0.0; length];
+        let outcome = self.session.score_into(items, &mut scores);
+        assert_eq!(outcome.is_ok(), valid, "{outcome:?}");
+        let all = all_scores(&self.session);
+        for (&item, score) in items.iter().zip(scores).filter(|_| valid) {
+            assert_eq!(bits(&[score])[0], all[item as usize]);
+        }
+    }
+
+    fn top_k(&self, wish: &Wish, ranking: &mut TopK) {
+        wish.with(self.session.model(), |k, filter, known| {
+            let before = ranking.items().to_vec();
+            let outcome = self.session.top_k_into(k, filter, ranking);
+            assert_eq!(outcome.is_ok(), known && !self.events.is_empty(), "{outcome:?}");
+            if outcome.is_ok() {
+                assert_eq!(ranking.items(), ranked(&self.session, k, filter));
+            } else {
+                assert_eq!(ranking.items(), before);
+            }
+        });
+    }
+
+    fn peek(&self, items: &[u32], wish: &Wish) {
+        let mut later = self.session.clone();
+        wish.with(self.session.model(), |k, filter, known| {
+            let extended = later.extend(items).is_ok();
+            match self.session.peek(items, k, filter) {
+                Ok(found) => {
+                    assert!(extended && known);
+                    assert_eq!(found, ranked(&later, k, filter));
+                }
+                Err(error) => {
+                    assert!(!extended || !known || later.events() == 0, "{}", text(&error));
+                }
+            }
+        });
+        self.check();
+    }
+
+    fn undo(&mut self, n: usize) {
+        assert_eq!(self.session.undoable(), self.undo.len());
+        match self.session.undo(n) {
+            Ok(()) => {
+                let left = self.undo.len().checked_sub(n).expect("as many as can be undone");
+                if let Some((events, log)) = self.undo.drain(left..).next() {
+                    (self.events, self.log) = (events, log);
+                }
+            }
+            Err(error) => assert!(n > self.undo.len(), "{}", text(&error)),
+        }
+        self.check();
+    }
+
+    fn forget(&mut self, items: &[u32]) {
+        let complete = self.capacity > 0 && self.log == self.events.len();
+        let valid = complete && knows(self.session.model(), items);
+        let outcome = self.session.forget(items);
+        assert_eq!(outcome.is_ok(), valid, "{outcome:?}");
+        if valid {
+            let kept: Vec<_> =
+                self.events.iter().filter(|item| !items.contains(item)).copied().collect();
+            (self.events, self.log, self.undo) = (vec![], 0, vec![]);
+            kept.into_iter().for_each(|item| self.push(item));
+        }
+        self.check();
+    }
+
+    /// To the same model, as if it did not know one of the items.
+    fn migrate(&self, without: u32) {
+        let translated = |&item: &u32| (item != without).then_some(item);
+        let log: Vec<_> = self.events.iter().map(translated).collect();
+        let model = Arc::clone(self.session.model());
+        let migrated = Session::migrate(model, &self.session.snapshot(), &log).expect("its events");
+        let kept: Vec<_> = log.into_iter().flatten().collect();
+        let log = kept.len().min(self.capacity);
+        Self { session: migrated, events: kept, log, undo: vec![], depth: 0, ..*self }.check();
+    }
+
+    /// In half precision all but the state is exact, the hidden vector too.
+    fn store_half(&self) {
+        let mut other = Session::new(Arc::clone(self.session.model()));
+        let blob = self.session.snapshot_with(Precision::F16);
+        assert!(blob.len() <= self.session.snapshot().len());
+        other.restore(&blob).expect("its own snapshot");
+        assert_eq!(all_scores(&other), all_scores(&self.session));
+        assert_eq!((other.events(), other.seen()), (self.session.events(), self.session.seen()));
+        assert!(other.log().eq(self.session.log()));
+    }
+
+    pub(super) fn store(&self) -> Stored {
+        let (events, log, capacity) = (self.events.clone(), self.log, self.capacity);
+        Stored { blob: self.session.snapshot(), events, log, capacity }
+    }
+
+    pub(super) fn restore(&mut self, stored: &Stored) {
+        self.session.restore(&stored.blob).expect("a snapshot of this model");
+        self.events.clone_from(&stored.events);
+        if self.capacity == 0 {
+            self.capacity = stored.capacity;
+        }
+        self.log = stored.log.min(self.capacity);
+        self.undo.clear();
+    }
+
+    fn restore_damaged(&mut self, at: u16, bit: u8) {
+        let mut blob = self.session.snapshot();
+        let at = usize::from(at) % blob.len();
+        blob[at] ^= 1 << (bit % 8);
+        let error = self.session.restore(&blob).expect_err("one bit is wrong");
+        assert!(!matches!(error, Error::NoEvents), "{}", text(&error));
+        self.check();
+    }
+
+    /// Compares the session with a replay of its events.
+    pub(super) fn check(&self) {
+        let logged = self.events.len() - self.log;
+        let mut replayed = Session::new(Arc::clone(self.session.model()));
+        replayed.extend(&self.events[..logged]).expect("events that were taken in before");
+        replayed.keep_log(self.capacity);
+        replayed.extend(&self.events[logged..]).expect("events that were taken in before");
+        assert_eq!(self.session.events(), self.events.len() as u64);
+        assert!(self.session.log().eq(self.events[logged..].iter().copied()));
+        assert_eq!(self.session.undoable(), self.undo.len());
+        assert_eq!(self.session.seen(), replayed.seen());
+        assert_eq!(self.session.snapshot(), replayed.snapshot());
+        assert_eq!(all_scores(&self.session), all_scores(&replayed));
+        if !self.events.is_empty() {
+            assert_ranked(&self.session, 3, &recgrela::Filter::unseen());
+        }
+    }
+}
