@@ -34,6 +34,7 @@ demo: setup ## Train on MovieLens-100K, export, and recommend to a real user
 
 test: lint ## Run every check and test
 	cargo test --quiet --workspace --exclude recgrela-python
+	cargo test --quiet -p recgrela --features threads --test threads --test overlay --test quota --test top_k
 	$(BIN)/python -m pytest -q
 
 test-arm: ## Run the engine's tests for 64-bit Arm under qemu, with NEON (needs Debian packages)
@@ -51,7 +52,7 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS (600), two at a time
 
 lint: setup ## Check format, lints and type stubs
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --features recgrela/internals --quiet -- -D warnings
+	cargo clippy --workspace --all-targets --features recgrela/internals,recgrela/threads --quiet -- -D warnings
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/python -m mypy.stubtest recgrela

@@ -278,6 +278,18 @@ pub enum Error {
         /// How many items the active overlay added.
         added: usize,
     },
+    /// A history holds items that an overlay added, and the active overlay is not one that continues
+    /// it.
+    #[error(
+        "added items: found {found} in the active overlay, expected the {expected} of the history, in \
+         their order: make that overlay, or one that continues it, active first"
+    )]
+    AddedItems {
+        /// How many items the active overlay added; they may be other ones.
+        found: usize,
+        /// How many added items the history relies on.
+        expected: usize,
+    },
     /// The snapshot does not begin as a snapshot does.
     #[error("snapshot: found another beginning, expected the magic `RGRLSESS`")]
     SnapshotMagic,
@@ -296,18 +308,6 @@ pub enum Error {
         found: Fingerprint,
         /// The fingerprint of the session's model.
         expected: Fingerprint,
-    },
-    /// The snapshot holds items that an overlay added, and the active overlay is not one that
-    /// continues it.
-    #[error(
-        "snapshot: found {found} added items in the active overlay, expected the {expected} of the \
-         snapshot, in their order: make that overlay, or one that continues it, active first"
-    )]
-    SnapshotOverlay {
-        /// How many items the active overlay added; they may be other ones.
-        found: usize,
-        /// How many added items the snapshot relies on.
-        expected: usize,
     },
     /// A size in the snapshot, or the snapshot's own, is wrong.
     #[error("snapshot: found {found} {what}, expected {expected}")]

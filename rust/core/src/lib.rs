@@ -30,7 +30,8 @@
 //! ```
 //!
 //! Every score is the same 32 bits whatever instruction set computes it: only exactly rounded
-//! operations are used, in a fixed order. The crate starts no threads.
+//! operations are used, in a fixed order. The crate starts no threads, but with the feature
+//! `threads` a [`TopK`] can ask for them.
 
 #[cfg(target_endian = "big")]
 compile_error!("recgrela reads its little-endian file in place and needs a little-endian target");

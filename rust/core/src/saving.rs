@@ -1,9 +1,9 @@
 //! Writing files: safetensors, and without leaving half a file.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::fingerprint::Fingerprinter;
 use crate::{Error, Fingerprint, Result};
@@ -75,13 +75,13 @@ fn try_replace(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> io::
 
 /// A name in the same folder that no other save uses.
 fn beside(path: &Path) -> io::Result<PathBuf> {
-    static SAVES: AtomicU64 = AtomicU64::new(0);
     let Some(name) = path.file_name() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"));
     };
+    // A process id would do, where there are processes.
+    let random = RandomState::new().build_hasher().finish();
     let mut part = name.to_owned();
-    let save = SAVES.fetch_add(1, Ordering::Relaxed);
-    part.push(format!(".{}-{save}.part", std::process::id()));
+    part.push(format!(".{random:016x}.part"));
     Ok(path.with_file_name(part))
 }
 

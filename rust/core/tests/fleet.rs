@@ -250,12 +250,12 @@ fn only_users_with_events_are_stored_and_the_capacity_may_change() {
     let model = model(&Shape::TINY);
     let mut fleet = fleet(&model, 1000);
     fleet.save(&path).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().len(), 96);
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 136);
     fleet.append(&[6, 2, 2], &[5, 9, 8]).unwrap();
     fleet.save(&path).unwrap();
     let around = common::SNAPSHOT_HEADER + 32 + 4 * 2; // header, checksum and two seen items
     let numbers = (fleet.session(2).unwrap().snapshot().len() - around) as u64;
-    assert_eq!(std::fs::metadata(&path).unwrap().len(), 96 + 2 * (16 + numbers) + 4 * 3);
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 136 + 2 * (16 + numbers) + 4 * 3);
     let small = Fleet::load(&path, Arc::clone(&model), 7).unwrap();
     assert_eq!((user(&small, 2), user(&small, 6)), (user(&fleet, 2), user(&fleet, 6)));
     assert_eq!(small.events(0).unwrap(), 0);
@@ -321,21 +321,23 @@ fn forged_files_are_refused() {
     let model = model(&Shape { hidden: 8, heads: 8, inner: 8, layers: 1, ..Shape::BASE });
     let good = stored(&path, &model);
     let state = 4 * u32::from_le_bytes(good[12..16].try_into().unwrap()) as usize;
-    let second = 64 + 16 + state + 8;
-    let forgeries: [(&str, usize, &[u8], &str); 15] = [
+    let second = 104 + 16 + state + 8;
+    let forgeries: [(&str, usize, &[u8], &str); 17] = [
+        ("an added item", 64, &1_u64.to_le_bytes(), "found 0 in the active overlay"),
+        ("many added items", 64, &u64::MAX.to_le_bytes(), "added items"),
         ("magic", 0, b"r", "magic"),
         ("version", 8, &2_u32.to_le_bytes(), "version 2"),
         ("more state", 12, &u32::MAX.to_le_bytes(), "4294967295 numbers"),
         ("more users than capacity", 16, &5_u64.to_le_bytes(), "5 users"),
         ("more users than bytes", 16, &3_u64.to_le_bytes(), "bytes"),
         ("counts that overflow", 24, &u64::MAX.to_le_bytes(), "bytes"),
-        ("user past the last", 64, &4_u32.to_le_bytes(), "user 4"),
+        ("user past the last", 104, &4_u32.to_le_bytes(), "user 4"),
         ("the same user twice", second, &1_u32.to_le_bytes(), "user 1, expected 2"),
-        ("no distinct items", 68, &0_u32.to_le_bytes(), "0 distinct items of user 1"),
-        ("more items than events", 72, &1_u64.to_le_bytes(), "2 distinct items of user 1"),
+        ("no distinct items", 108, &0_u32.to_le_bytes(), "0 distinct items of user 1"),
+        ("more items than events", 112, &1_u64.to_le_bytes(), "2 distinct items of user 1"),
         ("more items than stated", second + 4, &u32::MAX.to_le_bytes(), "4294967295 distinct"),
-        ("fewer items than stated", 68, &1_u32.to_le_bytes(), "user"),
-        ("NaN", 80, &f32::NAN.to_le_bytes(), "NaN in the state of user 1"),
+        ("fewer items than stated", 108, &1_u32.to_le_bytes(), "user"),
+        ("NaN", 120, &f32::NAN.to_le_bytes(), "NaN in the state of user 1"),
         ("item past the last", second - 4, &100_u32.to_le_bytes(), "items of user 1"),
         ("the same item twice", second - 4, &5_u32.to_le_bytes(), "items of user 1"),
     ];

@@ -9,7 +9,7 @@ use common::{
     F16, F32, I8, ModelFile, Rng, SHAPES, Shape, bits, brute_force, model, models, session,
 };
 use recgrela::{
-    Error, Filter, Fleet, Groups, ItemId, Model, Overlay, Quota, Scored, Session, TopK,
+    Error, Filter, Fleet, Groups, ItemId, Model, Overlay, Quota, Result, Scored, Session, TopK,
 };
 
 fn vector(size: usize, rng: &mut Rng) -> Vec<f32> {
@@ -47,17 +47,17 @@ impl Naive {
     }
 
     /// One random change to both.
-    fn change(&mut self, overlay: &mut Overlay, rng: &mut Rng) {
+    fn change(&mut self, overlay: &mut Overlay, rng: &mut Rng) -> Result<()> {
         let count = rng.below(40);
         let mut items = rng.items(count, self.ids.len());
         match rng.below(4) {
             0 => {
                 items.iter().for_each(|&item| self.retired[item as usize] = true);
-                overlay.retire(&items).unwrap();
+                return overlay.retire(&items);
             }
             1 => {
                 items.iter().for_each(|&item| self.retired[item as usize] = false);
-                overlay.reinstate(&items).unwrap();
+                return overlay.reinstate(&items);
             }
             // Known items and new ones in one call, in any order.
             _ => {
@@ -71,6 +71,7 @@ impl Naive {
                 self.add(overlay, &ids, rng);
             }
         }
+        Ok(())
     }
 
     fn add(&mut self, overlay: &mut Overlay, ids: &[String], rng: &mut Rng) {
@@ -181,7 +182,7 @@ fn random_changes() {
             let base: Vec<_> = (0..shape.items as u32).collect();
             for _ in 0..10 {
                 let before = (session.snapshot(), session.score(&base).unwrap());
-                model.update_overlay(|overlay| Ok(naive.change(overlay, rng))).unwrap();
+                model.update_overlay(|overlay| naive.change(overlay, rng)).unwrap();
                 assert_eq!(session.snapshot(), before.0, "no state changes");
                 check_catalog(&model, &naive);
 
@@ -220,7 +221,7 @@ fn an_overlay_is_as_good_as_a_file() {
             let rng = &mut Rng::new(4);
             let mut naive = Naive::new(shape, &model);
             for _ in 0..4 {
-                model.update_overlay(|overlay| Ok(naive.change(overlay, rng))).unwrap();
+                model.update_overlay(|overlay| naive.change(overlay, rng)).unwrap();
                 let bytes = naive.file(&base).to_bytes();
                 let other = Model::from_bytes_with(bytes, Some(model.isa())).unwrap();
                 let mut sessions = [Session::new(Arc::clone(&model)), Session::new(other.into())];
@@ -347,7 +348,12 @@ fn an_active_overlay_is_only_continued() {
         assert!(matches!(error, Error::OverlayOrder { added: 3 }), "{error}");
     }
     assert_eq!(model.catalog().len(), 36);
-    let error = model.update_overlay(|overlay| Ok(*overlay = with(&[]))).unwrap_err();
+    let error = model
+        .update_overlay(|overlay| {
+            *overlay = with(&[]);
+            Ok(())
+        })
+        .unwrap_err();
     assert!(matches!(error, Error::OverlayOrder { .. }));
     let error = model.update_overlay(|overlay| overlay.retire(&[36])).unwrap_err();
     assert!(matches!(error, Error::ItemOutOfRange { .. }));
@@ -396,6 +402,7 @@ fn what_is_known_follows_the_overlay() {
 
 /// Each answer is that of one overlay or the other.
 #[test]
+#[cfg(not(target_family = "wasm"))] // where there are no threads
 fn sessions_while_the_overlay_changes() {
     for table in [F32, I8] {
         let shape = Shape { items: 700, table, ..Shape::TINY };
@@ -441,6 +448,7 @@ fn sessions_while_the_overlay_changes() {
 }
 
 #[test]
+#[cfg(not(target_family = "wasm"))] // where there are no threads
 fn no_change_is_lost_between_threads() {
     let model = model(&Shape::TINY);
     std::thread::scope(|scope| {

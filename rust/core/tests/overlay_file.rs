@@ -3,10 +3,11 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use common::{F32, F64, I32, I64, Rng, Shape, Tensor, U8, bits, catalogue, forged, model, session};
-use recgrela::{Error, Filter, ItemId, Model, Overlay, Session};
+use recgrela::{Error, Filter, Fleet, ItemId, Model, Overlay, Session};
 
 const TEXT: Shape = Shape { text: true, ..Shape::TINY };
 
@@ -37,7 +38,7 @@ fn answers(model: &Arc<Model>) -> (Vec<u32>, Vec<u32>) {
 
 #[test]
 fn a_saved_overlay_is_the_same_overlay() {
-    let path = std::env::temp_dir().join(format!("recgrela-{}.overlay", std::process::id()));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("saved.overlay");
     for shape in [Shape::TINY, TEXT] {
         let saved = model(&shape);
         let loaded = model(&shape);
@@ -67,7 +68,7 @@ fn a_saved_overlay_is_the_same_overlay() {
 #[test]
 fn files_that_cannot_be_written_or_read() {
     let model = model(&Shape::TINY);
-    let folder = std::env::temp_dir().join(format!("recgrela-folder-{}", std::process::id()));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("overlays");
     std::fs::create_dir_all(folder.join("taken")).unwrap();
     for path in [folder.join("no/such/file"), folder.join("taken"), "/".into()] {
         let error = overlay(&model).save(&path).unwrap_err();
@@ -300,7 +301,7 @@ fn values_of_hostile_files() {
     for shape in [&[72][..], &[8, 9], &[18, 4], &[1, 9, 8], &[]] {
         let mut file = good.clone();
         let count = shape.iter().product::<usize>();
-        file.put(&"overlay.vectors".to_owned(), F32, shape, &vec![[0; 4]; count]);
+        file.put("overlay.vectors", F32, shape, &vec![[0; 4]; count]);
         assert_refused(&model, &file.sealed(), &["overlay.vectors", "shape"]);
     }
 }
@@ -359,14 +360,28 @@ fn snapshots_with_added_items() {
         let mut session = session(&adding(ids), 2, 1);
         let before = session.snapshot();
         let error = session.restore(&blob).unwrap_err();
-        assert!(
-            matches!(error, Error::SnapshotOverlay { found, expected: 3 } if found == ids.len())
-        );
+        assert!(matches!(error, Error::AddedItems { found, expected: 3 } if found == ids.len()));
         assert_eq!(session.snapshot(), before);
     }
     let bare = model(&Shape::TINY);
     let error = Session::new(bare).restore(&blob).unwrap_err().to_string();
     assert!(error.contains("make that overlay, or one that continues it, active"), "{error}");
+
+    // A fleet takes the history over by the same rule, from a session and from a file.
+    let mut fleet = Fleet::new(Arc::clone(&origin), 2).unwrap();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("added.fleet");
+    fleet.set(1, &later).unwrap();
+    fleet.save(&file).unwrap();
+    let (good, bad) = (adding(&[9001, i64::MIN, 9002]), adding(&[9001, 9002, i64::MIN]));
+    for model in [&origin, &good] {
+        let loaded = Fleet::load(&file, Arc::clone(model), 2).unwrap();
+        assert_eq!(loaded.session(1).unwrap().snapshot(), blob);
+    }
+    Fleet::new(good, 2).unwrap().set(0, &later).unwrap();
+    let refused = Fleet::load(&file, Arc::clone(&bad), 2).unwrap_err();
+    assert!(matches!(refused, Error::AddedItems { found: 3, expected: 3 }));
+    let refused = Fleet::new(bad, 2).unwrap().set(0, &later).unwrap_err();
+    assert!(matches!(refused, Error::AddedItems { found: 3, expected: 3 }));
 
     // A forged count that the items do not fit.
     let chain = |before: [u8; 32], id: i64| {

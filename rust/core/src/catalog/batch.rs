@@ -8,7 +8,6 @@ use super::scan::{Part, Scan, allowed_blocks};
 use super::topk::{Query, TopK};
 use super::{Overlay, Table, View};
 use crate::kernels::integer_scan::Rounded;
-use crate::kernels::scan::BLOCK;
 use crate::simd::{Backend, Kernel, Simd};
 
 /// Users that a block is read for once.
@@ -50,7 +49,7 @@ impl Batch {
             return answer_one_by_one(backend, queries, rankings);
         }
         if first.wants_nothing() {
-            return rankings.iter_mut().for_each(|ranking| ranking.items.clear());
+            return rankings.iter_mut().for_each(|ranking| ranking.worker.best.clear());
         }
         let take = |ranking: &mut TopK| std::mem::take(&mut ranking.codes);
         let mut codes: Vec<_> = rankings.iter_mut().map(take).collect();
@@ -90,7 +89,7 @@ impl Batch {
         let k = queries[0].k;
         let mut bests: Vec<_> = Vec::with_capacity(rankings.len());
         for ranking in rankings {
-            bests.push(Best::new(k, &mut ranking.heap, &mut ranking.items));
+            bests.push(Best::new(k, &mut ranking.worker.heap, &mut ranking.worker.best));
         }
         self.lists.scan_each(backend, queries, blocks, bests);
     }
@@ -102,7 +101,7 @@ fn answer_one_by_one(backend: Backend, queries: &[Query<'_>], rankings: &mut [To
     let mut one = TopK::new();
     for (query, ranking) in queries.iter().zip(rankings) {
         one.answer(backend, query);
-        ranking.items.clone_from(&one.items);
+        ranking.worker.best.clone_from(&one.worker.best);
     }
 }
 
@@ -151,10 +150,10 @@ impl<B: Blocks, R: Ranking> Kernel for Scans<'_, '_, B, R> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let scans = self.scans;
-        let Some(Scan { part: Part { len, allow, .. }, .. }) = scans.first() else { return };
-        match *allow {
+        let Some(&Scan { part: Part { range, allow, .. }, .. }) = scans.first() else { return };
+        match allow {
             None => {
-                for block in 0..len.div_ceil(BLOCK) {
+                for block in range.0..range.1 {
                     consider(simd, scans, block, u32::MAX);
                 }
             }

@@ -6,7 +6,7 @@ use crate::kernels::scan::{BLOCK, Features, block_scores};
 use crate::simd::{GROUP, GroupRow, LANES, ROW_VECTORS, Row, Simd};
 
 /// A table and a hidden vector: what an item's score is.
-pub(crate) trait Blocks {
+pub(crate) trait Blocks: Copy + Sync {
     /// For each item of a block, a number that its score does not exceed.
     fn at_most<S: Simd>(&self, simd: S, block: usize) -> S::Row;
 
@@ -29,6 +29,7 @@ pub(crate) trait Blocks {
 }
 
 /// A table of floating-point numbers.
+#[derive(Clone, Copy)]
 pub(super) struct Floats<'a, E> {
     pub(super) features: &'a [Features<E>],
     pub(super) hidden: &'a [f32],
@@ -63,6 +64,7 @@ impl<E: Element> Blocks for Floats<'_, E> {
 }
 
 /// A table of 8-bit integers and a scale an item.
+#[derive(Clone, Copy)]
 pub(super) struct Integers<'a> {
     pub(super) groups: &'a [GroupRow],
     pub(super) scales: &'a [[[f32; LANES]; ROW_VECTORS]],

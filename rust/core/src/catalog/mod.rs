@@ -10,13 +10,16 @@ mod ranking;
 mod scan;
 mod scores;
 mod table;
+#[cfg(feature = "threads")]
+mod threads;
 mod topk;
 mod view;
+mod worker;
 
 pub(crate) use batch::Batch;
 pub use filter::Filter;
-pub(crate) use overlay::Active as ActiveOverlay;
 pub use overlay::Overlay;
+pub(crate) use overlay::{Active as ActiveOverlay, Added};
 pub use quota::{Groups, Quota};
 pub use ranking::Scored;
 pub(crate) use scores::Scores;

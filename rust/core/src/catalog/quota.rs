@@ -123,6 +123,12 @@ impl Tallies {
         });
     }
 
+    /// The same, and then nothing is taken.
+    pub(super) fn cut(&mut self, items: &mut Vec<Scored>, k: usize, quota: Quota<'_>) {
+        self.walk(items, k, quota);
+        self.clear(items, quota.groups);
+    }
+
     /// Takes nothing of the groups of these items.
     fn clear(&mut self, items: &[Scored], groups: &Groups) {
         for group in items.iter().filter_map(|scored| groups.of(scored.item)) {
@@ -197,8 +203,8 @@ impl Ranking for Limited<'_> {
         }
     }
 
-    fn finish(mut self) {
-        self.cut();
+    fn finish(self) {
         self.tallies.clear(self.candidates, self.quota.groups);
+        self.tallies.cut(self.candidates, self.k, self.quota);
     }
 }

@@ -20,13 +20,38 @@ pub(super) struct Part<'a, B> {
     pub(super) items: &'a [u32],
     /// The item that follows them; from it on, items have no gaps.
     pub(super) rest: u32,
-    /// Ascending positions, where only these may be returned.
+    /// The first block to look at, and the end.
+    pub(super) range: (usize, usize),
+    /// Ascending positions within the range, where only these may be returned.
     pub(super) allow: Option<&'a [u32]>,
     /// For each block, a bit for each lane to leave out; empty where there are none.
     pub(super) left_out: &'a [u32],
 }
 
+/// One of so many pieces of about the same size.
+#[derive(Clone, Copy)]
+pub(super) struct Shard {
+    pub(super) index: usize,
+    pub(super) count: usize,
+}
+
+impl Shard {
+    /// The only piece.
+    pub(super) const WHOLE: Self = Self { index: 0, count: 1 };
+}
+
 impl<B> Part<'_, B> {
+    /// A piece of the whole part.
+    pub(super) fn shard(self, Shard { index, count }: Shard) -> Self {
+        let blocks = self.len.div_ceil(BLOCK);
+        let range @ (first, end) = (blocks * index / count, blocks * (index + 1) / count);
+        let before = |block: usize| move |&position: &u32| (position as usize) < block * BLOCK;
+        let allow = self.allow.map(|allow| {
+            &allow[allow.partition_point(before(first))..allow.partition_point(before(end))]
+        });
+        Self { range, allow, ..self }
+    }
+
     /// The item at a position.
     #[inline(always)]
     fn item(&self, position: usize) -> u32 {
@@ -62,7 +87,8 @@ impl<B: Blocks, R: Ranking> Kernel for Scan<'_, B, R> {
     fn run<S: Simd>(mut self, simd: S) {
         match self.part.allow {
             None => {
-                for block in 0..self.part.len.div_ceil(BLOCK) {
+                let (first, end) = self.part.range;
+                for block in first..end {
                     self.block(simd, block, u32::MAX);
                 }
             }

@@ -1,24 +1,27 @@
 //! The best items: the face of the scan, and the memory that it uses again.
 
-use std::collections::BinaryHeap;
-
 use super::blocks::{Blocks, Floats, Integers};
 use super::filter::{Filter, Lists};
-use super::quota::{Limited, Tallies};
-use super::ranking::{Best, Ranked, Ranking, Scored};
-use super::scan::{Part, Scan};
+use super::ranking::Scored;
+use super::scan::Part;
+#[cfg(not(feature = "threads"))]
+use super::scan::Shard;
+#[cfg(feature = "threads")]
+use super::threads::Helpers;
+use super::worker::{Task, Worker};
 use super::{Overlay, Table, View};
 use crate::kernels::integer_scan::Rounded;
+use crate::kernels::scan::BLOCK;
 use crate::simd::{Backend, GROUP};
 
 /// A ranking that is used again: after the first query with the largest `k`, the longest lists and
 /// the most groups, [`Session::top_k_into`](crate::Session::top_k_into) allocates nothing.
 #[derive(Clone, Debug, Default)]
 pub struct TopK {
-    pub(super) items: Vec<Scored>,
-    pub(super) heap: BinaryHeap<Ranked>,
-    tallies: Tallies,
     lists: Lists,
+    pub(super) worker: Worker,
+    #[cfg(feature = "threads")]
+    helpers: Helpers,
     pub(super) codes: Vec<[i8; GROUP]>,
 }
 
@@ -28,20 +31,28 @@ impl TopK {
         Self::default()
     }
 
+    /// Lets up to `count` threads of rayon's pool share a query that looks at more than 100,000
+    /// items; the answer is the same, bit for bit. With 0 or 1, and for smaller queries, there is the
+    /// caller's thread only, and so there is for those of a fleet. Handing out work may allocate.
+    #[cfg(feature = "threads")]
+    pub fn with_threads(self, count: usize) -> Self {
+        Self { helpers: Helpers::new(count), ..self }
+    }
+
     /// The items of the last query, the best first.
     pub fn items(&self) -> &[Scored] {
-        &self.items
+        &self.worker.best
     }
 
     /// The items of the last query, the best first.
     pub fn into_items(self) -> Vec<Scored> {
-        self.items
+        self.worker.best
     }
 
     /// Answers a query.
     pub(crate) fn answer(&mut self, backend: Backend, query: &Query<'_>) {
         if query.wants_nothing() {
-            return self.items.clear();
+            return self.worker.best.clear();
         }
         self.lists.fill(query.filter, query.catalog.overlay);
         let (hidden, file) = (query.hidden, query.catalog.file);
@@ -63,13 +74,11 @@ impl TopK {
     }
 
     fn rank<B: Blocks>(&mut self, backend: Backend, query: &Query<'_>, blocks: B) {
-        let Self { items, heap, tallies, lists, .. } = self;
-        match query.filter.quota {
-            Some(quota) => {
-                lists.scan(backend, query, blocks, Limited::new(query.k, quota, items, tallies));
-            }
-            None => lists.scan(backend, query, blocks, Best::new(query.k, heap, items)),
-        }
+        let task = Task { backend, query, lists: &self.lists, blocks };
+        #[cfg(feature = "threads")]
+        self.helpers.rank(&task, &mut self.worker);
+        #[cfg(not(feature = "threads"))]
+        self.worker.rank(&task, Shard::WHOLE);
     }
 }
 
@@ -105,6 +114,7 @@ impl Lists {
         Part {
             blocks,
             len: num_items,
+            range: (0, num_items.div_ceil(BLOCK)),
             items: &[],
             rest: 0,
             allow: query.filter.allow.map(|_| &self.allow[..end]),
@@ -122,26 +132,11 @@ impl Lists {
         Part {
             blocks: Floats { features: rows.features(), hidden: query.hidden },
             len: rows.len(),
+            range: (0, rows.len().div_ceil(BLOCK)),
             items: rows.replaced(),
             rest: rows.num_items(),
             allow: query.filter.allow.map(|_| &self.allow_rows[..]),
             left_out: &overlay.rows_left_out,
         }
-    }
-
-    fn scan<B: Blocks, R: Ranking>(
-        &self,
-        backend: Backend,
-        query: &Query<'_>,
-        blocks: B,
-        mut ranking: R,
-    ) {
-        let base = self.base_part(query, blocks);
-        backend.run(Scan::new(base, query.excluded(), &self.deny, &mut ranking));
-        if let Some(overlay) = query.catalog.overlay {
-            let part = self.overlay_part(query, overlay);
-            backend.run(Scan::new(part, query.excluded(), &self.deny, &mut ranking));
-        }
-        ranking.finish();
     }
 }

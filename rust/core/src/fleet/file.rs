@@ -10,11 +10,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::Fleet;
+use crate::catalog::Added;
 use crate::{Error, Fingerprint, Model, Result, saving};
 
 const MAGIC: &[u8; 8] = b"RGRLFLET";
 const VERSION: u32 = 1;
-const HEADER_BYTES: u64 = 64;
+const HEADER_BYTES: u64 = 104;
 const USER_BYTES: u64 = 16;
 const CHECKSUM_BYTES: u64 = 32;
 const BUFFER_BYTES: usize = 1 << 16;
@@ -69,6 +70,10 @@ impl Fleet {
         sink.put(&(self.active().count() as u64).to_le_bytes())?;
         sink.put(&(seen as u64).to_le_bytes())?;
         sink.put(self.model.fingerprint().as_bytes())?;
+        let last = self.active().filter_map(|user| self.seen[user].last()).max();
+        let added = self.model.added_up_to(last.copied());
+        sink.put(&u64::from(added.count).to_le_bytes())?;
+        sink.put(&added.digest)?;
         for user in self.active() {
             sink.put(&(user as u32).to_le_bytes())?;
             sink.put(&(self.seen[user].len() as u32).to_le_bytes())?;
@@ -83,7 +88,7 @@ impl Fleet {
     }
 
     fn read_users(&mut self, source: &mut Source<'_>, counts: &Counts) -> Result<()> {
-        let num_items = self.model.num_items();
+        let num_items = counts.num_items;
         let mut seen_left = counts.seen;
         let mut least = 0;
         for _ in 0..counts.users {
@@ -128,6 +133,8 @@ struct Counts {
     users: u64,
     /// Distinct items, of all users together.
     seen: u64,
+    /// The model's items and the added ones that the users rely on.
+    num_items: usize,
 }
 
 impl Counts {
@@ -150,6 +157,11 @@ impl Counts {
         if found != expected {
             return Err(Error::FleetModel { found, expected });
         }
+        let added = u64::from_le_bytes(source.take()?);
+        let Ok(count) = u32::try_from(added) else {
+            return refuse(format!("{added} added items"), format!("at most {}", u32::MAX));
+        };
+        model.check_added(&Added { count, digest: source.take()? })?;
         let of_model = model.config().state_len() + model.config().hidden_size;
         if numbers as usize != of_model {
             return refuse(format!("{numbers} numbers in a state"), of_model);
@@ -164,7 +176,7 @@ impl Counts {
         if u128::from(length) != expected {
             return refuse(format!("{length} bytes"), expected);
         }
-        Ok(Self { users, seen })
+        Ok(Self { users, seen, num_items: model.num_items() + count as usize })
     }
 }
 

@@ -187,7 +187,8 @@ impl Fleet {
         Ok(session)
     }
 
-    /// Gives a user the history of a session on the same model, in place of its own.
+    /// Gives a user the history of a session on the same model, in place of its own. Items that an
+    /// overlay added have to be those of the fleet's model.
     pub fn set(&mut self, user: u32, session: &Session) -> Result<()> {
         self.check_users(&[user])?;
         let (found, expected) = (session.model(), &self.model);
@@ -196,6 +197,8 @@ impl Fleet {
             let (found, expected) = (found.fingerprint(), expected.fingerprint());
             return Err(Error::FleetModel { found, expected });
         }
+        let last = session.seen.last().copied();
+        self.model.check_added(&found.added_up_to(last))?;
         self.events[user as usize] = session.events;
         self.arena.of_mut(user as usize).copy_from_slice(&session.state);
         self.seen[user as usize].clone_from(&session.seen);

@@ -6,7 +6,7 @@ use half::f16;
 use crate::simd::{LANES, ROW_VECTORS, Row, Simd};
 
 /// A number of a matrix or of the catalogue table; the arithmetic is in f32.
-pub(crate) trait Element: Pod {
+pub(crate) trait Element: Pod + Sync {
     /// Whether it takes a conversion. Those of AVX-512 are slower than two of AVX2 (Zen 4: an event
     /// took 14.1 us, with vectors 12.0), so what is used only once is converted as vectors.
     const CONVERTED: bool;

@@ -2,6 +2,7 @@
 
 use super::CHECKSUM_BYTES;
 use super::state::Precision;
+use crate::catalog::Added;
 use crate::{Error, Fingerprint, Result, Session};
 
 const MAGIC: &[u8; 8] = b"RGRLSESS";
@@ -19,36 +20,27 @@ pub(super) struct Header {
     pub(super) events: u64,
     /// Distinct items.
     pub(super) seen: u32,
-    /// How many items an overlay must have added, so that all of the history are known.
-    pub(super) added: u32,
     /// Events that the log may hold.
     pub(super) log_capacity: u64,
     /// Events that it does hold.
     pub(super) log: u64,
     pub(super) fingerprint: Fingerprint,
-    /// Of the added items; zeros where there are none.
-    pub(super) added_digest: [u8; 32],
+    pub(super) added: Added,
 }
 
 impl Header {
     pub(super) fn of(session: &Session, precision: Precision) -> Self {
         let config = session.model.config();
-        let end = session.seen.last().map_or(0, |&last| last as usize + 1);
-        let added = end.saturating_sub(config.num_items);
-        let overlay = session.model.overlay();
-        let digest = overlay.and_then(|overlay| overlay.added_digest(added));
         Self {
             precision,
             numbers: config.state_len() as u32,
             hidden_size: config.hidden_size as u32,
             events: session.events,
             seen: session.seen.len() as u32,
-            added: added as u32,
             log_capacity: session.log_capacity() as u64,
             log: session.log().len() as u64,
             fingerprint: session.model.fingerprint(),
-            // Overlays are only continued, so the active one has what the session holds.
-            added_digest: digest.unwrap_or_default(),
+            added: session.model.added_up_to(session.seen.last().copied()),
         }
     }
 
@@ -58,14 +50,14 @@ impl Header {
             blob.extend_from_slice(&field.to_le_bytes());
         }
         blob.extend_from_slice(&self.events.to_le_bytes());
-        for field in [self.seen, self.added] {
+        for field in [self.seen, self.added.count] {
             blob.extend_from_slice(&field.to_le_bytes());
         }
         for field in [self.log_capacity, self.log] {
             blob.extend_from_slice(&field.to_le_bytes());
         }
         blob.extend_from_slice(self.fingerprint.as_bytes());
-        blob.extend_from_slice(&self.added_digest);
+        blob.extend_from_slice(&self.added.digest);
     }
 
     /// Reads the header and checks the snapshot's length against its counts, before anything is
@@ -84,24 +76,23 @@ impl Header {
         let hidden_size = u32::from_le_bytes(take(&mut rest)?);
         let events = u64::from_le_bytes(take(&mut rest)?);
         let seen = u32::from_le_bytes(take(&mut rest)?);
-        let added = u32::from_le_bytes(take(&mut rest)?);
+        let count = u32::from_le_bytes(take(&mut rest)?);
         let log_capacity = u64::from_le_bytes(take(&mut rest)?);
         let log = u64::from_le_bytes(take(&mut rest)?);
         let fingerprint = Fingerprint::from_bytes(take(&mut rest)?);
-        let added_digest: [u8; 32] = take(&mut rest)?;
+        let added = Added { count, digest: take(&mut rest)? };
         let header = Self {
             precision,
             numbers,
             hidden_size,
             events,
             seen,
-            added,
             log_capacity,
             log,
             fingerprint,
-            added_digest,
+            added,
         };
-        if added == 0 && added_digest != [0; 32] {
+        if added.count == 0 && added != Added::default() {
             let found = "a digest of no added items".to_owned();
             return Err(Error::SnapshotValue { found, expected: "zeros" });
         }

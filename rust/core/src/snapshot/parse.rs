@@ -93,14 +93,10 @@ impl<'a> Snapshot<'a> {
                 return Err(Error::SnapshotSize { what, found, expected });
             }
         }
-        let added = self.header.added as usize;
-        let overlay = model.overlay();
-        let digest = overlay.as_ref().and_then(|overlay| overlay.added_digest(added));
-        if added > 0 && digest != Some(self.header.added_digest) {
-            let found = overlay.map_or(0, |overlay| overlay.num_added());
-            return Err(Error::SnapshotOverlay { found, expected: added });
-        }
-        match self.seen().last().filter(|&last| last as usize >= config.num_items + added) {
+        let added = &self.header.added;
+        model.check_added(added)?;
+        let num_items = config.num_items + added.count as usize;
+        match self.seen().last().filter(|&last| last as usize >= num_items) {
             None => Ok(()),
             Some(last) => refuse(format!("seen item {last}"), "an item index of the model"),
         }

@@ -1,11 +1,13 @@
 //! Changes to the catalogue at run time, beside the model file.
 
 mod active;
+mod added;
 mod file;
 mod ids;
 mod rows;
 
 pub(crate) use active::Active;
+pub(crate) use added::Added;
 pub(crate) use rows::Rows;
 
 use std::collections::BTreeMap;

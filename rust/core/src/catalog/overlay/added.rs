@@ -1,0 +1,35 @@
+//! What a stored history says of the items that overlays added.
+
+use crate::{Error, Model, Result};
+
+/// The added items that a history relies on: item indices past the model's own mean something only
+/// where the same items were added first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Added {
+    /// How many it takes, so that every item of the history is known.
+    pub(crate) count: u32,
+    /// Identifies them; zeros where there are none.
+    pub(crate) digest: [u8; 32],
+}
+
+impl Model {
+    /// The added items that histories rely on whose largest item is `last`.
+    pub(crate) fn added_up_to(&self, last: Option<u32>) -> Added {
+        let end = last.map_or(0, |last| last as usize + 1);
+        let count = end.saturating_sub(self.num_items());
+        // Overlays are only continued, so the active one has what a history holds.
+        let digest = self.overlay().and_then(|overlay| overlay.added_digest(count));
+        Added { count: count as u32, digest: digest.unwrap_or_default() }
+    }
+
+    /// Checks that the active overlay added these items first.
+    pub(crate) fn check_added(&self, added: &Added) -> Result<()> {
+        let (expected, overlay) = (added.count as usize, self.overlay());
+        let digest = overlay.as_ref().and_then(|overlay| overlay.added_digest(expected));
+        if expected == 0 || digest == Some(added.digest) {
+            return Ok(());
+        }
+        let found = overlay.map_or(0, |overlay| overlay.num_added());
+        Err(Error::AddedItems { found, expected })
+    }
+}
