@@ -2,6 +2,8 @@
 
 use recgrela::{Error, Filter, Scored, Session};
 
+use crate::common::brute_force;
+
 /// Numbers where arithmetic and checks have their edges.
 pub(crate) const NUMBERS: [f32; 19] = [
     0.0,
@@ -31,10 +33,14 @@ pub(crate) fn bits(numbers: &[f32]) -> Vec<u32> {
     numbers.iter().map(canonical).collect()
 }
 
+/// Every item, those of an overlay too.
+fn catalogue(session: &Session) -> Vec<u32> {
+    (0..session.model().catalog().len() as u32).collect()
+}
+
 /// The bits of the scores of all items; nothing before the first event.
 pub(crate) fn all_scores(session: &Session) -> Vec<u32> {
-    let items: Vec<_> = (0..session.model().num_items() as u32).collect();
-    match session.score(&items) {
+    match session.score(&catalogue(session)) {
         Ok(scores) => bits(&scores),
         Err(error) => {
             assert!(session.events() == 0 && matches!(error, Error::NoEvents), "{error}");
@@ -43,21 +49,17 @@ pub(crate) fn all_scores(session: &Session) -> Vec<u32> {
     }
 }
 
-/// The ranking that sorting all scores gives.
-pub(crate) fn ranked(session: &Session, k: usize, filter: &Filter<'_>) -> Vec<Scored> {
-    let allowed = |item: &u32| {
-        filter.allow.is_none_or(|allow| allow.contains(item))
-            && !filter.deny.contains(item)
-            && !(filter.exclude_seen && session.seen().contains(item))
-    };
-    let items: Vec<_> = (0..session.model().num_items() as u32).filter(allowed).collect();
-    let scores = session.score(&items).expect("items of the model, after an event");
-    let all = items.into_iter().zip(scores).map(|(item, score)| Scored { item, score });
-    let mut ranking: Vec<_> = all.filter(|scored| !scored.score.is_nan()).collect();
-    // A stable sort: equal scores stay in the order of the items.
-    ranking.sort_by(|a, b| b.score.partial_cmp(&a.score).expect("no NaN"));
-    ranking.truncate(k);
-    ranking
+/// The ranking that sorting all scores gives, with a quota given as the group of each item and a
+/// limit.
+pub(crate) fn ranked(
+    session: &Session,
+    k: usize,
+    filter: &Filter<'_>,
+    quota: Option<(&[i64], usize)>,
+) -> Vec<Scored> {
+    let mut items = catalogue(session);
+    items.retain(|&item| !session.model().catalog().is_retired(item));
+    brute_force(session, &items, k, filter, quota)
 }
 
 /// Asserts that the session's ranking is that of [`ranked`], to the bit.
@@ -66,7 +68,7 @@ pub(crate) fn assert_ranked(session: &Session, k: usize, filter: &Filter<'_>) {
         ranking.into_iter().map(|scored| (scored.item, scored.score.to_bits())).collect()
     };
     let found = session.top_k(k, filter).expect("items of the model, after an event");
-    assert_eq!(exact(found), exact(ranked(session, k, filter)), "k {k}, {filter:?}");
+    assert_eq!(exact(found), exact(ranked(session, k, filter, None)), "k {k}, {filter:?}");
 }
 
 /// The text of an error; asserts that it is fit for a log: one line, not long, nothing that drives a

@@ -7,7 +7,7 @@ use recgrela::{Model, Session};
 
 use super::user::User;
 use super::{Item, Wish, indices, knows};
-use crate::checks::{all_scores, bits, ranked, text};
+use crate::checks::{all_scores, bits, text};
 
 const CAPACITY: u32 = 5;
 
@@ -80,11 +80,11 @@ impl Fleet {
         let users: Vec<_> = users.iter().map(|&user| number(user)).collect();
         let has_events =
             |&user: &u32| self.users.get(user as usize).is_some_and(|events| !events.is_empty());
-        wish.with(self.fleet.model(), |k, filter, known| {
-            let outcome = self.fleet.top_k(&users, k, filter);
-            assert_eq!(outcome.is_ok(), known && users.iter().all(has_events), "{outcome:?}");
+        wish.ask(self.fleet.model(), |query| {
+            let outcome = self.fleet.top_k(&users, query.k, &query.filter);
+            assert_eq!(outcome.is_ok(), query.known && users.iter().all(has_events), "{outcome:?}");
             for (user, found) in users.iter().zip(outcome.into_iter().flatten()) {
-                assert_eq!(found, ranked(&self.replayed(*user), k, filter));
+                assert_eq!(found, query.answer(&self.replayed(*user)));
             }
         });
     }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
 use fleet::{Fleet, FleetCall};
-use recgrela::{Filter, Model, TopK};
+use recgrela::{Filter, Groups, Model, Quota, Scored, Session, TopK};
 use user::{Call, Stored, User};
 
+use crate::checks::ranked;
 use crate::models;
 
 /// Calls that one input makes at most.
@@ -41,13 +42,25 @@ enum Item {
     Any(u32),
 }
 
-/// Lists of items that a ranking goes by.
+/// What a ranking goes by.
 #[derive(Arbitrary, Debug)]
 struct Wish {
     k: u16,
     exclude_seen: bool,
     allow: Option<Vec<Item>>,
     deny: Vec<Item>,
+    /// How many groups the items are dealt out to, and how many items of one may be returned.
+    quota: Option<(u8, u8)>,
+}
+
+/// A [`Wish`] as a query on a model.
+struct Query<'a> {
+    k: usize,
+    filter: Filter<'a>,
+    /// The group of each item, and the limit.
+    quota: Option<(&'a [i64], usize)>,
+    /// Whether the model has all items of the lists.
+    known: bool,
 }
 
 /// Whatever was called, every session and every user of the fleet is the one that a replay of its
@@ -112,13 +125,30 @@ fn knows(model: &Model, items: &[u32]) -> bool {
 }
 
 impl Wish {
-    /// Calls with the filter, and with whether the model knows all of its items.
-    fn with<T>(&self, model: &Model, call: impl FnOnce(usize, &Filter<'_>, bool) -> T) -> T {
+    /// Calls with the query that it is on a model.
+    fn ask<T>(&self, model: &Model, call: impl FnOnce(&Query<'_>) -> T) -> T {
         let allow = self.allow.as_ref().map(|items| indices(model, items));
         let deny = indices(model, &self.deny);
         let known = knows(model, &deny) && knows(model, allow.as_deref().unwrap_or_default());
-        let filter =
-            Filter { exclude_seen: self.exclude_seen, allow: allow.as_deref(), deny: &deny };
-        call(usize::from(self.k), &filter, known)
+        let (deal, limit) = self.quota.unwrap_or_default();
+        let deal = |item: usize| (item % usize::from(deal).max(1)) as i64;
+        let numbers: Vec<_> = (0..model.num_items()).map(deal).collect();
+        let groups = Groups::new(model, &numbers).expect("a group for each item");
+        let limit = usize::from(limit);
+        let filter = Filter {
+            exclude_seen: self.exclude_seen,
+            allow: allow.as_deref(),
+            deny: &deny,
+            quota: self.quota.map(|_| Quota { groups: &groups, limit }),
+        };
+        let quota = self.quota.map(|_| (&numbers[..], limit));
+        call(&Query { k: usize::from(self.k), filter, quota, known })
+    }
+}
+
+impl Query<'_> {
+    /// The answer by brute force.
+    fn answer(&self, session: &Session) -> Vec<Scored> {
+        ranked(session, self.k, &self.filter, self.quota)
     }
 }

@@ -6,7 +6,7 @@ use arbitrary::Arbitrary;
 use recgrela::{Error, Model, Precision, Session, TopK};
 
 use super::{Item, Wish, indices, knows};
-use crate::checks::{all_scores, assert_ranked, bits, ranked, text};
+use crate::checks::{all_scores, assert_ranked, bits, text};
 
 /// Events that a session takes in at most; a check replays them all.
 const MAX_EVENTS: usize = 256;
@@ -149,29 +149,26 @@ impl User {
     }
 
     fn top_k(&self, wish: &Wish, ranking: &mut TopK) {
-        wish.with(self.session.model(), |k, filter, known| {
+        wish.ask(self.session.model(), |query| {
             let before = ranking.items().to_vec();
-            let outcome = self.session.top_k_into(k, filter, ranking);
-            assert_eq!(outcome.is_ok(), known && !self.events.is_empty(), "{outcome:?}");
-            if outcome.is_ok() {
-                assert_eq!(ranking.items(), ranked(&self.session, k, filter));
-            } else {
-                assert_eq!(ranking.items(), before);
-            }
+            let outcome = self.session.top_k_into(query.k, &query.filter, ranking);
+            assert_eq!(outcome.is_ok(), query.known && !self.events.is_empty(), "{outcome:?}");
+            let expected = if outcome.is_ok() { query.answer(&self.session) } else { before };
+            assert_eq!(ranking.items(), expected);
         });
     }
 
     fn peek(&self, items: &[u32], wish: &Wish) {
         let mut later = self.session.clone();
-        wish.with(self.session.model(), |k, filter, known| {
-            let extended = later.extend(items).is_ok();
-            match self.session.peek(items, k, filter) {
+        let extended = later.extend(items).is_ok();
+        wish.ask(self.session.model(), |query| {
+            match self.session.peek(items, query.k, &query.filter) {
                 Ok(found) => {
-                    assert!(extended && known);
-                    assert_eq!(found, ranked(&later, k, filter));
+                    assert!(extended && query.known);
+                    assert_eq!(found, query.answer(&later));
                 }
                 Err(error) => {
-                    assert!(!extended || !known || later.events() == 0, "{}", text(&error));
+                    assert!(!extended || !query.known || later.events() == 0, "{}", text(&error));
                 }
             }
         });

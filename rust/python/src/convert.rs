@@ -218,11 +218,13 @@ pub(crate) fn to_python(error: Error) -> PyErr {
     match error {
         // FileNotFoundError, PermissionError, ... by the number, as Python's own open does it.
         Error::Io { path, source } | Error::Write { path, source } => {
-            let mut text = source.to_string();
-            if path.is_dir() {
-                text = "it is a folder, expected a file".to_owned();
-            }
-            PyOSError::new_err((source.raw_os_error(), text, path))
+            // Python appends the number and the name itself.
+            let text = match source.to_string().split_once(" (os error") {
+                _ if path.is_dir() => "it is a folder, expected a file".to_owned(),
+                Some((text, _)) => text.to_owned(),
+                None => source.to_string(),
+            };
+            PyOSError::new_err((source.raw_os_error(), text, path.into_os_string()))
         }
         _ => PyValueError::new_err(message),
     }
