@@ -54,6 +54,7 @@ class EdgeScorer:
         deny: Iterable[int | str] | None = None,
         max_per_group: int | None = None,
         groups: Sequence[int] | npt.NDArray[np.integer] | None = None,
+        threads: int = 1,
         unknown: Literal["error", "skip"] = "error",
     ) -> TopK: ...
     def peek(

@@ -28,6 +28,7 @@ def test_added_items_are_ranked_appended_and_scored(model):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     best = dict(scorer.top_k(73, exclude_seen=False))
     assert best["new-c"] == found[2]
+    assert list(scorer.top_k(73, threads=2)) == list(scorer.top_k(73))
     scorer.append("new-b")
     assert "new-b" in scorer.seen
     restored = other.new_session()

@@ -210,7 +210,7 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path, command, name):
     (tmp_path / "text.safetensors").write_text("this is no model")
     (tmp_path / "empty.safetensors").touch()
     for path, message in [
-        (tmp_path / "missing.safetensors", "missing.safetensors: No such file"),
+        (tmp_path / "missing.safetensors", "No such file or directory: '"),
         (tmp_path, "it is a folder"),
         (tmp_path / "text.safetensors", "not a safetensors file"),
         (tmp_path / "empty.safetensors", "not a safetensors file: found 0 bytes"),
