@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyKeyError, PyOSError, PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::{
+    PyIsADirectoryError, PyKeyError, PyOSError, PyOverflowError, PyTypeError, PyValueError,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyIterator, PyList, PyString};
 use recgrela::{Catalog, Error, Groups, Isa, ItemId, Model, Precision};
@@ -212,6 +214,9 @@ pub(crate) fn isa_of(name: Option<&str>) -> PyResult<Option<Isa>> {
     .transpose()
 }
 
+/// "Is a directory", the same number on Linux, macOS and Windows.
+const EISDIR: i32 = 21;
+
 /// The Python exception for an error of the engine.
 pub(crate) fn to_python(error: Error) -> PyErr {
     let message = error.to_string();
@@ -219,11 +224,12 @@ pub(crate) fn to_python(error: Error) -> PyErr {
         // FileNotFoundError, PermissionError, ... by the number, as Python's own open does it.
         Error::Io { path, source } | Error::Write { path, source } => {
             // Python appends the number and the name itself.
-            let text = match source.to_string().split_once(" (os error") {
-                _ if path.is_dir() => "it is a folder, expected a file".to_owned(),
-                Some((text, _)) => text.to_owned(),
-                None => source.to_string(),
-            };
+            if path.is_dir() {
+                let text = "it is a folder, expected a file";
+                return PyIsADirectoryError::new_err((EISDIR, text, path.into_os_string()));
+            }
+            let text = source.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default().to_owned();
             PyOSError::new_err((source.raw_os_error(), text, path.into_os_string()))
         }
         _ => PyValueError::new_err(message),
