@@ -11,7 +11,7 @@ use crate::checks::{NUMBERS, all_scores, assert_ranked, restorable, text};
 use crate::edits::{Splice, put, seal};
 use crate::models;
 
-const HEADER_BYTES: usize = 64;
+const HEADER_BYTES: usize = 104;
 const USERS: u8 = 6;
 
 /// The file of a fleet with some events, and what is changed in it. Users and items are chosen by

@@ -161,7 +161,11 @@ impl Counts {
         let Ok(count) = u32::try_from(added) else {
             return refuse(format!("{added} added items"), format!("at most {}", u32::MAX));
         };
-        model.check_added(&Added { count, digest: source.take()? })?;
+        let added = Added { count, digest: source.take()? };
+        if count == 0 && added != Added::default() {
+            return refuse("a digest of no added items".to_owned(), "zeros");
+        }
+        model.check_added(&added)?;
         let of_model = model.config().state_len() + model.config().hidden_size;
         if numbers as usize != of_model {
             return refuse(format!("{numbers} numbers in a state"), of_model);
