@@ -322,7 +322,7 @@ fn forged_files_are_refused() {
     let good = stored(&path, &model);
     let state = 4 * u32::from_le_bytes(good[12..16].try_into().unwrap()) as usize;
     let second = 104 + 16 + state + 8;
-    let forgeries: [(&str, usize, &[u8], &str); 17] = [
+    let forgeries: [(&str, usize, &[u8], &str); 18] = [
         ("an added item", 64, &1_u64.to_le_bytes(), "found 0 in the active overlay"),
         ("many added items", 64, &u64::MAX.to_le_bytes(), "added items"),
         ("magic", 0, b"r", "magic"),
