@@ -4,13 +4,17 @@
 //! weighted minimax fit, rounded to f32.
 
 use super::lanes_mut;
-use crate::simd::{Simd, Vector};
+use crate::simd::{LANES, ROW_VECTORS, Row, Simd};
 
 /// 1.5 * 2^23: adding and subtracting it rounds a small f32 to the nearest integer.
 const ROUND: f32 = 12_582_912.0;
 
-/// 2^23 + 127: added to an integer n, it leaves n + 127 in the low bits of the mantissa.
-const EXPONENT_BIAS: f32 = 8_388_735.0;
+/// 2^23 + 127 + 64: added to an integer n, it leaves the exponent of 2^(n + 64) in the low bits of
+/// the mantissa.
+const EXPONENT_BIAS: f32 = 8_388_799.0;
+
+/// 2^-64
+const UNSCALE: f32 = 1.0 / (1_u128 << 64) as f32;
 
 /// ln 2 in two parts. The first has 9 significant bits, so its product with any exponent of f32
 /// is exact.
@@ -19,6 +23,9 @@ const LN2_LOW: f32 = -2.121_944_4e-4;
 
 /// (e^r - 1 - r) / r^2 on [-ln 2 / 2, ln 2 / 2], highest power first.
 const EXP: [f32; 5] = [1.381_446_7e-3, 8.368_781e-3, 4.166_839_3e-2, 1.666_652e-1, 4.999_999_4e-1];
+
+/// Below this, e^x times any factor here is below every f32.
+const EXP_END: f32 = -120.0;
 
 /// Past this, |x| e^-|x| is below every f32.
 const SILU_END: f32 = 120.0;
@@ -50,25 +57,20 @@ const TAIL: [f32; 10] = [
 /// A function of one number, applied lane by lane.
 pub(crate) trait Activation {
     /// Its value.
-    fn apply<S: Simd>(simd: S, x: S::Vector) -> S::Vector;
+    fn apply<S: Simd>(simd: S, x: S::Row) -> S::Row;
 }
 
 /// x = A(x)
 #[inline(always)]
 pub(crate) fn apply<S: Simd, A: Activation>(simd: S, x: &mut [f32]) {
-    for x in lanes_mut(x) {
-        A::apply(simd, simd.load(x)).store(x);
+    let (rows, rest) = lanes_mut(x).as_chunks_mut();
+    let mut padded = [[0.0; LANES]; ROW_VECTORS];
+    padded[..rest.len()].copy_from_slice(rest);
+    let last = if rest.is_empty() { &mut [][..] } else { std::slice::from_mut(&mut padded) };
+    for row in rows.iter_mut().chain(last) {
+        A::apply(simd, S::Row::load(simd, row)).store(row);
     }
-}
-
-/// e^x. At most 1 ULP; underflow is gradual, overflow gives infinity.
-pub(crate) struct Exp;
-
-impl Activation for Exp {
-    #[inline(always)]
-    fn apply<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
-        Scaled::exp(simd, x, simd.splat(0.0)).times(simd.splat(1.0))
-    }
+    rest.copy_from_slice(&padded[..rest.len()]);
 }
 
 /// x / (1 + e^-x). At most 4 ULP.
@@ -76,25 +78,26 @@ pub(crate) struct Silu;
 
 impl Activation for Silu {
     #[inline(always)]
-    fn apply<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
-        let (zero, one, end) = (simd.splat(0.0), simd.splat(1.0), simd.splat(SILU_END));
+    fn apply<S: Simd>(simd: S, x: S::Row) -> S::Row {
+        let (zero, one, end) =
+            (S::Row::splat(simd, 0.0), S::Row::splat(simd, 1.0), S::Row::splat(simd, SILU_END));
         let size = x.select_greater(zero, x, zero - x);
         let size = size.select_greater(end, end, size);
         // e^-|x| never overflows, and the quotient keeps its digits on both sides of zero.
-        let decaying = Scaled::exp(simd, zero - size, zero);
-        let above = x.select_greater(zero, x, zero - decaying.times(size));
-        above / (one + decaying.times(one))
+        let decaying = Decaying::exp(simd, zero - size, zero);
+        let above = x.select_greater(zero, x, zero - decaying.times(simd, size));
+        above / (one + decaying.times(simd, one))
     }
 }
 
-/// x Phi(x), the exact (erf) GELU. At most 4.5 ULP, for negative x too.
+/// x Phi(x), the exact (erf) GELU. At most 5 ULP, for negative x too.
 pub(crate) struct Gelu;
 
 impl Activation for Gelu {
     #[inline(always)]
-    fn apply<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
-        let zero = simd.splat(0.0);
-        let end = simd.splat(TAIL_END);
+    fn apply<S: Simd>(simd: S, x: S::Row) -> S::Row {
+        let zero = S::Row::splat(simd, 0.0);
+        let end = S::Row::splat(simd, TAIL_END);
         let size = x.select_greater(zero, x, zero - x);
         let size = size.select_greater(end, end, size);
         let tail = normal_tail(simd, size);
@@ -108,75 +111,75 @@ pub(crate) struct FeatureMap;
 
 impl Activation for FeatureMap {
     #[inline(always)]
-    fn apply<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
-        let zero = simd.splat(0.0);
-        x.select_greater(zero, x + simd.splat(1.0), Exp::apply(simd, x))
+    fn apply<S: Simd>(simd: S, x: S::Row) -> S::Row {
+        let (zero, one) = (S::Row::splat(simd, 0.0), S::Row::splat(simd, 1.0));
+        let decaying = Decaying::exp(simd, x.select_greater(zero, zero, x), zero);
+        x.select_greater(zero, x + one, decaying.times(simd, one))
     }
 }
 
-/// A number as m 2^a 2^b, before the rounding that its exponent may call for.
-struct Scaled<V> {
-    mantissa: V,
-    /// n reaches past the exponents of normal numbers on both sides, so 2^n takes two factors.
-    powers: [V; 2],
-}
+/// 2^64 e^x for x up to 0, which is a normal number also where e^x underflows.
+struct Decaying<S: Simd>(S::Row);
 
-impl<V: Vector> Scaled<V> {
-    /// e^(x + small), where `small` is what rounding took from x.
+impl<S: Simd> Decaying<S> {
+    /// Of x + small, where `small` is what rounding took from x.
     #[inline(always)]
-    fn exp<S: Simd<Vector = V>>(simd: S, x: V, small: V) -> Self {
-        // Beyond these the result is infinity or zero anyway, and the exponent stays in range.
-        let (low, high) = (simd.splat(-120.0), simd.splat(89.0));
-        let x = x.select_greater(high, high, x);
+    fn exp(simd: S, x: S::Row, small: S::Row) -> Self {
+        // Below this the result is zero anyway, and the exponent stays in range.
+        let low = S::Row::splat(simd, EXP_END);
         let x = low.select_greater(x, low, x);
-
-        let round = simd.splat(ROUND);
-        let n = (x * simd.splat(std::f32::consts::LOG2_E) + round) - round;
-        let r = ((x - n * simd.splat(LN2_HIGH)) - n * simd.splat(LN2_LOW)) + small;
-        let p = polynomial(simd, r, &EXP);
-        let mantissa = simd.splat(1.0) + (r + r * r * p);
-        let half = (n * simd.splat(0.5) + round) - round;
-        Self { mantissa, powers: [power_of_two(simd, half), power_of_two(simd, n - half)] }
+        let round = S::Row::splat(simd, ROUND);
+        let n = (x * S::Row::splat(simd, std::f32::consts::LOG2_E) + round) - round;
+        let high = x - n * S::Row::splat(simd, LN2_HIGH);
+        let r = (high - n * S::Row::splat(simd, LN2_LOW)) + small;
+        let squared = r * r;
+        let mantissa = S::Row::splat(simd, 1.0) + (r + squared * quartic(simd, r, squared, &EXP));
+        let power = (n + S::Row::splat(simd, EXPONENT_BIAS)).low_bits_to_exponent();
+        Self(mantissa * power)
     }
 
-    /// The product with a factor; where it is subnormal, it is rounded only once.
+    /// e^x times a factor up to 2^7.
     #[inline(always)]
-    fn times(&self, factor: V) -> V {
-        factor * self.mantissa * self.powers[0] * self.powers[1]
+    fn times(&self, simd: S, factor: S::Row) -> S::Row {
+        factor * self.0 * S::Row::splat(simd, UNSCALE)
     }
-}
-
-/// 2^n for an integer n in -126..=127.
-#[inline(always)]
-fn power_of_two<S: Simd>(simd: S, n: S::Vector) -> S::Vector {
-    (n + simd.splat(EXPONENT_BIAS)).low_bits_to_exponent()
 }
 
 /// a (1 - Phi(a)) for a in [0, TAIL_END].
 #[inline(always)]
-fn normal_tail<S: Simd>(simd: S, a: S::Vector) -> S::Vector {
+fn normal_tail<S: Simd>(simd: S, a: S::Row) -> S::Row {
     // v is small where a is, and keeps its digits; a polynomial in 1 - v would lose some there.
-    let v = a / (a + simd.splat(TAIL_TURN));
-    let scaled = v * polynomial(simd, v - simd.splat(TAIL_CENTRE), &TAIL);
+    let v = a / (a + S::Row::splat(simd, TAIL_TURN));
+    let scaled = v * nonic(simd, v - S::Row::splat(simd, TAIL_CENTRE), &TAIL);
 
     // a^2 has 48 bits. Split as high^2 (exact, `high` has 12) and a rest that is small.
-    let shifted = a * simd.splat(4097.0);
+    let shifted = a * S::Row::splat(simd, 4097.0);
     let high = shifted - (shifted - a);
-    let minus_half = simd.splat(-0.5);
+    let minus_half = S::Row::splat(simd, -0.5);
     let rest = (a - high) * (a + high) * minus_half;
-    Scaled::exp(simd, high * high * minus_half, rest).times(scaled)
+    Decaying::exp(simd, high * high * minus_half, rest).times(simd, scaled)
 }
 
-/// Horner's rule, the highest power first.
+/// A polynomial of degree 4, the highest power first, by Estrin's scheme: fewer operations wait for
+/// each other than with Horner's rule.
 #[inline(always)]
-fn polynomial<S: Simd, const N: usize>(
-    simd: S,
-    x: S::Vector,
-    coefficients: &[f32; N],
-) -> S::Vector {
-    let mut sum = simd.splat(coefficients[0]);
-    for &c in &coefficients[1..] {
-        sum = sum * x + simd.splat(c);
-    }
-    sum
+fn quartic<S: Simd>(simd: S, x: S::Row, squared: S::Row, c: &[f32; 5]) -> S::Row {
+    let high = S::Row::splat(simd, c[0]) * squared + line(simd, x, c[1], c[2]);
+    high * squared + line(simd, x, c[3], c[4])
+}
+
+/// A polynomial of degree 9, the same way.
+#[inline(always)]
+fn nonic<S: Simd>(simd: S, x: S::Row, c: &[f32; 10]) -> S::Row {
+    let squared = x * x;
+    let high = line(simd, x, c[0], c[1]) * squared + line(simd, x, c[2], c[3]);
+    let high = high * squared + line(simd, x, c[4], c[5]);
+    let low = line(simd, x, c[6], c[7]) * squared + line(simd, x, c[8], c[9]);
+    high * (squared * squared) + low
+}
+
+/// slope x + offset. A closure would not be inlined on every instruction set.
+#[inline(always)]
+fn line<S: Simd>(simd: S, x: S::Row, slope: f32, offset: f32) -> S::Row {
+    S::Row::splat(simd, slope) * x + S::Row::splat(simd, offset)
 }

@@ -1,7 +1,7 @@
 //! The depthwise causal convolution over the last four values.
 
-use super::activation::{Activation, Silu};
-use super::{CONV_HISTORY, lanes, lanes_mut};
+use super::activation::{self, Silu};
+use super::{CONV_HISTORY, add_assign, lanes, lanes_mut};
 use crate::aligned::AlignedBuf;
 use crate::simd::{Simd, Vector};
 
@@ -15,28 +15,31 @@ pub(crate) struct Conv {
 
 impl Conv {
     /// out += SiLU(bias + sum over the last four values); then `history`, the last three values,
-    /// oldest first, moves on by one.
+    /// oldest first, moves on by one. What is in `value` afterwards means nothing.
     #[inline(always)]
     pub(crate) fn add<S: Simd>(
         &self,
         simd: S,
         history: &mut [f32],
-        value: &[f32],
+        value: &mut [f32],
         out: &mut [f32],
     ) {
-        let size = value.len();
-        let taps = self.weight.chunks_exact(size);
         let width = lanes(value).len();
-        for at in 0..width {
+        let (weight, history) = (lanes(&self.weight), lanes_mut(history));
+        for (at, value) in lanes_mut(value).iter_mut().enumerate() {
+            let newest = simd.load(value);
             let mut sum = simd.load(&lanes(&self.bias)[at]);
-            let values = history.chunks_exact(size).chain([value]);
-            for (tap, value) in taps.clone().zip(values) {
-                sum = sum + simd.load(&lanes(tap)[at]) * simd.load(&lanes(value)[at]);
+            for tap in 0..CONV_HISTORY {
+                sum = sum
+                    + simd.load(&weight[tap * width + at]) * simd.load(&history[tap * width + at]);
+                if tap > 0 {
+                    history[(tap - 1) * width + at] = history[tap * width + at];
+                }
             }
-            let out = &mut lanes_mut(out)[at];
-            (simd.load(out) + Silu::apply(simd, sum)).store(out);
+            newest.store(&mut history[(CONV_HISTORY - 1) * width + at]);
+            (sum + simd.load(&weight[CONV_HISTORY * width + at]) * newest).store(value);
         }
-        history.copy_within(size.., 0);
-        history[(CONV_HISTORY - 1) * size..].copy_from_slice(value);
+        activation::apply::<S, Silu>(simd, value);
+        add_assign(simd, out, value);
     }
 }

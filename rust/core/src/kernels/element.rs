@@ -7,10 +7,6 @@ use crate::simd::{LANES, ROW_VECTORS, Row, Simd};
 
 /// A number of a matrix or of the catalogue table; the arithmetic is in f32.
 pub(crate) trait Element: Pod + Sync {
-    /// Whether it takes a conversion. Those of AVX-512 are slower than two of AVX2 (Zen 4: an event
-    /// took 14.1 us, with vectors 12.0), so what is used only once is converted as vectors.
-    const CONVERTED: bool;
-
     /// Eight of them, as f32.
     fn load<S: Simd>(simd: S, from: &[Self; LANES]) -> S::Vector;
 
@@ -22,8 +18,6 @@ pub(crate) trait Element: Pod + Sync {
 }
 
 impl Element for f32 {
-    const CONVERTED: bool = false;
-
     #[inline(always)]
     fn load<S: Simd>(simd: S, from: &[Self; LANES]) -> S::Vector {
         simd.load(from)
@@ -42,8 +36,6 @@ impl Element for f32 {
 
 /// The bits of a half-precision number.
 impl Element for u16 {
-    const CONVERTED: bool = true;
-
     #[inline(always)]
     fn load<S: Simd>(simd: S, from: &[Self; LANES]) -> S::Vector {
         simd.load_f16(from)

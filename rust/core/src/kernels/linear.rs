@@ -134,13 +134,7 @@ impl<E: Element> Panel<'_, E> {
         };
         for user in whole..users {
             let out = &mut self.out(user, out)[..R * ROW_VECTORS];
-            match (E::CONVERTED, R) {
-                (false, _) => {
-                    multiply_rows::<S, E, R>(simd, self.weights, x.of(user), self.bias, out)
-                }
-                (true, 2) => multiply::<S, E, 8>(simd, self.weights, x.of(user), self.bias, out),
-                (true, _) => multiply::<S, E, 4>(simd, self.weights, x.of(user), self.bias, out),
-            }
+            multiply_rows::<S, E, R>(simd, self.weights, x.of(user), self.bias, out);
         }
     }
 

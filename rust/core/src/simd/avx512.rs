@@ -2,7 +2,7 @@
 //! (VNNI). Vectors of eight lanes are those of AVX2.
 
 use std::arch::x86_64::*;
-use std::ops::{Add, Mul};
+use std::ops::{Add, Div, Mul, Sub};
 
 use super::avx2::{Avx2, Register};
 use super::{GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Row, Simd};
@@ -106,7 +106,9 @@ macro_rules! lanewise {
 
 lanewise! {
     Add, add, _mm512_add_ps;
+    Sub, sub, _mm512_sub_ps;
     Mul, mul, _mm512_mul_ps;
+    Div, div, _mm512_div_ps;
 }
 
 impl Row<Avx512> for Pair {
@@ -155,5 +157,28 @@ impl Row<Avx512> for Pair {
             (_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, c), _mm512_cmp_ps_mask::<_CMP_GT_OQ>(b, d))
         };
         u32::from(low) | u32::from(high) << 16
+    }
+
+    #[inline(always)]
+    fn select_greater(self, than: Self, yes: Self, no: Self) -> Self {
+        let ([a, b], [c, d]) = (self.0, than.0);
+        let ([e, f], [g, h]) = (yes.0, no.0);
+        // SAFETY: a `Pair` exists only where AVX-512 F was detected.
+        Self(unsafe {
+            [
+                _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, c), g, e),
+                _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(b, d), h, f),
+            ]
+        })
+    }
+
+    #[inline(always)]
+    fn low_bits_to_exponent(self) -> Self {
+        let shifted = |half| {
+            // SAFETY: a `Pair` exists only where AVX-512 F was detected.
+            unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(half))) }
+        };
+        let [a, b] = self.0;
+        Self([shifted(a), shifted(b)])
     }
 }

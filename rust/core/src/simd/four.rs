@@ -3,7 +3,7 @@
 //! The four are written out: the compiler is free not to inline `array::from_fn`, and a call inside
 //! a kernel's inner loop costs several times what it does.
 
-use std::ops::{Add, Mul};
+use std::ops::{Add, Div, Mul, Sub};
 
 use super::{LANES, ROW_VECTORS, Row, Simd, Vector};
 
@@ -11,24 +11,25 @@ use super::{LANES, ROW_VECTORS, Row, Simd, Vector};
 #[derive(Clone, Copy)]
 pub(crate) struct Four<V>(pub(crate) [V; ROW_VECTORS]);
 
-impl<V: Vector> Add for Four<V> {
-    type Output = Self;
+macro_rules! lanewise {
+    ($($operation:ident, $method:ident;)*) => {$(
+        impl<V: Vector> $operation for Four<V> {
+            type Output = Self;
 
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
-        Self([a + e, b + f, c + g, d + h])
-    }
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+                Self([a.$method(e), b.$method(f), c.$method(g), d.$method(h)])
+            }
+        }
+    )*};
 }
 
-impl<V: Vector> Mul for Four<V> {
-    type Output = Self;
-
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
-        Self([a * e, b * f, c * g, d * h])
-    }
+lanewise! {
+    Add, add;
+    Sub, sub;
+    Mul, mul;
+    Div, div;
 }
 
 impl<S: Simd<Vector = V>, V: Vector> Row<S> for Four<V> {
@@ -59,5 +60,28 @@ impl<S: Simd<Vector = V>, V: Vector> Row<S> for Four<V> {
     #[inline(always)]
     fn greater_mask(self, than: Self) -> u32 {
         (0..ROW_VECTORS).fold(0, |mask, v| mask | self.0[v].greater_mask(than.0[v]) << (v * LANES))
+    }
+
+    #[inline(always)]
+    fn select_greater(self, than: Self, yes: Self, no: Self) -> Self {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, than.0);
+        let ([i, j, k, l], [m, n, o, p]) = (yes.0, no.0);
+        Self([
+            a.select_greater(e, i, m),
+            b.select_greater(f, j, n),
+            c.select_greater(g, k, o),
+            d.select_greater(h, l, p),
+        ])
+    }
+
+    #[inline(always)]
+    fn low_bits_to_exponent(self) -> Self {
+        let [a, b, c, d] = self.0;
+        Self([
+            a.low_bits_to_exponent(),
+            b.low_bits_to_exponent(),
+            c.low_bits_to_exponent(),
+            d.low_bits_to_exponent(),
+        ])
     }
 }

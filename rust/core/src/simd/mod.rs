@@ -116,7 +116,9 @@ pub(crate) trait Vector:
 }
 
 /// 32 f32 lanes that never meet. Arithmetic rounds as IEEE 754 says, lane by lane.
-pub(crate) trait Row<S: Simd>: Copy + Add<Output = Self> + Mul<Output = Self> {
+pub(crate) trait Row<S: Simd>:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
+{
     /// `x` in every lane.
     fn splat(simd: S, x: f32) -> Self;
 
@@ -131,6 +133,12 @@ pub(crate) trait Row<S: Simd>: Copy + Add<Output = Self> + Mul<Output = Self> {
 
     /// Bit l is set where lane l of `self` is greater; a NaN on either side is not.
     fn greater_mask(self, than: Self) -> u32;
+
+    /// [`Vector::select_greater`]
+    fn select_greater(self, than: Self, yes: Self, no: Self) -> Self;
+
+    /// [`Vector::low_bits_to_exponent`]
+    fn low_bits_to_exponent(self) -> Self;
 }
 
 /// A computation written once, to be run with any instruction set.

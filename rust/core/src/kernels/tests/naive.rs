@@ -189,7 +189,7 @@ fn convolution() {
         let start = [noise(3 * size, 4), noise(size, 5)].concat();
         let found = on_every_isa!(|simd, all, conv: Conv, value: Vec<f32>| start.clone() => {
             let (history, out) = all.split_at_mut(3 * value.len());
-            conv.add(simd, history, value, out);
+            conv.add(simd, history, &mut value.clone(), out);
         });
         let values = [&start[..3 * size], &value].concat();
         assert_eq!(found[..3 * size], values[size..]);
