@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{
-    F32, ModelFile, Rng, SHAPES, Shape, brute_force, catalogue, models, session, with_ties,
+    F16, F32, I8, ModelFile, Rng, SHAPES, Shape, brute_force, catalogue, models, session, with_ties,
 };
 use recgrela::{Filter, Isa, Model, Scored, Session, TopK};
 
@@ -29,6 +29,29 @@ fn every_filter_gives_what_sorting_gives() {
                             assert_eq!(ranking.items(), expected, "k {k}, {filter:?}");
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// The scan first looks at 4,096 items, for the sake of a bar, and then at the others.
+#[test]
+fn more_items_than_the_scan_begins_with() {
+    let mut ranking = TopK::new();
+    for table in [F32, F16, I8] {
+        let shape = Shape { items: 4500, table, ..Shape::TINY };
+        for model in models(&shape) {
+            let session = session(&model, 300, 5);
+            let items = catalogue(&model);
+            let first: Vec<u32> = (0..4100).collect();
+            let all_but_five: Vec<u32> = (5..4500).collect();
+            for k in [1, 10, 32, 33] {
+                for deny in [&[][..], &first, &all_but_five] {
+                    let filter = Filter { deny, ..Filter::unseen() };
+                    session.top_k_into(k, &filter, &mut ranking).unwrap();
+                    let expected = brute_force(&session, &items, k, &filter, None);
+                    assert_eq!(ranking.items(), expected, "{table}, k {k}, {} denied", deny.len());
                 }
             }
         }

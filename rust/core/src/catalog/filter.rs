@@ -56,24 +56,36 @@ fn sort_into(list: &[u32], to: &mut Vec<u32>) {
     to.sort_unstable();
 }
 
-/// A sorted list that is asked for ascending items only, so each question moves on from the last.
+/// Ascending lists of what to leave out. They are asked for ascending items only, so each question
+/// moves on from the last.
+#[derive(Clone, Copy, Default)]
 pub(super) struct Excluded<'a> {
-    rest: &'a [u32],
+    lists: [&'a [u32]; 2],
 }
 
 impl<'a> Excluded<'a> {
-    pub(super) fn new(sorted: &'a [u32]) -> Self {
-        Self { rest: sorted }
+    pub(super) fn new(seen: &'a [u32], deny: &'a [u32]) -> Self {
+        Self { lists: [seen, deny] }
     }
 
-    /// Whether the list has the item, which is not smaller than any asked for before.
+    /// Whether a list has the item, which is not smaller than any asked for before.
     pub(super) fn contains(&mut self, item: u32) -> bool {
-        while let Some((&first, rest)) = self.rest.split_first() {
-            if first >= item {
-                return first == item;
+        let mut found = false;
+        for list in &mut self.lists {
+            while let [first, rest @ ..] = *list
+                && *first < item
+            {
+                *list = rest;
             }
-            self.rest = rest;
+            found |= list.first() == Some(&item);
         }
-        false
+        found
+    }
+
+    /// The items before `end`, list by list.
+    pub(super) fn before(self, end: u32) -> impl Iterator<Item = u32> {
+        self.lists
+            .into_iter()
+            .flat_map(move |list| list.iter().copied().take_while(move |&item| item < end))
     }
 }

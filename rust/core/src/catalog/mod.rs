@@ -4,6 +4,7 @@ mod batch;
 mod blocks;
 mod elements;
 mod filter;
+mod head;
 mod overlay;
 mod quota;
 mod ranking;

@@ -179,6 +179,11 @@ impl<'a> Limited<'a> {
 
 impl Ranking for Limited<'_> {
     #[inline(always)]
+    fn wanted(&self) -> Option<usize> {
+        None
+    }
+
+    #[inline(always)]
     fn bar(&self) -> Option<f32> {
         self.worst.map(|worst| worst.score)
     }

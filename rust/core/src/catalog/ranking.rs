@@ -32,6 +32,9 @@ pub(super) trait Ranking {
     /// The score that an item has to reach, where there is one for all items.
     fn bar(&self) -> Option<f32>;
 
+    /// k, where the k best of all items are what is to be found.
+    fn wanted(&self) -> Option<usize>;
+
     /// Whether an item may be one of the best, given a number that its score does not exceed.
     fn admits(&self, at_most: Scored) -> bool;
 
@@ -75,6 +78,11 @@ impl<'a> Best<'a> {
 }
 
 impl Ranking for Best<'_> {
+    #[inline(always)]
+    fn wanted(&self) -> Option<usize> {
+        Some(self.k)
+    }
+
     #[inline(always)]
     fn bar(&self) -> Option<f32> {
         self.worst().map(|worst| worst.score)

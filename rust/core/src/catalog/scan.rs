@@ -63,9 +63,8 @@ impl<B> Part<'_, B> {
 /// The pass over a part.
 pub(super) struct Scan<'a, B, R> {
     pub(super) part: Part<'a, B>,
-    seen: Excluded<'a>,
-    deny: Excluded<'a>,
-    ranking: &'a mut R,
+    pub(super) excluded: Excluded<'a>,
+    pub(super) ranking: &'a mut R,
 }
 
 impl<'a, B, R> Scan<'a, B, R> {
@@ -76,7 +75,7 @@ impl<'a, B, R> Scan<'a, B, R> {
         deny: &'a [u32],
         ranking: &'a mut R,
     ) -> Self {
-        Self { part, seen: Excluded::new(seen), deny: Excluded::new(deny), ranking }
+        Self { part, excluded: Excluded::new(seen, deny), ranking }
     }
 }
 
@@ -121,32 +120,31 @@ impl<B: Blocks, R: Ranking> Scan<'_, B, R> {
     /// The same, given what [`Blocks::at_most`] found.
     #[inline(always)]
     pub(super) fn consider<S: Simd>(&mut self, simd: S, block: usize, lanes: u32, at_most: S::Row) {
-        let mut reach = lanes & !self.part.left_out.get(block).copied().unwrap_or(0);
+        let mut reach = lanes;
         if let Some(bar) = self.ranking.bar() {
             reach &= !S::Row::splat(simd, bar).greater_mask(at_most);
         }
-        if reach == 0 {
-            return;
+        if reach != 0 {
+            let mut stored = [[0.0; LANES]; ROW_VECTORS];
+            at_most.store(&mut stored);
+            self.rank(simd, block, reach, stored.as_flattened());
         }
-        let mut stored = [[0.0; LANES]; ROW_VECTORS];
-        at_most.store(&mut stored);
-        self.rank(simd, block * BLOCK, stored.as_flattened(), reach);
     }
 
     /// Ranks the lanes of a block whose bits are set.
     #[inline(always)]
-    fn rank<S: Simd>(&mut self, simd: S, first: usize, at_most: &[f32], mut lanes: u32) {
+    pub(super) fn rank<S: Simd>(&mut self, simd: S, block: usize, lanes: u32, at_most: &[f32]) {
+        let mut lanes = lanes & !self.part.left_out.get(block).copied().unwrap_or(0);
         while lanes != 0 {
             let lane = lanes.trailing_zeros() as usize;
             lanes &= lanes - 1;
-            let position = first + lane;
+            let position = block * BLOCK + lane;
             if position >= self.part.len {
                 return; // the padding of the last block
             }
             let item = self.part.item(position);
             if self.ranking.admits(Scored { item, score: at_most[lane] })
-                && !self.seen.contains(item)
-                && !self.deny.contains(item)
+                && !self.excluded.contains(item)
             {
                 let score = self.part.blocks.score(simd, position, at_most[lane]);
                 self.ranking.push(Scored { item, score });

@@ -4,10 +4,12 @@ use std::collections::BinaryHeap;
 
 use super::blocks::Blocks;
 use super::filter::Lists;
+use super::head::Head;
 use super::quota::{Limited, Tallies};
 use super::ranking::{Best, Ranked, Ranking, Scored};
 use super::scan::{Scan, Shard};
 use super::topk::Query;
+use crate::kernels::scan::Features;
 use crate::simd::Backend;
 
 /// A query and what it takes to answer it, for any number of workers.
@@ -28,11 +30,12 @@ impl<B: Blocks> Task<'_, B> {
     }
 
     /// Shows a shard of the catalogue to a ranking.
-    fn show<R: Ranking>(&self, shard: Shard, mut ranking: R) {
+    fn show<R: Ranking>(&self, shard: Shard, bounds: &mut Vec<Features<f32>>, mut ranking: R) {
         let Self { backend, query, lists, blocks } = self;
         let excluded = query.excluded();
         let base = lists.base_part(query, *blocks).shard(shard);
-        backend.run(Scan::new(base, excluded, &lists.deny, &mut ranking));
+        let scan = Scan::new(base, excluded, &lists.deny, &mut ranking);
+        backend.run(Head { scan, bounds });
         if let Some(overlay) = query.catalog.overlay {
             let part = lists.overlay_part(query, overlay).shard(shard);
             backend.run(Scan::new(part, excluded, &lists.deny, &mut ranking));
@@ -46,6 +49,7 @@ impl<B: Blocks> Task<'_, B> {
 pub(super) struct Worker {
     pub(super) heap: BinaryHeap<Ranked>,
     pub(super) tallies: Tallies,
+    bounds: Vec<Features<f32>>,
     /// The best of its shard, the best first.
     pub(super) best: Vec<Scored>,
 }
@@ -53,11 +57,11 @@ pub(super) struct Worker {
 impl Worker {
     /// Finds the best of a shard.
     pub(super) fn rank<B: Blocks>(&mut self, task: &Task<'_, B>, shard: Shard) {
-        let Self { heap, tallies, best } = self;
+        let Self { heap, tallies, bounds, best } = self;
         let Query { k, filter, .. } = *task.query;
         match filter.quota {
-            Some(quota) => task.show(shard, Limited::new(k, quota, best, tallies)),
-            None => task.show(shard, Best::new(k, heap, best)),
+            Some(quota) => task.show(shard, bounds, Limited::new(k, quota, best, tallies)),
+            None => task.show(shard, bounds, Best::new(k, heap, best)),
         }
     }
 }
