@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{
     PyIsADirectoryError, PyKeyError, PyOSError, PyOverflowError, PyTypeError, PyValueError,
@@ -173,14 +174,11 @@ pub(crate) fn ids_of<'py>(
     catalog: &Catalog<'_>,
     items: impl IntoIterator<Item = u32>,
 ) -> PyResult<Bound<'py, PyList>> {
-    let list = PyList::empty(py);
-    for id in items.into_iter().filter_map(|item| catalog.id(item)) {
-        match id {
-            ItemId::Int(number) => list.append(number)?,
-            ItemId::Str(text) => list.append(text)?,
-        }
-    }
-    Ok(list)
+    let ids = items.into_iter().filter_map(|item| catalog.id(item)).map(|id| match id {
+        ItemId::Int(number) => number.into_bound_py_any(py),
+        ItemId::Str(text) => text.into_bound_py_any(py),
+    });
+    PyList::new(py, ids.collect::<PyResult<Vec<_>>>()?)
 }
 
 /// The precision of a snapshot by its name.

@@ -25,12 +25,19 @@ pub(crate) struct EdgeScorer {
     pub(crate) model: Arc<Model>,
     /// Given at load.
     pub(crate) groups: Option<Arc<Groups>>,
-    session: Mutex<Session>,
+    user: Mutex<User>,
+}
+
+/// A session, and what it ranks items in: memory that is used again.
+struct User {
+    session: Session,
+    ranking: engine::TopK,
 }
 
 impl EdgeScorer {
     pub(crate) fn of(session: Session, groups: Option<Arc<Groups>>) -> Self {
-        Self { model: Arc::clone(session.model()), groups, session: Mutex::new(session) }
+        let (model, ranking) = (Arc::clone(session.model()), engine::TopK::new());
+        Self { model, groups, user: Mutex::new(User { session, ranking }) }
     }
 
     /// Loads without the GIL; `load` reads the model.
@@ -59,7 +66,11 @@ impl EdgeScorer {
         py: Python<'_>,
         work: impl FnOnce(&mut Session) -> T + Send,
     ) -> T {
-        py.detach(|| work(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner)))
+        self.with_user(py, |user| work(&mut user.session))
+    }
+
+    fn with_user<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut User) -> T + Send) -> T {
+        py.detach(|| work(&mut self.user.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
@@ -175,10 +186,12 @@ impl EdgeScorer {
         let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
         let options = Options::new(&self.model, self.groups.as_ref(), &choice)?;
         let filter = options.filter();
-        let mut ranking = engine::TopK::new().with_threads(threads.0);
-        self.with(py, |session| session.top_k_into(k.0, &filter, &mut ranking))
-            .map_err(to_python)?;
-        TopK::new(py, &self.model.catalog(), ranking.items())
+        let top = self.with_user(py, |User { session, ranking }| {
+            *ranking = std::mem::take(ranking).with_threads(threads.0);
+            session.top_k_into(k.0, &filter, ranking)?;
+            Ok(ranking.items().to_vec())
+        });
+        TopK::new(py, &self.model.catalog(), &top.map_err(to_python)?)
     }
 
     /// What top_k would give after more events; the session stays as it is.
