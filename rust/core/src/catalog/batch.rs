@@ -4,7 +4,7 @@
 use super::blocks::{Blocks, Floats, Integers};
 use super::filter::{Filter, Lists};
 use super::ranking::{Best, Ranking};
-use super::scan::{Part, Scan, allowed_blocks};
+use super::scan::{Part, Scan};
 use super::topk::{Query, TopK};
 use super::{Overlay, Table, View};
 use crate::kernels::integer_scan::Rounded;
@@ -150,18 +150,9 @@ impl<B: Blocks, R: Ranking> Kernel for Scans<'_, '_, B, R> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let scans = self.scans;
-        let Some(&Scan { part: Part { range, allow, .. }, .. }) = scans.first() else { return };
-        match allow {
-            None => {
-                for block in range.0..range.1 {
-                    consider(simd, scans, block, u32::MAX);
-                }
-            }
-            Some(allow) => {
-                for (block, lanes) in allowed_blocks(allow) {
-                    consider(simd, scans, block, lanes);
-                }
-            }
+        let Some(&Scan { part, .. }) = scans.first() else { return };
+        for (block, lanes) in part.wanted() {
+            consider(simd, scans, block, lanes);
         }
     }
 }

@@ -52,6 +52,17 @@ impl<B> Part<'_, B> {
         Self { range, allow, ..self }
     }
 
+    /// The blocks to look at, and the lanes of each.
+    #[inline(always)]
+    pub(super) fn wanted(&self) -> impl Iterator<Item = (usize, u32)> + use<'_, B> {
+        let (first, end) = match self.allow {
+            None => self.range,
+            Some(_) => (0, 0),
+        };
+        let whole = (first..end).map(|block| (block, u32::MAX));
+        whole.chain(allowed_blocks(self.allow.unwrap_or_default()))
+    }
+
     /// The item at a position.
     #[inline(always)]
     fn item(&self, position: usize) -> u32 {
@@ -84,25 +95,16 @@ impl<B: Blocks, R: Ranking> Kernel for Scan<'_, B, R> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        match self.part.allow {
-            None => {
-                let (first, end) = self.part.range;
-                for block in first..end {
-                    self.block(simd, block, u32::MAX);
-                }
-            }
-            Some(allow) => {
-                for (block, lanes) in allowed_blocks(allow) {
-                    self.block(simd, block, lanes);
-                }
-            }
+        let part = self.part;
+        for (block, lanes) in part.wanted() {
+            self.block(simd, block, lanes);
         }
     }
 }
 
 /// The blocks that ascending positions lie in, and the lanes of each.
 #[inline(always)]
-pub(super) fn allowed_blocks(positions: &[u32]) -> impl Iterator<Item = (usize, u32)> {
+fn allowed_blocks(positions: &[u32]) -> impl Iterator<Item = (usize, u32)> {
     let block = |position: u32| position as usize / BLOCK;
     positions.chunk_by(move |&a, &b| block(a) == block(b)).map(move |positions| {
         let lane = |&position: &u32| 1 << (position as usize % BLOCK);
@@ -134,20 +136,36 @@ impl<B: Blocks, R: Ranking> Scan<'_, B, R> {
     /// Ranks the lanes of a block whose bits are set.
     #[inline(always)]
     pub(super) fn rank<S: Simd>(&mut self, simd: S, block: usize, lanes: u32, at_most: &[f32]) {
-        let mut lanes = lanes & !self.part.left_out.get(block).copied().unwrap_or(0);
+        simd.run(Lanes { scan: self, block, lanes, at_most });
+    }
+}
+
+/// Some lanes of a block, and a number for each of its items that its score does not exceed.
+struct Lanes<'s, 'a, B, R> {
+    scan: &'s mut Scan<'a, B, R>,
+    block: usize,
+    lanes: u32,
+    at_most: &'s [f32],
+}
+
+impl<B: Blocks, R: Ranking> Kernel for Lanes<'_, '_, B, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { scan: Scan { part, excluded, ranking }, block, lanes, at_most } = self;
+        let mut lanes = lanes & !part.left_out.get(block).copied().unwrap_or(0);
         while lanes != 0 {
             let lane = lanes.trailing_zeros() as usize;
             lanes &= lanes - 1;
             let position = block * BLOCK + lane;
-            if position >= self.part.len {
+            if position >= part.len {
                 return; // the padding of the last block
             }
-            let item = self.part.item(position);
-            if self.ranking.admits(Scored { item, score: at_most[lane] })
-                && !self.excluded.contains(item)
-            {
-                let score = self.part.blocks.score(simd, position, at_most[lane]);
-                self.ranking.push(Scored { item, score });
+            let item = part.item(position);
+            if ranking.admits(Scored { item, score: at_most[lane] }) && !excluded.contains(item) {
+                let score = part.blocks.score(simd, position, at_most[lane]);
+                ranking.push(Scored { item, score });
             }
         }
     }

@@ -3,8 +3,10 @@
 //! The errors stated here are tested over every binade of f32. Polynomial coefficients are a
 //! weighted minimax fit, rounded to f32.
 
+use std::marker::PhantomData;
+
 use super::lanes_mut;
-use crate::simd::{LANES, ROW_VECTORS, Row, Simd};
+use crate::simd::{Kernel, LANES, ROW_VECTORS, Row, Simd};
 
 /// 1.5 * 2^23: adding and subtracting it rounds a small f32 to the nearest integer.
 const ROUND: f32 = 12_582_912.0;
@@ -63,14 +65,29 @@ pub(crate) trait Activation {
 /// x = A(x)
 #[inline(always)]
 pub(crate) fn apply<S: Simd, A: Activation>(simd: S, x: &mut [f32]) {
-    let (rows, rest) = lanes_mut(x).as_chunks_mut();
-    let mut padded = [[0.0; LANES]; ROW_VECTORS];
-    padded[..rest.len()].copy_from_slice(rest);
-    let last = if rest.is_empty() { &mut [][..] } else { std::slice::from_mut(&mut padded) };
-    for row in rows.iter_mut().chain(last) {
-        A::apply(simd, S::Row::load(simd, row)).store(row);
+    simd.run(Apply::<A> { x, activation: PhantomData });
+}
+
+/// [`apply`]
+struct Apply<'a, A> {
+    x: &'a mut [f32],
+    activation: PhantomData<A>,
+}
+
+impl<A: Activation> Kernel for Apply<'_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (rows, rest) = lanes_mut(self.x).as_chunks_mut();
+        let mut padded = [[0.0; LANES]; ROW_VECTORS];
+        padded[..rest.len()].copy_from_slice(rest);
+        let last = if rest.is_empty() { &mut [][..] } else { std::slice::from_mut(&mut padded) };
+        for row in rows.iter_mut().chain(last) {
+            A::apply(simd, S::Row::load(simd, row)).store(row);
+        }
+        rest.copy_from_slice(&padded[..rest.len()]);
     }
-    rest.copy_from_slice(&padded[..rest.len()]);
 }
 
 /// x / (1 + e^-x). At most 4 ULP.

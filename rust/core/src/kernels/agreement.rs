@@ -87,12 +87,9 @@ fn linear<S: Simd, E: Element>(simd: S, element: impl Fn(f32) -> E) -> Vec<f32> 
     out
 }
 
-/// From where e^x underflows to where it overflows, both zeros and both infinities.
 #[inline(always)]
 fn activations<S: Simd>(simd: S) -> Vec<f32> {
-    let mut x: Vec<f32> = (-68..68).map(|n| n as f32 * 1.937).collect();
-    x.extend(noise(4 * SIZE, 7));
-    x.extend([0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, 1e-40, -1e-40, 1e-5, -1e-5]);
+    let x = activation_inputs();
     let mut all = x.repeat(3);
     let mut parts = all.chunks_exact_mut(x.len());
     let mut next = || parts.next().unwrap_or_default();
@@ -100,6 +97,14 @@ fn activations<S: Simd>(simd: S) -> Vec<f32> {
     activation::apply::<S, Gelu>(simd, next());
     activation::apply::<S, FeatureMap>(simd, next());
     all
+}
+
+/// From where e^x underflows to where it overflows, both zeros and both infinities.
+fn activation_inputs() -> Vec<f32> {
+    let mut x: Vec<f32> = (-68..68).map(|n| n as f32 * 1.937).collect();
+    x.extend(noise(4 * SIZE, 7));
+    x.extend([0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, 1e-40, -1e-40, 1e-5, -1e-5]);
+    x
 }
 
 #[inline(always)]
@@ -160,15 +165,7 @@ fn scan<S: Simd, E: Element>(simd: S, element: impl Fn(f32) -> E) -> Vec<f32> {
 /// Bounds, and the scores that they are bounds of.
 #[inline(always)]
 fn integer_scan<S: Simd>(simd: S) -> Vec<f32> {
-    let item = |group: usize, item: usize| -> [i8; GROUP] {
-        std::array::from_fn(|feature| match (group * 7 + item * 3 + feature) % 6 {
-            0 => -128,
-            1 => 127,
-            step => (step * 37 + group * 11 + item * 5) as i8,
-        })
-    };
-    let block: Vec<GroupRow> =
-        (0..SIZE / GROUP).map(|group| std::array::from_fn(|at| item(group, at))).collect();
+    let block = integer_block();
     let (hidden, scales) = (noise(SIZE, 26), noise(BLOCK, 27));
     let scales: Vec<f32> = scales.into_iter().map(f32::abs).collect();
     let mut codes = Vec::new();
@@ -177,6 +174,18 @@ fn integer_scan<S: Simd>(simd: S) -> Vec<f32> {
     let mut out = compared(simd, rounded.at_most(simd, &block, &rows[0]));
     out.extend((0..BLOCK).map(|at| item_score(simd, &block, at, scales[at], &hidden)));
     out
+}
+
+/// A block of integers, the smallest and the largest among them.
+fn integer_block() -> Vec<GroupRow> {
+    let item = |group: usize, item: usize| -> [i8; GROUP] {
+        std::array::from_fn(|feature| match (group * 7 + item * 3 + feature) % 6 {
+            0 => -128,
+            1 => 127,
+            step => (step * 37 + group * 11 + item * 5) as i8,
+        })
+    };
+    (0..SIZE / GROUP).map(|group| std::array::from_fn(|at| item(group, at))).collect()
 }
 
 /// The numbers of a row, and which of them are above zero.
@@ -195,7 +204,8 @@ fn half(x: f32) -> u16 {
     half::f16::from_f32(if x.abs() < 0.5 { x / 65_536.0 } else { x }).to_bits()
 }
 
-/// Numbers in [-2, 2) without a pattern.
+/// Numbers in [-2, 2) without a pattern. There are many calls, and they need not be fast.
+#[inline(never)]
 fn noise(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(97);
     let mut next = || {

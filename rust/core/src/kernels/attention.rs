@@ -5,7 +5,7 @@
 //! the keys and queries of their heads are gathered.
 
 use super::{lanes, lanes_mut};
-use crate::simd::{LANES, Simd, Vector};
+use crate::simd::{Kernel, LANES, Simd, Vector};
 
 /// Added to the normaliser.
 const EPSILON: f32 = 1e-6;
@@ -36,13 +36,7 @@ impl Event<'_> {
     /// additions so far rounded off.
     #[inline(always)]
     pub(crate) fn attend<S: Simd>(self, simd: S, sums: &mut [f32], out: &mut [f32]) {
-        let (sums, carries) = sums.split_at_mut(self.value.len() * (self.head_size + 1));
-        match (self.head_size.is_multiple_of(LANES), carries.is_empty()) {
-            (true, true) => self.update::<S, true, false>(simd, sums, carries, out),
-            (true, false) => self.update::<S, true, true>(simd, sums, carries, out),
-            (false, true) => self.update::<S, false, false>(simd, sums, carries, out),
-            (false, false) => self.update::<S, false, true>(simd, sums, carries, out),
-        }
+        simd.run(Attend { event: self, sums, out });
     }
 
     #[inline(always)]
@@ -85,7 +79,8 @@ impl Event<'_> {
     ) {
         let vectors = self.value.len() / LANES;
         let mut first = 0;
-        while first + 4 <= vectors {
+        // The others belong to ablations, which need not be fast but small.
+        while WHOLE && !CARRY && first + 4 <= vectors {
             self.columns::<S, WHOLE, CARRY, 4>(simd, first, s, carries, out);
             first += 4;
         }
@@ -131,6 +126,29 @@ impl Event<'_> {
         let out = &mut lanes_mut(out)[first..first + W];
         for (sum, out) in sum.into_iter().zip(out) {
             (sum / simd.load(out)).store(out);
+        }
+    }
+}
+
+/// [`Event::attend`]
+struct Attend<'a> {
+    event: Event<'a>,
+    sums: &'a mut [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Attend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { event, sums, out } = self;
+        let (sums, carries) = sums.split_at_mut(event.value.len() * (event.head_size + 1));
+        match (event.head_size.is_multiple_of(LANES), carries.is_empty()) {
+            (true, true) => event.update::<S, true, false>(simd, sums, carries, out),
+            (true, false) => event.update::<S, true, true>(simd, sums, carries, out),
+            (false, true) => event.update::<S, false, false>(simd, sums, carries, out),
+            (false, false) => event.update::<S, false, true>(simd, sums, carries, out),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::activation::{self, Silu};
 use super::{CONV_HISTORY, add_assign, lanes, lanes_mut};
 use crate::aligned::AlignedBuf;
-use crate::simd::{Simd, Vector};
+use crate::simd::{Kernel, Simd, Vector};
 
 /// The weights of one convolution.
 #[derive(Debug)]
@@ -24,11 +24,29 @@ impl Conv {
         value: &mut [f32],
         out: &mut [f32],
     ) {
+        simd.run(Add { conv: self, history, value, out });
+    }
+}
+
+/// [`Conv::add`]
+struct Add<'a> {
+    conv: &'a Conv,
+    history: &'a mut [f32],
+    value: &'a mut [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { conv: Conv { weight, bias }, history, value, out } = self;
         let width = lanes(value).len();
-        let (weight, history) = (lanes(&self.weight), lanes_mut(history));
+        let (weight, history) = (lanes(weight), lanes_mut(history));
         for (at, value) in lanes_mut(value).iter_mut().enumerate() {
             let newest = simd.load(value);
-            let mut sum = simd.load(&lanes(&self.bias)[at]);
+            let mut sum = simd.load(&lanes(bias)[at]);
             for tap in 0..CONV_HISTORY {
                 sum = sum
                     + simd.load(&weight[tap * width + at]) * simd.load(&history[tap * width + at]);

@@ -11,7 +11,7 @@
 use super::element::Element;
 use super::{lanes, lanes_mut};
 use crate::aligned::AlignedBuf;
-use crate::simd::{LANES, ROW_VECTORS, Row, Simd, Vector};
+use crate::simd::{Kernel, LANES, ROW_VECTORS, Row, Simd, Vector};
 
 /// Panel widths in vectors, from the widest; what a wider one leaves over, the next takes.
 const WIDTHS: [usize; 4] = [8, 4, 2, 1];
@@ -75,13 +75,31 @@ impl<E: Element> Linear<E> {
         stride: usize,
         out: &mut [f32],
     ) {
-        let (x, out) = (Inputs { x, stride, size: self.inputs }, lanes_mut(out));
-        let mut rest = lanes(&self.panels);
-        for (first, width) in panels(self.bias.len()) {
-            let (weights, after) = rest.split_at(self.inputs * width);
-            let bias = &lanes(&self.bias)[first / LANES..][..width];
-            let panel =
-                Panel { weights, bias, first: first / LANES, outputs: self.bias.len() / LANES };
+        let x = Inputs { x, stride, size: self.inputs };
+        simd.run(Product { layer: self, users, x, out });
+    }
+}
+
+/// A layer applied to the inputs of some users.
+struct Product<'a, E> {
+    layer: &'a Linear<E>,
+    users: usize,
+    x: Inputs<'a>,
+    out: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for Product<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { layer: Linear { panels: packed, bias, inputs }, users, x, out } = self;
+        let (out, mut rest) = (lanes_mut(out), lanes(packed));
+        for (first, width) in panels(bias.len()) {
+            let (weights, after) = rest.split_at(inputs * width);
+            let outputs = bias.len() / LANES;
+            let bias = &lanes(bias)[first / LANES..][..width];
+            let panel = Panel { weights, bias, first: first / LANES, outputs };
             match width {
                 8 => panel.rows::<S, 2>(simd, users, x, out),
                 4 => panel.rows::<S, 1>(simd, users, x, out),

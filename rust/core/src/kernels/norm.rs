@@ -2,7 +2,7 @@
 
 use super::{lanes, lanes_mut};
 use crate::aligned::AlignedBuf;
-use crate::simd::{Simd, Vector};
+use crate::simd::{Kernel, Simd, Vector};
 
 /// Added to the variance.
 const EPSILON: f32 = 1e-12;
@@ -24,6 +24,23 @@ impl Norm {
     /// out = (x - mean) / sqrt(variance + epsilon) * weight + bias
     #[inline(always)]
     pub(crate) fn apply<S: Simd>(&self, simd: S, x: &[f32], out: &mut [f32]) {
+        simd.run(Normalise { norm: self, x, out });
+    }
+}
+
+/// [`Norm::apply`]
+struct Normalise<'a> {
+    norm: &'a Norm,
+    x: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Normalise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { norm: Norm { weight, bias }, x, out } = self;
         let count = x.len() as f32;
         let mut sum = simd.splat(0.0);
         for x in lanes(x) {
@@ -36,7 +53,7 @@ impl Norm {
             squares = squares + centred * centred;
         }
         let scale = simd.splat(1.0 / (squares.sum() / count + EPSILON).sqrt());
-        let parameters = lanes(&self.weight).iter().zip(lanes(&self.bias));
+        let parameters = lanes(weight).iter().zip(lanes(bias));
         for ((x, out), (weight, bias)) in lanes(x).iter().zip(lanes_mut(out)).zip(parameters) {
             let normal = (simd.load(x) - mean) * scale;
             (normal * simd.load(weight) + simd.load(bias)).store(out);

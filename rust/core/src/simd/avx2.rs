@@ -22,9 +22,14 @@ impl Avx2 {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c"))
             .then_some(Self { _detected: () })
     }
+}
 
-    /// Runs a kernel compiled for this instruction set.
-    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+impl Simd for Avx2 {
+    type Vector = Register;
+    type Row = Four<Register>;
+
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[inline(never)]
         #[target_feature(enable = "avx2,f16c")]
         fn enabled<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
             kernel.run(simd)
@@ -32,11 +37,6 @@ impl Avx2 {
         // SAFETY: `self` exists, so `detect` found AVX2 and F16C on this CPU.
         unsafe { enabled(self, kernel) }
     }
-}
-
-impl Simd for Avx2 {
-    type Vector = Register;
-    type Row = Four<Register>;
 
     #[inline(always)]
     fn prefetch(self, line: &[[f32; LANES]; 2]) {

@@ -24,16 +24,6 @@ impl Avx512 {
         let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni");
         Avx2::detect().filter(|_| avx512).map(|avx2| Self { avx2 })
     }
-
-    /// Runs a kernel compiled for this instruction set.
-    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx2,f16c,avx512f,avx512vnni")]
-        fn enabled<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
-            kernel.run(simd)
-        }
-        // SAFETY: `self` exists, so `detect` found all of these on this CPU.
-        unsafe { enabled(self, kernel) }
-    }
 }
 
 impl Simd for Avx512 {
@@ -41,6 +31,16 @@ impl Simd for Avx512 {
     type Row = Pair;
 
     const TILE: usize = 4;
+
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[inline(never)]
+        #[target_feature(enable = "avx2,f16c,avx512f,avx512vnni")]
+        fn enabled<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: `self` exists, so `detect` found all of these on this CPU.
+        unsafe { enabled(self, kernel) }
+    }
 
     #[inline(always)]
     fn prefetch(self, line: &[[f32; LANES]; 2]) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Kernel;
+use super::{Kernel, Simd};
 
 /// The dispatch table: for each instruction set its name, where it is compiled, and its token.
 macro_rules! instruction_sets {

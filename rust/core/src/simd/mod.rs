@@ -11,7 +11,7 @@
 //! `isa.rs`.
 //!
 //! Everything between a kernel's entry and a register is `#[inline(always)]`: that is what
-//! compiles the generic code with the instruction set that [`Backend::run`] enables.
+//! compiles the generic code with the instruction set that [`Simd::run`] enables.
 
 mod four;
 mod isa;
@@ -68,6 +68,11 @@ pub(crate) trait Simd: Copy {
 
     /// Rows of sums that registers hold with room for what is added to them.
     const TILE: usize = 2;
+
+    /// Runs a kernel as a function of its own, compiled for this instruction set. That is how a
+    /// computation gets here ([`Backend::run`]); and a kernel that is called from several places is
+    /// run in this way so that it is compiled once.
+    fn run<K: Kernel>(self, kernel: K) -> K::Output;
 
     /// Asks for a cache line that is needed soon. A hint: no result depends on it.
     #[inline(always)]

@@ -22,17 +22,16 @@ impl Neon {
     pub(crate) const fn detect() -> Option<Self> {
         Some(Self { _detected: () })
     }
-
-    /// Runs a kernel. Kept out of line, as the copies for other instruction sets are.
-    #[inline(never)]
-    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        kernel.run(self)
-    }
 }
 
 impl Simd for Neon {
     type Vector = Pair;
     type Row = Four<Pair>;
+
+    #[inline(never)]
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> Pair {

@@ -17,17 +17,16 @@ impl Scalar {
     pub(crate) const fn detect() -> Option<Self> {
         Some(Self)
     }
-
-    /// Runs a kernel. Kept out of line, so that the copies of a kernel stay separate functions.
-    #[inline(never)]
-    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        kernel.run(self)
-    }
 }
 
 impl Simd for Scalar {
     type Vector = Lanes;
     type Row = Four<Lanes>;
+
+    #[inline(never)]
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> Lanes {

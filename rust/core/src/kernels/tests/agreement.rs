@@ -44,6 +44,10 @@ impl Simd for Faulty {
     type Vector = Lanes;
     type Row = Four<Lanes>;
 
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
+
     fn splat(self, x: f32) -> Lanes {
         self.lanes([x; LANES])
     }
