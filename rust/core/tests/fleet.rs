@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::{ModelFile, Rng, SHAPES, Shape, bits, model, models};
-use recgrela::{Error, Filter, Fleet, Groups, Model, Quota, Session, TopK};
+use recgrela::{Error, Filter, Fleet, Groups, ItemId, Model, Quota, Session, TopK};
 
 /// As many sessions, appended to one at a time.
 struct Singles(Vec<Session>);
@@ -146,6 +146,34 @@ fn sessions_go_in_and_out() {
     let error = fleet.set(5, &Session::new(other)).unwrap_err();
     assert!(matches!(error, Error::FleetModel { .. }), "{error}");
     assert_eq!(user(&fleet, 5), neighbours[1]);
+}
+
+/// A model file may be open twice, and only one of the two have an overlay.
+#[test]
+fn a_session_with_items_that_the_fleet_does_not_know_is_refused() {
+    let (overlaid, bare) = (model(&Shape::TINY), model(&Shape::TINY));
+    let add = |model: &Model, ids: &[i64]| {
+        let ids: Vec<_> = ids.iter().map(|&id| ItemId::Int(id)).collect();
+        model.update_overlay(|overlay| overlay.add(&ids, &vec![0.5; 8 * ids.len()])).unwrap();
+    };
+    add(&overlaid, &[7001, 7002]);
+    let mut session = common::session(&overlaid, 5, 1);
+    let mut fleet = filled(&bare, 3, 1);
+    fleet.set(0, &session).expect("it has no added item yet");
+    session.append(34).unwrap();
+    let before = everything(&fleet);
+    for (ids, found) in [(&[][..], 0), (&[7001], 1)] {
+        add(&bare, ids);
+        let error = fleet.set(0, &session).unwrap_err();
+        assert!(matches!(error, Error::AddedItems { found: f, expected: 2 } if f == found));
+        assert!(error.to_string().contains("expected the 2 of the history"), "{error}");
+        assert_eq!(everything(&fleet), before);
+    }
+    add(&bare, &[7002]);
+    fleet.set(0, &session).unwrap();
+    assert_eq!(user(&fleet, 0), session.snapshot());
+    let scores = fleet.score(0, &[34, 5]).unwrap();
+    assert_eq!(bits(&scores), bits(&session.score(&[34, 5]).unwrap()));
 }
 
 /// Two models may state the same fingerprint; only `verify` finds out.
