@@ -23,6 +23,25 @@ impl Splice<'_> {
     }
 }
 
+/// The same in a safetensors file.
+#[derive(Arbitrary, Debug)]
+pub(crate) struct FileSplice<'a> {
+    bytes: Splice<'a>,
+    /// Whether the header's length goes along with a change in it.
+    adjust: bool,
+}
+
+impl FileSplice<'_> {
+    pub(crate) fn apply(&self, file: &mut Vec<u8>) {
+        let length = file.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+        let (at, removed, inserted) = self.bytes.apply(file);
+        if self.adjust && at >= 8 && (at as u64) < length.saturating_add(8) {
+            let length = length.saturating_add(inserted as u64).saturating_sub(removed as u64);
+            file[..8].copy_from_slice(&length.to_le_bytes());
+        }
+    }
+}
+
 /// Overwrites bytes, where there are as many.
 pub(crate) fn put(blob: &mut [u8], at: usize, bytes: &[u8]) {
     if let Some(to) = at.checked_add(bytes.len()).and_then(|end| blob.get_mut(at..end)) {

@@ -6,12 +6,16 @@
 //! where the recipe says so. A fuzzer that changed bytes blindly would not get past the checksums.
 
 mod api_calls;
+mod change;
 mod checks;
 mod edits;
 mod fleet_file;
 mod model_file;
 mod models;
+mod overlay;
 mod snapshot;
+mod tensors;
+mod wish;
 
 // The writer of random models is the one of the engine's own tests.
 #[path = "../../rust/core/tests/common/mod.rs"]
@@ -20,4 +24,5 @@ mod common;
 pub use api_calls::api_calls;
 pub use fleet_file::fleet_file;
 pub use model_file::model_file;
+pub use overlay::overlay;
 pub use snapshot::snapshot;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
-use half::f16;
 use recgrela::{Filter, Isa, Model, Session};
 use serde_json::Value;
 
-use crate::checks::{NUMBERS, all_scores, assert_ranked, restorable, text};
-use crate::common::{F16, F32, F64, I8, I32, I64, ModelFile, Tensor, U8};
-use crate::edits;
+use crate::checks::{all_scores, assert_ranked, restorable, text};
+use crate::common::ModelFile;
+use crate::edits::FileSplice;
 use crate::models;
+use crate::tensors::TensorEdit;
 
 /// Bytes above which no file is made.
 const LARGEST: usize = 1 << 16;
@@ -25,62 +25,19 @@ struct Recipe<'a> {
     edits: Vec<Edit<'a>>,
     /// Puts the scores that the engine gives into the self-test, so that `verify` accepts.
     answers: bool,
-    splices: Vec<Splice<'a>>,
+    splices: Vec<FileSplice<'a>>,
 }
 
-/// A change before the file is written; the fingerprint is that of the changed file. Tensors, keys and
-/// dtypes are chosen by any number.
+/// A change before the file is written; the fingerprint is that of the changed file. Keys are
+/// chosen by any number.
 #[derive(Arbitrary, Debug)]
 enum Edit<'a> {
-    Config {
-        key: u8,
-        value: u64,
-    },
+    Config { key: u8, value: u64 },
     ConfigText(&'a str),
     Format(&'a str),
     Fingerprint(&'a str),
     Padding(u8),
-    Remove(u8),
-    Rename {
-        tensor: u8,
-        name: &'a str,
-    },
-    Retype {
-        tensor: u8,
-        dtype: u8,
-    },
-    Reshape {
-        tensor: u8,
-        shape: Vec<u64>,
-    },
-    /// The shape, and as many bytes as it takes.
-    Resize {
-        tensor: u8,
-        shape: Vec<u8>,
-    },
-    Swap(u8, u8),
-    Bytes {
-        tensor: u8,
-        at: u16,
-        bytes: &'a [u8],
-    },
-    Number {
-        tensor: u8,
-        at: u16,
-        number: u8,
-    },
-    Fill {
-        tensor: u8,
-        number: u8,
-    },
-}
-
-/// A change of the written file.
-#[derive(Arbitrary, Debug)]
-struct Splice<'a> {
-    bytes: edits::Splice<'a>,
-    /// Whether the header's length goes along with a change in it.
-    adjust: bool,
+    Tensors(TensorEdit<'a>),
 }
 
 /// A model file is refused, with the same words by scalar code and the best instruction set, or loads
@@ -187,80 +144,9 @@ impl Edit<'_> {
             Self::Format(text) => (*text).clone_into(&mut file.format),
             Self::Fingerprint(text) => file.fingerprint = Some((*text).to_owned()),
             Self::Padding(spaces) => file.padding = usize::from(*spaces),
-            Self::Remove(tensor) => {
-                take(file, *tensor);
-            }
-            Self::Rename { tensor, name } => {
-                if let Some((_, tensor)) = take(file, *tensor) {
-                    file.tensors.insert((*name).to_owned(), tensor);
-                }
-            }
-            Self::Swap(a, b) => {
-                if let (Some((a, first)), Some((b, second))) = (take(file, *a), take(file, *b)) {
-                    file.tensors.extend([(a, second), (b, first)]);
-                }
-            }
-            Self::Retype { tensor, .. }
-            | Self::Reshape { tensor, .. }
-            | Self::Resize { tensor, .. }
-            | Self::Bytes { tensor, .. }
-            | Self::Number { tensor, .. }
-            | Self::Fill { tensor, .. } => {
-                if let Some((name, mut tensor)) = take(file, *tensor) {
-                    self.change(&mut tensor);
-                    file.tensors.insert(name, tensor);
-                }
-            }
+            Self::Tensors(edit) => edit.apply(&mut file.tensors),
         }
     }
-
-    fn change(&self, tensor: &mut Tensor) {
-        match self {
-            Self::Retype { dtype, .. } => {
-                let dtypes = [U8, I8, F16, I32, F32, I64, F64, "BF16", "BOOL", "F4"];
-                dtypes[usize::from(*dtype) % dtypes.len()].clone_into(&mut tensor.dtype);
-            }
-            Self::Reshape { shape, .. } => {
-                tensor.shape = shape.iter().map(|&n| n as usize).collect();
-            }
-            Self::Resize { shape, .. } => resize(tensor, shape),
-            Self::Bytes { at, bytes, .. } => {
-                let at = usize::from(*at) % tensor.bytes.len().max(1);
-                for (to, from) in tensor.bytes[at..].iter_mut().zip(*bytes) {
-                    *to = *from;
-                }
-            }
-            Self::Number { at, number, .. } => {
-                let number = encoded(*number, &tensor.dtype);
-                let count = (tensor.bytes.len() / number.len()).max(1);
-                let at = usize::from(*at) % count;
-                let element = tensor.bytes.chunks_exact_mut(number.len()).nth(at);
-                element.into_iter().for_each(|element| element.copy_from_slice(&number));
-            }
-            Self::Fill { number, .. } => {
-                let number = encoded(*number, &tensor.dtype);
-                let elements = tensor.bytes.chunks_exact_mut(number.len());
-                elements.for_each(|element| element.copy_from_slice(&number));
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Splice<'_> {
-    fn apply(&self, file: &mut Vec<u8>) {
-        let length = file.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
-        let (at, removed, inserted) = self.bytes.apply(file);
-        if self.adjust && at >= 8 && (at as u64) < length.saturating_add(8) {
-            let length = length.saturating_add(inserted as u64).saturating_sub(removed as u64);
-            file[..8].copy_from_slice(&length.to_le_bytes());
-        }
-    }
-}
-
-fn take(file: &mut ModelFile, tensor: u8) -> Option<(String, Tensor)> {
-    let name = file.tensors.keys().nth(usize::from(tensor) % file.tensors.len().max(1))?.clone();
-    file.tensors.remove_entry(&name)
 }
 
 fn set_config(config: &mut String, key: u8, value: u64) {
@@ -276,33 +162,4 @@ fn set_config(config: &mut String, key: u8, value: u64) {
         _ => value.into(),
     };
     *config = Value::Object(map).to_string();
-}
-
-/// The old bytes, repeated or cut.
-fn resize(tensor: &mut Tensor, shape: &[u8]) {
-    let element = match tensor.dtype.as_str() {
-        F64 | I64 => 8,
-        F32 | I32 => 4,
-        F16 => 2,
-        _ => 1,
-    };
-    let sizes = shape.iter().map(|&n| usize::from(n));
-    let Some(count) = sizes.clone().try_fold(element, usize::checked_mul) else { return };
-    if count <= LARGEST && !tensor.bytes.is_empty() {
-        tensor.bytes = tensor.bytes.iter().copied().cycle().take(count).collect();
-        tensor.shape = sizes.collect();
-    }
-}
-
-/// A number with an edge to it, as an element of a tensor.
-fn encoded(number: u8, dtype: &str) -> Vec<u8> {
-    let number = NUMBERS[usize::from(number) % NUMBERS.len()];
-    match dtype {
-        F64 => f64::from(number).to_le_bytes().to_vec(),
-        F32 => number.to_le_bytes().to_vec(),
-        F16 => f16::from_f32(number).to_le_bytes().to_vec(),
-        I64 => (number as i64).to_le_bytes().to_vec(),
-        I32 => (number as i32).to_le_bytes().to_vec(),
-        _ => vec![number as i8 as u8],
-    }
 }

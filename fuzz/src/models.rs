@@ -31,18 +31,29 @@ pub(crate) const SHAPES: [Shape; 8] = [
 static FILES: LazyLock<Vec<ModelFile>> =
     LazyLock::new(|| SHAPES.iter().map(ModelFile::random).collect());
 
-static MODELS: LazyLock<Vec<Vec<Arc<Model>>>> = LazyLock::new(|| {
-    let load = |bytes: &Vec<u8>, isa| Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap();
-    let every_isa = |bytes| Isa::available().map(|isa| Arc::new(load(&bytes, isa))).collect();
-    FILES.iter().map(ModelFile::to_bytes).map(every_isa).collect()
-});
+static BYTES: LazyLock<Vec<Vec<u8>>> =
+    LazyLock::new(|| FILES.iter().map(ModelFile::to_bytes).collect());
+
+static MODELS: LazyLock<Vec<Vec<Arc<Model>>>> =
+    LazyLock::new(|| (0..SHAPES.len() as u8).map(fresh).collect());
 
 /// A file, chosen by any number.
 pub(crate) fn file(choice: u8) -> &'static ModelFile {
     &FILES[usize::from(choice) % FILES.len()]
 }
 
-/// The same file as [`file`], loaded for each instruction set of this CPU.
+/// The same file as [`file`], loaded for each instruction set of this CPU, without an overlay.
 pub(crate) fn models(choice: u8) -> &'static [Arc<Model>] {
     &MODELS[usize::from(choice) % MODELS.len()]
+}
+
+/// The same as [`models`], loaded anew: overlays can be made active on these.
+pub(crate) fn fresh(choice: u8) -> Vec<Arc<Model>> {
+    Isa::available().map(|isa| loaded(choice, isa)).collect()
+}
+
+/// The same, for one instruction set.
+pub(crate) fn loaded(choice: u8, isa: Isa) -> Arc<Model> {
+    let bytes = BYTES[usize::from(choice) % BYTES.len()].clone();
+    Arc::new(Model::from_bytes_with(bytes, Some(isa)).expect("a valid file"))
 }

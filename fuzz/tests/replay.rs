@@ -26,6 +26,11 @@ fn snapshot() {
 }
 
 #[test]
+fn overlay() {
+    replay("overlay", recgrela_fuzz::overlay);
+}
+
+#[test]
 fn fleet_file() {
     replay("fleet_file", recgrela_fuzz::fleet_file);
 }

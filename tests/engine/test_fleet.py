@@ -59,3 +59,24 @@ def test_what_does_not_fit_changes_nothing(small):
     with pytest.raises(OverflowError):
         fleet.append([-1], small.ids[:1])
     assert repr(fleet).startswith("Fleet(70 items, capacity 3, ")
+
+
+def test_a_scorer_with_items_that_the_fleet_does_not_know(small):
+    """The same file loaded twice, with another catalogue each."""
+    vectors = np.ones((2, 16), np.float32)
+    scorer, plain = small.load(), small.load()
+    scorer.catalog.add([-1, -2], vectors)
+    scorer.extend([small.ids[0], -2])
+    fleet = Fleet(plain, 2)
+    fleet.append([0], small.ids[:1])
+    before = fleet.session(0).snapshot()
+    with pytest.raises(ValueError, match="found 0 in the active overlay, expected the 2"):
+        fleet.set(0, scorer)
+    plain.catalog.add([-2, -1], vectors)  # the same items, and other indices
+    with pytest.raises(ValueError, match="added items"):
+        fleet.set(0, scorer)
+    assert fleet.session(0).snapshot() == before
+    other = Fleet(scorer.new_session(), 1)
+    other.set(0, scorer)
+    assert other.seen(0) == scorer.seen
+    assert list(other.top_k([0])[0]) == list(scorer.top_k())

@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
-from recgrela import EdgeScorer
+from recgrela import EdgeScorer, Fleet
 
 TIMEOUT = 60  # seconds; what takes longer is a deadlock
 
@@ -260,6 +261,90 @@ def test_items_that_use_the_session_they_are_for(small, scorer):
 
     together([lambda: scorer.extend(items()), lambda: scorer.extend(items())])
     assert scorer.events == 200
+
+
+def test_a_catalogue_that_changes_under_its_readers(export):
+    """Every answer is that of one catalogue or the other; what is appended meanwhile counts."""
+    file = export(table="int8")
+    scorer = file.load()
+    scorer.extend(file.history(9))
+    replaced = file.ids[:40]
+    random = np.random.default_rng(5)
+    states = random.normal(size=(2, 42, 16)).astype(np.float32)
+
+    def change(state):
+        scorer.catalog.add([*replaced, 10**12, 10**12 + 1], state)
+
+    expected = []
+    for state in states:
+        change(state)
+        expected.append(answer(scorer))
+    assert expected[0] != expected[1]
+    done = threading.Event()
+
+    def write():
+        for _ in range(200):
+            change(states[0])
+            change(states[1])
+        done.set()
+
+    def read():
+        found = []
+        while not done.is_set():
+            found.append(answer(scorer))
+            other = scorer.new_session()
+            other.append(10**12)  # it was added before and stays
+            assert len(other.top_k(72)) == 71
+        return set(found)
+
+    _, *found = together([write, read, read])
+    assert all(answers <= set(expected) for answers in found)
+    assert answer(scorer) == expected[1]
+
+
+def test_changes_of_the_catalogue_from_many_threads_are_all_kept(small, scorer):
+    vector = np.ones((1, 16), np.float32)
+
+    def add(thread):
+        for at in range(30):
+            scorer.catalog.add([10**6 + 100 * thread + at], vector)
+            scorer.catalog.retire([small.ids[15 * thread + at % 15]])
+
+    together([lambda thread=thread: add(thread) for thread in range(4)])
+    assert set(scorer.catalog.added) == {10**6 + 100 * t + i for t in range(4) for i in range(30)}
+    assert scorer.catalog.retired == small.ids[:60]
+
+
+def test_a_fleet_in_many_hands(small):
+    """Each thread has users of its own, and one user is everyone's."""
+    scorer = small.load()
+    fleet = Fleet(scorer, 13)
+    histories = [small.history(60, seed=seed) for seed in range(13)]
+    histories[12] = [small.ids[3]] * 240
+
+    def work(thread):
+        users = [*range(3 * thread, 3 * thread + 3), 12]
+        for items in zip(*(histories[user] for user in users), strict=False):
+            fleet.append(users, items)
+            fleet.score(users[0], small.ids)
+            assert len(fleet.top_k(users, 3)) == 4
+
+    together([lambda thread=thread: work(thread) for thread in range(4)])
+    for user, history in enumerate(histories):
+        alone = scorer.new_session()
+        alone.extend(history)
+        assert fleet.session(user).snapshot() == alone.snapshot()
+        assert list(fleet.top_k([user])[0]) == list(alone.top_k())
+
+
+def test_queries_of_many_threads_that_each_have_more(export):
+    """The threads of a query need neither the GIL nor the session, so none waits for another."""
+    file = export(table="int8", items=101_000, hidden_size=8)
+    shared = file.load()
+    shared.extend(file.history(5))
+    expected = list(shared.top_k(20))
+    work = lambda: [list(shared.top_k(20, threads=count)) for count in (1, 2, 5, 10**30)]  # noqa: E731
+    assert together([work] * 4) == [[expected] * 4] * 4
 
 
 def test_one_result_in_many_hands(small, scorer):

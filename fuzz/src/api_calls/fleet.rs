@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arbitrary::Arbitrary;
 use recgrela::{Model, Session};
 
+use super::catalogue::{Catalogues, Event};
 use super::user::User;
-use super::{Item, Wish, indices, knows};
 use crate::checks::{all_scores, bits, text};
+use crate::wish::{Item, Wish, indices, knows};
 
 const CAPACITY: u32 = 5;
 
@@ -27,7 +28,7 @@ pub(super) enum FleetCall {
 
 pub(super) struct Fleet {
     fleet: recgrela::Fleet,
-    users: Vec<Vec<u32>>,
+    users: Vec<Vec<Event>>,
 }
 
 /// 0 to 7, of which the last are past the capacity.
@@ -41,18 +42,18 @@ impl Fleet {
         Self { fleet, users: vec![vec![]; CAPACITY as usize] }
     }
 
-    pub(super) fn make(&mut self, call: &FleetCall) {
+    pub(super) fn make(&mut self, call: &FleetCall, catalogues: &Catalogues) {
         match call {
-            FleetCall::Append(events) => self.append(events),
+            FleetCall::Append(events) => self.append(events, catalogues),
             FleetCall::AppendUneven(count, items) => {
                 let users = vec![0; usize::from(*count)];
-                let items = indices(self.fleet.model(), items);
+                let items = self.indices(items);
                 if users.len() != items.len() {
                     text(&self.fleet.append(&users, &items).expect_err("other lengths"));
                 }
             }
-            FleetCall::TopK(users, wish) => self.top_k(users, wish),
-            FleetCall::Score(user, items) => self.score(number(*user), items),
+            FleetCall::TopK(users, wish) => self.top_k(users, wish, catalogues),
+            FleetCall::Score(user, items) => self.score(number(*user), items, catalogues),
             FleetCall::Reset(user) => {
                 let user = number(*user);
                 assert_eq!(self.fleet.reset(user).is_ok(), user < CAPACITY);
@@ -61,22 +62,29 @@ impl Fleet {
         }
     }
 
-    fn append(&mut self, events: &[(u8, Item)]) {
+    fn indices(&self, items: &[Item]) -> Vec<u32> {
+        indices(self.fleet.model().catalog().len(), items)
+    }
+
+    fn append(&mut self, events: &[(u8, Item)], catalogues: &Catalogues) {
         let users: Vec<_> = events.iter().map(|(user, _)| number(*user)).collect();
         let items: Vec<_> = events.iter().map(|(_, item)| *item).collect();
-        let items = indices(self.fleet.model(), &items);
+        let items = self.indices(&items);
         if self.users.iter().any(|history| history.len() + events.len() > MAX_EVENTS) {
             return;
         }
-        let valid = knows(self.fleet.model(), &items) && users.iter().all(|&user| user < CAPACITY);
+        let model = self.fleet.model();
+        let known = knows(model.catalog().len(), &items);
+        let events = catalogues.now(model, &items);
+        let valid = known && users.iter().all(|&user| user < CAPACITY);
         let outcome = self.fleet.append(&users, &items);
         assert_eq!(outcome.is_ok(), valid, "{outcome:?}");
-        for (user, item) in users.into_iter().zip(items).filter(|_| valid) {
-            self.users[user as usize].push(item);
+        for (user, event) in users.into_iter().zip(events).filter(|_| valid) {
+            self.users[user as usize].push(event);
         }
     }
 
-    fn top_k(&self, users: &[u8], wish: &Wish) {
+    fn top_k(&self, users: &[u8], wish: &Wish, catalogues: &Catalogues) {
         let users: Vec<_> = users.iter().map(|&user| number(user)).collect();
         let has_events =
             |&user: &u32| self.users.get(user as usize).is_some_and(|events| !events.is_empty());
@@ -84,27 +92,29 @@ impl Fleet {
             let outcome = self.fleet.top_k(&users, query.k, &query.filter);
             assert_eq!(outcome.is_ok(), query.known && users.iter().all(has_events), "{outcome:?}");
             for (user, found) in users.iter().zip(outcome.into_iter().flatten()) {
-                assert_eq!(found, query.answer(&self.replayed(*user)));
+                assert_eq!(found, query.answer(&self.replayed(*user, catalogues)));
             }
         });
     }
 
-    fn score(&self, user: u32, items: &[Item]) {
-        let items = indices(self.fleet.model(), items);
+    fn score(&self, user: u32, items: &[Item], catalogues: &Catalogues) {
+        let items = self.indices(items);
         let outcome = self.fleet.score(user, &items);
         let expected = match user < CAPACITY {
-            true => self.replayed(user).score(&items).ok(),
+            true => self.replayed(user, catalogues).score(&items).ok(),
             false => None,
         };
         assert_eq!(outcome.ok().map(|scores| bits(&scores)), expected.map(|scores| bits(&scores)));
     }
 
+    /// A session may have items that were added to the catalogue of its model and not to this one's.
     pub(super) fn set(&mut self, user: u8, from: &User) {
         let user = number(user);
+        let known = knows(self.fleet.model().catalog().len(), from.session().seen());
         let outcome = self.fleet.set(user, from.session());
-        assert_eq!(outcome.is_ok(), user < CAPACITY, "{outcome:?}");
-        if let Some(events) = self.users.get_mut(user as usize) {
-            events.clone_from(&from.events);
+        assert_eq!(outcome.is_ok(), known && user < CAPACITY, "{outcome:?}");
+        if outcome.is_ok() {
+            self.users[user as usize].clone_from(&from.events);
         }
     }
 
@@ -115,15 +125,13 @@ impl Fleet {
         User::of(session, self.users[user as usize].clone())
     }
 
-    fn replayed(&self, user: u32) -> Session {
-        let mut session = Session::new(Arc::clone(self.fleet.model()));
-        session.extend(&self.users[user as usize]).expect("events that were taken in before");
-        session
+    fn replayed(&self, user: u32, catalogues: &Catalogues) -> Session {
+        catalogues.replayed(self.fleet.model(), &self.users[user as usize], 0, 0)
     }
 
-    pub(super) fn check(&self) {
+    pub(super) fn check(&self, catalogues: &Catalogues) {
         for user in 0..CAPACITY {
-            let (session, replayed) = (self.fleet.session(user), self.replayed(user));
+            let (session, replayed) = (self.fleet.session(user), self.replayed(user, catalogues));
             let session = session.expect("below the capacity");
             assert_eq!(session.snapshot(), replayed.snapshot());
             assert_eq!(all_scores(&session), all_scores(&replayed));

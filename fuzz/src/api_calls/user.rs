@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arbitrary::Arbitrary;
 use recgrela::{Error, Model, Precision, Session, TopK};
 
-use super::{Item, Wish, indices, knows};
+use super::catalogue::{Catalogues, Event};
 use crate::checks::{all_scores, assert_ranked, bits, text};
+use crate::wish::{Item, Wish, indices, knows};
 
 /// Events that a session takes in at most; a check replays them all.
 const MAX_EVENTS: usize = 256;
@@ -34,7 +35,7 @@ pub(super) enum Call {
 /// A snapshot, and what is in it.
 pub(super) struct Stored {
     blob: Vec<u8>,
-    events: Vec<u32>,
+    events: Vec<Event>,
     log: usize,
     capacity: usize,
 }
@@ -43,12 +44,12 @@ pub(super) struct Stored {
 #[derive(Clone)]
 pub(super) struct User {
     session: Session,
-    pub(super) events: Vec<u32>,
+    pub(super) events: Vec<Event>,
     /// How many of the last events are in the log, and how many may be.
     log: usize,
     capacity: usize,
     /// Events and length of the log before each event that can be undone.
-    undo: Vec<(Vec<u32>, usize)>,
+    undo: Vec<(Vec<Event>, usize)>,
     depth: usize,
 }
 
@@ -58,7 +59,7 @@ impl User {
     }
 
     /// A session without log and checkpoints.
-    pub(super) fn of(session: Session, events: Vec<u32>) -> Self {
+    pub(super) fn of(session: Session, events: Vec<Event>) -> Self {
         Self { session, events, log: 0, capacity: 0, undo: vec![], depth: 0 }
     }
 
@@ -66,19 +67,19 @@ impl User {
         &self.session
     }
 
-    pub(super) fn make(&mut self, call: &Call, ranking: &mut TopK) {
+    pub(super) fn make(&mut self, call: &Call, ranking: &mut TopK, catalogues: &Catalogues) {
         let model = Arc::clone(self.session.model());
-        let of = |items: &[Item]| indices(&model, items);
+        let of = |items: &[Item]| indices(model.catalog().len(), items);
         match call {
             Call::Append(item) => {
-                self.extend(&of(&[*item]), |session, items| session.append(items[0]))
+                self.extend(&of(&[*item]), catalogues, |session, items| session.append(items[0]));
             }
-            Call::Extend(items) => self.extend(&of(items), Session::extend),
+            Call::Extend(items) => self.extend(&of(items), catalogues, Session::extend),
             Call::Score { items, length } => {
                 self.score(&of(items), length.map_or(items.len(), usize::from));
             }
             Call::TopK(wish) => self.top_k(wish, ranking),
-            Call::Peek { items, wish } => self.peek(&of(items), wish),
+            Call::Peek { items, wish } => self.peek(&of(items), wish, catalogues),
             Call::UserVector => match self.session.user_vector() {
                 Ok(vector) => assert_eq!(vector.len(), model.config().hidden_size),
                 Err(error) => assert!(self.events.is_empty(), "{error}"),
@@ -88,17 +89,17 @@ impl User {
                 self.session.keep_undo(usize::from(*depth)).expect("a small ring");
                 (self.undo, self.depth) = (vec![], usize::from(*depth));
             }
-            Call::Undo(n) => self.undo(usize::from(*n)),
+            Call::Undo(n) => self.undo(usize::from(*n), catalogues),
             Call::KeepLog(capacity) => {
                 self.session.keep_log(usize::from(*capacity));
                 self.capacity = usize::from(*capacity);
                 self.log = self.log.min(self.capacity);
                 self.undo.clear();
             }
-            Call::Forget(items) => self.forget(&of(items)),
-            Call::Migrate { without } => self.migrate(of(&[*without])[0]),
+            Call::Forget(items) => self.forget(&of(items), catalogues),
+            Call::Migrate { without } => self.migrate(of(&[*without])[0], catalogues),
             Call::StoreHalf => self.store_half(),
-            Call::RestoreDamaged { at, bit } => self.restore_damaged(*at, *bit),
+            Call::RestoreDamaged { at, bit } => self.restore_damaged(*at, *bit, catalogues),
             Call::Reset => {
                 self.session.reset();
                 (self.events, self.log, self.undo) = (vec![], 0, vec![]);
@@ -109,35 +110,42 @@ impl User {
     fn extend(
         &mut self,
         items: &[u32],
+        catalogues: &Catalogues,
         call: impl FnOnce(&mut Session, &[u32]) -> recgrela::Result<()>,
     ) {
         if self.events.len() + items.len() > MAX_EVENTS {
             return;
         }
-        let known = knows(self.session.model(), items);
+        let known = self.knows(items);
         match call(&mut self.session, items) {
             Ok(()) => {
                 assert!(known);
-                items.iter().for_each(|&item| self.push(item));
+                self.push(catalogues.now(self.session.model(), items));
             }
             Err(error) => {
                 assert!(!known, "{}", text(&error));
-                self.check();
+                self.check(catalogues);
             }
         }
     }
 
-    /// Notes an event.
-    fn push(&mut self, item: u32) {
-        self.undo.push((self.events.clone(), self.log));
-        let excess = self.undo.len().saturating_sub(self.depth);
-        self.undo.drain(..excess);
-        self.events.push(item);
-        self.log = self.capacity.min(self.log + 1);
+    fn knows(&self, items: &[u32]) -> bool {
+        knows(self.session.model().catalog().len(), items)
+    }
+
+    /// Notes events.
+    fn push(&mut self, events: Vec<Event>) {
+        for event in events {
+            self.undo.push((self.events.clone(), self.log));
+            let excess = self.undo.len().saturating_sub(self.depth);
+            self.undo.drain(..excess);
+            self.events.push(event);
+            self.log = self.capacity.min(self.log + 1);
+        }
     }
 
     fn score(&self, items: &[u32], length: usize) {
-        let known = knows(self.session.model(), items);
+        let known = self.knows(items);
         let valid = known && !self.events.is_empty() && length == items.len();
         let mut scores = vec![0.0; length];
         let outcome = self.session.score_into(items, &mut scores);
@@ -158,7 +166,7 @@ impl User {
         });
     }
 
-    fn peek(&self, items: &[u32], wish: &Wish) {
+    fn peek(&self, items: &[u32], wish: &Wish, catalogues: &Catalogues) {
         let mut later = self.session.clone();
         let extended = later.extend(items).is_ok();
         wish.ask(self.session.model(), |query| {
@@ -172,10 +180,10 @@ impl User {
                 }
             }
         });
-        self.check();
+        self.check(catalogues);
     }
 
-    fn undo(&mut self, n: usize) {
+    fn undo(&mut self, n: usize, catalogues: &Catalogues) {
         assert_eq!(self.session.undoable(), self.undo.len());
         match self.session.undo(n) {
             Ok(()) => {
@@ -186,32 +194,34 @@ impl User {
             }
             Err(error) => assert!(n > self.undo.len(), "{}", text(&error)),
         }
-        self.check();
+        self.check(catalogues);
     }
 
-    fn forget(&mut self, items: &[u32]) {
+    /// The other events are played again under the catalogue of now.
+    fn forget(&mut self, items: &[u32], catalogues: &Catalogues) {
         let complete = self.capacity > 0 && self.log == self.events.len();
-        let valid = complete && knows(self.session.model(), items);
+        let valid = complete && self.knows(items);
         let outcome = self.session.forget(items);
         assert_eq!(outcome.is_ok(), valid, "{outcome:?}");
         if valid {
-            let kept: Vec<_> =
-                self.events.iter().filter(|item| !items.contains(item)).copied().collect();
+            let kept = self.events.iter().map(|event| event.item);
+            let kept: Vec<_> = kept.filter(|item| !items.contains(item)).collect();
             (self.events, self.log, self.undo) = (vec![], 0, vec![]);
-            kept.into_iter().for_each(|item| self.push(item));
+            self.push(catalogues.now(self.session.model(), &kept));
         }
-        self.check();
+        self.check(catalogues);
     }
 
     /// To the same model, as if it did not know one of the items.
-    fn migrate(&self, without: u32) {
-        let translated = |&item: &u32| (item != without).then_some(item);
+    fn migrate(&self, without: u32, catalogues: &Catalogues) {
+        let translated = |event: &Event| (event.item != without).then_some(event.item);
         let log: Vec<_> = self.events.iter().map(translated).collect();
         let model = Arc::clone(self.session.model());
         let migrated = Session::migrate(model, &self.session.snapshot(), &log).expect("its events");
         let kept: Vec<_> = log.into_iter().flatten().collect();
+        let events = catalogues.now(self.session.model(), &kept);
         let log = kept.len().min(self.capacity);
-        Self { session: migrated, events: kept, log, undo: vec![], depth: 0, ..*self }.check();
+        Self { session: migrated, events, log, undo: vec![], depth: 0, ..*self }.check(catalogues);
     }
 
     /// In half precision all but the state is exact, the hidden vector too.
@@ -230,8 +240,15 @@ impl User {
         Stored { blob: self.session.snapshot(), events, log, capacity }
     }
 
-    pub(super) fn restore(&mut self, stored: &Stored) {
-        self.session.restore(&stored.blob).expect("a snapshot of this model");
+    /// Its items may have been added to another model's catalogue and not to this one's.
+    pub(super) fn restore(&mut self, stored: &Stored, catalogues: &Catalogues) {
+        let items: Vec<_> = stored.events.iter().map(|event| event.item).collect();
+        let known = self.knows(&items);
+        if let Err(error) = self.session.restore(&stored.blob) {
+            assert!(!known && matches!(error, Error::AddedItems { .. }), "{error}");
+            return self.check(catalogues);
+        }
+        assert!(known);
         self.events.clone_from(&stored.events);
         if self.capacity == 0 {
             self.capacity = stored.capacity;
@@ -240,24 +257,22 @@ impl User {
         self.undo.clear();
     }
 
-    fn restore_damaged(&mut self, at: u16, bit: u8) {
+    fn restore_damaged(&mut self, at: u16, bit: u8, catalogues: &Catalogues) {
         let mut blob = self.session.snapshot();
         let at = usize::from(at) % blob.len();
         blob[at] ^= 1 << (bit % 8);
         let error = self.session.restore(&blob).expect_err("one bit is wrong");
         assert!(!matches!(error, Error::NoEvents), "{}", text(&error));
-        self.check();
+        self.check(catalogues);
     }
 
     /// Compares the session with a replay of its events.
-    pub(super) fn check(&self) {
-        let logged = self.events.len() - self.log;
-        let mut replayed = Session::new(Arc::clone(self.session.model()));
-        replayed.extend(&self.events[..logged]).expect("events that were taken in before");
-        replayed.keep_log(self.capacity);
-        replayed.extend(&self.events[logged..]).expect("events that were taken in before");
+    pub(super) fn check(&self, catalogues: &Catalogues) {
+        let model = self.session.model();
+        let replayed = catalogues.replayed(model, &self.events, self.log, self.capacity);
         assert_eq!(self.session.events(), self.events.len() as u64);
-        assert!(self.session.log().eq(self.events[logged..].iter().copied()));
+        let logged = &self.events[self.events.len() - self.log..];
+        assert!(self.session.log().eq(logged.iter().map(|event| event.item)));
         assert_eq!(self.session.undoable(), self.undo.len());
         assert_eq!(self.session.seen(), replayed.seen());
         assert_eq!(self.session.snapshot(), replayed.snapshot());

@@ -28,7 +28,7 @@ impl Model {
     /// Plays the file's self-test on every instruction set of this CPU and compares, bit by bit,
     /// what portable code computes: the state and the ten best unseen items after each event, the
     /// scores and the ranking of all items after each sequence. It takes the time of several
-    /// scans of the catalogue a sequence and instruction set.
+    /// scans of the catalogue a sequence and instruction set. An active overlay does not matter.
     ///
     /// Where one differs, the error ([`Error::IsaDisagrees`]) says where and by what.
     pub fn compare_isas(&self) -> Result<IsaComparison> {

@@ -29,8 +29,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// Maps a model file, or reads it where the crate is built without the feature `mmap` or for WebAssembly. The
-    /// catalogue table and the ids stay in the map.
+    /// Maps a model file, or reads it where the crate is built without the feature `mmap` or for
+    /// WebAssembly. The catalogue table and the ids stay in the map.
     ///
     /// The instruction set is the one that the environment variable `RECGRELA_ISA` names (by
     /// [`Isa::name`]), otherwise the best that the CPU has. The first time in a process that one is

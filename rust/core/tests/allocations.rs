@@ -10,8 +10,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
-use common::{F16, ModelFile, Rng, SHAPES, Shape, models};
-use recgrela::{Filter, Groups, Model, Quota, Session, TopK};
+use common::{F16, ModelFile, Rng, SHAPES, Shape, id_of, models};
+use recgrela::{Filter, Groups, Model, Overlay, Quota, Session, TopK};
 
 struct Counting;
 
@@ -64,10 +64,25 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Adds `count` items to the catalogue, replaces one and retires one.
+fn overlay(model: &Model, count: usize) {
+    let is_text = model.vocabulary().is_text();
+    let name = |n: usize| if is_text { format!("new {n}") } else { (1_000_000 + n).to_string() };
+    let names: Vec<_> = (0..count).map(name).collect();
+    let first = model.vocabulary().id(0).unwrap();
+    let ids: Vec<_> = names.iter().map(|name| id_of(name, is_text)).chain([first]).collect();
+    let vectors = vec![0.5; ids.len() * model.config().hidden_size];
+    model.update_overlay(|overlay| overlay.add(&ids, &vectors)).unwrap();
+    model.update_overlay(|overlay| overlay.retire(&[model.num_items() as u32 - 1])).unwrap();
+}
+
 #[test]
 fn append_and_top_k_allocate_nothing() {
-    for shape in &SHAPES {
+    for (shape, overlaid) in SHAPES.iter().flat_map(|shape| [(shape, false), (shape, true)]) {
         for model in models(shape) {
+            if overlaid {
+                overlay(&model, 3);
+            }
             let items = Rng::new(1).items(200, shape.items);
             let mut session = Session::new(Arc::clone(&model));
             session.reserve_seen(shape.items);
@@ -175,6 +190,23 @@ fn a_model_and_its_sessions_cost_no_more_than_the_file() {
         assert!(ranking <= 32 * shape.items + 4096, "{ranking} bytes to rank everything");
         let (storing, blob) = peak(|| session.snapshot());
         assert!(storing <= blob.len() + 4096, "{storing} bytes to store {}", blob.len());
+    }
+}
+
+#[test]
+fn an_overlay_costs_a_few_times_its_file() {
+    for (text, hidden) in [(false, 8), (true, 8), (false, 64)] {
+        let model = common::model(&Shape { text, hidden, ..Shape::TINY });
+        overlay(&model, 5000);
+        let overlay = model.overlay().unwrap();
+        let file = overlay.to_bytes();
+        let size = file.len();
+        let (loading, read) = peak(|| Overlay::from_bytes(&model, &file).unwrap());
+        assert!(loading <= 6 * size + (1 << 16), "{loading} bytes to load {size}");
+        let (saving, ()) = peak(|| assert_eq!(overlay.to_bytes(), file));
+        assert!(saving <= 3 * size + (1 << 16), "{saving} bytes to save {size}");
+        let (holding, ()) = peak(|| model.set_overlay(read).unwrap());
+        assert!(holding <= 4096, "{holding} bytes to take over an overlay of {size}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! One model in many threads: whatever runs beside it, a session gives the bits that it gives alone.
 
+#![cfg(not(target_family = "wasm"))] // where there are no threads
+
 mod common;
 
 use std::sync::{Arc, Barrier, Mutex, mpsc};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::{ModelFile, Rng, SHAPES, Shape, bits, model, models};
-use recgrela::{Error, Filter, Fleet, Groups, Model, Quota, Session, TopK};
+use recgrela::{Error, Filter, Fleet, Groups, ItemId, Model, Quota, Session, TopK};
 
 /// As many sessions, appended to one at a time.
 struct Singles(Vec<Session>);
@@ -148,6 +148,34 @@ fn sessions_go_in_and_out() {
     assert_eq!(user(&fleet, 5), neighbours[1]);
 }
 
+/// A model file may be open twice, and only one of the two have an overlay.
+#[test]
+fn a_session_with_items_that_the_fleet_does_not_know_is_refused() {
+    let (overlaid, bare) = (model(&Shape::TINY), model(&Shape::TINY));
+    let add = |model: &Model, ids: &[i64]| {
+        let ids: Vec<_> = ids.iter().map(|&id| ItemId::Int(id)).collect();
+        model.update_overlay(|overlay| overlay.add(&ids, &vec![0.5; 8 * ids.len()])).unwrap();
+    };
+    add(&overlaid, &[7001, 7002]);
+    let mut session = common::session(&overlaid, 5, 1);
+    let mut fleet = filled(&bare, 3, 1);
+    fleet.set(0, &session).expect("it has no added item yet");
+    session.append(34).unwrap();
+    let before = everything(&fleet);
+    for (ids, found) in [(&[][..], 0), (&[7001], 1)] {
+        add(&bare, ids);
+        let error = fleet.set(0, &session).unwrap_err();
+        assert!(matches!(error, Error::AddedItems { found: f, expected: 2 } if f == found));
+        assert!(error.to_string().contains("expected the 2 of the history"), "{error}");
+        assert_eq!(everything(&fleet), before);
+    }
+    add(&bare, &[7002]);
+    fleet.set(0, &session).unwrap();
+    assert_eq!(user(&fleet, 0), session.snapshot());
+    let scores = fleet.score(0, &[34, 5]).unwrap();
+    assert_eq!(bits(&scores), bits(&session.score(&[34, 5]).unwrap()));
+}
+
 /// Two models may state the same fingerprint; only `verify` finds out.
 #[test]
 fn a_borrowed_fingerprint_does_not_pass() {
@@ -203,7 +231,7 @@ fn memory_is_stated_and_a_capacity_beyond_it_is_refused() {
     let model = model(&Shape { layers: 4, ..Shape::BASE });
     let mut fleet = fleet(&model, 10);
     // 20 KiB of state and 256 bytes of hidden vector; the event count and an empty list.
-    let empty = 10 * (20_480 + 256 + 8 + 24) + 64;
+    let empty = 10 * (20_480 + 256 + 8 + size_of::<Vec<u32>>()) + 64;
     assert_eq!(fleet.state_bytes(), empty);
     fleet.append(&[3, 3], &[1, 1]).unwrap();
     assert!((empty + 4..empty + 64).contains(&fleet.state_bytes()));

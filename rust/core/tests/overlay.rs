@@ -6,7 +6,8 @@ mod common;
 use std::sync::Arc;
 
 use common::{
-    F16, F32, I8, ModelFile, Rng, SHAPES, Shape, bits, brute_force, model, models, session,
+    F16, F32, I8, ModelFile, NaiveCatalogue, Rng, SHAPES, Shape, bits, brute_force, dot, id_of,
+    model, models, session,
 };
 use recgrela::{
     Error, Filter, Fleet, Groups, ItemId, Model, Overlay, Quota, Result, Scored, Session, TopK,
@@ -21,42 +22,29 @@ fn new_id(shape: &Shape, number: usize) -> String {
     if shape.text { format!("new {number}é") } else { (1_000_000 + number).to_string() }
 }
 
-fn id_of(text: &str, is_text: bool) -> ItemId<'_> {
-    if is_text { ItemId::Str(text) } else { ItemId::Int(text.parse().unwrap()) }
-}
-
-/// What an overlaid catalogue should be: plain lists by item index.
+/// What an overlaid catalogue should be, and changes to it.
 #[derive(Clone)]
 struct Naive {
     shape: Shape,
-    ids: Vec<String>,
-    /// `None`: as in the model's file.
-    vectors: Vec<Option<Vec<f32>>>,
-    retired: Vec<bool>,
+    now: NaiveCatalogue,
 }
 
 impl Naive {
     fn new(shape: &Shape, model: &Model) -> Self {
-        let id = |item| model.vocabulary().id(item).unwrap().to_string();
-        Self {
-            shape: *shape,
-            ids: (0..shape.items as u32).map(id).collect(),
-            vectors: vec![None; shape.items],
-            retired: vec![false; shape.items],
-        }
+        Self { shape: *shape, now: NaiveCatalogue::new(model) }
     }
 
     /// One random change to both.
     fn change(&mut self, overlay: &mut Overlay, rng: &mut Rng) -> Result<()> {
         let count = rng.below(40);
-        let mut items = rng.items(count, self.ids.len());
+        let mut items = rng.items(count, self.now.ids.len());
         match rng.below(4) {
             0 => {
-                items.iter().for_each(|&item| self.retired[item as usize] = true);
+                self.now.set_retired(&items, true);
                 return overlay.retire(&items);
             }
             1 => {
-                items.iter().for_each(|&item| self.retired[item as usize] = false);
+                self.now.set_retired(&items, false);
                 return overlay.reinstate(&items);
             }
             // Known items and new ones in one call, in any order.
@@ -64,9 +52,9 @@ impl Naive {
                 items.sort_unstable();
                 items.dedup();
                 let mut ids: Vec<_> =
-                    items.iter().map(|&item| self.ids[item as usize].clone()).collect();
+                    items.iter().map(|&item| self.now.ids[item as usize].clone()).collect();
                 let new = rng.below(30);
-                ids.extend((0..new).map(|n| new_id(&self.shape, 1000 * self.ids.len() + n)));
+                ids.extend((0..new).map(|n| new_id(&self.shape, 1000 * self.now.ids.len() + n)));
                 (0..ids.len()).for_each(|at| ids.swap(at, rng.below(at + 1)));
                 self.add(overlay, &ids, rng);
             }
@@ -76,62 +64,33 @@ impl Naive {
 
     fn add(&mut self, overlay: &mut Overlay, ids: &[String], rng: &mut Rng) {
         let vectors: Vec<_> = ids.iter().map(|_| vector(self.shape.hidden, rng)).collect();
-        let expected = ids.iter().zip(&vectors).map(|(id, vector)| {
-            let item = self.ids.iter().position(|known| known == id).unwrap_or_else(|| {
-                self.ids.push(id.clone());
-                self.vectors.push(None);
-                self.retired.push(false);
-                self.ids.len() - 1
-            });
-            self.vectors[item] = Some(vector.clone());
-            self.retired[item] = false;
-            item as u32
-        });
-        let expected: Vec<_> = expected.collect();
+        let expected = self.now.add(ids, &vectors);
         let item_ids: Vec<_> = ids.iter().map(|id| id_of(id, self.shape.text)).collect();
         assert_eq!(overlay.add(&item_ids, &vectors.concat()).unwrap(), expected);
     }
 
-    fn current(&self) -> Vec<u32> {
-        (0..self.ids.len() as u32).filter(|&item| !self.retired[item as usize]).collect()
-    }
-
     /// A model file that has these items itself.
     fn file(&self, base: &ModelFile) -> ModelFile {
-        let (items, size) = (self.ids.len(), self.shape.hidden);
+        let (items, size) = (self.now.ids.len(), self.shape.hidden);
         let mut file = base.clone();
         file.config = Shape { items, ..self.shape }.config();
         let stored = base.numbers("catalog.table");
         let mut table = vec![0.0; items.div_ceil(32) * 32 * size];
-        for (item, vector) in self.vectors.iter().enumerate() {
+        for (item, vector) in self.now.vectors.iter().enumerate() {
             for i in 0..size {
                 let at = (item / 32 * size + i) * 32 + item % 32;
                 table[at] = vector.as_ref().map_or_else(|| stored[at] as f32, |vector| vector[i]);
             }
         }
         file.put_f32("catalog.table", &[items.div_ceil(32), size, 32], &table);
-        file.put_ids(&self.ids, self.shape.text);
+        file.put_ids(&self.now.ids, self.shape.text);
         file
     }
 }
 
-/// Everything a model tells about its catalogue.
-fn check_catalog(model: &Model, naive: &Naive) {
-    let catalog = model.catalog();
-    assert_eq!((catalog.len(), catalog.is_text()), (naive.ids.len(), naive.shape.text));
-    for (item, text) in naive.ids.iter().enumerate() {
-        let id = id_of(text, naive.shape.text);
-        assert_eq!(catalog.id(item as u32), Some(id));
-        assert_eq!(catalog.index_of(id), Some(item as u32));
-        assert_eq!(catalog.is_retired(item as u32), naive.retired[item]);
-    }
-    assert_eq!(catalog.id(catalog.len() as u32), None);
-    assert_eq!(catalog.index_of(id_of("-7", naive.shape.text)), None);
-}
-
 /// Compares queries of all kinds with scoring everything.
 fn check_queries(session: &Session, naive: &Naive, rng: &mut Rng, ranking: &mut TopK) {
-    let (items, all) = (naive.current(), naive.ids.len());
+    let (items, all) = (naive.now.current(), naive.now.ids.len());
     let groups: Vec<_> = (0..all).map(|_| rng.below(4) as i64).collect();
     // Those past the model's items need not have a group.
     let groups = &groups[..naive.shape.items + rng.below(all - naive.shape.items + 1)];
@@ -166,11 +125,6 @@ fn check_queries(session: &Session, naive: &Naive, rng: &mut Rng, ranking: &mut 
     }
 }
 
-/// The definition of an overlay item's score.
-fn dot(vector: &[f32], hidden: &[f32]) -> f32 {
-    vector.iter().zip(hidden).fold(0.0, |sum, (e, h)| sum + e * h)
-}
-
 #[test]
 fn random_changes() {
     let ranking = &mut TopK::new();
@@ -184,21 +138,16 @@ fn random_changes() {
                 let before = (session.snapshot(), session.score(&base).unwrap());
                 model.update_overlay(|overlay| naive.change(overlay, rng)).unwrap();
                 assert_eq!(session.snapshot(), before.0, "no state changes");
-                check_catalog(&model, &naive);
+                naive.now.check(&model);
+                assert_eq!(model.catalog().index_of(id_of("-7", shape.text)), None);
 
-                let all: Vec<_> = (0..naive.ids.len() as u32).collect();
+                let all: Vec<_> = (0..naive.now.ids.len() as u32).collect();
                 let scores = session.score(&all).unwrap();
-                let hidden = session.user_vector().unwrap();
-                for (item, vector) in naive.vectors.iter().enumerate() {
-                    let expected = match vector {
-                        Some(vector) => dot(vector, hidden),
-                        None => before.1[item],
-                    };
-                    assert_eq!(scores[item].to_bits(), expected.to_bits(), "item {item}");
-                }
+                let expected = naive.now.scores(&before.1, session.user_vector().unwrap());
+                assert_eq!(bits(&scores), bits(&expected));
                 check_queries(&session, &naive, rng, ranking);
                 // Retired items, too, are events.
-                let item = rng.below(naive.ids.len()) as u32;
+                let item = rng.below(naive.now.ids.len()) as u32;
                 let mut fleet = Fleet::new(Arc::clone(&model), 1).unwrap();
                 fleet.set(0, &session).unwrap();
                 fleet.append(&[0], &[item]).unwrap();
@@ -225,10 +174,8 @@ fn an_overlay_is_as_good_as_a_file() {
                 let bytes = naive.file(&base).to_bytes();
                 let other = Model::from_bytes_with(bytes, Some(model.isa())).unwrap();
                 let mut sessions = [Session::new(Arc::clone(&model)), Session::new(other.into())];
-                let events = rng.items(12, naive.ids.len());
-                let deny: Vec<_> = (0..naive.ids.len() as u32)
-                    .filter(|&item| naive.retired[item as usize])
-                    .collect();
+                let events = rng.items(12, naive.now.ids.len());
+                let deny = naive.now.retired();
                 let [overlaid, filed] = sessions.each_mut().map(|session| {
                     session.extend(&events).unwrap();
                     let hidden = bits(session.user_vector().unwrap());
@@ -251,7 +198,7 @@ fn equal_scores_rank_by_item_across_both_tables() {
             // Vectors of a single number of the table's, so that whole rows are equal.
             model
                 .update_overlay(|overlay| {
-                    let some = [70, 5, 30, 31, 99].map(|item: usize| naive.ids[item].clone());
+                    let some = [70, 5, 30, 31, 99].map(|item: usize| naive.now.ids[item].clone());
                     let new = (0..40).map(|n| new_id(&shape, n));
                     let ids: Vec<_> = some.into_iter().chain(new).collect();
                     naive.add(overlay, &ids, &mut Rng::new(1));
@@ -263,7 +210,7 @@ fn equal_scores_rank_by_item_across_both_tables() {
             for k in [1, 3, 7, 20, 44, 45, 46, 140] {
                 let filter = Filter::default();
                 let found = session.top_k(k, &filter).unwrap();
-                assert_eq!(found, brute_force(&session, &naive.current(), k, &filter, None));
+                assert_eq!(found, brute_force(&session, &naive.now.current(), k, &filter, None));
             }
         }
     }
@@ -413,9 +360,9 @@ fn sessions_while_the_overlay_changes() {
         naive.add(&mut states[0], &(0..90).map(|n| new_id(&shape, n)).collect::<Vec<_>>(), rng);
         for _ in 0..3 {
             let mut next = states[states.len() - 1].clone();
-            let ids: Vec<_> = naive.ids.iter().step_by(2).cloned().collect();
+            let ids: Vec<_> = naive.now.ids.iter().step_by(2).cloned().collect();
             naive.add(&mut next, &ids, rng);
-            next.retire(&rng.items(60, naive.ids.len())).unwrap();
+            next.retire(&rng.items(60, naive.now.ids.len())).unwrap();
             states.push(next);
         }
         let answer = |session: &Session| {

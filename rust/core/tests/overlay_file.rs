@@ -2,11 +2,12 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{F32, F64, I32, I64, Rng, Shape, Tensor, U8, bits, catalogue, forged, model, session};
+use common::{
+    F32, F64, I32, I64, OverlayFile, Rng, Shape, U8, bits, catalogue, forged, model, session,
+};
 use recgrela::{Error, Filter, Fleet, ItemId, Model, Overlay, Session};
 
 const TEXT: Shape = Shape { text: true, ..Shape::TINY };
@@ -79,64 +80,6 @@ fn files_that_cannot_be_written_or_read() {
     let left = std::fs::read_dir(&folder).unwrap().count();
     assert_eq!(left, 1, "what was written beside is gone");
     std::fs::remove_dir_all(&folder).unwrap();
-}
-
-/// An overlay's file before it is written; tests change parts of it.
-#[derive(Clone)]
-struct OverlayFile {
-    metadata: BTreeMap<String, String>,
-    tensors: BTreeMap<String, Tensor>,
-}
-
-impl OverlayFile {
-    fn of(overlay: &Overlay) -> Self {
-        let bytes = overlay.to_bytes();
-        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
-        let parsed = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-        let tensor = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
-            let (dtype, shape) = (view.dtype().to_string(), view.shape().to_vec());
-            (name.to_owned(), Tensor { dtype, shape, bytes: view.data().to_vec() })
-        };
-        let metadata = header.metadata().clone().unwrap().into_iter().collect();
-        Self { metadata, tensors: parsed.iter().map(tensor).collect() }
-    }
-
-    /// With the fingerprint that the tensors should have.
-    fn sealed(mut self) -> Vec<u8> {
-        let fingerprint = common::fingerprint(&self.metadata["recgrela.model"], &self.tensors);
-        self.metadata.insert("recgrela.fingerprint".to_owned(), fingerprint);
-        self.to_bytes()
-    }
-
-    fn to_bytes(&self) -> Vec<u8> {
-        common::safetensors(serde_json::json!(self.metadata), &self.tensors, 0)
-    }
-
-    fn tensor(&mut self, name: &str) -> &mut Tensor {
-        self.tensors.get_mut(name).unwrap()
-    }
-
-    fn put<const W: usize>(
-        &mut self,
-        name: &str,
-        dtype: &str,
-        shape: &[usize],
-        values: &[[u8; W]],
-    ) {
-        let bytes = values.as_flattened().to_vec();
-        let tensor = Tensor { dtype: dtype.to_owned(), shape: shape.to_vec(), bytes };
-        self.tensors.insert(name.to_owned(), tensor);
-    }
-
-    fn put_i32(&mut self, name: &str, values: &[i32]) {
-        let values: Vec<_> = values.iter().map(|value| value.to_le_bytes()).collect();
-        self.put(name, I32, &[values.len()], &values);
-    }
-
-    fn put_i64(&mut self, name: &str, values: &[i64]) {
-        let values: Vec<_> = values.iter().map(|value| value.to_le_bytes()).collect();
-        self.put(name, I64, &[values.len()], &values);
-    }
 }
 
 /// Asserts that a file is refused by an error whose text has all of these.

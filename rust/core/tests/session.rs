@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use common::{Rng, SHAPES, Shape, bits, catalogue, model, models, session, with_events};
 use recgrela::{Error, Filter, Model, Session};
 
@@ -79,7 +77,7 @@ fn sessions_move_between_threads() {
     let expected = scores(&session(&model, 20, 1));
     let work = || {
         std::thread::spawn({
-            let model = Arc::clone(&model);
+            let model = std::sync::Arc::clone(&model);
             move || scores(&session(&model, 20, 1))
         })
     };

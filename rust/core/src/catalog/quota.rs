@@ -34,8 +34,8 @@ impl Groups {
     /// Takes the group of each item, by item index: any numbers, equal for items of one group.
     ///
     /// There is one for each of the model's N items, and there may be more for items that an overlay
-    /// has added. Added items without one, such as those that are added later, are in no group, and no limit
-    /// holds for them.
+    /// has added; another number of them is an error. Added items without one, such as those that are
+    /// added later, are in no group, and no limit holds for them.
     pub fn new<G: Copy + Into<i64>>(model: &Model, groups: &[G]) -> Result<Self> {
         let (least, most) = (model.num_items(), model.catalog().len());
         if !(least..=most).contains(&groups.len()) {

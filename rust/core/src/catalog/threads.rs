@@ -9,6 +9,9 @@ use super::worker::{Task, Worker};
 /// Up to here one thread is as good: its scan takes about as long as waking others.
 const ALONE: usize = 100_000;
 
+/// The most threads; a larger count is a mistake, and memory is set aside for each.
+const MOST: usize = 256;
+
 /// The workers beside the one of the caller.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Helpers {
@@ -16,9 +19,9 @@ pub(super) struct Helpers {
 }
 
 impl Helpers {
-    /// Those that make up so many threads together with the caller.
+    /// Those that make up so many threads together with the caller, or [`MOST`].
     pub(super) fn new(threads: usize) -> Self {
-        Self { workers: vec![Worker::default(); threads.saturating_sub(1)] }
+        Self { workers: vec![Worker::default(); threads.min(MOST).saturating_sub(1)] }
     }
 
     /// Has all of them answer the query together with `first`, which then has the answer.

@@ -31,9 +31,10 @@ impl TopK {
         Self::default()
     }
 
-    /// Lets up to `count` threads of rayon's pool share a query that looks at more than 100,000
-    /// items; the answer is the same, bit for bit. With 0 or 1, and for smaller queries, there is the
-    /// caller's thread only, and so there is for those of a fleet. Handing out work may allocate.
+    /// Lets up to `count` threads of rayon's pool, at most 256, share a query that looks at more than
+    /// 100,000 items; the answer is the same, bit for bit. With 0 or 1, and for smaller queries,
+    /// there is the caller's thread only, and so there is for those of a fleet. Handing out work may
+    /// allocate.
     #[cfg(feature = "threads")]
     pub fn with_threads(self, count: usize) -> Self {
         Self { helpers: Helpers::new(count), ..self }

@@ -24,8 +24,8 @@ impl Fleet {
     /// Writes every user that has events to a file. The file is written beside `path` and then
     /// renamed, so there is the old one or the new one, whatever happens meanwhile.
     ///
-    /// Only a model with absurd weights makes a state overflow to infinity. A user with such a
-    /// state is an error, since the file would not be loaded; [`Fleet::reset`] removes the cause.
+    /// Only absurd weights, or absurd vectors of an overlay, make a state overflow to infinity. A user
+    /// with such a state is an error, since the file would not be loaded; [`Fleet::reset`] removes it.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let overflown = |user: &usize| self.arena.of(*user).iter().any(|x| !x.is_finite());
         if let Some(user) = self.active().find(overflown) {

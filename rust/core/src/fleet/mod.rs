@@ -38,7 +38,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// A fleet of `capacity` users without history.
+    /// A fleet of `capacity` users without history. It is an error if there is no memory for them.
     pub fn new(model: Arc<Model>, capacity: u32) -> Result<Self> {
         let config = model.config();
         let users = capacity as usize;
@@ -60,7 +60,8 @@ impl Fleet {
     }
 
     /// Appends an event to each of some users: `items[i]` to `users[i]`. A user may occur more than
-    /// once, the oldest event first. On an error nothing is appended.
+    /// once, the oldest event first. Lists of different lengths, a user past the capacity and an item
+    /// that the catalogue does not have are errors, and nothing is appended.
     pub fn append(&mut self, users: &[u32], items: &[u32]) -> Result<()> {
         if users.len() != items.len() {
             return Err(Error::FleetLengths { users: users.len(), items: items.len() });
@@ -95,7 +96,8 @@ impl Fleet {
 
     /// For each of some users the `k` best items that the filter lets through, as
     /// [`Session::top_k`] gives them. The lists of the filter are the same for all, what was seen
-    /// is each user's own. A user may occur more than once.
+    /// is each user's own. A user may occur more than once. Errors are those of a session, and a user
+    /// past the capacity.
     pub fn top_k(&self, users: &[u32], k: usize, filter: &Filter<'_>) -> Result<Vec<Vec<Scored>>> {
         let mut rankings = Vec::new();
         self.top_k_into(users, k, filter, &mut rankings)?;
@@ -132,7 +134,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// The scores of some items for a user, in the order given.
+    /// The scores of some items for a user, in the order given, as [`Session::score`] gives them.
     pub fn score(&self, user: u32, items: &[u32]) -> Result<Vec<f32>> {
         let hidden = self.user_vector(user)?;
         let overlay = self.model.overlay();
@@ -143,7 +145,7 @@ impl Fleet {
         Ok(scores)
     }
 
-    /// The hidden vector of a user's last event, D numbers.
+    /// The hidden vector of a user's last event, D numbers. It is an error before the first event.
     pub fn user_vector(&self, user: u32) -> Result<&[f32]> {
         if self.events(user)? == 0 {
             return Err(Error::UserWithoutEvents { user });
@@ -189,8 +191,9 @@ impl Fleet {
         Ok(session)
     }
 
-    /// Gives a user the history of a session on the same model, in place of its own. Items that an
-    /// overlay added have to be those of the fleet's model.
+    /// Gives a user the history of a session on the same model, in place of its own. If the session
+    /// holds items that an overlay added, the fleet's model has to have added the same; otherwise,
+    /// and for a session on another model, this is an error and nothing changes.
     pub fn set(&mut self, user: u32, session: &Session) -> Result<()> {
         self.check_users(&[user])?;
         let (found, expected) = (session.model(), &self.model);

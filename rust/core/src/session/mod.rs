@@ -51,12 +51,12 @@ impl Session {
         &self.model
     }
 
-    /// Appends an event.
+    /// Appends an event. An item that the catalogue does not have is an error, and nothing changes.
     pub fn append(&mut self, item: u32) -> Result<()> {
         self.extend(&[item])
     }
 
-    /// Appends events, the oldest first. On an error none of them is.
+    /// Appends events, the oldest first. On an error, as of [`Session::append`], none of them is.
     pub fn extend(&mut self, items: &[u32]) -> Result<()> {
         let overlay = self.model.overlay();
         self.extend_under(overlay.as_deref(), items)
@@ -97,7 +97,8 @@ impl Session {
         self.events = self.events.saturating_add(1);
     }
 
-    /// The scores of some items, in the order given; the same bits as [`Session::top_k`] ranks.
+    /// The scores of some items, in the order given; the same bits as [`Session::top_k`] ranks. It is
+    /// an error before the first event, and for an item that the catalogue does not have.
     pub fn score(&self, items: &[u32]) -> Result<Vec<f32>> {
         let mut scores = vec![0.0; items.len()];
         self.score_into(items, &mut scores)?;
@@ -130,6 +131,9 @@ impl Session {
     /// The `k` best items that the filter lets through, the best first; fewer where there are
     /// fewer. Equal scores rank by the smaller item index, and a score that is not a number is
     /// never returned.
+    ///
+    /// It is an error before the first event, for an item of the filter's lists that the catalogue
+    /// does not have, and for groups of another model.
     pub fn top_k(&self, k: usize, filter: &Filter<'_>) -> Result<Vec<Scored>> {
         let mut ranking = TopK::new();
         self.top_k_into(k, filter, &mut ranking)?;
@@ -161,7 +165,8 @@ impl Session {
     }
 
     /// [`Session::top_k`] as it would be after some more events, the oldest first; nothing changes.
-    /// Their items then count as seen. It takes a copy of the state and of the seen items.
+    /// Their items then count as seen. It takes a copy of the state and of the seen items. Errors are
+    /// those of [`Session::extend`] and [`Session::top_k`].
     pub fn peek(&self, items: &[u32], k: usize, filter: &Filter<'_>) -> Result<Vec<Scored>> {
         let mut later = Self {
             model: Arc::clone(&self.model),
@@ -179,7 +184,7 @@ impl Session {
     }
 
     /// The hidden vector of the last event, D numbers: a score is its dot product with the item's
-    /// embedding.
+    /// embedding. It is an error before the first event.
     pub fn user_vector(&self) -> Result<&[f32]> {
         if self.events == 0 {
             return Err(Error::NoEvents);

@@ -18,8 +18,8 @@ impl Session {
     /// The whole session as bytes, to be stored and given to [`Session::restore`]. The log goes with
     /// it where one is kept; the checkpoints of [`Session::keep_undo`] do not.
     ///
-    /// Only a model with absurd weights makes a state overflow to infinity; the snapshot of such a
-    /// session is not restored.
+    /// Only absurd weights, or absurd vectors of an overlay, make a state overflow to infinity; the
+    /// snapshot of such a session is not restored.
     pub fn snapshot(&self) -> Vec<u8> {
         self.snapshot_with(Precision::F32)
     }

@@ -99,7 +99,8 @@ impl Overlay {
     }
 
     /// Retires items: they are never among the best, not even through an allow list. They keep their
-    /// index, their score and their place in histories, and may still be appended.
+    /// index, their score and their place in histories, and may still be appended. It is an error if
+    /// one of them does not exist, and nothing changes.
     pub fn retire(&mut self, items: &[u32]) -> Result<()> {
         check_items(items.iter().copied(), self.len())?;
         self.retired.extend_from_slice(items);
@@ -109,7 +110,8 @@ impl Overlay {
         Ok(())
     }
 
-    /// Takes items that were retired back into the catalogue, with the vectors they had.
+    /// Takes items that were retired back into the catalogue, with the vectors they had. Errors are
+    /// those of [`Overlay::retire`].
     pub fn reinstate(&mut self, items: &[u32]) -> Result<()> {
         check_items(items.iter().copied(), self.len())?;
         self.take_back(items);
