@@ -103,7 +103,12 @@ def evaluate(
     settings: Settings = [],  # noqa: B006
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Also write the figures to this JSON file."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Also write the figures to this JSON file, with confidence intervals, and each "
+            "user's rank and recommendations beside it (.users.npz).",
+        ),
     ] = None,
 ) -> None:
     """Measure a checkpoint: HR, NDCG and MRR at 5, 10 and 20, full ranking, both read-outs.
@@ -284,16 +289,19 @@ def _report_drop(before: float, after: float, rounded: str, limit: float | None)
 
 
 def _measure(checkpoint: Path, config, dataset, device, output: Path | None) -> None:
-    from .evaluate import evaluate, print_metrics, write_metrics
+    from .evaluate import measure, print_by_length, print_metrics
+    from .measurement import write_measurement
     from .module import load_checkpoint
 
     model, _, ids = load_checkpoint(checkpoint)
     _check_items(checkpoint, ids, dataset)
     with console.status("measuring"):
-        result = evaluate(model.to(device), dataset, config.evaluate)
-    print_metrics(console, result, config, dataset)
+        measurement = measure(model.to(device), dataset, config.evaluate)
+    figures = measurement.figures(config.evaluate.window)
+    print_metrics(console, figures, config, dataset)
+    print_by_length(console, figures)
     if output is not None:
-        write_metrics(output, result, config)
+        write_measurement(output, measurement, config)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ RUN/checkpoints/best.ckpt   the best validation NDCG@10 so far
 RUN/checkpoints/last.ckpt   the last full epoch: `--resume` continues from it
 RUN/tensorboard/            curves
 RUN/metrics.json            final figures of the best checkpoint
+RUN/metrics.users.npz       rank and recommendations of each user
 RUN/model.safetensors       what `export` makes of the best checkpoint
 """
 
@@ -30,6 +31,7 @@ MAY_CHANGE = ("train.max_epochs", "train.patience", "train.accelerator")
 OUTPUTS = (
     "config.yaml",
     "metrics.json",
+    "metrics.users.npz",
     "model.safetensors",
     "checkpoints/best.ckpt",
     "checkpoints/last.ckpt",
