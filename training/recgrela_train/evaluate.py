@@ -127,27 +127,32 @@ def print_metrics(console: Console, result: dict, config: Config, dataset: Datas
     for metric in result["test"]["stream"]:
         values = [f"{result[split][readout][metric]:.4f}" for split, readout in columns]
         table.add_row(metric.upper(), *values, end_section=metric.startswith("mrr"))
+    table.caption = conditions(config, dataset)
+    console.print(table)
+
+
+def conditions(config: Config, dataset: Dataset) -> str:
+    """The settings that decide a run's figures, as a phrase."""
     ties = config.data.ties + (f", seed {config.seed}" if config.data.ties == "random" else "")
     seen = "left out" if config.evaluate.mask_seen else "ranked too"
-    table.caption = (
+    return (
         f"window: last {config.evaluate.window} events, stream: whole history; items seen {seen} "
         f"(mask_seen={str(config.evaluate.mask_seen).lower()}); equal times: {ties}; "
         f"{config.data.min_events}-core, {dataset.num_users:,} users; score ties count against "
         "the model"
     )
-    console.print(table)
 
 
 def print_by_length(console: Console, result: dict) -> None:
     """One table of the test split by length of history, where there are both read-outs."""
     rows = [row for row in result["by_length"]["test"] if "stream-window" in row]
     table = Table(title="NDCG@10 by length of history, test")
-    for column in ("events", "users", "stream", "window", "stream - window, 95% interval"):
+    for column in ("events", "users", "stream", "window", "stream - window (95%)"):
         table.add_column(column, justify="left" if column == "events" else "right")
     for row in rows:
         difference, low, high = row["stream-window"]
         values = [f"{row[readout][0]:.4f}" for readout in READOUTS]
-        paired = f"{difference:+.4f} ({low:+.4f} to {high:+.4f})"
+        paired = f"{difference:+.4f} ({low:+.4f}, {high:+.4f})"
         table.add_row(row["events"], f"{row['users']:,}", *values, paired)
     if rows:
         console.print(table)
