@@ -70,7 +70,7 @@ def fit(
     """
     from .config import ConfigError, load_config
     from .device import find_device
-    from .fit import check_folder, config_path, last_checkpoint, remove_run
+    from .fit import check_folder, config_path, remove_run
     from .fit import fit as train
 
     if resume and overwrite:
@@ -89,9 +89,7 @@ def fit(
     try:
         best = train(chosen, dataset, output, resume=resume, console=console)
     except KeyboardInterrupt:
-        saved = last_checkpoint(output).exists()
-        hint = f"continue with recgrela-train fit --resume --output {output}"
-        errors.print(f"interrupted: {hint if saved else 'no epoch was finished, nothing is saved'}")
+        errors.print(f"interrupted: continue with recgrela-train fit --resume --output {output}")
         raise typer.Exit(130) from None
     _measure(best, chosen, dataset, device, output / "metrics.json")
     console.print(f"best checkpoint: {best}\nnext: recgrela-train export {output}", highlight=False)
@@ -239,7 +237,7 @@ def list_settings() -> None:
 
 
 def _checkpoint_path(path: Path) -> Path:
-    from .fit import best_checkpoint
+    from .checkpoints import best_checkpoint
 
     return best_checkpoint(path) if path.is_dir() else path
 

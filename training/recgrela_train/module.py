@@ -18,6 +18,15 @@ from .model import RecGrela, State
 MONITOR = "validation/ndcg@10"
 
 
+class NonFiniteLossError(ArithmeticError):
+    """The loss of a batch is no finite number; the weights are still those before its step."""
+
+    def __init__(self, loss: Tensor, batch: TrainBatch, state: State | None):
+        super().__init__(f"the loss is {loss.item()}")
+        self.batch = batch
+        self.state = state
+
+
 class TrainingModule(lightning.LightningModule):
     """Next-item prediction at every position with full-softmax cross-entropy.
 
@@ -60,13 +69,15 @@ class TrainingModule(lightning.LightningModule):
         self._state = None
 
     def training_step(self, batch: TrainBatch, _index: int) -> Tensor:
-        """Mean cross-entropy over the batch's events."""
-        state = None if self._state is None else self._state.keep(batch["keep"])
-        hidden, state = self.model(batch["inputs"], state)
+        """Mean cross-entropy over the batch's events. Raises NonFiniteLossError."""
+        before = None if self._state is None else self._state.keep(batch["keep"])
+        hidden, state = self.model(batch["inputs"], before)
         self._state = state.detach()
         valid = batch["targets"] != 0
         logits = self.model.scores(hidden[valid])
         loss = torch.nn.functional.cross_entropy(logits.float(), batch["targets"][valid] - 1)
+        if not loss.isfinite():
+            raise NonFiniteLossError(loss, batch, before)
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=int(valid.sum()))
         self.log("loss", loss, prog_bar=True, logger=False)
         return loss
