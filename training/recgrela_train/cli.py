@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .process import is_main
 from .weight_types import MatrixType, TableType
 
 app = typer.Typer(
@@ -84,7 +85,7 @@ def fit(
     chosen = load_config(config_path(output) if resume else config, settings)
     device = find_device(chosen.train.accelerator)
     dataset = _dataset(chosen)
-    if overwrite:
+    if overwrite and is_main():
         remove_run(output)
     try:
         best = train(chosen, dataset, output, resume=resume, console=console)
@@ -335,12 +336,13 @@ def _measure(checkpoint: Path, config, dataset, device, output: Path | None) -> 
     figures = measurement.figures(config.evaluate.window)
     print_metrics(console, figures, config, dataset)
     print_by_length(console, figures)
-    if output is not None:
+    if output is not None and is_main():
         write_measurement(output, measurement, config)
 
 
 def main() -> None:
     """Entry point: what is wrong with the input is one message, not a traceback."""
+    console.quiet = not is_main()  # of several processes that train together one talks
     try:
         app()
     except (ValueError, OSError) as error:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .config import Config, EvaluateConfig
 from .data import Dataset, EvaluationBatch, EvaluationBatches
+from .distributed import gathered, this_shard
 from .measurement import Measurement
 from .metrics import ranks
 from .model import RecGrela
@@ -98,7 +99,10 @@ def measure_scores(
     dataset: Dataset,
     settings: EvaluateConfig,
 ) -> Measurement:
-    """`measure` for whatever scores all items [B, N] after the histories of a batch."""
+    """`measure` for whatever scores all items [B, N] after the histories of a batch.
+
+    Where processes train together each measures its share of the users, and all get the whole.
+    """
     lengths, ranks_of, best = {}, {}, {}
     for split in SPLITS:
         held_out = dataset.held_out(split)
@@ -106,12 +110,13 @@ def measure_scores(
         ranks_of[split] = {}
         for readout in readouts:
             users, rows = [], []
-            for batch in EvaluationBatches(dataset, split, settings.batch_size):
+            for batch in EvaluationBatches(dataset, split, settings.batch_size, this_shard()):
                 here = scores(batch, readout)
                 rank = rank_scores(here, batch, settings)
                 users.append(batch.users.numpy())
                 rows.append(np.column_stack([rank, best_unseen(here, batch)]))
-            by_user = np.concatenate(rows)[np.argsort(np.concatenate(users))]
+            order = np.argsort(gathered(np.concatenate(users)))
+            by_user = gathered(np.concatenate(rows))[order]
             ranks_of[split][readout] = by_user[:, 0]
             best[readout] = by_user[:, 1:]  # the test split comes last
     return Measurement(held_out.users, lengths, ranks_of, best, dataset.fingerprint())

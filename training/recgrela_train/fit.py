@@ -20,6 +20,7 @@ import lightning
 import torch
 import yaml
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
 from rich.console import Console
 
 from .callbacks import callbacks
@@ -32,10 +33,12 @@ from .checkpoints import (
 )
 from .config import Config, changed_settings
 from .data import Dataset
+from .distributed import Processes, find_processes
 from .files import remove_leftovers, write_atomically
 from .module import NonFiniteLossError, TrainingModule, data_fingerprint, load_checkpoint
+from .process import is_main
 
-MAY_CHANGE = ("train.max_epochs", "train.patience", "train.accelerator")
+MAY_CHANGE = ("train.max_epochs", "train.patience", "train.accelerator", "train.devices")
 """Settings of a run that `--resume` may change."""
 
 OUTPUTS = (
@@ -94,13 +97,15 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
     or the loss is no number, CheckpointError where all checkpoints are damaged, OSError where the
     folder cannot be written, KeyboardInterrupt after a tidy end.
     """
-    _remove_leftovers(run)
+    if is_main():
+        _remove_leftovers(run)
     start = checkpoint_to_resume(run, console) if resume else None
     if start:
         _check_unchanged(start, config, dataset)
-    write_atomically(
-        config_path(run), yaml.safe_dump(config.model_dump(), sort_keys=False).encode()
-    )
+    if is_main():
+        write_atomically(
+            config_path(run), yaml.safe_dump(config.model_dump(), sort_keys=False).encode()
+        )
 
     _quieten()
     lightning.seed_everything(config.seed, verbose=False)
@@ -109,9 +114,12 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
         raise RunError(
             "no user has the three events that training, validation and test take: use more data"
         )
+    processes = _checked_processes(config, dataset)
     trainer = lightning.Trainer(
         accelerator=config.train.accelerator,
-        devices=1,  # the batches of an epoch are not yet shared out among processes
+        devices=processes.a_node,
+        num_nodes=processes.nodes,
+        strategy=DDPStrategy() if processes.total > 1 else "auto",
         precision=config.train.precision,
         max_epochs=config.train.max_epochs,
         gradient_clip_val=config.train.gradient_clip or None,
@@ -121,14 +129,14 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
         plugins=[CheckpointFiles()],
         logger=TensorBoardLogger(run, name="", version="tensorboard"),
         log_every_n_steps=10,
-        enable_progress_bar=console.is_terminal,
+        enable_progress_bar=console.is_terminal and is_main(),
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
     parameters = sum(p.numel() for p in module.parameters())
     console.print(
         f"{parameters:,} parameters, {len(module.train_dataloader()):,} steps an epoch, "
-        f"on {type(trainer.accelerator).__name__} in {config.train.precision}",
+        f"on {processes.total} x {type(trainer.accelerator).__name__} in {config.train.precision}",
         highlight=False,
     )
     try:
@@ -144,6 +152,22 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
             "train.learning_rate, a lower train.gradient_clip, or train.precision=32-true"
         ) from None
     return best_checkpoint(run)
+
+
+def _checked_processes(config: Config, dataset: Dataset) -> Processes:
+    """How many processes train. Raises RunError where some would never have a row or a user."""
+    processes = find_processes(config.train.devices)
+    rows = {
+        "train.batch_size": config.train.batch_size,
+        "evaluate.batch_size": config.evaluate.batch_size,
+        "users with three events or more": len(dataset.held_out("validation").users),
+    }
+    for name, count in rows.items():
+        if count < processes.total:
+            raise RunError(
+                f"{processes.total} processes cannot share {name}, {count}: use fewer processes"
+            )
+    return processes
 
 
 def _remove_leftovers(run: Path) -> None:
@@ -194,5 +218,8 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", module="lightning", message=".*number of training batches.*")
     warnings.filterwarnings(
         "ignore", module="lightning", message=".*Checkpoint directory.*exists.*"
+    )
+    warnings.filterwarnings(
+        "ignore", module="lightning", message=".*It is recommended.*sync_dist.*"
     )
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
