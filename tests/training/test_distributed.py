@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,34 +82,39 @@ def test_every_user_is_evaluated_by_one_process(small_dataset, batch_size):
     assert sorted(users) == list(range(small_dataset.num_users))
 
 
-@pytest.fixture(scope="module")
-def one_and_two(command, small_settings, tmp_path_factory):
-    """A run in one process; and one that torchrun began in two, resumed by `train.devices`."""
-    folder = tmp_path_factory.mktemp("processes")
-    settings = [*small_settings]
-    for change in ("train.batch_size=5", "model.dropout=0", "model.drop_path=0"):
-        settings += ["--set", change]
-    one = command(
-        "fit", "--output", folder / "one", *settings, "--set", "train.max_epochs=4",
-    )  # fmt: skip
-    assert one.returncode == 0, one.stderr
+def torchrun(*arguments) -> subprocess.CompletedProcess:
+    """Two processes on this machine, one thread each."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    started = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2",
-         f"--master-port={port}", "-m", "recgrela_train", "fit", "--output", folder / "two",
-         *settings, "--set", "train.max_epochs=2"],
+    words = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    result = subprocess.run(
+        [*words, f"--master-port={port}", *map(str, arguments)],
         capture_output=True, text=True, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    assert started.returncode == 0, started.stderr
-    assert started.stdout.count("epoch   1") == 1  # one process talks
-    resumed = command(
-        "fit", "--resume", "--output", folder / "two", "--set", "train.devices=2",
-        "--set", "train.max_epochs=4",
-    )  # fmt: skip
-    assert resumed.returncode == 0, resumed.stderr
-    assert resumed.stdout.count("NDCG@20") == 1
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+@pytest.fixture(scope="module")
+def one_and_two(command, small_settings, tmp_path_factory):
+    """A run in one process; and one in two, each way of them taking over from the one before."""
+    folder = tmp_path_factory.mktemp("processes")
+    changes = ["train.batch_size=5", "model.dropout=0", "model.drop_path=0"]
+    changes += ["train.gradient_clip=0.2"]  # below most gradients of these steps
+    settings = [*small_settings, *(word for change in changes for word in ("--set", change))]
+    one = command("fit", "--output", folder / "one", *settings, "--set", "train.max_epochs=4")
+    assert one.returncode == 0, one.stderr
+
+    fit_two = ("-m", "recgrela_train", "fit", "--output", folder / "two")
+    begun = torchrun(*fit_two, *settings, "--set", "train.max_epochs=1")
+    assert begun.stdout.count("epoch   1") == 1  # one process talks
+    sharded = ("--resume", "--set", "train.shard_items=true")
+    torchrun(*fit_two, *sharded, "--set", "train.max_epochs=3")
+    by_devices = ("--set", "train.devices=2", "--set", "train.max_epochs=4")
+    done = command(*fit_two[2:], *sharded, *by_devices)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("NDCG@20") == 1
     return folder / "one", folder / "two"
 
 
@@ -137,6 +143,17 @@ def test_metrics_measured_by_two_processes_are_those_of_one(one_and_two, command
     expected, got = (read_measurement(path) for path in (again, two / "metrics.json"))
     for readout, best in expected.best.items():
         assert np.array_equal(got.best[readout], best)
+
+
+def test_a_table_in_parts_trains_as_a_whole_one():
+    torchrun(Path(__file__).with_name("sharded_worker.py"))
+
+
+def test_parts_of_a_table_do_not_go_with_scaled_gradients(small_settings, small_dataset, tmp_path):
+    changes = ["train.devices=2", "train.shard_items=true", "train.precision=16-mixed"]
+    config = load_config(None, [*small_settings[1::2], *changes])
+    with pytest.raises(RunError, match="do not go together"):
+        fit(config, small_dataset, tmp_path / "run", resume=False, console=Console(quiet=True))
 
 
 def test_more_processes_than_rows_are_refused(small_settings, small_dataset, tmp_path):

@@ -37,8 +37,15 @@ from .distributed import Processes, find_processes
 from .files import remove_leftovers, write_atomically
 from .module import NonFiniteLossError, TrainingModule, data_fingerprint, load_checkpoint
 from .process import is_main
+from .sharded_table import ShardedTable
 
-MAY_CHANGE = ("train.max_epochs", "train.patience", "train.accelerator", "train.devices")
+MAY_CHANGE = (
+    "train.max_epochs",
+    "train.patience",
+    "train.accelerator",
+    "train.devices",
+    "train.shard_items",
+)
 """Settings of a run that `--resume` may change."""
 
 OUTPUTS = (
@@ -115,6 +122,7 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
             "no user has the three events that training, validation and test take: use more data"
         )
     processes = _checked_processes(config, dataset)
+    sharded = _sharded_table(config, processes)
     trainer = lightning.Trainer(
         accelerator=config.train.accelerator,
         devices=processes.a_node,
@@ -122,10 +130,13 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
         strategy=DDPStrategy() if processes.total > 1 else "auto",
         precision=config.train.precision,
         max_epochs=config.train.max_epochs,
-        gradient_clip_val=config.train.gradient_clip or None,
+        gradient_clip_val=None if sharded else config.train.gradient_clip or None,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
-        callbacks=callbacks(config.train.patience, last_checkpoint(run).parent, console),
+        callbacks=[
+            *callbacks(config.train.patience, last_checkpoint(run).parent, console),
+            *sharded,
+        ],
         plugins=[CheckpointFiles()],
         logger=TensorBoardLogger(run, name="", version="tensorboard"),
         log_every_n_steps=10,
@@ -170,6 +181,18 @@ def _checked_processes(config: Config, dataset: Dataset) -> Processes:
     return processes
 
 
+def _sharded_table(config: Config, processes: Processes) -> list[ShardedTable]:
+    """What spreads the item table, where that is asked for and there are processes to share it."""
+    if not config.train.shard_items or processes.total == 1:
+        return []
+    if config.train.precision == "16-mixed":
+        raise RunError(
+            "train.shard_items and train.precision=16-mixed do not go together: processes would "
+            "scale their gradients differently. Use bf16-mixed or 32-true"
+        )
+    return [ShardedTable(config.train.gradient_clip)]
+
+
 def _remove_leftovers(run: Path) -> None:
     """Clears away what a killed process left half written."""
     for folder in (run, last_checkpoint(run).parent):
@@ -183,7 +206,7 @@ def _keep_bad_batch(path: Path, error: NonFiniteLossError, module: TrainingModul
         {
             "batch": error.batch,
             "state": error.state,
-            "weights": module.model.state_dict(),
+            "weights": {name: p.detach() for name, p in module.model.named_parameters()},
             "epoch": module.current_epoch,
             "step": module.global_step,
         },
