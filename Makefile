@@ -8,7 +8,7 @@ ENGINE := $(VENV)/engine
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-arm test-wasm test-asan fuzz lint format bench pictures size bench-kernels parity clean
+.PHONY: help setup demo test test-arm test-wasm test-asan fuzz lint format bench pictures size bench-kernels parity long-histories clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ bench-kernels: ## Time each kernel on every instruction set, with bytes read a s
 
 parity: setup ## Compare every score of RUN=folder with the float64 reference
 	$(BIN)/python -m benchmarks.parity $(or $(RUN),$(error give a finished run: make parity RUN=runs/demo))
+
+long-histories: setup ## Measure RUN=folder on histories 100 times longer than any in training
+	$(BIN)/python -m benchmarks.long_histories $(or $(RUN),$(error give a finished run: make long-histories RUN=runs/demo))
 
 clean: ## Delete what was built (not .venv, not runs)
 	cargo clean

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recgrela_train.config import load_config
+from recgrela_train.data import load_dataset
 
 SMALL = [
     "model.hidden_size=16", "model.num_heads=2", "model.num_layers=1", "train.window=8",
@@ -43,6 +45,13 @@ def small_settings(events_file) -> list[str]:
     """`--set` arguments of a run of a few seconds."""
     settings = [f"data.source={events_file}", *SMALL]
     return [word for setting in settings for word in ("--set", setting)]
+
+
+@pytest.fixture(scope="session")
+def small_dataset(small_settings):
+    """What a run with `small_settings` trains on."""
+    config = load_config(None, small_settings[1::2])
+    return load_dataset(config.data, config.seed)
 
 
 @pytest.fixture(scope="session")

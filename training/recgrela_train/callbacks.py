@@ -13,7 +13,7 @@ def callbacks(patience: int, checkpoints: Path, console: Console) -> list[Callba
     """Those of a run that keeps best.ckpt and last.ckpt in the folder `checkpoints`."""
     chosen = [
         EpochReport(console),
-        EarlyStopping(MONITOR, mode="max", patience=patience),
+        EarlyStop(MONITOR, mode="max", patience=patience),
         Checkpoints(
             checkpoints, filename="best", monitor=MONITOR, mode="max", enable_version_counter=False
         ),
@@ -27,6 +27,18 @@ def callbacks(patience: int, checkpoints: Path, console: Console) -> list[Callba
     if console.is_terminal:
         chosen.append(ProgressBar(leave=False))
     return chosen
+
+
+class EarlyStop(EarlyStopping):
+    """Lightning's, but a resumed run that had stopped stays so, and its patience may change."""
+
+    def load_state_dict(self, state: dict) -> None:
+        """The state, with the patience of this run's settings."""
+        super().load_state_dict({**state, "patience": self.patience})
+
+    def on_train_start(self, trainer, module) -> None:
+        """Stops before an epoch that the run would not have had uninterrupted."""
+        trainer.should_stop = self.wait_count >= self.patience
 
 
 class Checkpoints(ModelCheckpoint):

@@ -1,4 +1,4 @@
-"""The `recgrela-train` command: fit, evaluate, export, settings."""
+"""The `recgrela-train` command: fit, evaluate, export, report, settings."""
 
 import sys
 from pathlib import Path
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .process import is_main
 from .weight_types import MatrixType, TableType
 
 app = typer.Typer(
@@ -70,7 +71,7 @@ def fit(
     """
     from .config import ConfigError, load_config
     from .device import find_device
-    from .fit import check_folder, config_path, last_checkpoint, remove_run
+    from .fit import check_folder, config_path, remove_run
     from .fit import fit as train
 
     if resume and overwrite:
@@ -84,14 +85,12 @@ def fit(
     chosen = load_config(config_path(output) if resume else config, settings)
     device = find_device(chosen.train.accelerator)
     dataset = _dataset(chosen)
-    if overwrite:
+    if overwrite and is_main():
         remove_run(output)
     try:
         best = train(chosen, dataset, output, resume=resume, console=console)
     except KeyboardInterrupt:
-        saved = last_checkpoint(output).exists()
-        hint = f"continue with recgrela-train fit --resume --output {output}"
-        errors.print(f"interrupted: {hint if saved else 'no epoch was finished, nothing is saved'}")
+        errors.print(f"interrupted: continue with recgrela-train fit --resume --output {output}")
         raise typer.Exit(130) from None
     _measure(best, chosen, dataset, device, output / "metrics.json")
     console.print(f"best checkpoint: {best}\nnext: recgrela-train export {output}", highlight=False)
@@ -103,7 +102,12 @@ def evaluate(
     settings: Settings = [],  # noqa: B006
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Also write the figures to this JSON file."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Also write the figures to this JSON file, with confidence intervals, and each "
+            "user's rank and recommendations beside it (.users.npz).",
+        ),
     ] = None,
 ) -> None:
     """Measure a checkpoint: HR, NDCG and MRR at 5, 10 and 20, full ranking, both read-outs.
@@ -185,6 +189,43 @@ def export(
     console.print(done.verification, **PLAIN)
 
 
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.", metavar="RUN...")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The HTML file; without it RUN/report.html of the first run."
+        ),
+    ] = None,
+    titles: Annotated[
+        Path | None,
+        typer.Option(
+            "--titles",
+            metavar="FILE",
+            help="Titles for the examples: lines of an item id, a tab and the title. Known data "
+            "sets have theirs.",
+        ),
+    ] = None,
+) -> None:
+    """Write one HTML page on a run, or on several side by side.
+
+    Curves, metrics with confidence intervals, accuracy by length of history, popularity and
+    coverage of what is recommended, example users. Several runs are compared with the first,
+    user by user; they need the same histories and the same evaluate settings.
+
+    `recgrela-train report runs/first`
+
+    `recgrela-train report runs/base runs/wide --output comparison.html`
+    """
+    from .report import write_report
+
+    path = output or runs[0] / "report.html"
+    with console.status("reading the runs"):
+        names = write_report(runs, path, titles)
+    console.print(f"wrote {path}, on {', '.join(names)}", **PLAIN)
+
+
 @app.command("settings")
 def list_settings() -> None:
     """List every setting with its default, for YAML files and `--set`."""
@@ -197,7 +238,7 @@ def list_settings() -> None:
 
 
 def _checkpoint_path(path: Path) -> Path:
-    from .fit import best_checkpoint
+    from .checkpoints import best_checkpoint
 
     return best_checkpoint(path) if path.is_dir() else path
 
@@ -284,20 +325,24 @@ def _report_drop(before: float, after: float, rounded: str, limit: float | None)
 
 
 def _measure(checkpoint: Path, config, dataset, device, output: Path | None) -> None:
-    from .evaluate import evaluate, print_metrics, write_metrics
+    from .evaluate import measure, print_by_length, print_metrics
+    from .measurement import write_measurement
     from .module import load_checkpoint
 
     model, _, ids = load_checkpoint(checkpoint)
     _check_items(checkpoint, ids, dataset)
     with console.status("measuring"):
-        result = evaluate(model.to(device), dataset, config.evaluate)
-    print_metrics(console, result, config, dataset)
-    if output is not None:
-        write_metrics(output, result, config)
+        measurement = measure(model.to(device), dataset, config.evaluate)
+    figures = measurement.figures(config.evaluate.window)
+    print_metrics(console, figures, config, dataset)
+    print_by_length(console, figures)
+    if output is not None and is_main():
+        write_measurement(output, measurement, config)
 
 
 def main() -> None:
     """Entry point: what is wrong with the input is one message, not a traceback."""
+    console.quiet = not is_main()  # of several processes that train together one talks
     try:
         app()
     except (ValueError, OSError) as error:

@@ -105,6 +105,10 @@ class TrainConfig(_Section):
     """Stop after so many epochs without a better validation NDCG@10."""
     accelerator: str = "auto"
     """Device, as Lightning names it: auto, cpu, gpu, mps."""
+    devices: int = Field(1, ge=1)
+    """Processes on this machine, one a device, that share each batch; under torchrun it says."""
+    shard_items: bool = False
+    """Spread the item table and its optimiser state over the processes: for tables of gigabytes."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Number format of the matrix products; the attention and its running sums stay float32."""
 

@@ -4,8 +4,7 @@
 `stream` passes the whole history through the state, as the deployed engine does.
 """
 
-import json
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -15,27 +14,49 @@ from torch import Tensor
 
 from .config import Config, EvaluateConfig
 from .data import Dataset, EvaluationBatch, EvaluationBatches
-from .files import write_atomically
-from .metrics import ranks, summarize
+from .distributed import gathered, this_shard
+from .measurement import Measurement
+from .metrics import ranks
 from .model import RecGrela
 
 READOUTS = ("stream", "window")
 SPLITS = ("validation", "test")
+BEST = 10  # items of a list of recommendations
 PIECE = 256  # positions of a long history that are in memory at once
 
 
-@torch.inference_mode()
 def rank_targets(
     model: RecGrela, batch: EvaluationBatch, readout: str, settings: EvaluateConfig
 ) -> np.ndarray:
     """Rank of each user's held-out item, [B]. The model is to be in evaluation mode."""
+    return rank_scores(item_scores(model, batch, readout, settings), batch, settings)
+
+
+@torch.inference_mode()
+def item_scores(
+    model: RecGrela, batch: EvaluationBatch, readout: str, settings: EvaluateConfig
+) -> Tensor:
+    """Scores of all items after each history, [B, N], column j is item j + 1."""
     hidden = last_hidden(model, batch, settings.window if readout == "window" else None)
-    seen = _seen(batch, model.num_items).to(hidden.device) if settings.mask_seen else None
-    targets = batch.targets.to(hidden.device) - 1
     # Half precision gives near scores one value, and equal scores count against the model.
     with torch.autocast(hidden.device.type, enabled=False):
-        scores = model.scores(hidden.to(model.embedding.weight.dtype))
-    return ranks(scores, targets, seen).cpu().numpy()
+        return model.scores(hidden.to(model.embedding.weight.dtype))
+
+
+def rank_scores(scores: Tensor, batch: EvaluationBatch, settings: EvaluateConfig) -> np.ndarray:
+    """Rank of each user's held-out item, [B], by the scores of all items [B, N]."""
+    seen = _seen(batch, scores.shape[1]).to(scores.device) if settings.mask_seen else None
+    return ranks(scores, batch.targets.to(scores.device) - 1, seen).cpu().numpy()
+
+
+def best_unseen(scores: Tensor, batch: EvaluationBatch) -> np.ndarray:
+    """The items that a user would be shown, [B, BEST], best first: none of their history.
+
+    Item indices; 0 where fewer items are left.
+    """
+    seen = _seen(batch, scores.shape[1]).to(scores.device)
+    top = scores.masked_fill(seen, -torch.inf).topk(min(BEST, scores.shape[1]))
+    return torch.where(top.values > -torch.inf, top.indices + 1, 0).cpu().numpy()
 
 
 @torch.inference_mode()
@@ -62,25 +83,43 @@ def _seen(batch: EvaluationBatch, num_items: int) -> Tensor:
     return seen
 
 
-def evaluate(model: RecGrela, dataset: Dataset, settings: EvaluateConfig) -> dict:
-    """{"validation": {"stream": {"hr@5": ..., ...}, "window": {...}}, "test": {...}}."""
+def measure(model: RecGrela, dataset: Dataset, settings: EvaluateConfig) -> Measurement:
+    """Ranks of both splits by both read-outs, and what is recommended before the test target."""
     model.eval()
-    result = {}
+
+    def scores(batch: EvaluationBatch, readout: str) -> Tensor:
+        return item_scores(model, batch, readout, settings)
+
+    return measure_scores(scores, READOUTS, dataset, settings)
+
+
+def measure_scores(
+    scores: Callable[[EvaluationBatch, str], Tensor],
+    readouts: Sequence[str],
+    dataset: Dataset,
+    settings: EvaluateConfig,
+) -> Measurement:
+    """`measure` for whatever scores all items [B, N] after the histories of a batch.
+
+    Where processes train together each measures its share of the users, and all get the whole.
+    """
+    lengths, ranks_of, best = {}, {}, {}
     for split in SPLITS:
-        batches = EvaluationBatches(dataset, split, settings.batch_size)
-        result[split] = {
-            readout: summarize(
-                np.concatenate([rank_targets(model, b, readout, settings) for b in batches])
-            )
-            for readout in READOUTS
-        }
-    return result
-
-
-def write_metrics(path: Path, result: dict, config: Config) -> None:
-    """The metrics and the config that they hold for, as JSON."""
-    content = {**result, "config": config.model_dump()}
-    write_atomically(path, json.dumps(content, indent=2).encode())
+        held_out = dataset.held_out(split)
+        lengths[split] = held_out.stops - held_out.starts
+        ranks_of[split] = {}
+        for readout in readouts:
+            users, rows = [], []
+            for batch in EvaluationBatches(dataset, split, settings.batch_size, this_shard()):
+                here = scores(batch, readout)
+                rank = rank_scores(here, batch, settings)
+                users.append(batch.users.numpy())
+                rows.append(np.column_stack([rank, best_unseen(here, batch)]))
+            order = np.argsort(gathered(np.concatenate(users)))
+            by_user = gathered(np.concatenate(rows))[order]
+            ranks_of[split][readout] = by_user[:, 0]
+            best[readout] = by_user[:, 1:]  # the test split comes last
+    return Measurement(held_out.users, lengths, ranks_of, best, dataset.fingerprint())
 
 
 def print_metrics(console: Console, result: dict, config: Config, dataset: Dataset) -> None:
@@ -93,12 +132,32 @@ def print_metrics(console: Console, result: dict, config: Config, dataset: Datas
     for metric in result["test"]["stream"]:
         values = [f"{result[split][readout][metric]:.4f}" for split, readout in columns]
         table.add_row(metric.upper(), *values, end_section=metric.startswith("mrr"))
+    table.caption = conditions(config, dataset)
+    console.print(table)
+
+
+def conditions(config: Config, dataset: Dataset) -> str:
+    """The settings that decide a run's figures, as a phrase."""
     ties = config.data.ties + (f", seed {config.seed}" if config.data.ties == "random" else "")
     seen = "left out" if config.evaluate.mask_seen else "ranked too"
-    table.caption = (
+    return (
         f"window: last {config.evaluate.window} events, stream: whole history; items seen {seen} "
         f"(mask_seen={str(config.evaluate.mask_seen).lower()}); equal times: {ties}; "
         f"{config.data.min_events}-core, {dataset.num_users:,} users; score ties count against "
         "the model"
     )
-    console.print(table)
+
+
+def print_by_length(console: Console, result: dict) -> None:
+    """One table of the test split by length of history, where there are both read-outs."""
+    rows = [row for row in result["by_length"]["test"] if "stream-window" in row]
+    table = Table(title="NDCG@10 by length of history, test")
+    for column in ("events", "users", "stream", "window", "stream - window (95%)"):
+        table.add_column(column, justify="left" if column == "events" else "right")
+    for row in rows:
+        difference, low, high = row["stream-window"]
+        values = [f"{row[readout][0]:.4f}" for readout in READOUTS]
+        paired = f"{difference:+.4f} ({low:+.4f}, {high:+.4f})"
+        table.add_row(row["events"], f"{row['users']:,}", *values, paired)
+    if rows:
+        console.print(table)

@@ -1,42 +1,67 @@
 """A training run in a folder of its own.
 
 RUN/config.yaml             every setting, as used
-RUN/checkpoints/best.ckpt   the best validation NDCG@10 so far
-RUN/checkpoints/last.ckpt   the last full epoch: `--resume` continues from it
+RUN/checkpoints/            best, last and previous, see checkpoints.py
 RUN/tensorboard/            curves
 RUN/metrics.json            final figures of the best checkpoint
+RUN/metrics.users.npz       rank and recommendations of each user
 RUN/model.safetensors       what `export` makes of the best checkpoint
+RUN/report.html             what `report` writes
+RUN/bad-batch.pt            where the loss was no number
 """
 
 import contextlib
+import io
 import logging
 import warnings
 from pathlib import Path
 
 import lightning
+import torch
 import yaml
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
 from rich.console import Console
 
 from .callbacks import callbacks
+from .checkpoints import (
+    CheckpointFiles,
+    any_checkpoint,
+    best_checkpoint,
+    checkpoint_to_resume,
+    last_checkpoint,
+)
 from .config import Config, changed_settings
 from .data import Dataset
-from .files import write_atomically
-from .module import TrainingModule, data_fingerprint, load_checkpoint
+from .distributed import Processes, find_processes
+from .files import remove_leftovers, write_atomically
+from .module import NonFiniteLossError, TrainingModule, data_fingerprint, load_checkpoint
+from .process import is_main
+from .sharded_table import ShardedTable
 
-MAY_CHANGE = ("train.max_epochs", "train.patience", "train.accelerator")
+MAY_CHANGE = (
+    "train.max_epochs",
+    "train.patience",
+    "train.accelerator",
+    "train.devices",
+    "train.shard_items",
+)
 """Settings of a run that `--resume` may change."""
 
 OUTPUTS = (
     "config.yaml",
     "metrics.json",
+    "metrics.users.npz",
     "model.safetensors",
+    "report.html",
+    "bad-batch.pt",
     "checkpoints/best.ckpt",
     "checkpoints/last.ckpt",
+    "checkpoints/previous.ckpt",
     "tensorboard/events.out.tfevents.*",
     "tensorboard/hparams.yaml",
 )
-"""The files of a run, and what `recgrela-train export RUN` adds."""
+"""The files of a run, and what `export RUN` and `report RUN` add."""
 
 
 class RunError(ValueError):
@@ -48,22 +73,11 @@ def config_path(run: Path) -> Path:
     return run / "config.yaml"
 
 
-def best_checkpoint(run: Path) -> Path:
-    """The checkpoint to evaluate and export."""
-    return run / "checkpoints" / "best.ckpt"
-
-
-def last_checkpoint(run: Path) -> Path:
-    """The checkpoint to continue from."""
-    return run / "checkpoints" / "last.ckpt"
-
-
 def check_folder(run: Path, *, resume: bool) -> None:
     """Raises RunError if there is nothing to resume, or a run that would be overwritten."""
-    last = last_checkpoint(run)
-    if resume and not last.exists():
-        raise RunError(f"{run}: nothing to resume: there is no {last}")
-    if not resume and last.exists():
+    if resume and not config_path(run).exists():
+        raise RunError(f"{run}: nothing to resume: there is no {config_path(run)}")
+    if not resume and any_checkpoint(run):
         raise RunError(
             f"{run} holds a run already: continue it with --resume, replace it with --overwrite, "
             "or choose another folder with --output"
@@ -72,6 +86,7 @@ def check_folder(run: Path, *, resume: bool) -> None:
 
 def remove_run(run: Path) -> None:
     """Deletes what a run and its export leave in the folder, and nothing else that stands there."""
+    _remove_leftovers(run)
     for pattern in OUTPUTS:
         for file in run.glob(pattern):
             file.unlink()
@@ -83,14 +98,21 @@ def remove_run(run: Path) -> None:
 def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: Console) -> Path:
     """Train until validation no longer improves; returns the best checkpoint's path.
 
-    Raises RunError where a resumed run is to change what it depends on or nobody has enough
-    events, OSError where the folder cannot be written, KeyboardInterrupt after a tidy end.
+    A resumed run that never finished an epoch starts anew, with the same result.
+
+    Raises RunError where a resumed run is to change what it depends on, nobody has enough events
+    or the loss is no number, CheckpointError where all checkpoints are damaged, OSError where the
+    folder cannot be written, KeyboardInterrupt after a tidy end.
     """
-    if resume:
-        _check_unchanged(last_checkpoint(run), config, dataset)
-    write_atomically(
-        config_path(run), yaml.safe_dump(config.model_dump(), sort_keys=False).encode()
-    )
+    if is_main():
+        _remove_leftovers(run)
+    start = checkpoint_to_resume(run, console) if resume else None
+    if start:
+        _check_unchanged(start, config, dataset)
+    if is_main():
+        write_atomically(
+            config_path(run), yaml.safe_dump(config.model_dump(), sort_keys=False).encode()
+        )
 
     _quieten()
     lightning.seed_everything(config.seed, verbose=False)
@@ -99,32 +121,98 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
         raise RunError(
             "no user has the three events that training, validation and test take: use more data"
         )
+    processes = _checked_processes(config, dataset)
+    sharded = _sharded_table(config, processes)
     trainer = lightning.Trainer(
         accelerator=config.train.accelerator,
-        devices=1,  # the batches of an epoch are not yet shared out among processes
+        devices=processes.a_node,
+        num_nodes=processes.nodes,
+        strategy=DDPStrategy() if processes.total > 1 else "auto",
         precision=config.train.precision,
         max_epochs=config.train.max_epochs,
-        gradient_clip_val=config.train.gradient_clip or None,
+        gradient_clip_val=None if sharded else config.train.gradient_clip or None,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
-        callbacks=callbacks(config.train.patience, last_checkpoint(run).parent, console),
+        callbacks=[
+            *callbacks(config.train.patience, last_checkpoint(run).parent, console),
+            *sharded,
+        ],
+        plugins=[CheckpointFiles()],
         logger=TensorBoardLogger(run, name="", version="tensorboard"),
         log_every_n_steps=10,
-        enable_progress_bar=console.is_terminal,
+        enable_progress_bar=console.is_terminal and is_main(),
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
     parameters = sum(p.numel() for p in module.parameters())
     console.print(
         f"{parameters:,} parameters, {len(module.train_dataloader()):,} steps an epoch, "
-        f"on {type(trainer.accelerator).__name__} in {config.train.precision}",
+        f"on {processes.total} x {type(trainer.accelerator).__name__} in {config.train.precision}",
         highlight=False,
     )
     try:
-        trainer.fit(module, ckpt_path=last_checkpoint(run) if resume else None, weights_only=True)
+        trainer.fit(module, ckpt_path=start, weights_only=True)
     except SystemExit:  # Lightning's own answer to Ctrl-C
         raise KeyboardInterrupt from None
+    except NonFiniteLossError as error:
+        _keep_bad_batch(run / "bad-batch.pt", error, module)
+        raise RunError(
+            f"training stopped: {error} in epoch {module.current_epoch + 1}, step "
+            f"{module.global_step}. The batch, the state before it and the weights are in "
+            f"{run / 'bad-batch.pt'}, the epoch before in {last_checkpoint(run)}. Try a lower "
+            "train.learning_rate, a lower train.gradient_clip, or train.precision=32-true"
+        ) from None
     return best_checkpoint(run)
+
+
+def _checked_processes(config: Config, dataset: Dataset) -> Processes:
+    """How many processes train. Raises RunError where some would never have a row or a user."""
+    processes = find_processes(config.train.devices)
+    rows = {
+        "train.batch_size": config.train.batch_size,
+        "evaluate.batch_size": config.evaluate.batch_size,
+        "users with three events or more": len(dataset.held_out("validation").users),
+    }
+    for name, count in rows.items():
+        if count < processes.total:
+            raise RunError(
+                f"{processes.total} processes cannot share {name}, {count}: use fewer processes"
+            )
+    return processes
+
+
+def _sharded_table(config: Config, processes: Processes) -> list[ShardedTable]:
+    """What spreads the item table, where that is asked for and there are processes to share it."""
+    if not config.train.shard_items or processes.total == 1:
+        return []
+    if config.train.precision == "16-mixed":
+        raise RunError(
+            "train.shard_items and train.precision=16-mixed do not go together: processes would "
+            "scale their gradients differently. Use bf16-mixed or 32-true"
+        )
+    return [ShardedTable(config.train.gradient_clip)]
+
+
+def _remove_leftovers(run: Path) -> None:
+    """Clears away what a killed process left half written."""
+    for folder in (run, last_checkpoint(run).parent):
+        remove_leftovers(folder)
+
+
+def _keep_bad_batch(path: Path, error: NonFiniteLossError, module: TrainingModule) -> None:
+    """Keeps what it takes to compute a loss that is no number again."""
+    buffer = io.BytesIO()
+    torch.save(
+        {
+            "batch": error.batch,
+            "state": error.state,
+            "weights": {name: p.detach() for name, p in module.model.named_parameters()},
+            "epoch": module.current_epoch,
+            "step": module.global_step,
+        },
+        buffer,
+    )
+    write_atomically(path, buffer.getvalue())
 
 
 def _check_unchanged(last: Path, config: Config, dataset: Dataset) -> None:
@@ -153,5 +241,8 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", module="lightning", message=".*number of training batches.*")
     warnings.filterwarnings(
         "ignore", module="lightning", message=".*Checkpoint directory.*exists.*"
+    )
+    warnings.filterwarnings(
+        "ignore", module="lightning", message=".*It is recommended.*sync_dist.*"
     )
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")

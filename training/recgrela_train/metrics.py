@@ -26,13 +26,18 @@ def ranks(scores: Tensor, targets: Tensor, seen: Tensor | None = None) -> Tensor
     return before.sum(1) + 1
 
 
-def summarize(rank: np.ndarray) -> dict[str, float]:
-    """Metrics of ranks [U]: {"hr@5": ..., "ndcg@5": ..., "mrr@5": ..., "hr@10": ...}."""
+def gains(rank: np.ndarray) -> dict[str, np.ndarray]:
+    """What each user adds to each metric: ranks [U] -> {"hr@5": [U], "ndcg@5": ..., ...}."""
     rank = np.asarray(rank, dtype=np.float64)
     result = {}
     for k in CUTOFFS:
         hit = rank <= k
-        result[f"hr@{k}"] = float(hit.mean())
-        result[f"ndcg@{k}"] = float((hit / np.log2(1 + rank)).mean())
-        result[f"mrr@{k}"] = float((hit / rank).mean())
+        result[f"hr@{k}"] = hit.astype(np.float64)
+        result[f"ndcg@{k}"] = hit / np.log2(1 + rank)
+        result[f"mrr@{k}"] = hit / rank
     return result
+
+
+def summarize(rank: np.ndarray) -> dict[str, float]:
+    """Metrics of ranks [U]: {"hr@5": ..., "ndcg@5": ..., "mrr@5": ..., "hr@10": ...}."""
+    return {metric: float(values.mean()) for metric, values in gains(rank).items()}

@@ -10,12 +10,29 @@ import torch
 from torch import Tensor
 
 from .config import Config, parse_config
-from .data import Dataset, EvaluationBatch, EvaluationBatches, TrainBatch, WindowBatches
+from .data import (
+    Dataset,
+    EvaluationBatch,
+    EvaluationBatches,
+    ShardedBatches,
+    TrainBatch,
+    WindowBatches,
+)
+from .distributed import gathered, this_shard
 from .evaluate import rank_targets
 from .metrics import summarize
 from .model import RecGrela, State
 
 MONITOR = "validation/ndcg@10"
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The loss of a batch is no finite number; the weights are still those before its step."""
+
+    def __init__(self, loss: Tensor, batch: TrainBatch, state: State | None):
+        super().__init__(f"the loss is {loss.item()}")
+        self.batch = batch
+        self.state = state
 
 
 class TrainingModule(lightning.LightningModule):
@@ -34,18 +51,19 @@ class TrainingModule(lightning.LightningModule):
         self._state: State | None = None
         self._ranks: list[np.ndarray] = []
 
-    def train_dataloader(self) -> WindowBatches:
-        """Batches of the coming epoch; the trainer asks anew before each."""
+    def train_dataloader(self) -> ShardedBatches:
+        """This process's part of the coming epoch's batches; the trainer asks anew before each."""
         train = self.config.train
         batches = WindowBatches(
             self.dataset, train.window, train.batch_size, train.carry_state, self.config.seed
         )
         batches.set_epoch(self.current_epoch)
-        return batches
+        return ShardedBatches(batches, this_shard())
 
     def val_dataloader(self) -> EvaluationBatches:
-        """The validation targets of all users."""
-        return EvaluationBatches(self.dataset, "validation", self.config.evaluate.batch_size)
+        """The validation targets, each user on one process."""
+        size = self.config.evaluate.batch_size
+        return EvaluationBatches(self.dataset, "validation", size, this_shard())
 
     def transfer_batch_to_device(self, batch, device, dataloader_idx):
         """Evaluation batches stay where they are: ranking cuts them first."""
@@ -54,22 +72,28 @@ class TrainingModule(lightning.LightningModule):
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def on_train_epoch_start(self) -> None:
-        """Each epoch draws its own random numbers, so a resumed run repeats them."""
-        seed = np.random.SeedSequence([self.config.seed, self.current_epoch])
+        """Each epoch and process draws its own random numbers, so a resumed run repeats them."""
+        seed = np.random.SeedSequence([self.config.seed, self.current_epoch, self.global_rank])
         torch.manual_seed(int(seed.generate_state(1)[0]))
         self._state = None
 
     def training_step(self, batch: TrainBatch, _index: int) -> Tensor:
-        """Mean cross-entropy over the batch's events."""
-        state = None if self._state is None else self._state.keep(batch["keep"])
-        hidden, state = self.model(batch["inputs"], state)
+        """Mean cross-entropy over the events here, by their share. Raises NonFiniteLossError."""
+        before = None if self._state is None else self._state.keep(batch["keep"])
+        hidden, state = self.model(batch["inputs"], before)
         self._state = state.detach()
         valid = batch["targets"] != 0
         logits = self.model.scores(hidden[valid])
         loss = torch.nn.functional.cross_entropy(logits.float(), batch["targets"][valid] - 1)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=int(valid.sum()))
+        if not loss.isfinite():
+            raise NonFiniteLossError(loss, batch, before)
+        # The mean over all processes' events; the trainer would round whole numbers of them.
+        events = float(valid.sum()) if batch["share"] else 0.0
+        self.log(
+            "train/loss", loss, on_step=False, on_epoch=True, batch_size=events, sync_dist=True
+        )
         self.log("loss", loss, prog_bar=True, logger=False)
-        return loss
+        return loss * batch["share"]
 
     def validation_step(self, batch: EvaluationBatch, _index: int) -> None:
         """Ranks of the stream read-out: the one that is deployed."""
@@ -77,7 +101,8 @@ class TrainingModule(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """NDCG@10 and HR@10 over all users."""
-        metrics = summarize(np.concatenate(self._ranks))
+        # Sorted, the sums do not depend on which process had which user.
+        metrics = summarize(np.sort(gathered(np.concatenate(self._ranks))))
         self._ranks.clear()
         self.log(MONITOR, metrics["ndcg@10"])
         self.log("validation/hr@10", metrics["hr@10"])

@@ -7,6 +7,7 @@ from .known import item_titles
 from .load import load_dataset
 from .prepare import prepare
 from .read import read_events
+from .shards import Shard, ShardedBatches
 
 __all__ = [
     "Counts",
@@ -16,6 +17,8 @@ __all__ = [
     "EvaluationBatches",
     "HeldOut",
     "Report",
+    "Shard",
+    "ShardedBatches",
     "TrainBatch",
     "WindowBatches",
     "item_titles",

@@ -10,7 +10,7 @@ an epoch, rows only ever fall away at the end of a batch, and no batch has an em
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ class TrainBatch(TypedDict):
     inputs: Tensor  # [B, T] int64, T <= window, 0 is padding and stands at the end of a row
     targets: Tensor  # [B, T] int64, the item after each input, 0 where there is no input
     keep: Tensor  # [B] bool, False: the row starts from the empty state
+    share: NotRequired[float]  # weight of its mean loss where processes share the batch
 
 
 class WindowBatches:
@@ -97,24 +98,35 @@ class EvaluationBatch:
 
 
 class EvaluationBatches:
-    """The held-out targets of a split, users with histories of similar length together."""
+    """The held-out targets of a split, users with histories of similar length together.
 
-    def __init__(self, dataset: Dataset, split: HeldOutSplit, batch_size: int):
+    With (rank, count) of `shard`, every count-th user of each batch, from the rank-th on.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: HeldOutSplit,
+        batch_size: int,
+        shard: tuple[int, int] = (0, 1),
+    ):
         self._items = dataset.items
         self._held_out = dataset.held_out(split)
         lengths = self._held_out.stops - self._held_out.starts
         self._order = np.argsort(lengths, kind="stable")
         self._batch_size = batch_size
+        self._first, self._step = shard
 
     def __len__(self) -> int:
-        """Number of batches."""
-        return -(-len(self._order) // self._batch_size)
+        """Number of batches; one less where the last has too few users for this process."""
+        return -(-(len(self._order) - self._first) // self._batch_size)
 
     def __iter__(self) -> Iterator[EvaluationBatch]:
         """The batches, shortest histories first."""
         held_out = self._held_out
-        for begin in range(0, len(self._order), self._batch_size):
-            part = self._order[begin : begin + self._batch_size]
+        for begin in range(self._first, len(self._order), self._batch_size):
+            end = begin - self._first + self._batch_size
+            part = self._order[begin : end : self._step]
             bounds = zip(held_out.starts[part], held_out.stops[part], strict=True)
             yield EvaluationBatch(
                 users=torch.from_numpy(held_out.users[part]),

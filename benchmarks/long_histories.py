@@ -1,0 +1,99 @@
+"""Does a history far longer than any in training cost accuracy? Test users of a run, three ways.
+
+`own` is each user's history as it is. `repeated` is the same, over and over, and `concatenated` has
+the histories of other users before it, both until they are so many times as long as the longest
+that was trained on. They do no harm if the interval of the paired difference in NDCG@10 from `own`
+reaches 0. `make long-histories RUN=runs/mine` runs it.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from recgrela_train.bootstrap import Interval, differences, intervals
+from recgrela_train.data import Dataset, EvaluationBatch, load_dataset
+from recgrela_train.evaluate import rank_targets
+from recgrela_train.fit import best_checkpoint
+from recgrela_train.module import load_checkpoint
+from rich.progress import track
+
+TIMES = 100
+METRIC = "ndcg@10"
+Lengthen = Callable[[np.ndarray, int], np.ndarray]
+
+
+def repeated(history: np.ndarray, events: int) -> np.ndarray:
+    """The history over and over, at least `events` long; its end is the end."""
+    return np.tile(history, -(-events // len(history)))
+
+
+def concatenated(others: list[np.ndarray]) -> Lengthen:
+    """Puts histories of `others` before a history, drawn anew for each, until it is long enough."""
+    generator = np.random.default_rng(0)
+
+    def lengthen(history: np.ndarray, events: int) -> np.ndarray:
+        parts = [history]
+        while sum(map(len, parts)) < events:
+            parts.insert(0, others[generator.integers(len(others))])
+        return np.concatenate(parts)
+
+    return lengthen
+
+
+def ranks_by_history(model, dataset: Dataset, settings, users: int) -> dict[str, np.ndarray]:
+    """Rank of the test target after each form of the history, by the stream read-out, [users]."""
+    held_out = dataset.held_out("test")
+    bounds = zip(held_out.starts, held_out.stops, strict=True)
+    histories = [dataset.items[start:stop] for start, stop in bounds]
+    events = TIMES * max(len(history) - 1 for history in histories)
+    chosen = np.random.default_rng(0).permutation(len(histories))[:users]
+    forms = {
+        "own": lambda history, _: history,
+        "repeated": repeated,
+        "concatenated": concatenated(histories),
+    }
+    result: dict[str, list] = {name: [] for name in forms}
+    for part in track(np.array_split(chosen, -(-len(chosen) // 64)), "measuring"):
+        for name, lengthen in forms.items():
+            batch = EvaluationBatch(
+                torch.from_numpy(held_out.users[part]),
+                torch.from_numpy(held_out.targets[part]).long(),
+                [lengthen(histories[user], events) for user in part],
+            )
+            result[name].append(rank_targets(model, batch, "stream", settings))
+    return {name: np.concatenate(parts) for name, parts in result.items()}
+
+
+def compare(ranks: dict[str, np.ndarray]) -> dict[str, tuple[Interval, Interval]]:
+    """NDCG@10 of each form, and its paired difference from `own`."""
+    return {
+        name: (intervals(rank)[METRIC], differences(rank, ranks["own"])[METRIC])
+        for name, rank in ranks.items()
+    }
+
+
+def main() -> int:
+    """Measure, print, and fail where a longer history does harm."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.long_histories", description=__doc__
+    )
+    parser.add_argument("run", type=Path, help="folder of a run, with its data where it was")
+    parser.add_argument("--users", type=int, default=128, help="how many test users (%(default)s)")
+    options = parser.parse_args()
+
+    model, config, _ = load_checkpoint(best_checkpoint(options.run))
+    dataset = load_dataset(config.data, config.seed)
+    result = compare(ranks_by_history(model, dataset, config.evaluate, options.users))
+    print(json.dumps({name: {"ndcg@10": a, "less own": b} for name, (a, b) in result.items()}))
+    return int(any(difference.high < 0 for _, difference in result.values()))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")

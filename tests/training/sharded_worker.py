@@ -1,0 +1,66 @@
+"""One of the processes that torchrun starts to check a sharded table against a whole one."""
+
+import copy
+
+import torch
+from recgrela_train.config import ModelConfig
+from recgrela_train.model import RecGrela
+from recgrela_train.sharded_table import PART, WHOLE, clip_gradients, shard_table
+from torch import distributed, nn
+from torch.nn.utils import parametrize
+
+ITEMS, STEPS = 30, 3  # with the padding 31 rows, which two processes cannot share evenly
+
+
+def loss_of(model: RecGrela, rank: int) -> torch.Tensor:
+    """Of a batch that is this process's own."""
+    items = torch.arange(12).view(2, 6) * (rank + 1) % ITEMS + 1
+    hidden, _ = model(items)
+    return nn.functional.cross_entropy(model.scores(hidden).flatten(0, 1), items.flatten() - 1)
+
+
+def gradients(model: RecGrela, rank: int) -> None:
+    """Of the mean loss of all processes; those of a table in parts are that by themselves."""
+    model.zero_grad()
+    with parametrize.cached():
+        loss_of(model, rank).backward()
+    for name, parameter in model.named_parameters():
+        if name != PART:
+            distributed.all_reduce(parameter.grad)
+            parameter.grad /= distributed.get_world_size()
+
+
+def main() -> None:
+    """Trains both side by side."""
+    distributed.init_process_group("gloo")
+    rank, count = distributed.get_rank(), distributed.get_world_size()
+    torch.manual_seed(0)
+    config = ModelConfig(hidden_size=16, num_heads=2, num_layers=1, dropout=0, drop_path=0)
+    whole = nn.ModuleDict({"model": RecGrela(config, ITEMS).double()})
+    parts = copy.deepcopy(whole)
+    shard_table(parts["model"])
+    part = parts["model"].get_parameter(PART)
+    assert part.shape == (-(-(ITEMS + 1) // count), 16)
+
+    optimizers = [torch.optim.AdamW(m.parameters(), lr=0.01) for m in (whole, parts)]
+    for _ in range(STEPS):
+        for modules, optimizer in zip((whole, parts), optimizers, strict=True):
+            gradients(modules["model"], rank)
+            if modules is whole:
+                nn.utils.clip_grad_norm_(modules.parameters(), 0.1)
+            else:
+                clip_gradients(modules, 0.1)
+            optimizer.step()
+    moments = optimizers[1].state[part]
+    assert moments["exp_avg"].shape == moments["exp_avg_sq"].shape == part.shape
+
+    expected, got = whole["model"].state_dict(), parts["model"].state_dict()
+    assert got.keys() == expected.keys()
+    for name, weight in expected.items():
+        torch.testing.assert_close(got[name], weight, atol=1e-9, rtol=1e-7)
+    parts["model"].load_state_dict({**expected, WHOLE: expected[WHOLE] + 1})
+    torch.testing.assert_close(parts["model"].state_dict()[WHOLE], expected[WHOLE] + 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Confidence intervals against a plain bootstrap that draws users one by one, and by hand."""
+
+import numpy as np
+import pytest
+from recgrela_train.bootstrap import BEYOND, differences, intervals
+from recgrela_train.metrics import gains, summarize
+
+DRAWS = 20_000
+
+
+def drawn(values: np.ndarray) -> list[float]:
+    """The middle 95% of the means of `values`, users drawn by index."""
+    generator = np.random.default_rng(5)
+    means = values[generator.integers(len(values), size=(DRAWS, len(values)))].mean(1)
+    return np.quantile(means, (0.025, 0.975)).tolist()
+
+
+def some_ranks(users: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).geometric(0.05, size=users)
+
+
+@pytest.mark.parametrize("users", [30, 400])
+def test_intervals_are_those_of_users_drawn_one_by_one(users):
+    rank = some_ranks(users, 1)
+    got = intervals(rank)
+    figures, gain = summarize(rank), gains(rank)
+    assert list(got) == list(figures)
+    for metric in ("hr@5", "ndcg@10", "mrr@20"):
+        assert got[metric].value == pytest.approx(figures[metric], abs=1e-12)
+        width = np.ptp(drawn(gain[metric]))
+        assert got[metric][1:] == pytest.approx(drawn(gain[metric]), abs=0.06 * width)
+
+
+def test_differences_are_of_pairs_of_users():
+    rank = some_ranks(300, 1)
+    other = np.maximum(1, rank + np.random.default_rng(2).integers(-1, 3, size=300))
+    got = differences(rank, other)["ndcg@10"]
+    gain = gains(rank)["ndcg@10"] - gains(other)["ndcg@10"]
+    assert got.value == pytest.approx(gain.mean(), abs=1e-12)
+    assert got[1:] == pytest.approx(drawn(gain), abs=0.06 * np.ptp(drawn(gain)))
+    alone = intervals(rank)["ndcg@10"]
+    assert got.high - got.low < 0.5 * (alone.high - alone.low)
+
+
+def test_what_does_not_vary_has_no_width():
+    assert tuple(intervals(np.full(50, 3))["mrr@5"]) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    rank = some_ranks(50, 3)
+    assert all(tuple(i) == (0, 0, 0) for i in differences(rank, rank).values())
+
+
+def test_ranks_beyond_the_last_cutoff_are_all_the_same():
+    rank = some_ranks(50, 4)
+    assert intervals(rank) == intervals(np.where(rank >= BEYOND, 10**6, rank))
+
+
+def test_half_of_users_hit_has_the_binomial_interval():
+    # 100 of 200 users: the interval of a share of 1/2 is 1/2 -+ 1.96 sqrt(1/4 / 200), about .069.
+    got = intervals(np.repeat([1, 100], 100))["hr@10"]
+    assert got.value == 0.5
+    assert got[1:] == pytest.approx((0.5 - 0.0693, 0.5 + 0.0693), abs=0.006)
+
+
+def test_a_pair_needs_two():
+    with pytest.raises(ValueError, match="the same users: 3 and 2"):
+        differences(np.array([1, 2, 3]), np.array([1, 2]))

@@ -1,0 +1,162 @@
+"""Two processes against one: the same batches, gradients, loss curve and metrics."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from recgrela_train.config import ModelConfig, load_config
+from recgrela_train.data import EvaluationBatches, Shard, ShardedBatches, WindowBatches
+from recgrela_train.fit import RunError, best_checkpoint, fit, last_checkpoint
+from recgrela_train.measurement import read_measurement
+from recgrela_train.model import RecGrela
+from recgrela_train.report.runs import load_runs
+from rich.console import Console
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("carry_state", [True, False])
+def test_parts_make_up_the_batches_of_one_process(small_dataset, processes, carry_state):
+    batches = WindowBatches(small_dataset, 8, 5, carry_state, seed=1)
+    parts = [ShardedBatches(batches, Shard(rank, processes)) for rank in range(processes)]
+    assert {len(part) for part in parts} == {len(batches)}
+    spare = 0
+    for whole, *mine in zip(batches, *parts, strict=True):
+        assert sum(part["share"] for part in mine) == pytest.approx(processes)
+        for rank, part in enumerate(mine):
+            if not part["share"]:
+                spare += 1
+                assert len(part["inputs"]) == 1  # it takes part, and counts for nothing
+                continue
+            length = part["inputs"].shape[1]
+            for name in ("inputs", "targets"):
+                assert torch.equal(part[name], whole[name][rank::processes, :length])
+            assert (whole["targets"][rank::processes, length:] == 0).all()
+            assert torch.equal(part["keep"], whole["keep"][rank::processes])
+    assert spare or not carry_state  # an epoch ends with fewer rows than processes
+
+
+def test_one_process_has_whole_batches(small_dataset):
+    batches = WindowBatches(small_dataset, 8, 5, True, seed=1)
+    for whole, part in zip(batches, ShardedBatches(batches, Shard(0, 1)), strict=True):
+        assert part["share"] == 1
+        assert all(torch.equal(part[name], whole[name]) for name in whole)
+
+
+def test_the_mean_over_processes_is_the_gradient_of_one(small_dataset):
+    torch.manual_seed(0)
+    config = ModelConfig(hidden_size=16, num_heads=2, num_layers=1, dropout=0, drop_path=0)
+    model = RecGrela(config, small_dataset.num_items).double()
+
+    def gradients(rank: int, processes: int) -> list[torch.Tensor]:
+        """Of the loss summed over an epoch, as the module computes it."""
+        batches = WindowBatches(small_dataset, 8, 5, True, seed=1)
+        state, total = None, 0.0
+        for batch in ShardedBatches(batches, Shard(rank, processes)):
+            hidden, state = model(batch["inputs"], state and state.keep(batch["keep"]))
+            state, valid = state.detach(), batch["targets"] != 0
+            scores = model.scores(hidden[valid])
+            loss = torch.nn.functional.cross_entropy(scores, batch["targets"][valid] - 1)
+            total = total + loss * batch["share"]
+        return torch.autograd.grad(total, list(model.parameters()))
+
+    two = zip(gradients(0, 2), gradients(1, 2), strict=True)
+    for expected, (a, b) in zip(gradients(0, 1), two, strict=True):
+        torch.testing.assert_close((a + b) / 2, expected, atol=1e-10, rtol=1e-8)
+
+
+@pytest.mark.parametrize("batch_size", [5, 7, 39, 100])
+def test_every_user_is_evaluated_by_one_process(small_dataset, batch_size):
+    users = []
+    for rank in range(3):
+        batches = EvaluationBatches(small_dataset, "test", batch_size, Shard(rank, 3))
+        found = list(batches)
+        assert len(found) == len(batches)
+        assert all(len(batch.users) == len(batch.histories) > 0 for batch in found)
+        users += [user for batch in found for user in batch.users.tolist()]
+    assert sorted(users) == list(range(small_dataset.num_users))
+
+
+def torchrun(*arguments) -> subprocess.CompletedProcess:
+    """Two processes on this machine, one thread each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    result = subprocess.run(
+        [*words, f"--master-port={port}", *map(str, arguments)],
+        capture_output=True, text=True, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+@pytest.fixture(scope="module")
+def one_and_two(command, small_settings, tmp_path_factory):
+    """A run in one process; and one in two, each way of them taking over from the one before."""
+    folder = tmp_path_factory.mktemp("processes")
+    changes = ["train.batch_size=5", "model.dropout=0", "model.drop_path=0"]
+    changes += ["train.gradient_clip=0.2"]  # below most gradients of these steps
+    settings = [*small_settings, *(word for change in changes for word in ("--set", change))]
+    one = command("fit", "--output", folder / "one", *settings, "--set", "train.max_epochs=4")
+    assert one.returncode == 0, one.stderr
+
+    fit_two = ("-m", "recgrela_train", "fit", "--output", folder / "two")
+    begun = torchrun(*fit_two, *settings, "--set", "train.max_epochs=1")
+    assert begun.stdout.count("epoch   1") == 1  # one process talks
+    sharded = ("--resume", "--set", "train.shard_items=true")
+    torchrun(*fit_two, *sharded, "--set", "train.max_epochs=3")
+    by_devices = ("--set", "train.devices=2", "--set", "train.max_epochs=4")
+    done = command(*fit_two[2:], *sharded, *by_devices)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("NDCG@20") == 1
+    return folder / "one", folder / "two"
+
+
+def test_two_processes_have_the_loss_curve_of_one(one_and_two):
+    one, two = (load_runs([run])[0].curves for run in one_and_two)
+    for tag in ("train/loss", "validation/ndcg@10"):
+        assert len(one[tag]) == 4
+        np.testing.assert_allclose(two[tag], one[tag], rtol=0, atol=1e-5)
+
+
+def test_two_processes_end_at_the_weights_of_one_to_rounding(one_and_two):
+    one, two = (
+        torch.load(last_checkpoint(run), weights_only=True)["state_dict"] for run in one_and_two
+    )
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], atol=1e-4, rtol=1e-3)
+
+
+def test_metrics_measured_by_two_processes_are_those_of_one(one_and_two, command, tmp_path):
+    _, two = one_and_two
+    again = tmp_path / "metrics.json"
+    result = command("evaluate", best_checkpoint(two), "--output", again)
+    assert result.returncode == 0, result.stderr
+    expected, got = (json.loads(path.read_text()) for path in (again, two / "metrics.json"))
+    assert got == expected
+    expected, got = (read_measurement(path) for path in (again, two / "metrics.json"))
+    for readout, best in expected.best.items():
+        assert np.array_equal(got.best[readout], best)
+
+
+def test_a_table_in_parts_trains_as_a_whole_one():
+    torchrun(Path(__file__).with_name("sharded_worker.py"))
+
+
+def test_parts_of_a_table_do_not_go_with_scaled_gradients(small_settings, small_dataset, tmp_path):
+    changes = ["train.devices=2", "train.shard_items=true", "train.precision=16-mixed"]
+    config = load_config(None, [*small_settings[1::2], *changes])
+    with pytest.raises(RunError, match="do not go together"):
+        fit(config, small_dataset, tmp_path / "run", resume=False, console=Console(quiet=True))
+
+
+def test_more_processes_than_rows_are_refused(small_settings, small_dataset, tmp_path):
+    config = load_config(None, [*small_settings[1::2], "train.devices=17"])
+    with pytest.raises(RunError, match=r"17 processes cannot share train\.batch_size, 16"):
+        fit(config, small_dataset, tmp_path / "run", resume=False, console=Console(quiet=True))

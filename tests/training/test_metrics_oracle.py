@@ -1,0 +1,50 @@
+"""Ranks and metrics against ranx, which sorts the scores and computes from qrels by itself."""
+
+import numpy as np
+import pytest
+import torch
+from ranx import Qrels, Run, evaluate
+from recgrela_train.metrics import CUTOFFS, ranks, summarize
+
+USERS, ITEMS = 40, 60
+THEIRS = {"hr": "hit_rate", "ndcg": "ndcg", "mrr": "mrr"}
+
+
+def ranx_metrics(scores: np.ndarray, targets: np.ndarray, seen: np.ndarray) -> dict[str, float]:
+    """Our names, ranx's figures; scores are float32 and distinct from each user's target."""
+    names = [str(item) for item in range(scores.shape[1])]
+    qrels = Qrels({f"u{user}": {names[target]: 1} for user, target in enumerate(targets)})
+    run = Run(
+        {
+            f"u{user}": {
+                names[item]: float(score)
+                for item, score in enumerate(row)
+                if not seen[user, item] or item == targets[user]
+            }
+            for user, row in enumerate(scores)
+        }
+    )
+    wanted = {f"{ours}@{k}": f"{name}@{k}" for ours, name in THEIRS.items() for k in CUTOFFS}
+    figures = evaluate(qrels, run, list(wanted.values()))
+    return {ours: float(figures[name]) for ours, name in wanted.items()}
+
+
+@pytest.mark.filterwarnings("ignore:unsafe cast from uint64")  # of ranx's own counters
+@pytest.mark.parametrize("levels", [None, 8, 2, 1], ids=["no ties", "some", "many", "only ties"])
+@pytest.mark.parametrize("mask_seen", [False, True])
+def test_ranx_agrees_on_random_cases(levels, mask_seen):
+    generator = np.random.default_rng([levels or 0, mask_seen])
+    scores = generator.standard_normal((USERS, ITEMS)).astype(np.float32)
+    if levels is not None:  # a few values for all items: most targets have equals
+        scores = generator.integers(levels, size=(USERS, ITEMS)).astype(np.float32)
+    targets = generator.integers(ITEMS, size=USERS)
+    seen = generator.random((USERS, ITEMS)) < 0.4 * mask_seen
+    got = summarize(
+        ranks(*map(torch.from_numpy, (scores, targets)), torch.from_numpy(seen)).numpy()
+    )
+
+    # ranx breaks ties as it sorts: a target just below its equals has them all before it.
+    lowered = scores.astype(np.float64)
+    users = np.arange(USERS)
+    lowered[users, targets] = np.nextafter(scores[users, targets], -np.inf, dtype=np.float32)
+    assert got == pytest.approx(ranx_metrics(lowered, targets, seen), abs=1e-12)

@@ -1,0 +1,151 @@
+"""What a run survives: kill -9 at any moment, damaged checkpoints, a loss that is no number."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from recgrela_train.checkpoints import (
+    best_checkpoint,
+    checkpoint_to_resume,
+    last_checkpoint,
+    previous_checkpoint,
+)
+from recgrela_train.config import load_config
+from recgrela_train.data import load_dataset
+from recgrela_train.fit import RunError, fit
+from recgrela_train.model import RecGrela
+from recgrela_train.module import CheckpointError
+from rich.console import Console
+
+EPOCHS = 5
+
+
+def train(run, settings, *changes, resume=False, console=None):
+    config = load_config(None, [*settings[1::2], *changes])
+    dataset = load_dataset(config.data, config.seed)
+    return fit(config, dataset, run, resume=resume, console=console or Console(quiet=True))
+
+
+def weights(path: Path) -> dict:
+    return torch.load(path, weights_only=True)
+
+
+def assert_same_bits(got, expected) -> None:
+    """Tensors, and whatever holds them, equal to the bit."""
+    assert type(got) is type(expected)
+    if isinstance(expected, dict):
+        assert got.keys() == expected.keys()
+        for key, value in expected.items():
+            assert_same_bits(got[key], value)
+    elif isinstance(expected, list | tuple):
+        assert len(got) == len(expected)
+        for one, other in zip(got, expected, strict=True):
+            assert_same_bits(one, other)
+    elif isinstance(expected, torch.Tensor):
+        assert torch.equal(got, expected)
+    else:
+        assert got == expected
+
+
+@pytest.fixture(scope="module")
+def killed(small_settings, tmp_path_factory):
+    """The folder of `killed_runs.py`: one whole run, and others killed and continued."""
+    folder = tmp_path_factory.mktemp("killed")
+    settings = [*small_settings[1::2], f"train.max_epochs={EPOCHS}"]
+    script = Path(__file__).with_name("killed_runs.py")
+    result = subprocess.run(
+        [sys.executable, str(script), str(folder), *settings],
+        capture_output=True, text=True, timeout=900, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.mark.parametrize("moment", ["first", "half", "late", "between", "random"])
+def test_a_killed_run_ends_at_the_bits_of_an_uninterrupted_one(killed, moment):
+    for path in (last_checkpoint, best_checkpoint):
+        got, expected = weights(path(killed / moment)), weights(path(killed / "whole"))
+        assert got["epoch"] == expected["epoch"]
+        for part in ("state_dict", "optimizer_states", "lr_schedulers"):
+            assert_same_bits(got[part], expected[part])
+    assert weights(last_checkpoint(killed / "whole"))["epoch"] == EPOCHS - 1
+    assert not list((killed / moment).rglob("*.unfinished"))
+
+
+def test_the_epoch_before_the_last_is_kept(killed):
+    assert weights(previous_checkpoint(killed / "whole"))["epoch"] == EPOCHS - 2
+
+
+@pytest.mark.parametrize("damage", ["byte", "cut", "empty"])
+def test_a_damaged_last_checkpoint_falls_back_to_the_one_before(
+    killed, small_settings, tmp_path, damage, capsys
+):
+    run = tmp_path / "run"
+    shutil.copytree(killed / "whole", run)
+    last = last_checkpoint(run)
+    content = bytearray(last.read_bytes())
+    content[len(content) // 2] ^= 1
+    last.write_bytes({"byte": content, "cut": content[: len(content) // 2], "empty": b""}[damage])
+    train(run, small_settings, f"train.max_epochs={EPOCHS}", resume=True, console=Console())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "last.ckpt: not a readable recgrela checkpoint: damaged" in said
+    assert "previous.ckpt, the epoch before" in said
+    got, expected = (weights(last_checkpoint(r))["state_dict"] for r in (run, killed / "whole"))
+    assert_same_bits(got, expected)
+
+
+def test_checkpoints_that_are_all_damaged_are_an_error(killed, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(killed / "whole", run)
+    for path in (last_checkpoint(run), previous_checkpoint(run)):
+        path.write_bytes(b"no checkpoint")
+    with pytest.raises(CheckpointError, match="no other checkpoint can be read: start again"):
+        checkpoint_to_resume(run, Console(quiet=True))
+
+
+def test_a_run_that_had_stopped_early_stays_so_unless_it_may_go_on(small_settings, tmp_path):
+    # Steps this long make no later epoch better than the first few.
+    settings = [*small_settings, "--set", "train.learning_rate=5", "--set", "train.max_epochs=40"]
+    run = tmp_path / "run"
+    train(run, settings, "train.patience=1")
+    stopped = weights(last_checkpoint(run))["epoch"]
+    assert stopped < 30
+    before = last_checkpoint(run).read_bytes()
+    train(run, settings, "train.patience=1", resume=True)
+    assert last_checkpoint(run).read_bytes() == before
+    train(run, settings, "train.patience=3", resume=True)
+    assert stopped + 2 <= weights(last_checkpoint(run))["epoch"]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(
+    small_settings, tmp_path, monkeypatch
+):
+    run = tmp_path / "run"
+    train(run, small_settings, "train.max_epochs=1")
+    before = last_checkpoint(run).read_bytes()
+    scores, calls = RecGrela.scores, 0
+
+    def broken(self, hidden):
+        nonlocal calls
+        calls += self.training
+        return scores(self, hidden) * (float("nan") if calls == 3 else 1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RecGrela, "scores", broken)
+        with pytest.raises(RunError, match=r"the loss is nan in epoch 2, step \d+.*bad-batch\.pt"):
+            train(run, small_settings, "train.max_epochs=2", resume=True)
+    assert last_checkpoint(run).read_bytes() == before
+    kept = torch.load(run / "bad-batch.pt", weights_only=False)
+    assert kept["epoch"] == 1
+    assert kept["batch"]["inputs"].shape == kept["batch"]["targets"].shape
+    assert all(weight.isfinite().all() for weight in kept["weights"].values())
+    # What is kept gives the loss again: here the one that it would have been.
+    config = load_config(None, small_settings[1::2])
+    model = RecGrela(config.model, load_dataset(config.data, config.seed).num_items)
+    model.load_state_dict(kept["weights"])
+    hidden, _ = model(kept["batch"]["inputs"], kept["state"])
+    assert model.scores(hidden).isfinite().all()

@@ -1,0 +1,53 @@
+"""The parts of a batch that several processes work on at once.
+
+The batches of an epoch are laid out as for one process, and process r of W takes rows r, r + W,
+r + 2 W ... of each. So all of them together train the very batches that one would, a history stays
+with one process and its state there, and rows that fall away at an epoch's end do so evenly.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from .batches import TrainBatch
+
+
+class Shard(NamedTuple):
+    """Process `rank` of `count`."""
+
+    rank: int
+    count: int
+
+
+class ShardedBatches:
+    """The parts of one process of all training batches; as many on every process."""
+
+    def __init__(self, batches: Collection[TrainBatch], shard: Shard):
+        self._batches = batches
+        self._shard = shard
+
+    def __len__(self) -> int:
+        """Batches in the epoch."""
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[TrainBatch]:
+        """The parts, in the order of the batches."""
+        return (part_of(batch, self._shard) for batch in self._batches)
+
+
+def part_of(batch: TrainBatch, shard: Shard) -> TrainBatch:
+    """The rows of one process, and the share that their mean loss has in the batch's.
+
+    The mean over processes of share x mean loss is the mean loss of the whole batch. A process
+    that is left without a row gets the first one with a share of 0: it has to take part in the
+    step, and counts for nothing.
+    """
+    rows = slice(shard.rank, None, shard.count)
+    targets = batch["targets"][rows]
+    share = shard.count * int((targets != 0).sum()) / int((batch["targets"] != 0).sum())
+    if not len(targets):
+        rows = slice(0, 1)
+        targets = batch["targets"][rows]
+    longest = int((targets != 0).sum(1).max())
+    inputs = batch["inputs"][rows, :longest]
+    part = {"inputs": inputs, "targets": targets[:, :longest], "keep": batch["keep"][rows]}
+    return TrainBatch(**{**batch, **part, "share": share})

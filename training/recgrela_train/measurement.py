@@ -1,0 +1,147 @@
+"""What an evaluation found out of each user, and the figures that follow from it.
+
+METRICS.json        the figures, with intervals and by length of history, and the config
+METRICS.users.npz   a row a user: where the target ranked, and what was recommended
+"""
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .bootstrap import differences, intervals
+from .config import Config
+from .files import write_atomically
+from .metrics import summarize
+
+LENGTH_BOUNDS = (50, 100, 200, 500)  # events, first of each slice but the shortest
+BY_LENGTH = "ndcg@10"
+
+
+class MeasurementError(ValueError):
+    """Files of an evaluation that cannot be used; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Ranks and recommendations of M users with held-out targets, by ascending user index."""
+
+    users: np.ndarray  # [M] user indices
+    lengths: dict[str, np.ndarray]  # split -> [M] events before the target
+    ranks: dict[str, dict[str, np.ndarray]]  # split -> read-out -> [M], from 1
+    best: dict[str, np.ndarray]  # read-out -> [M, K] item indices, best first; test split
+    data: str  # Dataset.fingerprint()
+
+    def figures(self, window: int) -> dict:
+        """All figures, ready for JSON; `window` is what the read-out of that name saw.
+
+        {"test": {"stream": {"hr@5": ...}, ...}, ..., "intervals": the same with [low, high],
+        "by_length": {"test": rows of `ndcg_by_length`, ...}}
+        """
+        result: dict = {
+            split: {readout: summarize(rank) for readout, rank in by_readout.items()}
+            for split, by_readout in self.ranks.items()
+        }
+        result["intervals"] = {
+            split: {
+                readout: {metric: [i.low, i.high] for metric, i in intervals(rank).items()}
+                for readout, rank in by_readout.items()
+            }
+            for split, by_readout in self.ranks.items()
+        }
+        result["by_length"] = {
+            split: ndcg_by_length(by_readout, self.lengths[split], window)
+            for split, by_readout in self.ranks.items()
+        }
+        return result
+
+
+def length_slices(lengths: np.ndarray, window: int) -> list[tuple[str, np.ndarray]]:
+    """Names and masks of the slices by length; the last is all that is longer than `window`."""
+    at = np.digitize(lengths, LENGTH_BOUNDS)
+    first, *rest = LENGTH_BOUNDS
+    between = [f"{a}-{b - 1}" for a, b in zip(LENGTH_BOUNDS[:-1], rest, strict=True)]
+    names = [f"under {first}", *between, f"{LENGTH_BOUNDS[-1]} or more"]
+    slices = [(name, at == number) for number, name in enumerate(names)]
+    return [*slices, (f"over {window}, the window", lengths > window)]
+
+
+def ndcg_by_length(
+    by_readout: dict[str, np.ndarray], lengths: np.ndarray, window: int
+) -> list[dict]:
+    """NDCG@10 of each slice that has users, as [value, low, high] for each read-out.
+
+    Where both read-outs are there, `stream-window` is their paired difference.
+    """
+    rows = []
+    for name, inside in length_slices(lengths, window):
+        if not inside.any():
+            continue
+        row = {"events": name, "users": int(inside.sum())}
+        here = {readout: rank[inside] for readout, rank in by_readout.items()}
+        row |= {readout: list(intervals(rank)[BY_LENGTH]) for readout, rank in here.items()}
+        if {"stream", "window"} <= set(here):
+            row["stream-window"] = list(differences(here["stream"], here["window"])[BY_LENGTH])
+        rows.append(row)
+    return rows
+
+
+def users_path(metrics: Path) -> Path:
+    """The file of rows a user that stands beside a JSON of figures."""
+    return metrics.with_suffix(".users.npz")
+
+
+def write_measurement(metrics: Path, measurement: Measurement, config: Config) -> None:
+    """Writes the figures and the config that they hold for, and the users' rows beside them."""
+    arrays = {"users": measurement.users, "data": np.array(measurement.data)}
+    for split, lengths in measurement.lengths.items():
+        arrays[f"{split}.lengths"] = lengths.astype(np.int32)
+        for readout, rank in measurement.ranks[split].items():
+            arrays[f"{split}.rank.{readout}"] = rank.astype(np.int32)
+    for readout, best in measurement.best.items():
+        arrays[f"best.{readout}"] = best.astype(np.int32)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_atomically(users_path(metrics), buffer.getvalue())
+    content = {**measurement.figures(config.evaluate.window), "config": config.model_dump()}
+    write_atomically(metrics, json.dumps(content, indent=2).encode())
+
+
+def read_measurement(metrics: Path) -> Measurement:
+    """What `write_measurement` wrote beside these figures. Raises MeasurementError."""
+    path = users_path(metrics)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        splits = [name.partition(".")[0] for name in arrays if name.endswith(".lengths")]
+        ranks: dict = {split: {} for split in splits}
+        for name, array in arrays.items():
+            split, _, readout = name.partition(".rank.")
+            if readout:
+                ranks[split][readout] = array
+        best = {n.removeprefix("best."): a for n, a in arrays.items() if n.startswith("best.")}
+        lengths = {split: arrays[f"{split}.lengths"] for split in splits}
+        result = Measurement(arrays["users"], lengths, ranks, best, str(arrays["data"]))
+    except FileNotFoundError:
+        raise MeasurementError(
+            f"{path}: there is no such file; it comes with the figures: "
+            f"recgrela-train evaluate RUN --output {metrics}"
+        ) from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise MeasurementError(
+            f"{path}: not readable ({error}); measure again: "
+            f"recgrela-train evaluate RUN --output {metrics}"
+        ) from None
+    return _checked(result, path)
+
+
+def _checked(measurement: Measurement, path: Path) -> Measurement:
+    users = len(measurement.users)
+    arrays = [*measurement.lengths.values(), *measurement.best.values()]
+    arrays += [rank for by_readout in measurement.ranks.values() for rank in by_readout.values()]
+    if not measurement.ranks.get("test") or any(len(array) != users for array in arrays):
+        raise MeasurementError(f"{path}: its arrays do not fit together: measure again")
+    return measurement

@@ -1,0 +1,93 @@
+"""Example histories: what a few users did, what each run recommends, and what came next."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..data import DataError, Dataset, item_titles
+from ..data.known import NAMES
+from ..measurement import length_slices
+from .runs import ReportError, RunResult
+
+SHOWN = 8  # events of a history
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What one run recommends to a user."""
+
+    run: str
+    rank: int  # of what came next, among all items that are ranked
+    titles: list[tuple[str, bool]]  # best first; True for what came next
+
+
+@dataclass(frozen=True)
+class Example:
+    """One user before the test target."""
+
+    user: str
+    events: int
+    last: list[str]  # titles, oldest first
+    target: str
+    target_seen: bool
+    advice: list[Advice]
+
+
+def examples(
+    runs: list[RunResult], dataset: Dataset, titles: dict[str, str], window: int
+) -> list[Example]:
+    """The user of median length of each slice by length: chosen without a look at the ranks."""
+    lengths = runs[0].measurement.lengths["test"]
+    *slices, _ = length_slices(lengths, window)
+    result = []
+    for _, inside in slices:
+        rows = np.flatnonzero(inside)
+        if len(rows):
+            by_length = rows[np.argsort(lengths[rows], kind="stable")]
+            result.append(_example(runs, dataset, titles, int(by_length[len(rows) // 2])))
+    return result
+
+
+def _example(runs: list[RunResult], dataset: Dataset, titles: dict[str, str], row: int) -> Example:
+    def title(item: int) -> str:
+        name = str(dataset.item_ids[item - 1])
+        return titles.get(name, f"item {name}")
+
+    user = int(runs[0].measurement.users[row])
+    *before, target = dataset.history(user).tolist()
+    advice = []
+    for run in runs:
+        best = run.measurement.best[run.readouts[0]][row].tolist()
+        named = [(title(item), item == target) for item in best if item]
+        advice.append(Advice(run.name, int(run.rank[row]), named))
+    return Example(
+        user=str(dataset.user_ids[user]),
+        events=len(before),
+        last=[title(item) for item in before[-SHOWN:]],
+        target=title(target),
+        target_seen=target in before,
+        advice=advice,
+    )
+
+
+def load_titles(source: str, file: Path | None) -> dict[str, str]:
+    """Titles by item id: of a file of `id<tab>title` lines, or of a data set known by name."""
+    if file is not None:
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ReportError(f"{file}: cannot read the titles: {error}") from None
+        wrong = next((n for n, line in enumerate(lines, 1) if line and "\t" not in line), None)
+        if wrong:
+            raise ReportError(
+                f"{file}, line {wrong}: expected an item id, a tab and a title; "
+                f"found {lines[wrong - 1]!r}"
+            )
+        return dict(line.split("\t", 1) for line in lines if line)
+    if source not in NAMES:
+        return {}
+    try:
+        return {str(item): title for item, title in item_titles(source).items()}
+    except DataError:
+        return {}

@@ -1,0 +1,199 @@
+"""The page: what the runs' files hold, arranged for a template; one HTML file comes out.
+
+Nothing is fetched when the page is read: styles and pictures are in it, and it has no scripts.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from ..bootstrap import LEVEL, differences
+from ..config import changed_settings, describe_settings
+from ..data import Dataset
+from ..evaluate import conditions
+from ..files import write_atomically
+from ..measurement import BY_LENGTH
+from .charts import LOOKS, Chart, bar_chart, interval_chart, line_chart, mark
+from .examples import examples, load_titles
+from .popularity import GROUPS, Lean, Popularity, lean
+from .runs import LOSS, NDCG, RunResult, load_histories, load_runs
+
+HERE = Path(__file__).parent
+COMPARED = ("ndcg@10", "hr@10", "mrr@10")
+
+
+def write_report(folders: list[Path], output: Path, titles: Path | None) -> list[str]:
+    """Writes the page on these finished runs, and returns their names. Raises ReportError."""
+    runs = load_runs(folders)
+    dataset = load_histories(runs[0])
+    named = load_titles(runs[0].config.data.source, titles)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["mark"] = lambda look: Markup(mark(look))
+    environment.filters["picture"] = lambda chart: Markup(chart.svg)
+    page = environment.get_template("page.html.jinja").render(
+        **_content(runs, dataset, named), css=Markup((HERE / "page.css").read_text("utf-8"))
+    )
+    write_atomically(output, page.encode())
+    return [run.name for run in runs]
+
+
+def _content(runs: list[RunResult], dataset: Dataset, titles: dict[str, str]) -> dict:
+    popularity = Popularity.of_training(dataset)
+    leans = {run.name: lean(run.measurement.best[run.readouts[0]], popularity) for run in runs}
+    window = runs[0].config.evaluate.window
+    return {
+        "title": ", ".join(run.name for run in runs),
+        "data": f"{runs[0].config.data.source}: {dataset.report}",
+        "conditions": conditions(runs[0].config, dataset),
+        "level": f"{LEVEL:.0%}",
+        "summaries": [_summary(run, leans[run.name]) for run in runs],
+        "comparison": [_compared(runs[0], run) for run in runs[1:]],
+        "side_by_side": _side_by_side(runs),
+        "metrics": [_metrics(run) for run in runs],
+        "curves": _curves(runs),
+        "lengths": [_by_length(run) for run in runs],
+        "popularity": _popularity_chart(popularity, leans),
+        "popularity_rows": [_popularity_row(name, here) for name, here in leans.items()],
+        "training_top": f"{popularity.by_group()[0]:.1%}",
+        "examples": examples(runs, dataset, titles, window),
+        "settings": _settings(runs),
+        "has_titles": bool(titles),
+    }
+
+
+def _summary(run: RunResult, here: Lean) -> dict:
+    """The few figures at the top."""
+    readout = run.readouts[0]
+    figures, intervals = run.figures["test"][readout], run.figures["intervals"]["test"][readout]
+    tiles = [
+        (
+            f"{metric.upper()}, test, {readout}",
+            f"{figures[metric]:.4f}",
+            _between(*intervals[metric]),
+        )
+        for metric in ("ndcg@10", "hr@10")
+    ]
+    tiles.append(("Coverage", f"{here.coverage:.1%}", "of the catalogue is in someone's ten best"))
+    return {"name": run.name, "tiles": tiles}
+
+
+def _metrics(run: RunResult) -> dict:
+    """All metrics of a run, by split and read-out."""
+    columns = [(split, readout) for split in ("test", "validation") for readout in run.readouts]
+    rows = []
+    for metric in run.figures["test"][run.readouts[0]]:
+        cells = [
+            (
+                f"{run.figures[split][readout][metric]:.4f}",
+                _between(*run.figures["intervals"][split][readout][metric]),
+            )
+            for split, readout in columns
+        ]
+        rows.append((metric.upper(), cells))
+    return {"name": run.name, "columns": [f"{s}, {r}" for s, r in columns], "rows": rows}
+
+
+def _compared(first: RunResult, other: RunResult) -> dict:
+    """The paired differences of a run from the first one."""
+    found = differences(other.rank, first.rank)
+    cells = []
+    for metric in COMPARED:
+        value, low, high = found[metric]
+        verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
+        cells.append((f"{value:+.4f}", f"{low:+.4f} to {high:+.4f}", verdict))
+    return {"name": other.name, "base": first.name, "cells": cells}
+
+
+def _side_by_side(runs: list[RunResult]) -> Chart:
+    """NDCG of all runs with their intervals."""
+    metrics = [
+        metric for metric in runs[0].figures["test"][runs[0].readouts[0]] if "ndcg" in metric
+    ]
+    series = {}
+    for run in runs:
+        figures, intervals = (
+            part["test"][run.readouts[0]] for part in (run.figures, run.figures["intervals"])
+        )
+        series[run.name] = [(figures[metric], *intervals[metric]) for metric in metrics]
+    names = [metric.upper() for metric in metrics]
+    return interval_chart("NDCG of each run", "test", names, series, "{:.4f}".format)
+
+
+def _curves(runs: list[RunResult]) -> list[Chart]:
+    charts = []
+    for tag, title, decimals in ((NDCG, "Validation NDCG@10", 4), (LOSS, "Training loss", 3)):
+        series = {run.name: run.curves[tag] for run in runs if len(run.curves.get(tag, []))}
+        if series:
+            charts.append(line_chart(title, "epoch", series, f"{{:.{decimals}f}}".format))
+    return charts
+
+
+def _by_length(run: RunResult) -> dict:
+    """NDCG@10 of each read-out by length, and the rows of its table."""
+    rows = run.figures["by_length"]["test"]
+    slices = [row for row in rows if "the window" not in row["events"]]
+    chart = interval_chart(
+        f"{BY_LENGTH.upper()} by length of history, {run.name}",
+        "events before the target",
+        [row["events"] for row in slices],
+        {readout: [tuple(row[readout]) for row in slices] for readout in run.readouts},
+        "{:.3f}".format,
+    )
+    table = []
+    for row in rows:
+        cells = [(f"{row[r][0]:.4f}", _between(*row[r][1:])) for r in run.readouts]
+        if "stream-window" in row:
+            value, low, high = row["stream-window"]
+            cells.append((f"{value:+.4f}", f"{low:+.4f} to {high:+.4f}"))
+        table.append((row["events"], f"{row['users']:,}", cells))
+    both = ["stream - window"] if "stream-window" in rows[0] else []
+    return {
+        "name": run.name,
+        "chart": chart,
+        "columns": ["events", "users", *run.readouts, *both],
+        "rows": table,
+    }
+
+
+def _popularity_chart(popularity: Popularity, leans: dict[str, Lean]) -> Chart:
+    series: dict[str, Sequence[float] | np.ndarray] = {"training events": popularity.by_group()}
+    series |= {name: here.by_group for name, here in leans.items()}
+    return bar_chart(
+        "Recommendations by popularity of the item",
+        "tenths of the catalogue, 1 is the most popular",
+        [str(n + 1) for n in range(GROUPS)],
+        series,
+        "{:.0%}".format,
+        [LOOKS - 1, *range(len(leans))],  # the runs in their colours, the data in grey
+    )
+
+
+def _popularity_row(name: str, here: Lean) -> list[str]:
+    return [name, f"{here.coverage:.1%}", f"{here.by_group[0]:.1%}", f"{here.ten_most:.1%}"]
+
+
+def _settings(runs: list[RunResult]) -> dict:
+    """Every setting of each run; those in which the runs differ come first."""
+    first = runs[0].config
+    differing = {key for run in runs[1:] for key, _, _ in changed_settings(first, run.config)}
+    rows = []
+    for key, default, _ in describe_settings():
+        values = [run.config for run in runs]
+        for part in key.split("."):
+            values = [getattr(value, part) for value in values]
+        rows.append((key, [str(value) for value in values], str(default), key in differing))
+    rows.sort(key=lambda row: not row[-1])
+    return {"names": [run.name for run in runs], "rows": rows}
+
+
+def _between(low: float, high: float) -> str:
+    return f"{low:.4f} to {high:.4f}"

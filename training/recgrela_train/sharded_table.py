@@ -1,0 +1,173 @@
+"""The item table in parts: each of W processes keeps, and its optimiser moves, a W-th of the rows.
+
+The table is most of a large model, and with its gradient and Adam's two moments it is there four
+times. In parts, the weights and the moments take a W-th of the memory each; what a step works with
+is the whole table, gathered once a step, and its gradient, which goes back in parts (as FSDP does
+it: Y. Zhao et al., *PyTorch FSDP*, arXiv 2304.11277).
+
+To the networks nothing changes: `embedding.weight` is a parametrisation that gathers. Gathering
+takes all processes, so it happens once a step and once a validation, wherever the weight is read.
+Checkpoints hold the whole table under its usual name: any number of processes can resume them.
+"""
+
+from contextlib import ExitStack
+
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor, distributed, nn
+from torch.nn.utils import parametrize
+
+WHOLE = "embedding.weight"
+PART = "embedding.parametrizations.weight.original"
+
+
+class ShardedTable(Callback):
+    """Shards the tables of a module's networks, gathers them in time, and makes checkpoints whole.
+
+    `limit` is the largest gradient norm, 0 for none: the trainer's own would be that of one part.
+    """
+
+    def __init__(self, limit: float):
+        self._limit = limit
+        self._gathered = ExitStack()
+
+    def setup(self, trainer, module, stage: str) -> None:
+        """Leaves this process its parts, before the optimiser and DDP see the parameters."""
+        networks = [n for n, child in module.named_children() if hasattr(child, "embedding")]
+        for name in networks:
+            shard_table(getattr(module, name))
+        module._ddp_params_and_buffers_to_ignore = [f"{name}.{PART}" for name in networks]
+
+    def on_train_batch_start(self, trainer, module, batch, batch_idx) -> None:
+        """From here to the end of the step one gathered table serves all that read it."""
+        self._gathered.enter_context(parametrize.cached())
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx) -> None:
+        """Drops the table, which the step has made an old one."""
+        self._gathered.close()
+
+    def on_validation_start(self, trainer, module) -> None:
+        """Gathers the tables: from here on processes rank at their own pace."""
+        self._gathered.enter_context(parametrize.cached())
+        for network in _sharded(module):
+            _ = network.embedding.weight
+
+    def on_validation_end(self, trainer, module) -> None:
+        """Drops the tables."""
+        self._gathered.close()
+
+    def on_before_optimizer_step(self, trainer, module, optimizer) -> None:
+        """Limits the gradients, all processes' parts counted."""
+        if self._limit:
+            clip_gradients(module, self._limit)
+
+    def on_save_checkpoint(self, trainer, module, checkpoint: dict) -> None:
+        """Makes the optimiser's moments whole, as the networks' state_dict makes the weights."""
+        self._each_moment(trainer, module, checkpoint, gather_table)
+
+    def on_load_checkpoint(self, trainer, module, checkpoint: dict) -> None:
+        """Takes this process's part of the moments."""
+        self._each_moment(trainer, module, checkpoint, lambda whole, _: part_of_table(whole))
+
+    def _each_moment(self, trainer, module, checkpoint: dict, change) -> None:
+        tables = {id(n.get_parameter(PART)): _rows(n) for n in _sharded(module)}
+        # Checkpoints number parameters by their order in the optimiser's groups.
+        optimizer = module.configure_optimizers()["optimizer"]
+        ordered = [p for group in optimizer.param_groups for p in group["params"]]
+        (moments,) = checkpoint["optimizer_states"]
+        for number, parameter in enumerate(ordered):
+            if id(parameter) in tables and number in moments["state"]:
+                rows = tables[id(parameter)]
+                state = moments["state"][number]
+                changed = {k: change(v, rows) for k, v in state.items() if v.dim() == 2}
+                moments["state"][number] = {**state, **changed}
+
+
+class _Gather(torch.autograd.Function):
+    """All parts in order; the gradient of a part is the mean over processes, as DDP takes it."""
+
+    @staticmethod
+    def forward(context, part: Tensor) -> Tensor:
+        whole = part.new_empty(distributed.get_world_size() * part.shape[0], *part.shape[1:])
+        distributed.all_gather_into_tensor(whole, part.contiguous())
+        return whole
+
+    @staticmethod
+    def backward(context, gradient: Tensor) -> Tensor:
+        count = distributed.get_world_size()
+        part = gradient.new_empty(gradient.shape[0] // count, *gradient.shape[1:])
+        distributed.reduce_scatter_tensor(part, gradient.contiguous())
+        return part / count
+
+
+class _Parts(nn.Module):
+    """The parametrisation of a table [R, D] by this process's rows of it."""
+
+    def __init__(self, rows: int):
+        super().__init__()
+        self.rows = rows
+
+    def forward(self, part: Tensor) -> Tensor:
+        """[ceil(R / W), D] -> [R, D]."""
+        return _Gather.apply(part)[: self.rows]
+
+    def right_inverse(self, whole: Tensor) -> Tensor:
+        """[R, D] -> this process's rows."""
+        return part_of_table(whole)
+
+
+def shard_table(network: nn.Module) -> None:
+    """Leaves this process its part of `network.embedding`, which is equal on all of them before."""
+    trained = network.embedding.weight.requires_grad
+    rows = _Parts(network.embedding.weight.shape[0])
+    parametrize.register_parametrization(network.embedding, "weight", rows, unsafe=True)
+    network.get_parameter(PART).requires_grad_(trained)
+    network.register_state_dict_post_hook(_make_whole)
+    network.register_load_state_dict_pre_hook(_take_part)
+
+
+def part_of_table(whole: Tensor) -> Tensor:
+    """A copy of this process's rows of [R, D]; the last one's are filled up with zeros."""
+    rank, count = distributed.get_rank(), distributed.get_world_size()
+    size = -(-whole.shape[0] // count)
+    part = whole[rank * size : (rank + 1) * size]
+    return nn.functional.pad(part, (0, 0, 0, size - part.shape[0])).clone()
+
+
+def gather_table(part: Tensor, rows: int) -> Tensor:
+    """The whole table [rows, D] of all processes' parts, on the CPU."""
+    with torch.no_grad():
+        return _Gather.apply(part)[:rows].cpu()
+
+
+def clip_gradients(module: nn.Module, limit: float) -> None:
+    """Scales all gradients to a norm of at most `limit`, with every process's parts in the norm."""
+    parts = [network.get_parameter(PART) for network in _sharded(module)]
+    parts = [part for part in parts if part.grad is not None]
+    ours = {id(part) for part in parts}
+    others = [p for p in module.parameters() if p.grad is not None and id(p) not in ours]
+    square = sum(part.grad.square().sum() for part in parts)
+    distributed.all_reduce(square)
+    square = square + sum(p.grad.square().sum() for p in others)
+    scale = (limit / (square.sqrt() + 1e-6)).clamp(max=1)
+    for parameter in (*parts, *others):
+        parameter.grad.mul_(scale)
+
+
+def _sharded(module: nn.Module) -> list[nn.Module]:
+    """The networks of the module whose tables are in parts."""
+    children = [child for child in module.children() if hasattr(child, "embedding")]
+    return [child for child in children if parametrize.is_parametrized(child.embedding)]
+
+
+def _rows(network: nn.Module) -> int:
+    return network.embedding.parametrizations.weight[0].rows
+
+
+def _make_whole(network: nn.Module, state: dict, prefix: str, _metadata) -> None:
+    part = state.pop(prefix + PART)
+    state[prefix + WHOLE] = gather_table(part, _rows(network))
+
+
+def _take_part(_network: nn.Module, state: dict, prefix: str, *_) -> None:
+    state[prefix + PART] = part_of_table(state.pop(prefix + WHOLE))
