@@ -24,7 +24,7 @@ $(READY): pyproject.toml training/pyproject.toml
 	@touch $@
 
 $(ENGINE): $(READY) $(RUST_SOURCES)
-	$(BIN)/maturin develop --release --quiet
+	PIP_QUIET=1 $(BIN)/maturin develop --release --quiet
 	@touch $@
 
 demo: setup ## Train on MovieLens-100K, export, and recommend to a real user
