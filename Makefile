@@ -44,7 +44,7 @@ test-wasm: ## Run the engine's tests as WebAssembly in Node, with simd128 (needs
 	.ci/test-wasm
 
 test-asan: ## Run the engine's tests under AddressSanitizer (x86-64 Linux)
-	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=allocator_may_return_null=1 \
 		cargo test --quiet --tests --target x86_64-unknown-linux-gnu --package recgrela --package recgrela-fuzz
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (600), two at a time

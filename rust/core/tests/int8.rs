@@ -121,3 +121,29 @@ fn wide_models_too() {
         }
     }
 }
+
+/// The bounds of the filter overflow before the scores do.
+#[test]
+fn hidden_vectors_out_of_a_forged_snapshot() {
+    let bytes = ModelFile::random(&SHAPE).to_bytes();
+    for isa in Isa::available() {
+        let model = Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
+        let good = common::session(&model, 5, 1).snapshot();
+        let state = u32::from_le_bytes(good[16..20].try_into().unwrap()) as usize;
+        let hidden = common::SNAPSHOT_HEADER + 4 * state;
+        for feature in 0..SHAPE.hidden {
+            for number in [f32::MAX, -f32::MAX, 1e38, 1e37, 1e30] {
+                let at = hidden + 4 * feature;
+                let blob = common::forged(&good, at, &number.to_le_bytes());
+                let mut session = Session::new(Arc::clone(&model));
+                session.restore(&blob).unwrap();
+                for k in [1, 5, 20] {
+                    let filter = Filter::unseen();
+                    let items = catalogue(&model);
+                    let expected = brute_force(&session, &items, k, &filter, None);
+                    assert_eq!(session.top_k(k, &filter).unwrap(), expected, "{number}, {isa}");
+                }
+            }
+        }
+    }
+}

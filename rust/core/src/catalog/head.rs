@@ -62,12 +62,12 @@ impl<B: Blocks, R: Ranking> Head<'_, B, R> {
         }
         // What may not be returned is below the bar, so the lists need not be asked.
         let excluded = std::mem::take(&mut self.scan.excluded);
-        self.rank(simd, &blocks, f32::INFINITY, bar);
+        self.rank(simd, &blocks, None, bar);
         self.scan.excluded = excluded;
         if let Some(reached) = self.scan.ranking.bar()
             && reached < bar
         {
-            self.rank(simd, &blocks, bar, reached);
+            self.rank(simd, &blocks, Some(bar), reached);
         }
         true
     }
@@ -106,15 +106,15 @@ impl<B: Blocks, R: Ranking> Head<'_, B, R> {
         even.select_greater(odd, even, odd)
     }
 
-    /// Shows the ranking what lies between two numbers, the lower one included. An upper one of
-    /// infinity is none.
+    /// Shows the ranking what lies between two numbers, the lower one included. Infinity is a bound
+    /// like any other: large numbers in an 8-bit table have it.
     #[inline(always)]
-    fn rank<S: Simd>(&mut self, simd: S, blocks: &Range<usize>, below: f32, from: f32) {
+    fn rank<S: Simd>(&mut self, simd: S, blocks: &Range<usize>, below: Option<f32>, from: f32) {
         for at in 0..self.bounds.len() {
             let bounds = self.bounds[at];
             let row = S::Row::load(simd, &bounds);
             let mut lanes = !S::Row::splat(simd, from).greater_mask(row);
-            if below < f32::INFINITY {
+            if let Some(below) = below {
                 lanes &= S::Row::splat(simd, below).greater_mask(row);
             }
             self.scan.rank(simd, blocks.start + at, lanes, bounds.as_flattened());
