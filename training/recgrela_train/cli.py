@@ -164,13 +164,14 @@ def export(
     `recgrela-train export runs/first --table int8 --matrices f16 --max-ndcg-drop 0.002`
     """
     from .config import change_config
-    from .export import ExportError, export_verified
+    from .export import ExportError, check_exportable, export_verified
     from .module import load_checkpoint
     from .quantize import ndcg_before_and_after
 
     path = _checkpoint_path(checkpoint)
     target = _export_path(checkpoint, output)
     model, saved, ids = load_checkpoint(path)
+    check_exportable(model)
     if target.resolve() == path.resolve():
         raise ExportError(f"--output {output} is the checkpoint itself: name another file")
     config = change_config(saved, settings)
