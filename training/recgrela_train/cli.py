@@ -1,8 +1,8 @@
-"""The `recgrela-train` command: fit, evaluate, export, report, settings."""
+"""The `recgrela-train` command: fit, evaluate, compare, export and report."""
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -35,6 +35,12 @@ Settings = Annotated[
         "`recgrela-train settings` lists them.",
     ),
 ]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="YAML file of settings; what it leaves out keeps its default."
+    ),
+]
 Checkpoint = Annotated[
     Path,
     typer.Argument(help="A checkpoint, or a run's folder for its best one.", metavar="RUN|CKPT"),
@@ -43,12 +49,7 @@ Checkpoint = Annotated[
 
 @app.command()
 def fit(
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", "-c", help="YAML file of settings; what it leaves out keeps its default."
-        ),
-    ] = None,
+    config: ConfigFile = None,
     settings: Settings = [],  # noqa: B006 (typer copies it)
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")] = Path(
         "runs/latest"
@@ -126,6 +127,38 @@ def evaluate(
     if data_fingerprint(path) != dataset.fingerprint():
         _warn_of_other_data(saved, config)
     _measure(path, config, dataset, device, output)
+
+
+@app.command()
+def baseline(
+    kind: Annotated[
+        Literal["popularity", "markov"],
+        typer.Argument(
+            help="popularity: the most frequent items; markov: what most often came right after "
+            "the last item, and then popularity."
+        ),
+    ],
+    config: ConfigFile = None,
+    settings: Settings = [],  # noqa: B006
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for metrics.json; without it runs/KIND."),
+    ] = None,
+) -> None:
+    """Measure a model that counts and does not learn, on the split and by the figures of `fit`.
+
+    `recgrela-train baseline markov --config training/configs/demo.yaml`
+    """
+    from .config import load_config
+    from .counting import COUNTING, measure_counts
+
+    chosen = load_config(config, settings)
+    dataset = _dataset(chosen)
+    with console.status("counting and measuring"):
+        measurement = measure_counts(COUNTING[kind](dataset), dataset, chosen.evaluate)
+    folder = output or Path("runs", kind)
+    _show(measurement, chosen, dataset, folder / "metrics.json")
+    console.print(f"wrote {folder / 'metrics.json'}", **PLAIN)
 
 
 @app.command()
@@ -326,14 +359,21 @@ def _report_drop(before: float, after: float, rounded: str, limit: float | None)
 
 
 def _measure(checkpoint: Path, config, dataset, device, output: Path | None) -> None:
-    from .evaluate import measure, print_by_length, print_metrics
-    from .measurement import write_measurement
+    from .evaluate import measure
     from .module import load_checkpoint
 
     model, _, ids = load_checkpoint(checkpoint)
     _check_items(checkpoint, ids, dataset)
     with console.status("measuring"):
         measurement = measure(model.to(device), dataset, config.evaluate)
+    _show(measurement, config, dataset, output)
+
+
+def _show(measurement, config, dataset, output: Path | None) -> None:
+    """Print the figures, and write them where `output` names a file."""
+    from .evaluate import print_by_length, print_metrics
+    from .measurement import write_measurement
+
     figures = measurement.figures(config.evaluate.window)
     print_metrics(console, figures, config, dataset)
     print_by_length(console, figures)

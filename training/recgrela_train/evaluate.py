@@ -87,7 +87,7 @@ def _seen(batch: EvaluationBatch, num_items: int) -> Tensor:
 
 
 def measure(model: Recommender, dataset: Dataset, settings: EvaluateConfig) -> Measurement:
-    """Ranks of both splits by the model's read-outs, and what is recommended before the test target."""
+    """Ranks of both splits by its read-outs, and what is recommended before the test target."""
     model.eval()
 
     def scores(batch: EvaluationBatch, readout: str) -> Tensor:
