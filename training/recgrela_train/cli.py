@@ -41,6 +41,12 @@ ConfigFile = Annotated[
         "--config", "-c", help="YAML file of settings; what it leaves out keeps its default."
     ),
 ]
+Only = Annotated[
+    list[str],
+    typer.Option(
+        "--only", metavar="NAME", help="Only this variant beside the first one; may be repeated."
+    ),
+]
 Checkpoint = Annotated[
     Path,
     typer.Argument(help="A checkpoint, or a run's folder for its best one.", metavar="RUN|CKPT"),
@@ -94,7 +100,9 @@ def fit(
         errors.print(f"interrupted: continue with recgrela-train fit --resume --output {output}")
         raise typer.Exit(130) from None
     _measure(best, chosen, dataset, device, output / "metrics.json")
-    console.print(f"best checkpoint: {best}\nnext: recgrela-train export {output}", highlight=False)
+    console.print(f"best checkpoint: {best}", highlight=False)
+    if chosen.model.kind == "grela":
+        console.print(f"next: recgrela-train export {output}", highlight=False)
 
 
 @app.command()
@@ -159,6 +167,49 @@ def baseline(
     folder = output or Path("runs", kind)
     _show(measurement, chosen, dataset, folder / "metrics.json")
     console.print(f"wrote {folder / 'metrics.json'}", **PLAIN)
+
+
+@app.command()
+def ablate(
+    config: ConfigFile = None,
+    settings: Settings = [],  # noqa: B006
+    only: Only = [],  # noqa: B006
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the runs and the table.")
+    ] = Path("runs/ablation"),
+) -> None:
+    """Train the config with one part left out at a time, and set the results side by side.
+
+    Variants: no-gate, no-local-conv, no-rotary, learned-positions, hydra (as many heads as
+    features), no-decay and learned-decay. The same command again passes over what is finished
+    and goes on with what is not. It ends with a table, table.json and table.png.
+
+    `recgrela-train ablate --config training/configs/demo.yaml --only no-gate --only hydra`
+    """
+    from .study import ablations
+
+    _study(ablations, config, settings, only, output)
+
+
+@app.command()
+def compare(
+    config: ConfigFile = None,
+    settings: Settings = [],  # noqa: B006
+    only: Only = [],  # noqa: B006
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the runs and the table.")
+    ] = Path("runs/comparison"),
+) -> None:
+    """Train every network with the same config, and set them beside what counting gives.
+
+    Variants: grela, sasrec, gru4rec, popularity and markov. The same command again passes over
+    what is finished and goes on with what is not. It ends with a table, table.json and table.png.
+
+    `recgrela-train compare --config training/configs/demo.yaml`
+    """
+    from .study import comparison
+
+    _study(comparison, config, settings, only, output)
 
 
 @app.command()
@@ -269,6 +320,26 @@ def list_settings() -> None:
     for key, default, meaning in describe_settings():
         table.add_row(key, str(default), escape(" ".join(meaning.split())))
     console.print(table)
+
+
+def _study(variants_of, config: Path | None, settings, only, output: Path) -> None:
+    """Train, measure and show the variants of a config."""
+    from .config import load_config
+    from .device import find_device
+    from .study import choose, print_study, run_study, write_study
+
+    chosen = load_config(config, settings)
+    variants = choose(variants_of(chosen), only)
+    device = find_device(chosen.train.accelerator)
+    dataset = _dataset(chosen)
+    try:
+        rows = run_study(variants, dataset, device, output, console)
+    except KeyboardInterrupt:
+        errors.print("interrupted: the same command goes on from here")
+        raise typer.Exit(130) from None
+    print_study(console, rows, chosen.data.source)
+    for path in write_study(rows, output, chosen.data.source):
+        console.print(f"wrote {path}", **PLAIN)
 
 
 def _checkpoint_path(path: Path) -> Path:

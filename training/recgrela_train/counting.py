@@ -4,7 +4,7 @@ Both count the training part of the histories, which is what networks are traine
 answer hangs on the last event alone, so both read-outs are the same.
 """
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -19,12 +19,17 @@ from .measurement import Measurement
 class Counts(Protocol):
     """A counted model over N items."""
 
+    state_bytes: ClassVar[int]
+    """Of what is kept of one user's history."""
+
     def scores(self, last: np.ndarray) -> Tensor:
         """Scores of all items after each last item: [B] item indices from 1 -> [B, N] float64."""
 
 
 class Popularity:
     """The score of an item is the number of its events."""
+
+    state_bytes = 0
 
     def __init__(self, dataset: Dataset):
         starts, stops = dataset.train_bounds()
@@ -43,6 +48,8 @@ class Markov:
 
     Equal counts, most of them 0, are decided by popularity.
     """
+
+    state_bytes = 4  # the last item
 
     def __init__(self, dataset: Dataset):
         self._items = dataset.num_items
@@ -64,7 +71,7 @@ class Markov:
         return scores
 
 
-COUNTING: dict[str, type] = {"popularity": Popularity, "markov": Markov}
+COUNTING: dict[str, type[Popularity] | type[Markov]] = {"popularity": Popularity, "markov": Markov}
 
 
 def measure_counts(model: Counts, dataset: Dataset, settings: EvaluateConfig) -> Measurement:
