@@ -80,7 +80,7 @@ parity: setup ## Compare every score of RUN=folder with the float64 reference
 long-histories: setup ## Measure RUN=folder on histories 100 times longer than any in training
 	$(BIN)/python -m benchmarks.long_histories $(or $(RUN),$(error give a finished run: make long-histories RUN=runs/demo))
 
-epoch-cost: setup ## Time an epoch of prefixes, as in the paper, and of whole histories (SOURCE=file, else ml-100k)
+epoch-cost: setup ## Time an epoch of the paper's form and of ours (SOURCE=file, else ml-100k)
 	$(BIN)/python -m benchmarks.epoch_cost --set data.source=$(or $(SOURCE),ml-100k) --set model.num_layers=4
 
 clean: ## Delete what was built (not .venv, not runs)

@@ -243,7 +243,8 @@ def test_epoch_cost(tmp_path, capsys):
     epoch_cost.main([*words, *(word for each in settings for word in ("--set", each))])
     report = json.loads(output.read_bytes())
     assert report["epoch_targets"] == 9 * 9  # 12 events: 2 held out, the first has none before
-    paper, ours = report["results"]
+    paper, ours, *others = report["results"]
+    assert [other["form"] for other in others] == ["sasrec", "gru4rec"]
     assert (paper["steps"], paper["targets"]) == (2, 8)
     # The first two steps do not count; the next are the first batches of two more epochs.
     assert (ours["steps"], ours["targets"], ours["positions"]) == (2, 2 * 81, 2 * 81)
