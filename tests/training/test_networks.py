@@ -1,13 +1,20 @@
 """The networks beside the causal model: each against a plain loop, and all by one interface."""
 
+import json
+
 import pytest
 import torch
-from recgrela_train.config import Config, ConfigError, ModelConfig, change_config
+from recgrela_train.cli import app
+from recgrela_train.config import Config, ConfigError, ModelConfig, change_config, load_config
+from recgrela_train.data import load_dataset
 from recgrela_train.export import ExportError, export_model
+from recgrela_train.fit import best_checkpoint
 from recgrela_train.gru4rec import Gru4Rec
+from recgrela_train.module import TrainingModule, load_checkpoint
 from recgrela_train.networks import NETWORKS, make_network
 from recgrela_train.recommender import Recommender
 from recgrela_train.sasrec import SasRec
+from typer.testing import CliRunner
 
 ITEMS = 50
 CAUSAL = ["grela", "sasrec", "gru4rec"]
@@ -168,6 +175,28 @@ def test_only_the_causal_model_can_be_exported(kind, tmp_path):
     with pytest.raises(ExportError, match=f"model.kind={kind} cannot be exported: the engine runs"):
         export_model(make(kind).float(), torch.arange(ITEMS).numpy(), path)
     assert not path.exists()
+
+
+def test_sasrec_starts_every_window_anew(small_settings):
+    config = load_config(None, [*small_settings[1::2], "model.kind=sasrec"])
+    assert config.train.carry_state
+    module = TrainingModule(config, load_dataset(config.data, config.seed))
+    batches = list(module.train_dataloader())
+    assert len(batches) > 1
+    assert not any(batch["keep"].any() for batch in batches)
+
+
+def test_the_paper_s_form_is_trained_and_measured_like_the_others(small_settings, tmp_path):
+    words = ["fit", *small_settings, "--set", "train.max_epochs=1", "--output", str(tmp_path)]
+    paper = ["--set", "model.kind=bidirectional", "--set", "model.decay=none"]
+    result = CliRunner().invoke(app, [*words, *paper])
+    assert result.exit_code == 0, result.output
+    assert "recgrela-train export" not in result.output
+    metrics = json.loads((tmp_path / "metrics.json").read_bytes())
+    assert set(metrics["test"]) == set(metrics["validation"]) == {"window"}
+    model, config, _ = load_checkpoint(best_checkpoint(tmp_path))
+    assert isinstance(model, NETWORKS["bidirectional"])
+    assert config.model.kind == "bidirectional"
 
 
 @pytest.mark.parametrize(
