@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
+from recgrela_train.checkpoints import best_checkpoint
 from recgrela_train.cli import app
 from recgrela_train.config import Config, ConfigError, ModelConfig, change_config, load_config
 from recgrela_train.data import load_dataset
 from recgrela_train.export import ExportError, export_model
-from recgrela_train.fit import best_checkpoint
 from recgrela_train.gru4rec import Gru4Rec
 from recgrela_train.module import TrainingModule, load_checkpoint
 from recgrela_train.networks import NETWORKS, make_network

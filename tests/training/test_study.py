@@ -1,12 +1,14 @@
 """Ablations and comparisons as a user starts them: tables, going on, and what is refused."""
 
 import json
+import shutil
 
 import pytest
+from recgrela_train.checkpoints import last_checkpoint
 from recgrela_train.cli import app
 from recgrela_train.config import Config, ConfigError, change_config
 from recgrela_train.export import ExportError
-from recgrela_train.fit import RunError, last_checkpoint
+from recgrela_train.fit import RunError
 from recgrela_train.study import ablations, choose, common_readout, comparison
 from typer.testing import CliRunner
 
@@ -103,6 +105,20 @@ def test_a_run_with_other_settings_is_not_taken_for_a_variant(ablation, small_se
     output, _ = ablation
     with pytest.raises(RunError, match=r"\(seed was 42, is 7\): choose another folder"):
         study("ablate", output, small_settings, "--set", "seed=7")
+
+
+def test_a_run_on_other_histories_is_not_taken_for_a_variant(
+    ablation, small_settings, events_file, tmp_path
+):
+    output, _ = ablation
+    path = tmp_path / events_file.name
+    path.write_text(events_file.read_text().replace("101", "129"))
+    shutil.copytree(output, tmp_path / "studies")
+    for metrics in (tmp_path / "studies").glob("*/metrics.json"):
+        metrics.write_text(metrics.read_text().replace(str(events_file), str(path)))
+    changed = [word.replace(str(events_file), str(path)) for word in small_settings]
+    with pytest.raises(RunError, match="base was trained on other histories"):
+        study("ablate", tmp_path / "studies", changed, "--only", "no-gate")
 
 
 def test_a_comparison_has_every_network_and_count(small_settings, tmp_path):

@@ -16,12 +16,13 @@ from rich.table import Table
 
 from .bootstrap import differences
 from .callbacks import EpochReport
+from .checkpoints import any_checkpoint, best_checkpoint, last_checkpoint
 from .config import Config, ConfigError, change_config, changed_settings, parse_config
 from .counting import COUNTING, measure_counts
 from .data import Dataset
 from .evaluate import measure
 from .files import write_atomically
-from .fit import RunError, best_checkpoint, fit, last_checkpoint
+from .fit import RunError, fit
 from .measurement import Measurement, read_measurement, write_measurement
 from .module import load_checkpoint
 from .study_plot import draw
@@ -102,7 +103,7 @@ def run_study(
             console.print(f"finished before: {run}", highlight=False, soft_wrap=True)
         else:
             _run(variant, dataset, device, run, console)
-        measured.append(read_measurement(run / "metrics.json"))
+        measured.append(_measured(run, dataset))
         rows.append(_row(variant, run))
     _add_differences(rows, measured)
     return rows
@@ -123,6 +124,17 @@ def _finished(run: Path, config: Config) -> bool:
     return True
 
 
+def _measured(run: Path, dataset: Dataset) -> Measurement:
+    """Ranks of a finished run. Raises RunError if they are of other histories."""
+    measurement = read_measurement(run / "metrics.json")
+    if measurement.data != dataset.fingerprint():
+        raise RunError(
+            f"{run} was trained on other histories: the content of data.source changed. Put the "
+            "old file back, or choose another folder with --output"
+        )
+    return measurement
+
+
 def _run(
     variant: Variant, dataset: Dataset, device: torch.device, run: Path, console: Console
 ) -> None:
@@ -130,7 +142,7 @@ def _run(
     if variant.counting:
         measurement = measure_counts(COUNTING[variant.name](dataset), dataset, config.evaluate)
     else:
-        resume = last_checkpoint(run).exists()
+        resume = any_checkpoint(run)
         best = fit(config, dataset, run, resume=resume, console=console)
         model, _, _ = load_checkpoint(best)
         measurement = measure(model.to(device), dataset, config.evaluate)
