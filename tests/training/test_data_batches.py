@@ -4,7 +4,14 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from recgrela_train.data import EvaluationBatches, PrefixBatches, WindowBatches, prepare
+from recgrela_train.data import (
+    EvaluationBatches,
+    PrefixBatches,
+    Shard,
+    ShardedBatches,
+    WindowBatches,
+    prepare,
+)
 
 LENGTHS = [1, 2, 3, 4, 7, 9, 10, 11, 12, 13, 25, 40, 41, 42, 43, 5, 6, 3, 3, 90]
 
@@ -121,6 +128,19 @@ def test_prefixes_are_the_last_events_before_each_target(window):
     assert len(sizes) == len(batches)
     wanted = [h[max(0, t - window) : t + 1] for h in expected(dataset) for t in range(1, len(h))]
     assert sorted(found) == sorted(map(tuple, wanted))
+
+
+def test_processes_share_prefixes_whole():
+    def samples(batches) -> list[list[int]]:
+        rows = [[*map(int, i[i > 0]), int(t.max())] for b in batches for i, t in both(b)]
+        return sorted(rows)
+
+    def both(batch):
+        return zip(batch["inputs"], batch["targets"], strict=True)
+
+    batches = PrefixBatches(make(LENGTHS), 5, 16, seed=1)
+    parts = [ShardedBatches(batches, Shard(rank, 2)) for rank in range(2)]
+    assert samples(batches) == sorted(samples(parts[0]) + samples(parts[1]))
 
 
 def test_order_of_prefixes_follows_seed_and_epoch():

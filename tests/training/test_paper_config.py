@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from recgrela_train.config import load_config
-from recgrela_train.data import PrefixBatches, load_dataset
+from recgrela_train.data import load_dataset
 from recgrela_train.module import TrainingModule
 
 CONFIG = Path(__file__).parents[2] / "training" / "configs" / "paper-ml-1m.yaml"
@@ -43,11 +43,9 @@ def test_events_stand_in_the_order_of_rounded_times_and_then_of_the_file(tmp_pat
 
 def test_one_prefix_is_one_sample_and_the_last_event_is_its_target(tmp_path):
     module = make_module(tmp_path)
-    batches = module.train_dataloader()
-    assert isinstance(batches, PrefixBatches)
     ids = module.dataset.item_ids
     samples = set()
-    for batch in batches:
+    for batch in module.train_dataloader():
         for inputs, targets in zip(batch["inputs"], batch["targets"], strict=True):
             prefix = tuple(int(ids[i - 1]) for i in inputs[inputs > 0])
             (target,) = (int(ids[i - 1]) for i in targets[targets > 0])
