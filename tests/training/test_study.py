@@ -101,6 +101,11 @@ def test_the_same_command_again_goes_on_where_it_ended(ablation, small_settings)
     assert json.loads((output / "table.json").read_bytes()) == table
 
 
+def test_a_study_is_of_one_process(small_settings, tmp_path):
+    with pytest.raises(ConfigError, match=r"set train\.devices=1, without torchrun"):
+        study("ablate", tmp_path, small_settings, "--set", "train.devices=2")
+
+
 def test_a_run_with_other_settings_is_not_taken_for_a_variant(ablation, small_settings):
     output, _ = ablation
     with pytest.raises(RunError, match=r"\(seed was 42, is 7\): choose another folder"):

@@ -324,11 +324,16 @@ def list_settings() -> None:
 
 def _study(variants_of, config: Path | None, settings, only, output: Path) -> None:
     """Train, measure and show the variants of a config."""
-    from .config import load_config
+    from .config import ConfigError, load_config
     from .device import find_device
+    from .distributed import find_processes
     from .study import choose, print_study, run_study, write_study
 
     chosen = load_config(config, settings)
+    if find_processes(chosen.train.devices).total > 1:
+        raise ConfigError(
+            "several runs are trained by one process: set train.devices=1, without torchrun"
+        )
     variants = choose(variants_of(chosen), only)
     device = find_device(chosen.train.accelerator)
     dataset = _dataset(chosen)
