@@ -8,7 +8,7 @@ ENGINE := $(VENV)/engine
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-arm test-wasm test-asan fuzz lint format bench pictures size bench-kernels parity long-histories clean
+.PHONY: help setup demo test test-arm test-wasm test-asan fuzz lint format bench pictures size bench-kernels parity long-histories epoch-cost clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ parity: setup ## Compare every score of RUN=folder with the float64 reference
 
 long-histories: setup ## Measure RUN=folder on histories 100 times longer than any in training
 	$(BIN)/python -m benchmarks.long_histories $(or $(RUN),$(error give a finished run: make long-histories RUN=runs/demo))
+
+epoch-cost: setup ## Time an epoch of the paper's form and of ours (SOURCE=file, else ml-100k)
+	$(BIN)/python -m benchmarks.epoch_cost --set data.source=$(or $(SOURCE),ml-100k) --set model.num_layers=4
 
 clean: ## Delete what was built (not .venv, not runs)
 	cargo clean

@@ -8,7 +8,7 @@ import torch
 from recgrela_train.config import ModelConfig
 from recgrela_train.model import RecGrela
 
-from benchmarks import append, catalogue, event, history, latency, pictures, size
+from benchmarks import append, catalogue, epoch_cost, event, history, latency, pictures, size
 from benchmarks.models import BenchmarkError, make_model, make_scorer, model_file, tensor_bytes
 from benchmarks.onnx_recurrent import OnnxRecurrent
 from benchmarks.onnx_softmax import OnnxSoftmaxWindow
@@ -232,6 +232,29 @@ def test_command_writes_the_parts_asked_for(tmp_path):
     assert latency.main(["--parts", "append", "--rounds", "1", "--output", str(path)]) == 0
     found = {result["name"] for result in json.loads(path.read_bytes())["results"]}
     assert found == {"append_f32", "append_f16", "roofline_append_f32", "roofline_append_f16"}
+
+
+def test_epoch_cost(tmp_path, capsys):
+    data = tmp_path / "walks.txt"
+    data.write_text("\n".join(" ".join(str((u + t) % 7) for t in range(12)) for u in range(9)))
+    output = tmp_path / "cost.json"
+    words = ["--steps", "2", "--prefixes", "4", "--output", str(output)]
+    settings = [f"data.source={data}", "model.hidden_size=16", "model.num_heads=2"]
+    epoch_cost.main([*words, *(word for each in settings for word in ("--set", each))])
+    report = json.loads(output.read_bytes())
+    assert report["epoch_targets"] == 9 * 9  # 12 events: 2 held out, the first has none before
+    paper, ours, *others = report["results"]
+    assert [other["form"] for other in others] == ["sasrec", "gru4rec"]
+    assert (paper["steps"], paper["targets"]) == (2, 8)
+    # The first two steps do not count; the next are the first batches of two more epochs.
+    assert (ours["steps"], ours["targets"], ours["positions"]) == (2, 2 * 81, 2 * 81)
+    assert paper["epoch_seconds"] == pytest.approx(paper["seconds"] / 8 * 81)
+    expected = paper["epoch_seconds"] / ours["epoch_seconds"]
+    assert report["times_cheaper"] == pytest.approx(expected)
+    assert "times cheaper" in capsys.readouterr().out
+
+    assert epoch_cost.main(["--set", "data.source=nowhere.txt"]) == 1
+    assert "nowhere.txt" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("library", "status"), [(1.5, 0), (1.6, 1)])

@@ -4,7 +4,14 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from recgrela_train.data import EvaluationBatches, WindowBatches, prepare
+from recgrela_train.data import (
+    EvaluationBatches,
+    PrefixBatches,
+    Shard,
+    ShardedBatches,
+    WindowBatches,
+    prepare,
+)
 
 LENGTHS = [1, 2, 3, 4, 7, 9, 10, 11, 12, 13, 25, 40, 41, 42, 43, 5, 6, 3, 3, 90]
 
@@ -95,6 +102,60 @@ def test_order_follows_seed_and_epoch(carry_state):
 @pytest.mark.parametrize("carry_state", [True, False])
 def test_nothing_to_train_on_is_no_batch(carry_state):
     batches = WindowBatches(make([1, 3]), 5, 4, carry_state, 0)
+    assert len(batches) == 0
+    assert list(batches) == []
+
+
+@pytest.mark.parametrize("window", [2, 5, 200])
+def test_prefixes_are_the_last_events_before_each_target(window):
+    dataset = make(LENGTHS)
+    batches = PrefixBatches(dataset, window, 16, seed=1)
+    found = []
+    sizes = []
+    for batch in batches:
+        inputs, targets = batch["inputs"], batch["targets"]
+        assert inputs.shape == targets.shape
+        assert inputs.dtype == targets.dtype == torch.int64
+        assert not batch["keep"].any()
+        sizes.append(len(inputs))
+        for row, following in zip(inputs.tolist(), targets.tolist(), strict=True):
+            events = [item for item in row if item]
+            assert row == events + [0] * (len(row) - len(events))
+            only = [0] * (len(events) - 1) + following[len(events) - 1 : len(events)]
+            assert following == only + [0] * (len(row) - len(events))
+            found.append((*events, only[-1]))
+    assert set(sizes[:-1]) == {16}
+    assert len(sizes) == len(batches)
+    wanted = [h[max(0, t - window) : t + 1] for h in expected(dataset) for t in range(1, len(h))]
+    assert sorted(found) == sorted(map(tuple, wanted))
+
+
+def test_processes_share_prefixes_whole():
+    def samples(batches) -> list[list[int]]:
+        rows = [[*map(int, i[i > 0]), int(t.max())] for b in batches for i, t in both(b)]
+        return sorted(rows)
+
+    def both(batch):
+        return zip(batch["inputs"], batch["targets"], strict=True)
+
+    batches = PrefixBatches(make(LENGTHS), 5, 16, seed=1)
+    parts = [ShardedBatches(batches, Shard(rank, 2)) for rank in range(2)]
+    assert samples(batches) == sorted(samples(parts[0]) + samples(parts[1]))
+
+
+def test_order_of_prefixes_follows_seed_and_epoch():
+    def first(seed, epoch):
+        batches = PrefixBatches(make(LENGTHS), 5, 16, seed)
+        batches.set_epoch(epoch)
+        return next(iter(batches))["inputs"].tolist()
+
+    assert first(1, 3) == first(1, 3)
+    assert first(1, 3) != first(1, 4)
+    assert first(1, 3) != first(2, 3)
+
+
+def test_no_prefixes_is_no_batch():
+    batches = PrefixBatches(make([1, 3]), 5, 4, 0)
     assert len(batches) == 0
     assert list(batches) == []
 

@@ -3,7 +3,8 @@
 `recurrent` is the specification: one event after another, as the equations are written.
 `chunked` is for training: matrix products inside chunks of positions and a carried state
 between them, so the cost of a sequence grows linearly with its length. Both take and return
-the same state, which is all that a user's history leaves behind.
+the same state, which is all that a user's history leaves behind. `bidirectional` is the form
+that the paper published, for comparison.
 
     S_t = gamma S_{t-1} + k~_t v_t^T        z_t = gamma z_{t-1} + k_t
     a_t = (q~_t^T S_t) / (q_t . z_t + eps)
@@ -159,4 +160,33 @@ def chunked(
     return out[:, :length], AttentionState(s, z)
 
 
-FORMS = {"recurrent": recurrent, "chunked": chunked}
+def bidirectional(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    by: Rotation | None,
+    gamma: Tensor,
+    mask: Tensor,
+    state: AttentionState,
+) -> tuple[Tensor, AttentionState]:
+    """The paper's own form, another function: each position sees all n events of the window.
+
+        a_t = (q~_t^T mean_j(k~_j v_j^T)) / (q_t . mean_j(k_j) + eps)
+
+    There is no decay, so all that counts of `gamma` is its length H; and a window starts anew and
+    leaves nothing, so `state` is not read and comes back as it was.
+    """
+    heads = gamma.numel()
+    k = k * mask.unsqueeze(-1)
+    q_rotated, k_rotated = (x if by is None else rotate(x, by) for x in (q, k))
+    q, k, v, q_rotated, k_rotated = (
+        x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v, q_rotated, k_rotated)
+    )  # [B, H, T, d]
+    events = mask.sum(1).clamp(min=1)[:, None, None, None]
+    s = k_rotated.transpose(-1, -2) @ v / events  # [B, H, d, d]
+    z = k.sum(-2, keepdim=True) / events  # [B, H, 1, d]
+    denominator = (q * z).sum(-1, keepdim=True) + EPS
+    return (q_rotated @ s / denominator).transpose(1, 2).flatten(-2), state
+
+
+FORMS = {"recurrent": recurrent, "chunked": chunked, "bidirectional": bidirectional}

@@ -64,14 +64,16 @@ class EpochReport(Callback):
     def __init__(self, console: Console):
         self.console = console
         self.best = 0.0
+        self.seconds: list[float] = []  # of each epoch, validation included
 
     def state_dict(self) -> dict:
         """What a resumed run needs."""
-        return {"best": self.best}
+        return {"best": self.best, "seconds": self.seconds}
 
     def load_state_dict(self, state: dict) -> None:
-        """The best figure of the run that is continued."""
+        """The best figure of the run that is continued, and how long its epochs took."""
         self.best = state["best"]
+        self.seconds = state.get("seconds", [])
 
     def on_train_epoch_start(self, trainer, module) -> None:
         """Starts the clock."""
@@ -83,10 +85,11 @@ class EpochReport(Callback):
         ndcg = float(metrics[MONITOR])
         mark = " [green]best[/green]" if ndcg > self.best else ""
         self.best = max(self.best, ndcg)
+        self.seconds.append(time.monotonic() - self.started)
         self.console.print(
             f"epoch {trainer.current_epoch + 1:3d}  loss {float(metrics['train/loss']):.4f}  "
             f"validation NDCG@10 {ndcg:.4f} HR@10 {float(metrics['validation/hr@10']):.4f}  "
-            f"{time.monotonic() - self.started:.1f} s{mark}",
+            f"{self.seconds[-1]:.1f} s{mark}",
             highlight=False,
         )
 

@@ -1,8 +1,8 @@
-"""The `recgrela-train` command: fit, evaluate, export, report, settings."""
+"""The `recgrela-train` command: fit, evaluate, compare, export and report."""
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -35,6 +35,18 @@ Settings = Annotated[
         "`recgrela-train settings` lists them.",
     ),
 ]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="YAML file of settings; what it leaves out keeps its default."
+    ),
+]
+Only = Annotated[
+    list[str],
+    typer.Option(
+        "--only", metavar="NAME", help="Only this variant beside the first one; may be repeated."
+    ),
+]
 Checkpoint = Annotated[
     Path,
     typer.Argument(help="A checkpoint, or a run's folder for its best one.", metavar="RUN|CKPT"),
@@ -43,12 +55,7 @@ Checkpoint = Annotated[
 
 @app.command()
 def fit(
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", "-c", help="YAML file of settings; what it leaves out keeps its default."
-        ),
-    ] = None,
+    config: ConfigFile = None,
     settings: Settings = [],  # noqa: B006 (typer copies it)
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")] = Path(
         "runs/latest"
@@ -93,7 +100,9 @@ def fit(
         errors.print(f"interrupted: continue with recgrela-train fit --resume --output {output}")
         raise typer.Exit(130) from None
     _measure(best, chosen, dataset, device, output / "metrics.json")
-    console.print(f"best checkpoint: {best}\nnext: recgrela-train export {output}", highlight=False)
+    console.print(f"best checkpoint: {best}", highlight=False)
+    if chosen.model.kind == "grela":
+        console.print(f"next: recgrela-train export {output}", highlight=False)
 
 
 @app.command()
@@ -126,6 +135,81 @@ def evaluate(
     if data_fingerprint(path) != dataset.fingerprint():
         _warn_of_other_data(saved, config)
     _measure(path, config, dataset, device, output)
+
+
+@app.command()
+def baseline(
+    kind: Annotated[
+        Literal["popularity", "markov"],
+        typer.Argument(
+            help="popularity: the most frequent items; markov: what most often came right after "
+            "the last item, and then popularity."
+        ),
+    ],
+    config: ConfigFile = None,
+    settings: Settings = [],  # noqa: B006
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for metrics.json; without it runs/KIND."),
+    ] = None,
+) -> None:
+    """Measure a model that counts and does not learn, on the split and by the figures of `fit`.
+
+    `recgrela-train baseline markov --config training/configs/demo.yaml`
+    """
+    from .config import load_config
+    from .counting import COUNTING, measure_counts
+
+    chosen = load_config(config, settings)
+    dataset = _dataset(chosen)
+    with console.status("counting and measuring"):
+        measurement = measure_counts(COUNTING[kind](dataset), dataset, chosen.evaluate)
+    folder = output or Path("runs", kind)
+    _show(measurement, chosen, dataset, folder / "metrics.json")
+    console.print(f"wrote {folder / 'metrics.json'}", **PLAIN)
+
+
+@app.command()
+def ablate(
+    config: ConfigFile = None,
+    settings: Settings = [],  # noqa: B006
+    only: Only = [],  # noqa: B006
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the runs and the table.")
+    ] = Path("runs/ablation"),
+) -> None:
+    """Train the config with one part left out at a time, and set the results side by side.
+
+    Variants: no-gate, no-local-conv, no-rotary, learned-positions, hydra (as many heads as
+    features), no-decay and learned-decay. The same command again passes over what is finished
+    and goes on with what is not. It ends with a table, table.json and table.png.
+
+    `recgrela-train ablate --config training/configs/demo.yaml --only no-gate --only hydra`
+    """
+    from .study import ablations
+
+    _study(ablations, config, settings, only, output)
+
+
+@app.command()
+def compare(
+    config: ConfigFile = None,
+    settings: Settings = [],  # noqa: B006
+    only: Only = [],  # noqa: B006
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the runs and the table.")
+    ] = Path("runs/comparison"),
+) -> None:
+    """Train every network with the same config, and set them beside what counting gives.
+
+    Variants: grela, sasrec, gru4rec, popularity and markov. The same command again passes over
+    what is finished and goes on with what is not. It ends with a table, table.json and table.png.
+
+    `recgrela-train compare --config training/configs/demo.yaml`
+    """
+    from .study import comparison
+
+    _study(comparison, config, settings, only, output)
 
 
 @app.command()
@@ -164,13 +248,14 @@ def export(
     `recgrela-train export runs/first --table int8 --matrices f16 --max-ndcg-drop 0.002`
     """
     from .config import change_config
-    from .export import ExportError, export_verified
+    from .export import ExportError, check_exportable, export_verified
     from .module import load_checkpoint
     from .quantize import ndcg_before_and_after
 
     path = _checkpoint_path(checkpoint)
     target = _export_path(checkpoint, output)
     model, saved, ids = load_checkpoint(path)
+    check_exportable(model)
     if target.resolve() == path.resolve():
         raise ExportError(f"--output {output} is the checkpoint itself: name another file")
     config = change_config(saved, settings)
@@ -235,6 +320,31 @@ def list_settings() -> None:
     for key, default, meaning in describe_settings():
         table.add_row(key, str(default), escape(" ".join(meaning.split())))
     console.print(table)
+
+
+def _study(variants_of, config: Path | None, settings, only, output: Path) -> None:
+    """Train, measure and show the variants of a config."""
+    from .config import ConfigError, load_config
+    from .device import find_device
+    from .distributed import find_processes
+    from .study import choose, print_study, run_study, write_study
+
+    chosen = load_config(config, settings)
+    if find_processes(chosen.train.devices).total > 1:
+        raise ConfigError(
+            "several runs are trained by one process: set train.devices=1, without torchrun"
+        )
+    variants = choose(variants_of(chosen), only)
+    device = find_device(chosen.train.accelerator)
+    dataset = _dataset(chosen)
+    try:
+        rows = run_study(variants, dataset, device, output, console)
+    except KeyboardInterrupt:
+        errors.print("interrupted: the same command goes on from here")
+        raise typer.Exit(130) from None
+    print_study(console, rows, chosen.data.source)
+    for path in write_study(rows, output, chosen.data.source):
+        console.print(f"wrote {path}", **PLAIN)
 
 
 def _checkpoint_path(path: Path) -> Path:
@@ -325,14 +435,21 @@ def _report_drop(before: float, after: float, rounded: str, limit: float | None)
 
 
 def _measure(checkpoint: Path, config, dataset, device, output: Path | None) -> None:
-    from .evaluate import measure, print_by_length, print_metrics
-    from .measurement import write_measurement
+    from .evaluate import measure
     from .module import load_checkpoint
 
     model, _, ids = load_checkpoint(checkpoint)
     _check_items(checkpoint, ids, dataset)
     with console.status("measuring"):
         measurement = measure(model.to(device), dataset, config.evaluate)
+    _show(measurement, config, dataset, output)
+
+
+def _show(measurement, config, dataset, output: Path | None) -> None:
+    """Print the figures, and write them where `output` names a file."""
+    from .evaluate import print_by_length, print_metrics
+    from .measurement import write_measurement
+
     figures = measurement.figures(config.evaluate.window)
     print_metrics(console, figures, config, dataset)
     print_by_length(console, figures)

@@ -45,6 +45,8 @@ class DataConfig(_Section):
 class ModelConfig(_Section):
     """The architecture. The switches that are off in the paper's ablations are here too."""
 
+    kind: Literal["grela", "bidirectional", "sasrec", "gru4rec"] = "grela"
+    """The network: ours, the paper's own form, or a baseline; `export` takes grela only."""
     hidden_size: int = Field(64, ge=8, le=4096, multiple_of=8)
     """D, the size of an item's vector and of the hidden vector."""
     num_heads: int = Field(4, ge=1)
@@ -62,7 +64,7 @@ class ModelConfig(_Section):
     positions: Literal["rotary", "learned", "none"] = "rotary"
     """How the order of events enters; the paper's choice is rotary."""
     max_positions: int = Field(200, ge=1)
-    """Rows of the learned position table; later positions use its last row."""
+    """Rows of the learned position table; later positions use its last row, sasrec has none."""
     decay: Literal["learned", "none"] = "learned"
     """Forgetting of the running sums: one learned factor a head, or none as in the paper."""
     final_norm: bool = True
@@ -81,6 +83,15 @@ class ModelConfig(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _no_decay_both_ways(self) -> Self:
+        if self.kind == "bidirectional" and self.decay != "none":
+            raise ValueError(
+                "the bidirectional form has no order in which to forget: set model.decay=none, "
+                f"it is {self.decay}"
+            )
+        return self
+
 
 class TrainConfig(_Section):
     """How to fit."""
@@ -88,9 +99,10 @@ class TrainConfig(_Section):
     window: int = Field(200, ge=2)
     """Events a training step sees of one history; longer histories are cut into windows."""
     carry_state: bool = True
-    """Hand the state from one window of a history to its next, as in use; else start empty."""
+    """Hand the state from one window of a history to its next, as in use; else start empty.
+    sasrec has no state, and bidirectional trains on prefixes: for them it changes nothing."""
     batch_size: int = Field(32, ge=1)
-    """Windows a step."""
+    """Windows a step; for bidirectional prefixes."""
     learning_rate: float = Field(1e-3, gt=0)
     """Of AdamW, after the warm-up."""
     weight_decay: float = Field(0.0, ge=0)
@@ -133,6 +145,17 @@ class Config(_Section):
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+
+    @model_validator(mode="after")
+    def _positions_for_windows(self) -> Self:
+        window = max(self.train.window, self.evaluate.window)
+        if self.model.kind == "sasrec" and window > self.model.max_positions:
+            raise ValueError(
+                f"sasrec sees model.max_positions={self.model.max_positions} events at most, the "
+                f"windows have up to {window}: raise it, or shorten train.window and "
+                "evaluate.window"
+            )
+        return self
 
 
 def load_config(path: Path | None, settings: list[str]) -> Config:

@@ -1,7 +1,8 @@
 """Full-ranking evaluation with two read-outs of the same model.
 
 `window` shows it the last `evaluate.window` events from an empty state, as published results do;
-`stream` passes the whole history through the state, as the deployed engine does.
+`stream` passes the whole history through the state, as the deployed engine does; it is not defined
+for a model that keeps no state beyond its window.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,16 +18,15 @@ from .data import Dataset, EvaluationBatch, EvaluationBatches
 from .distributed import gathered, this_shard
 from .measurement import Measurement
 from .metrics import ranks
-from .model import RecGrela
+from .recommender import Recommender
 
-READOUTS = ("stream", "window")
 SPLITS = ("validation", "test")
 BEST = 10  # items of a list of recommendations
 PIECE = 256  # positions of a long history that are in memory at once
 
 
 def rank_targets(
-    model: RecGrela, batch: EvaluationBatch, readout: str, settings: EvaluateConfig
+    model: Recommender, batch: EvaluationBatch, readout: str, settings: EvaluateConfig
 ) -> np.ndarray:
     """Rank of each user's held-out item, [B]. The model is to be in evaluation mode."""
     return rank_scores(item_scores(model, batch, readout, settings), batch, settings)
@@ -34,7 +34,7 @@ def rank_targets(
 
 @torch.inference_mode()
 def item_scores(
-    model: RecGrela, batch: EvaluationBatch, readout: str, settings: EvaluateConfig
+    model: Recommender, batch: EvaluationBatch, readout: str, settings: EvaluateConfig
 ) -> Tensor:
     """Scores of all items after each history, [B, N], column j is item j + 1."""
     hidden = last_hidden(model, batch, settings.window if readout == "window" else None)
@@ -61,13 +61,16 @@ def best_unseen(scores: Tensor, batch: EvaluationBatch) -> np.ndarray:
 
 @torch.inference_mode()
 def last_hidden(
-    model: RecGrela, batch: EvaluationBatch, window: int | None = None, form: str = "chunked"
+    model: Recommender, batch: EvaluationBatch, window: int | None = None, **options
 ) -> Tensor:
-    """Hidden vector after each user's last event, [B, D]: of the last `window` events, or all."""
+    """Hidden vector after each user's last event, [B, D]: of the last `window` events, or all.
+
+    `options` go to the model, such as `form`.
+    """
     pieces = batch.chunks(PIECE) if window is None else [batch.last(window)]
     state, last = None, None
     for piece in pieces:
-        hidden, state = model(piece.to(model.embedding.weight.device), state, form)
+        hidden, state = model(piece.to(model.embedding.weight.device), state, **options)
         events = (piece != 0).sum(1).to(hidden.device)
         at = (events - 1).clamp(min=0)[:, None, None].expand(-1, 1, hidden.shape[-1])
         here = hidden.gather(1, at).squeeze(1)
@@ -83,14 +86,14 @@ def _seen(batch: EvaluationBatch, num_items: int) -> Tensor:
     return seen
 
 
-def measure(model: RecGrela, dataset: Dataset, settings: EvaluateConfig) -> Measurement:
-    """Ranks of both splits by both read-outs, and what is recommended before the test target."""
+def measure(model: Recommender, dataset: Dataset, settings: EvaluateConfig) -> Measurement:
+    """Ranks of both splits by its read-outs, and what is recommended before the test target."""
     model.eval()
 
     def scores(batch: EvaluationBatch, readout: str) -> Tensor:
         return item_scores(model, batch, readout, settings)
 
-    return measure_scores(scores, READOUTS, dataset, settings)
+    return measure_scores(scores, model.readouts, dataset, settings)
 
 
 def measure_scores(
@@ -124,12 +127,12 @@ def measure_scores(
 
 def print_metrics(console: Console, result: dict, config: Config, dataset: Dataset) -> None:
     """One table of both splits and read-outs, with the settings that decide its figures."""
-    columns = [(split, readout) for split in SPLITS for readout in READOUTS]
+    columns = [(split, readout) for split in SPLITS for readout in result[split]]
     table = Table(title=f"{config.data.source}: full ranking over {dataset.num_items:,} items")
     table.add_column("metric")
     for split, readout in columns:
         table.add_column(f"{split}\n{readout}", justify="right")
-    for metric in result["test"]["stream"]:
+    for metric in result["test"]["window"]:
         values = [f"{result[split][readout][metric]:.4f}" for split, readout in columns]
         table.add_row(metric.upper(), *values, end_section=metric.startswith("mrr"))
     table.caption = conditions(config, dataset)
@@ -156,7 +159,7 @@ def print_by_length(console: Console, result: dict) -> None:
         table.add_column(column, justify="left" if column == "events" else "right")
     for row in rows:
         difference, low, high = row["stream-window"]
-        values = [f"{row[readout][0]:.4f}" for readout in READOUTS]
+        values = [f"{row[readout][0]:.4f}" for readout in ("stream", "window")]
         paired = f"{difference:+.4f} ({low:+.4f}, {high:+.4f})"
         table.add_row(row["events"], f"{row['users']:,}", *values, paired)
     if rows:

@@ -11,6 +11,7 @@ from torch import Tensor
 from .files import replacing
 from .model import Block, RecGrela
 from .quantize import Table, round_table, rounded_model
+from .recommender import Recommender
 from .safetensors_file import fingerprint, write_safetensors
 from .weight_types import MatrixType, TableType
 
@@ -33,6 +34,16 @@ class Exported(NamedTuple):
     size: int  # bytes
     size_in_f32: int  # bytes that the same model takes with nothing rounded
     verification: str  # a sentence on how the engine replayed it
+
+
+def check_exportable(model: Recommender) -> None:
+    """Raises ExportError if the engine does not run this kind of network."""
+    kind = model.config.kind
+    if kind != "grela":
+        raise ExportError(
+            f"model.kind={kind} cannot be exported: the engine runs the causal form, "
+            "model.kind=grela, only; this one is for comparison"
+        )
 
 
 def export_model(
@@ -96,6 +107,7 @@ def verify(path: Path) -> str:
 
 def _write(model: RecGrela, item_ids, path: Path, table: TableType, matrices: MatrixType) -> int:
     """Write the file; returns the bytes that rounding saved."""
+    check_exportable(model)
     stored = round_table(model, table)
     items, candidates = _selftest_draw(model.num_items)
     known = np.union1d(items, candidates)

@@ -23,6 +23,7 @@ from .attention import (
     rotation,
 )
 from .config import ModelConfig
+from .recommender import Recommender, init_weights
 
 NORM_EPS = 1e-12
 CONV_KERNEL = 4
@@ -150,15 +151,12 @@ class Block(nn.Module):
         return h + self.dropout(self.ffn_out(inner)), BlockState(attention, conv)
 
 
-class RecGrela(nn.Module):
+class RecGrela(Recommender):
     """The model over N items. Its parameters are float32; `.double()` gives the reference."""
 
     def __init__(self, config: ModelConfig, num_items: int):
-        super().__init__()
+        super().__init__(config, num_items)
         size = config.hidden_size
-        self.config = config
-        self.num_items = num_items
-        self.embedding = nn.Embedding(num_items + 1, size, padding_idx=0)
         self.positions = (
             nn.Embedding(config.max_positions, size) if config.positions == "learned" else None
         )
@@ -167,7 +165,7 @@ class RecGrela(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.final_norm = nn.LayerNorm(size, eps=NORM_EPS) if config.final_norm else None
         self.frequency = rotary_frequency(size) if config.positions == "rotary" else None
-        self.apply(_init_weights)
+        self.apply(init_weights)
 
     def empty_state(self, rows: int) -> State:
         """The state of `rows` users without history."""
@@ -205,9 +203,10 @@ class RecGrela(nn.Module):
             h = self.final_norm(h)
         return h, State(state.position + mask.sum(1), blocks)
 
-    def scores(self, hidden: Tensor) -> Tensor:
-        """Scores of all items: hidden [..., D] -> [..., N], column j is item j + 1."""
-        return hidden @ self.embedding.weight[1:].T
+    def state_bytes(self) -> int:
+        """S, z and the last values of each block."""
+        blocks = self.empty_state(1).blocks
+        return 4 * sum(t.numel() for b in blocks for t in (*b.attention, b.conv))
 
 
 def _decay_logits(heads: int) -> nn.Parameter:
@@ -217,12 +216,3 @@ def _decay_logits(heads: int) -> nn.Parameter:
     below = at.long()
     exponent = doublings[below].lerp(doublings[below + 1], at.double() - below)
     return nn.Parameter(torch.log(2**exponent - 1).float())
-
-
-def _init_weights(module: nn.Module) -> None:
-    if isinstance(module, nn.Linear | nn.Embedding):
-        nn.init.normal_(module.weight, std=0.02)
-    if isinstance(module, nn.Linear):
-        nn.init.zeros_(module.bias)
-    if isinstance(module, nn.Embedding) and module.padding_idx is not None:
-        nn.init.zeros_(module.weight[module.padding_idx].data)

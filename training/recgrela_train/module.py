@@ -14,6 +14,7 @@ from .data import (
     Dataset,
     EvaluationBatch,
     EvaluationBatches,
+    PrefixBatches,
     ShardedBatches,
     TrainBatch,
     WindowBatches,
@@ -21,7 +22,9 @@ from .data import (
 from .distributed import gathered, this_shard
 from .evaluate import rank_targets
 from .metrics import summarize
-from .model import RecGrela, State
+from .model import State
+from .networks import make_network
+from .recommender import Recommender
 
 MONITOR = "validation/ndcg@10"
 
@@ -47,16 +50,18 @@ class TrainingModule(lightning.LightningModule):
         super().__init__()
         self.config = config
         self.dataset = dataset
-        self.model = RecGrela(config.model, dataset.num_items)
+        self.model = make_network(config.model, dataset.num_items)
         self._state: State | None = None
         self._ranks: list[np.ndarray] = []
 
     def train_dataloader(self) -> ShardedBatches:
         """This process's part of the coming epoch's batches; the trainer asks anew before each."""
-        train = self.config.train
-        batches = WindowBatches(
-            self.dataset, train.window, train.batch_size, train.carry_state, self.config.seed
-        )
+        train, seed = self.config.train, self.config.seed
+        if self.model.prefixes:
+            batches = PrefixBatches(self.dataset, train.window, train.batch_size, seed)
+        else:
+            carry_state = train.carry_state and "stream" in self.model.readouts
+            batches = WindowBatches(self.dataset, train.window, train.batch_size, carry_state, seed)
         batches.set_epoch(self.current_epoch)
         return ShardedBatches(batches, this_shard())
 
@@ -81,7 +86,7 @@ class TrainingModule(lightning.LightningModule):
         """Mean cross-entropy over the events here, by their share. Raises NonFiniteLossError."""
         before = None if self._state is None else self._state.keep(batch["keep"])
         hidden, state = self.model(batch["inputs"], before)
-        self._state = state.detach()
+        self._state = None if state is None else state.detach()
         valid = batch["targets"] != 0
         logits = self.model.scores(hidden[valid])
         loss = torch.nn.functional.cross_entropy(logits.float(), batch["targets"][valid] - 1)
@@ -96,8 +101,9 @@ class TrainingModule(lightning.LightningModule):
         return loss * batch["share"]
 
     def validation_step(self, batch: EvaluationBatch, _index: int) -> None:
-        """Ranks of the stream read-out: the one that is deployed."""
-        self._ranks.append(rank_targets(self.model, batch, "stream", self.config.evaluate))
+        """Ranks of the stream read-out, the one that is deployed, where the model has it."""
+        readout = self.model.readouts[0]
+        self._ranks.append(rank_targets(self.model, batch, readout, self.config.evaluate))
 
     def on_validation_epoch_end(self) -> None:
         """NDCG@10 and HR@10 over all users."""
@@ -139,7 +145,7 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message names the file and what is wrong with it."""
 
 
-def load_checkpoint(path) -> tuple[RecGrela, Config, np.ndarray | list[str]]:
+def load_checkpoint(path) -> tuple[Recommender, Config, np.ndarray | list[str]]:
     """The model of a checkpoint in float32 and evaluation mode, its config, its item ids.
 
     `item_ids[j]` is the id of item j + 1. Raises CheckpointError.
@@ -150,7 +156,7 @@ def load_checkpoint(path) -> tuple[RecGrela, Config, np.ndarray | list[str]]:
         config = parse_config(saved["config"])
         ids = saved["item_ids"]
         ids = ids.numpy() if isinstance(ids, Tensor) else ids
-        model = RecGrela(config.model, len(ids))
+        model = make_network(config.model, len(ids))
         weights = checkpoint["state_dict"]
         model.load_state_dict({k.removeprefix("model."): v for k, v in weights.items()})
         return model.eval(), config, ids

@@ -1,6 +1,6 @@
 """Events in, batches out: `load_dataset`, and the batches to train and evaluate on."""
 
-from .batches import EvaluationBatch, EvaluationBatches, TrainBatch, WindowBatches
+from .batches import EvaluationBatch, EvaluationBatches, PrefixBatches, TrainBatch, WindowBatches
 from .dataset import Counts, Dataset, HeldOut, Report
 from .errors import DataError
 from .known import item_titles
@@ -16,6 +16,7 @@ __all__ = [
     "EvaluationBatch",
     "EvaluationBatches",
     "HeldOut",
+    "PrefixBatches",
     "Report",
     "Shard",
     "ShardedBatches",

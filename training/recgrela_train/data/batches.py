@@ -79,6 +79,43 @@ class WindowBatches:
             )
 
 
+class PrefixBatches:
+    """One epoch of single targets each time it is iterated: one prefix of a history, one sample.
+
+    A row holds the last `window` events before its target, and the target stands at the last of
+    them; where `WindowBatches` trains a history of n events in one pass, this takes n - 1. The
+    samples are shuffled.
+    """
+
+    def __init__(self, dataset: Dataset, window: int, batch_size: int, seed: int):
+        self._items = dataset.items
+        self._targets, self._history_starts = dataset.train_targets()
+        self._window = window
+        self._batch_size = batch_size
+        self._seed = seed
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the order of an epoch: a function of the seed and `epoch` alone."""
+        self._order = np.random.default_rng([self._seed, epoch]).permutation(len(self._targets))
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self._order) // self._batch_size)
+
+    def __iter__(self) -> Iterator[TrainBatch]:
+        """The batches of the chosen epoch, in order."""
+        for begin in range(0, len(self._order), self._batch_size):
+            part = self._order[begin : begin + self._batch_size]
+            at = self._targets[part]
+            starts = np.maximum(self._history_starts[part], at - self._window)
+            inputs = _padded(self._items, starts, at - starts)
+            targets = torch.zeros_like(inputs)
+            last = torch.from_numpy(at - starts - 1).unsqueeze(1)
+            targets.scatter_(1, last, torch.from_numpy(self._items[at]).long().unsqueeze(1))
+            yield TrainBatch(inputs=inputs, targets=targets, keep=torch.zeros(len(part)).bool())
+
+
 @dataclass(frozen=True)
 class EvaluationBatch:
     """B users, their whole histories before the target, and the target."""

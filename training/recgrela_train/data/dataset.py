@@ -94,6 +94,17 @@ class Dataset:
         starts, stops = self.offsets[:-1], self.offsets[1:]
         return starts, np.where(stops - starts >= 3, stops - 2, stops)
 
+    def train_targets(self) -> tuple[np.ndarray, np.ndarray]:
+        """Every event to be predicted in training [M], and the start of its history [M].
+
+        These are all events of the training parts but the first of each.
+        """
+        starts, stops = self.train_bounds()
+        counts = np.maximum(stops - starts - 1, 0)
+        rank = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        history_starts = np.repeat(starts, counts)
+        return history_starts + 1 + rank, history_starts
+
     def held_out(self, split: HeldOutSplit) -> HeldOut:
         """The targets of a split, for users with three events or more.
 

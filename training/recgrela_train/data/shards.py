@@ -47,7 +47,11 @@ def part_of(batch: TrainBatch, shard: Shard) -> TrainBatch:
     if not len(targets):
         rows = slice(0, 1)
         targets = batch["targets"][rows]
-    longest = int((targets != 0).sum(1).max())
-    inputs = batch["inputs"][rows, :longest]
-    part = {"inputs": inputs, "targets": targets[:, :longest], "keep": batch["keep"][rows]}
+    inputs = batch["inputs"][rows]
+    longest = int((inputs != 0).sum(1).max())
+    part = {
+        "inputs": inputs[:, :longest],
+        "targets": targets[:, :longest],
+        "keep": batch["keep"][rows],
+    }
     return TrainBatch(**{**batch, **part, "share": share})

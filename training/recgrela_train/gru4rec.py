@@ -1,0 +1,69 @@
+"""GRU4Rec, a baseline: gated recurrent units, one layer on the other.
+
+Source: Hidasi et al., *Session-based Recommendations with Recurrent Neural Networks*, ICLR 2016.
+What is not the recurrence is as in `model.py`: the input's dropout and LayerNorm, `final_norm`,
+scores against the item embeddings; so is the loss, which is the full softmax here.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .config import ModelConfig
+from .model import NORM_EPS
+from .recommender import Recommender, init_weights
+
+
+@dataclass
+class GruState:
+    """The hidden vector of each layer."""
+
+    layers: Tensor  # [B, L, D]
+
+    def detach(self) -> "GruState":
+        """The same numbers, cut from the graph."""
+        return GruState(self.layers.detach())
+
+    def keep(self, rows: Tensor) -> "GruState":
+        """The first len(rows) rows, those where `rows` is False back at the empty history."""
+        return GruState(self.layers[: len(rows)] * rows[:, None, None].to(self.layers.dtype))
+
+
+class Gru4Rec(Recommender):
+    """The model over N items."""
+
+    def __init__(self, config: ModelConfig, num_items: int):
+        super().__init__(config, num_items)
+        size = config.hidden_size
+        self.input_norm = nn.LayerNorm(size, eps=NORM_EPS)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList(
+            nn.GRU(size, size, batch_first=True) for _ in range(config.num_layers)
+        )
+        self.output = nn.Linear(size, size)
+        self.final_norm = nn.LayerNorm(size, eps=NORM_EPS) if config.final_norm else nn.Identity()
+        self.apply(init_weights)
+
+    def empty_state(self, rows: int) -> GruState:
+        """The state of `rows` users without history."""
+        shape = (rows, len(self.layers), self.config.hidden_size)
+        return GruState(self.embedding.weight.new_zeros(shape))
+
+    def forward(self, items: Tensor, state: GruState | None = None) -> tuple[Tensor, GruState]:
+        """items [B, T] -> hidden [B, T, D] and the state after the last event of each row."""
+        state = self.empty_state(len(items)) if state is None else state
+        last = (items != 0).sum(1)[:, None, None].expand(-1, 1, self.config.hidden_size)
+        h = self.input_norm(self.dropout(self.embedding(items)))
+        after = []
+        for layer, before in zip(self.layers, state.layers.unbind(1), strict=True):
+            outputs, _ = layer(h, before.unsqueeze(0).contiguous())
+            # The layer runs over padding too; the state is from before it.
+            steps = torch.cat([before.unsqueeze(1), outputs], dim=1)
+            after.append(steps.gather(1, last))
+            h = self.dropout(outputs)
+        return self.final_norm(self.output(h)), GruState(torch.cat(after, dim=1))
+
+    def state_bytes(self) -> int:
+        """One hidden vector a layer."""
+        return 4 * self.empty_state(1).layers.numel()

@@ -1,0 +1,20 @@
+"""The networks that `model.kind` chooses from."""
+
+from .bidirectional import BidirectionalGrela
+from .config import ModelConfig
+from .gru4rec import Gru4Rec
+from .model import RecGrela
+from .recommender import Recommender
+from .sasrec import SasRec
+
+NETWORKS: dict[str, type[Recommender]] = {
+    "grela": RecGrela,
+    "bidirectional": BidirectionalGrela,
+    "sasrec": SasRec,
+    "gru4rec": Gru4Rec,
+}
+
+
+def make_network(config: ModelConfig, num_items: int) -> Recommender:
+    """The network of `config.kind` over N items, its weights drawn from torch's generator."""
+    return NETWORKS[config.kind](config, num_items)

@@ -1,0 +1,80 @@
+"""SASRec, a baseline: causal softmax attention over a window, with learned positions.
+
+Source: Kang and McAuley, *Self-Attentive Sequential Recommendation*, ICDM 2018. What is not the
+attention is as in `model.py`, so that a comparison is of the attention alone: LayerNorm before
+each part, a feed-forward part of 4D with GELU, dropout, DropPath and `final_norm`.
+
+An event sees the events of its window and no others. Positions are counted from the window's
+start, so when the window moves on by one event everything in it changes: there is no state to
+carry, and no `stream` read-out.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from .config import ModelConfig
+from .model import NORM_EPS, DropPath
+from .recommender import Recommender, init_weights
+
+
+class SoftmaxBlock(nn.Module):
+    """Causal softmax attention and a feed-forward part, each behind a LayerNorm and a residual."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        size = config.hidden_size
+        self.num_heads = config.num_heads
+        self.norm1 = nn.LayerNorm(size, eps=NORM_EPS)
+        self.query_key_value = nn.Linear(size, 3 * size)
+        self.output = nn.Linear(size, size)
+        self.drop_path = DropPath(config.drop_path)
+        self.norm2 = nn.LayerNorm(size, eps=NORM_EPS)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(size, config.inner_size),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.inner_size, size),
+            nn.Dropout(config.dropout),
+        )
+        self.dropout = config.dropout
+
+    def forward(self, h: Tensor) -> Tensor:
+        """h [B, T, D] -> [B, T, D]. Padding at the end of a row is seen by padding alone."""
+        qkv = self.query_key_value(self.norm1(h)).unflatten(-1, (3, self.num_heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # [B, H, T, d]
+        mixed = nn.functional.scaled_dot_product_attention(
+            q, k, v, is_causal=True, dropout_p=self.dropout if self.training else 0.0
+        )
+        h = h + self.drop_path(self.output(mixed.transpose(1, 2).flatten(-2)))
+        return h + self.feed_forward(self.norm2(h))
+
+
+class SasRec(Recommender):
+    """The model over N items and windows of at most `max_positions` events."""
+
+    readouts = ("window",)
+
+    def __init__(self, config: ModelConfig, num_items: int):
+        super().__init__(config, num_items)
+        size = config.hidden_size
+        self.positions = nn.Embedding(config.max_positions, size)
+        self.input_norm = nn.LayerNorm(size, eps=NORM_EPS)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(SoftmaxBlock(config) for _ in range(config.num_layers))
+        self.final_norm = nn.LayerNorm(size, eps=NORM_EPS) if config.final_norm else nn.Identity()
+        self.apply(init_weights)
+
+    def forward(self, items: Tensor, state: None = None) -> tuple[Tensor, None]:
+        """items [B, T <= max_positions] -> hidden [B, T, D] and no state."""
+        position = torch.arange(items.shape[1], device=items.device)
+        h = self.input_norm(self.dropout(self.embedding(items) + self.positions(position)))
+        for block in self.blocks:
+            h = block(h)
+        return self.final_norm(h), state
+
+    def state_bytes(self) -> int:
+        """Keys and values of a full window, as a server caches them while the window fills.
+
+        Once it is full each event moves all positions, and everything is computed anew.
+        """
+        return 4 * 2 * len(self.blocks) * self.positions.weight.numel()

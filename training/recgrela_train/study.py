@@ -1,0 +1,233 @@
+"""Variants of one config, trained one after the other and set side by side.
+
+FOLDER/NAME/       a variant's run, as `fit` leaves it; one with metrics.json is finished
+FOLDER/table.json  a row a variant: what it is, what it cost, how it ranks
+FOLDER/table.png   NDCG@10 of the variants with their intervals
+"""
+
+import json
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from .bootstrap import differences
+from .callbacks import EpochReport
+from .checkpoints import any_checkpoint, best_checkpoint, last_checkpoint
+from .config import Config, ConfigError, change_config, changed_settings, parse_config
+from .counting import COUNTING, measure_counts
+from .data import Dataset
+from .evaluate import measure
+from .files import write_atomically
+from .fit import RunError, fit
+from .measurement import Measurement, read_measurement, write_measurement
+from .module import load_checkpoint
+from .study_plot import draw
+
+BASE = "base"
+METRIC = "ndcg@10"
+
+ABLATIONS: dict[str, list[str]] = {
+    "no-gate": ["model.gate=false"],
+    "no-local-conv": ["model.local_conv=false"],
+    "no-rotary": ["model.positions=none"],
+    "learned-positions": ["model.positions=learned"],
+    "hydra": ["model.num_heads={hidden_size}"],
+    "no-decay": ["model.decay=none"],
+    "learned-decay": ["model.decay=learned"],
+}
+"""The paper's ablations, HydraRec's case (as many heads as features), and decay on or off."""
+
+KINDS = ("grela", "sasrec", "gru4rec")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One line of a table."""
+
+    name: str
+    config: Config
+    settings: list[str]  # that make it of the study's config
+    counting: bool = False
+
+
+def ablations(config: Config) -> list[Variant]:
+    """The config as it is, and each ablation that changes it."""
+    variants = [Variant(BASE, config, [])]
+    for name, template in ABLATIONS.items():
+        settings = [s.format(hidden_size=config.model.hidden_size) for s in template]
+        if name == "learned-decay" and config.model.kind == "bidirectional":
+            continue  # it has no order in which to forget
+        changed = change_config(config, settings)
+        if changed != config:
+            variants.append(Variant(name, changed, settings))
+    return variants
+
+
+def comparison(config: Config) -> list[Variant]:
+    """The causal model and every baseline."""
+    settings = {kind: [f"model.kind={kind}"] for kind in KINDS}
+    networks = [Variant(kind, change_config(config, s), s) for kind, s in settings.items()]
+    return [*networks, *(Variant(name, config, [], counting=True) for name in COUNTING)]
+
+
+def choose(variants: list[Variant], only: list[str]) -> list[Variant]:
+    """The first variant, with which all are compared, and those named in `only`, or all.
+
+    Raises ConfigError for a name that there is not.
+    """
+    names = [variant.name for variant in variants]
+    for name in only:
+        if name not in names:
+            raise ConfigError(f"--only {name}: not a variant; these are: {', '.join(names)}")
+    return [v for v in variants if not only or v.name in (*only, names[0])]
+
+
+def run_study(
+    variants: list[Variant], dataset: Dataset, device: torch.device, folder: Path, console: Console
+) -> list[dict]:
+    """Train and measure what is not finished; rows for the table, the first variant first.
+
+    Raises RunError where the folder holds a run with other settings, KeyboardInterrupt after a
+    tidy end; what is finished then stays, and what is not goes on from its last epoch.
+    """
+    rows, measured = [], []
+    for number, variant in enumerate(variants, 1):
+        run = folder / variant.name
+        settings = " ".join(variant.settings)
+        console.print(f"{variant.name} ({number} of {len(variants)}) {settings}", highlight=False)
+        if _finished(run, variant.config):
+            console.print(f"finished before: {run}", highlight=False, soft_wrap=True)
+        else:
+            _run(variant, dataset, device, run, console)
+        measured.append(_measured(run, dataset))
+        rows.append(_row(variant, run))
+    _add_differences(rows, measured)
+    return rows
+
+
+def _finished(run: Path, config: Config) -> bool:
+    """Whether the run is measured. Raises RunError if it was another config's."""
+    path = run / "metrics.json"
+    if not path.exists():
+        return False
+    saved = parse_config(json.loads(path.read_bytes())["config"])
+    changes = [f"{k} was {old!r}, is {new!r}" for k, old, new in changed_settings(saved, config)]
+    if changes:
+        raise RunError(
+            f"{run} was trained with other settings ({'; '.join(changes)}): choose another folder "
+            "with --output"
+        )
+    return True
+
+
+def _measured(run: Path, dataset: Dataset) -> Measurement:
+    """Ranks of a finished run. Raises RunError if they are of other histories."""
+    measurement = read_measurement(run / "metrics.json")
+    if measurement.data != dataset.fingerprint():
+        raise RunError(
+            f"{run} was trained on other histories: the content of data.source changed. Put the "
+            "old file back, or choose another folder with --output"
+        )
+    return measurement
+
+
+def _run(
+    variant: Variant, dataset: Dataset, device: torch.device, run: Path, console: Console
+) -> None:
+    config = variant.config
+    if variant.counting:
+        measurement = measure_counts(COUNTING[variant.name](dataset), dataset, config.evaluate)
+    else:
+        resume = any_checkpoint(run)
+        best = fit(config, dataset, run, resume=resume, console=console)
+        model, _, _ = load_checkpoint(best)
+        measurement = measure(model.to(device), dataset, config.evaluate)
+    write_measurement(run / "metrics.json", measurement, config)
+
+
+def _row(variant: Variant, run: Path) -> dict:
+    """What a finished run is, what it cost and how it ranks."""
+    counted = COUNTING[variant.name] if variant.counting else None
+    cost = _cost(run) if counted is None else {"state_bytes": counted.state_bytes}
+    figures = json.loads((run / "metrics.json").read_bytes())
+    return {"name": variant.name, "settings": variant.settings, **cost, **figures}
+
+
+def _cost(run: Path) -> dict:
+    """Size of a trained network and time of its epochs, validation included."""
+    model, _, _ = load_checkpoint(best_checkpoint(run))
+    last, best = (
+        torch.load(path(run), map_location="cpu", weights_only=True)
+        for path in (last_checkpoint, best_checkpoint)
+    )
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "state_bytes": model.state_bytes(),
+        "epochs": last["epoch"] + 1,
+        "best_epoch": best["epoch"] + 1,
+        "seconds_per_epoch": statistics.median(last["callbacks"][EpochReport.__name__]["seconds"]),
+    }
+
+
+def common_readout(rows: list[dict]) -> str:
+    """The read-out to compare by: stream, as deployed, where every variant has it."""
+    return "stream" if all("stream" in row["test"] for row in rows) else "window"
+
+
+def _add_differences(rows: list[dict], measured: list[Measurement]) -> None:
+    """Adds to each row but the first its paired difference from it, with the interval."""
+    readout = common_readout(rows)
+    ranks = [measurement.ranks["test"][readout] for measurement in measured]
+    for row, rank in zip(rows[1:], ranks[1:], strict=True):
+        row["difference"] = {"readout": readout, METRIC: list(differences(rank, ranks[0])[METRIC])}
+
+
+def write_study(rows: list[dict], folder: Path, title: str) -> list[Path]:
+    """Writes the table as JSON and as a picture; the paths."""
+    readout = common_readout(rows)
+    paths = [folder / "table.json", folder / "table.png"]
+    write_atomically(paths[0], json.dumps(rows, indent=2).encode())
+    write_atomically(paths[1], draw(rows, readout, METRIC, title))
+    return paths
+
+
+def print_study(console: Console, rows: list[dict], title: str) -> None:
+    """Two tables of a line a variant: how it ranks, and what it costs."""
+    readout, base = common_readout(rows), rows[0]["name"]
+    ranks = ("validation", "stream", "window", f"{readout} less {base}'s, 95%")
+    _print(console, rows, f"{title}: {METRIC.upper()}, test", ranks, _rank_cells)
+    costs = ("parameters", "bytes a user", "epochs", "best epoch", "s an epoch")
+    _print(console, rows, "What it costs", costs, _cost_cells)
+
+
+def _print(console: Console, rows: list[dict], title: str, columns, cells) -> None:
+    table = Table("", title=title)
+    for column in columns:
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(row["name"], *cells(row))
+    console.print(table)
+
+
+def _rank_cells(row: dict) -> list[str]:
+    def figure(split: str, readout: str) -> str:
+        return f"{row[split][readout][METRIC]:.4f}" if readout in row[split] else "-"
+
+    main = "stream" if "stream" in row["validation"] else "window"
+    difference = "-"
+    if "difference" in row:
+        value, low, high = row["difference"][METRIC]
+        difference = f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
+    test = [figure("test", readout) for readout in ("stream", "window")]
+    return [figure("validation", main), *test, difference]
+
+
+def _cost_cells(row: dict) -> list[str]:
+    keys = ("parameters", "state_bytes", "epochs", "best_epoch")
+    counts = [f"{row[key]:,}" if key in row else "-" for key in keys]
+    seconds = row.get("seconds_per_epoch")
+    return [*counts, "-" if seconds is None else f"{seconds:.1f}"]
