@@ -21,6 +21,7 @@ from .data import (
 )
 from .distributed import gathered, this_shard
 from .evaluate import rank_targets
+from .loss import full_softmax_loss
 from .metrics import summarize
 from .model import State
 from .networks import make_network
@@ -88,8 +89,9 @@ class TrainingModule(lightning.LightningModule):
         hidden, state = self.model(batch["inputs"], before)
         self._state = None if state is None else state.detach()
         valid = batch["targets"] != 0
-        logits = self.model.scores(hidden[valid])
-        loss = torch.nn.functional.cross_entropy(logits.float(), batch["targets"][valid] - 1)
+        loss = full_softmax_loss(
+            hidden[valid], self.model.embedding.weight, batch["targets"][valid]
+        )
         if not loss.isfinite():
             raise NonFiniteLossError(loss, batch, before)
         # The mean over all processes' events; the trainer would round whole numbers of them.
