@@ -33,13 +33,6 @@ class AttentionState(NamedTuple):
     z: Tensor  # [B, H, d], keys, not rotated
 
 
-class Rotation(NamedTuple):
-    """Cosine and sine of each position's angles, for pairs (2i, 2i + 1) of the D features."""
-
-    cos: Tensor  # [B or 1, T, D / 2]
-    sin: Tensor
-
-
 def rotary_frequency(hidden_size: int, base: float = 10_000.0) -> Tensor:
     """Turns an event of each feature pair, float64 [D / 2]: base^(-i / (D / 2)) / 2 pi."""
     pairs = hidden_size // 2
@@ -52,8 +45,10 @@ def float64_device(device: torch.device) -> torch.device:
     return torch.device("cpu") if device.type == "mps" else device
 
 
-def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Rotation:
-    """The rotation at integer positions [B or 1, T], on their device.
+def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Tensor:
+    """The rotation at integer positions [B or 1, T] as complex numbers, [B or 1, T, D / 2].
+
+    cos + i sin of the angle of each pair (2i, 2i + 1), of real type `dtype`, where `position` is.
 
     Computed in float64, on the device of `frequency`, and reduced to a fraction of a turn, so it
     stays exact for positions far beyond any that training saw.
@@ -62,26 +57,40 @@ def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Rotatio
     turns = position.to(frequency.device).to(torch.float64).unsqueeze(-1) * frequency
     angle = 2 * math.pi * (turns - turns.floor())
     cos, sin = (part.to(dtype).to(position.device) for part in (angle.cos(), angle.sin()))
-    return Rotation(cos, sin)
+    return torch.complex(cos, sin)
 
 
-def rotate(x: Tensor, by: Rotation) -> Tensor:
+def rotate(x: Tensor, by: Tensor) -> Tensor:
     """x [B, T, D] with each pair (2i, 2i + 1) turned by its position's angle."""
-    even, odd = x[..., 0::2], x[..., 1::2]
-    turned = (even * by.cos - odd * by.sin, even * by.sin + odd * by.cos)
-    return torch.stack(turned, dim=-1).flatten(-2)
+    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * by).flatten(-2)
 
 
 def feature_map(x: Tensor) -> Tensor:
     """ELU(x) + 1, written so that no digit is lost for very negative x."""
-    return torch.where(x > 0, x + 1, x.clamp(max=0).exp())
+    return _FeatureMap.apply(x)
+
+
+class _FeatureMap(torch.autograd.Function):
+    """exp(x) up to 0 and x + 1 beyond; the derivative is the result, but at most 1."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        result = x.clamp(max=0).exp_().add_(x.relu())
+        ctx.save_for_backward(result)
+        return result
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        (result,) = ctx.saved_tensors
+        return grad * result.clamp(max=1)
 
 
 def recurrent(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    by: Rotation | None,
+    by: Tensor | None,
     gamma: Tensor,
     mask: Tensor,
     state: AttentionState,
@@ -111,7 +120,7 @@ def chunked(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    by: Rotation | None,
+    by: Tensor | None,
     gamma: Tensor,
     mask: Tensor,
     state: AttentionState,
@@ -164,7 +173,7 @@ def bidirectional(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    by: Rotation | None,
+    by: Tensor | None,
     gamma: Tensor,
     mask: Tensor,
     state: AttentionState,
