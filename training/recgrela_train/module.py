@@ -42,9 +42,9 @@ class NonFiniteLossError(ArithmeticError):
 class TrainingModule(lightning.LightningModule):
     """Next-item prediction at every position with full-softmax cross-entropy.
 
-    The model's state passes from batch to batch: `WindowBatches` gives the next window of a
-    history in the row of its last one, and says which rows start anew. Gradients stop at the
-    window's border.
+    The model's state passes from one carried batch to the next: `WindowBatches` gives the next
+    window of a history in the row of its last one, and says which rows start anew. Gradients stop
+    at the window's border.
     """
 
     def __init__(self, config: Config, dataset: Dataset):
@@ -85,9 +85,11 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: TrainBatch, _index: int) -> Tensor:
         """Mean cross-entropy over the events here, by their share. Raises NonFiniteLossError."""
-        before = None if self._state is None else self._state.keep(batch["keep"])
+        before = self._state if batch["carried"] else None
+        before = before and before.keep(batch["keep"])
         hidden, state = self.model(batch["inputs"], before)
-        self._state = None if state is None else state.detach()
+        if batch["carried"]:
+            self._state = state.detach()
         valid = batch["targets"] != 0
         loss = full_softmax_loss(
             hidden[valid], self.model.embedding.weight, batch["targets"][valid]
