@@ -25,7 +25,8 @@ class DataConfig(_Section):
     """Which events to learn from, and how to put them in order."""
 
     source: str = "ml-100k"
-    """A file of events, or the name of a known data set (`ml-100k`)."""
+    """A file of events, a folder that `recgrela-train prepare` wrote, or the name of a known data
+    set (`ml-100k`)."""
     format: Literal[
         "auto", "inter", "ml-dat", "ml-csv", "u.data", "csv", "parquet", "sequences"
     ] = "auto"
