@@ -106,6 +106,11 @@ class TrainConfig(_Section):
     """Windows a step; for bidirectional prefixes."""
     learning_rate: float = Field(1e-3, gt=0)
     """Of AdamW, after the warm-up."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate after the warm-up: as it is, or along a cosine to 0 at max_epochs."""
+    average: float = Field(0.0, ge=0, lt=1)
+    """Decay, a step, of the running mean of the weights: the model that is validated, exported
+    and measured; 0 is the weights themselves."""
     weight_decay: float = Field(0.0, ge=0)
     """Of matrices; vectors have none."""
     warmup_steps: int = Field(0, ge=0)
