@@ -8,7 +8,7 @@ ENGINE := $(VENV)/engine
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-arm test-wasm test-asan fuzz lint format bench pictures size bench-kernels parity long-histories epoch-cost clean
+.PHONY: help setup demo test test-arm test-wasm test-asan fuzz lint format bench pictures size bench-training bench-kernels parity long-histories epoch-cost clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ pictures: setup ## Draw runs/bench.json into docs/images
 
 size: setup ## Check wheel, library, memory and load time against their budgets
 	$(BIN)/python -m benchmarks.size
+
+bench-training: setup ## Time the training step, a position by length, and the memory of the loss
+	$(BIN)/python -m benchmarks.training_step
 
 bench-kernels: ## Time each kernel on every instruction set, with bytes read a second
 	cargo bench -p recgrela --features internals --bench kernels -- --noplot

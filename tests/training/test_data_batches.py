@@ -39,6 +39,11 @@ def histories(batches: WindowBatches) -> list[list[int]]:
         assert lengths.min() > 0  # no empty row
         assert lengths.max() == inputs.shape[1]  # no empty column
         assert torch.equal(inputs[:, 1:][targets[:, 1:] > 0], targets[:, :-1][targets[:, 1:] > 0])
+        if not batch["carried"]:
+            assert not keep.any()
+            for row, n in enumerate(lengths.tolist()):
+                done.append([int(inputs[row, 0]), *targets[row, :n].tolist()])
+            continue
         done += rows[len(keep) :]
         rows = rows[: len(keep)] or [None] * len(keep)
         assert len(rows) == len(keep)  # never more rows than before
@@ -81,10 +86,31 @@ def test_without_carrying_windows_stand_alone():
     batches = WindowBatches(dataset, 5, 8, carry_state=False, seed=1)
     assert not any(batch["keep"].any() for batch in batches)
     sizes = [len(batch["keep"]) for batch in batches]
-    assert set(sizes[:-1]) == {8}
+    assert sorted(sizes, reverse=True)[:-1] == [8] * (len(sizes) - 1)
     assert len(sizes) == len(batches)
+    assert not any(batch["carried"] for batch in batches)
     found = torch.cat([b["targets"][b["targets"] > 0] for b in batches])
     assert sorted(found.tolist()) == sorted(i for h in expected(dataset) for i in h[1:])
+
+
+def test_short_histories_share_batches_with_others_of_their_length():
+    lengths = np.random.default_rng(3).integers(5, 200, 3000).tolist()
+    dataset = make(lengths)
+    batches = list(WindowBatches(dataset, 200, 16, carry_state=True, seed=1))
+    assert not any(batch["carried"] for batch in batches)
+    places = sum(batch["inputs"].numel() for batch in batches)
+    assert places < 1.1 * sum(len(history) - 1 for history in expected(dataset))
+
+
+def test_batches_of_both_kinds_are_mixed_and_only_windows_of_long_histories_are_carried():
+    dataset = make([12] * 80 + [4] * 80)
+    batches = list(WindowBatches(dataset, 5, 8, carry_state=True, seed=1))
+    carried = [batch["carried"] for batch in batches]
+    assert sum(carried) == 20
+    assert sum(carried[:15]) not in (0, 15)  # of 30, not one kind after the other
+    for batch in batches:
+        long = torch.isin(batch["inputs"], torch.from_numpy(dataset.items[: 12 * 80]))
+        assert long[batch["inputs"] > 0].all() == batch["carried"]
 
 
 @pytest.mark.parametrize("carry_state", [True, False])

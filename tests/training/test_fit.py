@@ -14,7 +14,7 @@ import torch
 from recgrela_train.cli import app
 from recgrela_train.config import ConfigError, load_config
 from recgrela_train.data import load_dataset
-from recgrela_train.device import find_device
+from recgrela_train.device import fast_products, find_device
 from recgrela_train.fit import (
     RunError,
     best_checkpoint,
@@ -125,9 +125,23 @@ def test_a_worse_epoch_does_not_replace_the_best_of_a_run_that_was_moved(small_s
     assert not (tmp_path / "before").exists()
 
 
-def test_products_of_float32_are_not_rounded_further(small_settings, tmp_path):
+def test_training_leaves_the_precision_of_products_as_it_was(small_settings, tmp_path):
     train(tmp_path / "run", small_settings, "train.max_epochs=1")
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+@pytest.mark.parametrize("rows", [1, 3, 64, 1000])
+def test_fast_products_of_float32_are_not_rounded_further(rows):
+    a, b = torch.randn(rows, 64), torch.randn(64, 300)
+    with fast_products(torch.device("cpu")):
+        product = a @ b
+    torch.testing.assert_close(product.double(), a.double() @ b.double(), rtol=0, atol=1e-4)
+
+
+def test_products_that_would_be_rounded_stay_slow(monkeypatch):
+    monkeypatch.setattr("recgrela_train.device._products_are_exact", lambda: False)
+    with fast_products(torch.device("cpu")):
+        assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_figures_are_measured_on_the_device_of_the_training(finished_run, monkeypatch):

@@ -175,3 +175,14 @@ def test_forms_agree_in_float32_under_bfloat16_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         _, chunked = model(items)
     assert all(t.dtype == torch.float32 for t in tensors(chunked)[1:])
+
+
+def test_compiling_changes_nothing():
+    model = make_model()
+    items = draw_items(2, 50)
+    expected, _ = model(items)
+    compiled = torch.compile(model, backend="aot_eager", dynamic=True)
+    hidden, _ = compiled(items)
+    hidden.sum().backward()
+    torch.testing.assert_close(hidden, expected, rtol=1e-12, atol=1e-12)
+    assert all(p.grad is not None for p in model.parameters())

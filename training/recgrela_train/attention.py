@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 EPS = 1e-6
-MAX_CHUNK = 64  # positions; the work inside a chunk grows with its square
+MAX_CHUNK = 40  # positions, fastest of 16 to 100; the work inside a chunk grows with its square
 
 
 class AttentionState(NamedTuple):
@@ -31,13 +31,6 @@ class AttentionState(NamedTuple):
 
     s: Tensor  # [B, H, d, d], rotated keys times values
     z: Tensor  # [B, H, d], keys, not rotated
-
-
-class Rotation(NamedTuple):
-    """Cosine and sine of each position's angles, for pairs (2i, 2i + 1) of the D features."""
-
-    cos: Tensor  # [B or 1, T, D / 2]
-    sin: Tensor
 
 
 def rotary_frequency(hidden_size: int, base: float = 10_000.0) -> Tensor:
@@ -52,8 +45,10 @@ def float64_device(device: torch.device) -> torch.device:
     return torch.device("cpu") if device.type == "mps" else device
 
 
-def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Rotation:
-    """The rotation at integer positions [B or 1, T], on their device.
+def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Tensor:
+    """The rotation at integer positions [B or 1, T] as complex numbers, [B or 1, T, D / 2].
+
+    cos + i sin of the angle of each pair (2i, 2i + 1), of real type `dtype`, where `position` is.
 
     Computed in float64, on the device of `frequency`, and reduced to a fraction of a turn, so it
     stays exact for positions far beyond any that training saw.
@@ -62,26 +57,40 @@ def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Rotatio
     turns = position.to(frequency.device).to(torch.float64).unsqueeze(-1) * frequency
     angle = 2 * math.pi * (turns - turns.floor())
     cos, sin = (part.to(dtype).to(position.device) for part in (angle.cos(), angle.sin()))
-    return Rotation(cos, sin)
+    return torch.complex(cos, sin)
 
 
-def rotate(x: Tensor, by: Rotation) -> Tensor:
+def rotate(x: Tensor, by: Tensor) -> Tensor:
     """x [B, T, D] with each pair (2i, 2i + 1) turned by its position's angle."""
-    even, odd = x[..., 0::2], x[..., 1::2]
-    turned = (even * by.cos - odd * by.sin, even * by.sin + odd * by.cos)
-    return torch.stack(turned, dim=-1).flatten(-2)
+    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * by).flatten(-2)
 
 
 def feature_map(x: Tensor) -> Tensor:
     """ELU(x) + 1, written so that no digit is lost for very negative x."""
-    return torch.where(x > 0, x + 1, x.clamp(max=0).exp())
+    return _FeatureMap.apply(x)
+
+
+class _FeatureMap(torch.autograd.Function):
+    """exp(x) up to 0 and x + 1 beyond; the derivative is the result, but at most 1."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        result = x.clamp(max=0).exp_().add_(x.relu())
+        ctx.save_for_backward(result)
+        return result
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        (result,) = ctx.saved_tensors
+        return grad * result.clamp(max=1)
 
 
 def recurrent(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    by: Rotation | None,
+    by: Tensor | None,
     gamma: Tensor,
     mask: Tensor,
     state: AttentionState,
@@ -111,60 +120,71 @@ def chunked(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    by: Rotation | None,
+    by: Tensor | None,
     gamma: Tensor,
     mask: Tensor,
     state: AttentionState,
 ) -> tuple[Tensor, AttentionState]:
-    """The same function as `recurrent`, by matrix products over chunks of equal length."""
+    """The same function as `recurrent`, by matrix products over chunks of equal length.
+
+    Inside, heads stand first and all chunks of all rows are one dimension n = B * count, so that
+    the products are few and read their factors in one piece.
+    """
     batch, length, _ = q.shape
     heads = gamma.numel()
     count = math.ceil(length / MAX_CHUNK)
     size = math.ceil(length / count)
+    extra = count * size - length
     k = k * mask.unsqueeze(-1)  # padding adds nothing to the sums
     q_rotated, k_rotated = (x if by is None else rotate(x, by) for x in (q, k))
 
-    def split(x: Tensor) -> Tensor:  # [B, T, D] -> [B, chunks, H, C, d]
-        x = torch.nn.functional.pad(x, (0, 0, 0, count * size - length))
-        return x.view(batch, count, size, heads, -1).transpose(2, 3)
+    def split(x: Tensor) -> Tensor:  # [B, T, D] -> [H, n, C, d]
+        x = torch.nn.functional.pad(x, (0, 0, 0, extra)) if extra else x
+        return x.reshape(batch * count, size, heads, -1).permute(2, 0, 1, 3).contiguous()
 
     q, k, v, q_rotated, k_rotated = map(split, (q, k, v, q_rotated, k_rotated))
 
     # Weights gamma^(i - j) inside a chunk, and gamma^(events left) towards the chunk's end.
     log_gamma = gamma.log()
     step = torch.arange(size, device=q.device)
-    age = step[:, None] - step[None, :]
+    age = step[:, None] - step
     inside = (age.clamp(min=0) * log_gamma[:, None, None]).exp() * (age >= 0)  # [H, C, C]
-    since_start = ((step + 1) * log_gamma[:, None]).exp().unsqueeze(-1)  # [H, C, 1]
-    valid = torch.nn.functional.pad(mask, (0, count * size - length)).view(batch, count, size)
-    events = valid.sum(-1, keepdim=True)  # [B, chunks, 1]
-    left = (events - 1 - step).clamp(min=0).unsqueeze(2)  # [B, chunks, 1, C]
-    to_end = (left * log_gamma[:, None]).exp().unsqueeze(-1)  # [B, chunks, H, C, 1]
-    whole = (events * log_gamma).exp()  # [B, chunks, H]
+    since_start = ((step + 1) * log_gamma[:, None]).exp()[:, None, :, None]  # [H, 1, C, 1]
+    valid = torch.nn.functional.pad(mask, (0, extra)).view(batch * count, size)
+    events = valid.sum(-1)  # [n]
+    left = (events[:, None] - 1 - step).clamp(min=0)  # [n, C]
+    to_end = (left * log_gamma[:, None, None]).exp().unsqueeze(-1)  # [H, n, C, 1]
+    whole = (events * log_gamma[:, None]).exp().view(heads, batch, count, 1)
 
-    added_s = (k_rotated * to_end).transpose(-1, -2) @ v  # [B, chunks, H, d, d]
-    added_z = (k * to_end).sum(-2)  # [B, chunks, H, d]
-    s, z = state
+    added_s = (k_rotated * to_end).transpose(-1, -2) @ v  # [H, n, d, d]
+    added_z = (k * to_end).sum(-2)  # [H, n, d]
+    s, z = (x.transpose(0, 1) for x in state)  # [H, B, ...]
     before_s, before_z = [], []
-    for n in range(count):
+    for decayed, s_n, z_n in zip(
+        whole.unbind(2),
+        added_s.unflatten(1, (batch, count)).unbind(2),
+        added_z.unflatten(1, (batch, count)).unbind(2),
+        strict=True,
+    ):
         before_s.append(s)
         before_z.append(z)
-        s = whole[:, n, :, None, None] * s + added_s[:, n]
-        z = whole[:, n, :, None] * z + added_z[:, n]
+        s = decayed.unsqueeze(-1) * s + s_n
+        z = decayed * z + z_n
+    before = [torch.stack(x, 2).flatten(1, 2) for x in (before_s, before_z)]  # [H, n, ...]
 
-    z_at = inside @ k + since_start * torch.stack(before_z, 1).unsqueeze(-2)
-    numerator = (q_rotated @ k_rotated.transpose(-1, -2) * inside) @ v
-    numerator = numerator + (q_rotated * since_start) @ torch.stack(before_s, 1)
+    z_at = torch.einsum("hij,hnjd->hnid", inside, k) + since_start * before[1].unsqueeze(-2)
+    numerator = (q_rotated @ k_rotated.transpose(-1, -2) * inside[:, None]) @ v
+    numerator = numerator + (q_rotated * since_start) @ before[0]
     denominator = (q * z_at).sum(-1, keepdim=True) + EPS
-    out = (numerator / denominator).transpose(2, 3).reshape(batch, count * size, -1)
-    return out[:, :length], AttentionState(s, z)
+    out = (numerator / denominator).permute(1, 2, 0, 3).reshape(batch, count * size, -1)
+    return out[:, :length], AttentionState(s.transpose(0, 1), z.transpose(0, 1))
 
 
 def bidirectional(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    by: Rotation | None,
+    by: Tensor | None,
     gamma: Tensor,
     mask: Tensor,
     state: AttentionState,

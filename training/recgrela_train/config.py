@@ -25,7 +25,8 @@ class DataConfig(_Section):
     """Which events to learn from, and how to put them in order."""
 
     source: str = "ml-100k"
-    """A file of events, or the name of a known data set (`ml-100k`)."""
+    """A file of events, a folder that `recgrela-train prepare` wrote, or the name of a known data
+    set (`ml-100k`)."""
     format: Literal[
         "auto", "inter", "ml-dat", "ml-csv", "u.data", "csv", "parquet", "sequences"
     ] = "auto"
@@ -105,6 +106,11 @@ class TrainConfig(_Section):
     """Windows a step; for bidirectional prefixes."""
     learning_rate: float = Field(1e-3, gt=0)
     """Of AdamW, after the warm-up."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate after the warm-up: as it is, or along a cosine to 0 at max_epochs."""
+    average: float = Field(0.0, ge=0, lt=1)
+    """Decay, a step, of the running mean of the weights: the model that is validated, exported
+    and measured; 0 is the weights themselves."""
     weight_decay: float = Field(0.0, ge=0)
     """Of matrices; vectors have none."""
     warmup_steps: int = Field(0, ge=0)

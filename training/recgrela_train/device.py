@@ -1,4 +1,7 @@
-"""The device that `train.accelerator` stands for."""
+"""The device that `train.accelerator` stands for, and its fastest float32 products."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from lightning.fabric import Fabric
@@ -21,3 +24,29 @@ def find_device(accelerator: str) -> torch.device:
             "Set it to auto or cpu: --set train.accelerator=auto"
         ) from None
     return torch.device("cuda", local_rank()) if device.type == "cuda" else device
+
+
+@contextmanager
+def fast_products(device: torch.device) -> Iterator[None]:
+    """Lets oneDNN multiply float32 matrices on the CPU, where that rounds nothing further.
+
+    PyTorch takes MKL, which leaves half the width of other makers' CPUs unused: 2.4 times slower
+    on a Zen 5. The setting that lets it take oneDNN permits bfloat16 factors as well, which some
+    CPUs then use; so it is kept only where a product proves to be as exact as before.
+    """
+    before = torch.get_float32_matmul_precision()
+    if device.type == "cpu":
+        torch.set_float32_matmul_precision("medium")
+        if not _products_are_exact():
+            torch.set_float32_matmul_precision(before)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _products_are_exact() -> bool:
+    """Whether products have float32's error, some 2^-24 a term, not bfloat16's 2^-9."""
+    factors = torch.linspace(0.5, 1, 2**16).view(256, 256)
+    error = factors @ factors - (factors.double() @ factors.double()).float()
+    return error.abs().max().item() < 0.01  # of about 150; bfloat16 factors make it 0.5

@@ -33,6 +33,7 @@ from .checkpoints import (
 )
 from .config import Config, changed_settings
 from .data import Dataset
+from .device import fast_products
 from .distributed import Processes, find_processes
 from .files import remove_leftovers, write_atomically
 from .module import NonFiniteLossError, TrainingModule, data_fingerprint, load_checkpoint
@@ -151,7 +152,8 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
         highlight=False,
     )
     try:
-        trainer.fit(module, ckpt_path=start, weights_only=True)
+        with fast_products(trainer.strategy.root_device):
+            trainer.fit(module, ckpt_path=start, weights_only=True)
     except SystemExit:  # Lightning's own answer to Ctrl-C
         raise KeyboardInterrupt from None
     except NonFiniteLossError as error:

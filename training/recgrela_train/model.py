@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from .attention import (
     FORMS,
     AttentionState,
-    Rotation,
     feature_map,
     float64_device,
     rotary_frequency,
     rotation,
 )
 from .config import ModelConfig
+from .dropout import Dropout, DropPath
 from .recommender import Recommender, init_weights
 
 NORM_EPS = 1e-12
@@ -82,21 +82,6 @@ class LocalConv(nn.Module):
         return nn.functional.silu(sum(taps, self.bias)), joined.gather(1, index)
 
 
-class DropPath(nn.Module):
-    """Leaves out a row's residual branch with probability p while training (stochastic depth)."""
-
-    def __init__(self, p: float):
-        super().__init__()
-        self.p = p
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x [B, T, D]."""
-        if not self.training or self.p == 0:
-            return x
-        kept = torch.rand(x.shape[0], 1, 1, device=x.device) >= self.p
-        return x * kept / (1 - self.p)
-
-
 class Block(nn.Module):
     """Gated attention and a feed-forward part, each behind a LayerNorm and a residual."""
 
@@ -114,7 +99,7 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(size, eps=NORM_EPS)
         self.ffn_in = nn.Linear(size, config.inner_size)
         self.ffn_out = nn.Linear(config.inner_size, size)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.num_heads = config.num_heads
 
     def gamma(self) -> Tensor:
@@ -128,18 +113,17 @@ class Block(nn.Module):
         return self.decay.float().sigmoid().to(self.decay.dtype)
 
     def forward(
-        self, h: Tensor, mask: Tensor, by: Rotation | None, state: BlockState, form: str
+        self, h: Tensor, mask: Tensor, by: Tensor | None, state: BlockState, form: str
     ) -> tuple[Tensor, BlockState]:
         """h [B, T, D], mask [B, T] -> the next block's h and the new state."""
         y = self.norm1(h)
         v = self.input(y)
-        q, k = self.query_key(v).chunk(2, dim=-1)
+        qk = self.query_key(v)
         # Running sums over thousands of events do not survive half precision.
         with torch.autocast(h.device.type, enabled=False):
-            q, k, wide = (x.to(state.attention.z.dtype) for x in (q, k, v))
-            mixed, attention = FORMS[form](
-                feature_map(q), feature_map(k), wide, by, self.gamma(), mask, state.attention
-            )
+            qk, wide = (x.to(state.attention.z.dtype) for x in (qk, v))
+            q, k = feature_map(qk).chunk(2, dim=-1)
+            mixed, attention = FORMS[form](q, k, wide, by, self.gamma(), mask, state.attention)
             conv = state.conv
             if self.conv is not None:
                 local, conv = self.conv(wide, mask.sum(1), state.conv)
@@ -161,7 +145,7 @@ class RecGrela(Recommender):
             nn.Embedding(config.max_positions, size) if config.positions == "learned" else None
         )
         self.input_norm = nn.LayerNorm(size, eps=NORM_EPS)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.final_norm = nn.LayerNorm(size, eps=NORM_EPS) if config.final_norm else None
         self.frequency = rotary_frequency(size) if config.positions == "rotary" else None

@@ -1,5 +1,7 @@
 """The training loop's part that knows the model: loss, optimiser, validation, what is saved."""
 
+import copy
+import math
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .config import Config, parse_config
+from .config import Config, TrainConfig, parse_config
 from .data import (
     Dataset,
     EvaluationBatch,
@@ -21,6 +23,7 @@ from .data import (
 )
 from .distributed import gathered, this_shard
 from .evaluate import rank_targets
+from .loss import full_softmax_loss
 from .metrics import summarize
 from .model import State
 from .networks import make_network
@@ -41,9 +44,9 @@ class NonFiniteLossError(ArithmeticError):
 class TrainingModule(lightning.LightningModule):
     """Next-item prediction at every position with full-softmax cross-entropy.
 
-    The model's state passes from batch to batch: `WindowBatches` gives the next window of a
-    history in the row of its last one, and says which rows start anew. Gradients stop at the
-    window's border.
+    The model's state passes from one carried batch to the next: `WindowBatches` gives the next
+    window of a history in the row of its last one, and says which rows start anew. Gradients stop
+    at the window's border.
     """
 
     def __init__(self, config: Config, dataset: Dataset):
@@ -51,19 +54,23 @@ class TrainingModule(lightning.LightningModule):
         self.config = config
         self.dataset = dataset
         self.model = make_network(config.model, dataset.num_items)
+        average = config.train.average > 0
+        self.average = copy.deepcopy(self.model).requires_grad_(False) if average else None
         self._state: State | None = None
         self._ranks: list[np.ndarray] = []
 
     def train_dataloader(self) -> ShardedBatches:
         """This process's part of the coming epoch's batches; the trainer asks anew before each."""
-        train, seed = self.config.train, self.config.seed
-        if self.model.prefixes:
-            batches = PrefixBatches(self.dataset, train.window, train.batch_size, seed)
-        else:
-            carry_state = train.carry_state and "stream" in self.model.readouts
-            batches = WindowBatches(self.dataset, train.window, train.batch_size, carry_state, seed)
+        batches = self._first_epoch()
         batches.set_epoch(self.current_epoch)
         return ShardedBatches(batches, this_shard())
+
+    def _first_epoch(self) -> WindowBatches | PrefixBatches:
+        train, seed = self.config.train, self.config.seed
+        if self.model.prefixes:
+            return PrefixBatches(self.dataset, train.window, train.batch_size, seed)
+        carry_state = train.carry_state and "stream" in self.model.readouts
+        return WindowBatches(self.dataset, train.window, train.batch_size, carry_state, seed)
 
     def val_dataloader(self) -> EvaluationBatches:
         """The validation targets, each user on one process."""
@@ -84,12 +91,15 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: TrainBatch, _index: int) -> Tensor:
         """Mean cross-entropy over the events here, by their share. Raises NonFiniteLossError."""
-        before = None if self._state is None else self._state.keep(batch["keep"])
+        before = self._state if batch["carried"] else None
+        before = before and before.keep(batch["keep"])
         hidden, state = self.model(batch["inputs"], before)
-        self._state = None if state is None else state.detach()
+        if batch["carried"]:
+            self._state = state.detach()
         valid = batch["targets"] != 0
-        logits = self.model.scores(hidden[valid])
-        loss = torch.nn.functional.cross_entropy(logits.float(), batch["targets"][valid] - 1)
+        loss = full_softmax_loss(
+            hidden[valid], self.model.embedding.weight, batch["targets"][valid]
+        )
         if not loss.isfinite():
             raise NonFiniteLossError(loss, batch, before)
         # The mean over all processes' events; the trainer would round whole numbers of them.
@@ -100,10 +110,21 @@ class TrainingModule(lightning.LightningModule):
         self.log("loss", loss, prog_bar=True, logger=False)
         return loss * batch["share"]
 
+    def on_train_batch_end(self, *_) -> None:
+        """Moves the running mean of the weights: in the first steps it is closer to them."""
+        if self.average is None:
+            return
+        step = self.global_step
+        decay = min(self.config.train.average, step / (step + 9))
+        means, now = (list(m.parameters()) for m in (self.average, self.model))
+        with torch.no_grad():
+            torch._foreach_lerp_(means, now, 1 - decay)
+
     def validation_step(self, batch: EvaluationBatch, _index: int) -> None:
         """Ranks of the stream read-out, the one that is deployed, where the model has it."""
-        readout = self.model.readouts[0]
-        self._ranks.append(rank_targets(self.model, batch, readout, self.config.evaluate))
+        model = self.model if self.average is None else self.average
+        readout = model.readouts[0]
+        self._ranks.append(rank_targets(model, batch, readout, self.config.evaluate))
 
     def on_validation_epoch_end(self) -> None:
         """NDCG@10 and HR@10 over all users."""
@@ -114,21 +135,22 @@ class TrainingModule(lightning.LightningModule):
         self.log("validation/hr@10", metrics["hr@10"])
 
     def configure_optimizers(self):
-        """AdamW with linear warm-up; weight decay on matrices only."""
+        """AdamW with linear warm-up and then the schedule; weight decay on matrices only."""
         train = self.config.train
-        matrices = [p for p in self.parameters() if p.dim() >= 2]
-        vectors = [p for p in self.parameters() if p.dim() < 2]
+        matrices = [p for p in self.model.parameters() if p.dim() >= 2]
+        vectors = [p for p in self.model.parameters() if p.dim() < 2]
         groups = [
             {"params": matrices, "weight_decay": train.weight_decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=train.learning_rate)
-        warmup = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: min(1.0, (step + 1) / max(1, train.warmup_steps))
+        steps = train.max_epochs * len(self._first_epoch())  # epochs differ by a few steps
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: learning_rate_factor(step, steps, train)
         )
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": warmup, "interval": "step"},
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
@@ -139,6 +161,16 @@ class TrainingModule(lightning.LightningModule):
             "item_ids": torch.tensor(ids) if isinstance(ids, np.ndarray) else ids,
             "data": self.dataset.fingerprint(),
         }
+
+
+def learning_rate_factor(step: int, steps: int, train: TrainConfig) -> float:
+    """What `train.learning_rate` is multiplied by at a step (from 0) of a run of `steps`."""
+    if step < train.warmup_steps:
+        return (step + 1) / train.warmup_steps
+    if train.schedule == "constant":
+        return 1.0
+    done = (step - train.warmup_steps) / max(1, steps - train.warmup_steps)
+    return (1 + math.cos(math.pi * min(1.0, done))) / 2
 
 
 class CheckpointError(ValueError):
@@ -158,7 +190,9 @@ def load_checkpoint(path) -> tuple[Recommender, Config, np.ndarray | list[str]]:
         ids = ids.numpy() if isinstance(ids, Tensor) else ids
         model = make_network(config.model, len(ids))
         weights = checkpoint["state_dict"]
-        model.load_state_dict({k.removeprefix("model."): v for k, v in weights.items()})
+        prefix = "average." if config.train.average else "model."
+        kept = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+        model.load_state_dict(kept)
         return model.eval(), config, ids
 
 

@@ -6,6 +6,7 @@ from .errors import DataError
 from .known import item_titles
 from .load import load_dataset
 from .prepare import prepare
+from .prepared import write_prepared
 from .read import read_events
 from .shards import Shard, ShardedBatches
 
@@ -26,4 +27,5 @@ __all__ = [
     "load_dataset",
     "prepare",
     "read_events",
+    "write_prepared",
 ]

@@ -2,9 +2,12 @@
 
 Training by truncated back-propagation cuts a long history into consecutive windows and hands the
 state of one to the next. The consecutive windows of a user therefore stand in the same row of
-consecutive batches, and a row takes the next user of a shuffled queue when one is used up. The
-whole epoch is laid out beforehand, with the rows that are busy longest first: towards the end of
-an epoch, rows only ever fall away at the end of a batch, and no batch has an empty row.
+consecutive carried batches, and a row takes the next user of a shuffled queue when one is used up.
+The whole epoch is laid out beforehand, with the rows that are busy longest first: towards the end
+of an epoch, rows only ever fall away at the end of a batch, and no batch has an empty row.
+
+Windows that stand alone, those of short histories, go into batches of similar length instead, so
+that little padding is computed. Batches of both kinds are mixed at random.
 """
 
 import heapq
@@ -18,22 +21,25 @@ from torch import Tensor
 
 from .dataset import Dataset, HeldOutSplit
 
+POOL = 16  # batches whose windows are sorted by length together: less padding against more mixing
+
 
 class TrainBatch(TypedDict):
-    """Windows of B histories; row b continues row b of the batch before if keep[b]."""
+    """Windows of B histories; row b continues row b of the last carried batch if keep[b]."""
 
     inputs: Tensor  # [B, T] int64, T <= window, 0 is padding and stands at the end of a row
     targets: Tensor  # [B, T] int64, the item after each input, 0 where there is no input
     keep: Tensor  # [B] bool, False: the row starts from the empty state
+    carried: bool  # False: nothing is kept, before or after; windows that stand alone
     share: NotRequired[float]  # weight of its mean loss where processes share the batch
 
 
 class WindowBatches:
     """One epoch of training batches each time it is iterated; every target comes exactly once.
 
-    With `carry_state`, B is `batch_size` until the queue of users is empty and then never grows:
-    the state of a batch is the first B rows of the state of the batch before. Without, windows
-    are shuffled on their own and `keep` is all False.
+    In carried batches B is `batch_size` until the queue of users is empty and then never grows: the
+    state before a batch is the first B rows of the state after the last carried one. Without
+    `carry_state` every window stands alone.
     """
 
     def __init__(
@@ -54,14 +60,21 @@ class WindowBatches:
         generator = np.random.default_rng([self._seed, epoch])
         order = generator.permutation(len(self._starts))
         windows = _cut(self._starts[order], self._stops[order] - 1, self._window)
-        if self._carry_state:
-            step, row = _lanes(windows.counts, self._batch_size)
-        else:
-            step, row = np.divmod(generator.permutation(len(windows.starts)), self._batch_size)
+        many = (windows.counts > 1) & self._carry_state
+        alone = ~np.repeat(many, windows.counts)
+        step, row = np.empty((2, len(alone)), dtype=np.int64)
+        step[~alone], row[~alone] = _lanes(windows.counts[many], self._batch_size)
+        step[alone], row[alone] = _buckets(windows.lengths[alone], self._batch_size, generator)
+        lanes, buckets = (step[part].max(initial=-1) + 1 for part in (~alone, alone))
+        turns = generator.permutation(lanes + buckets)
+        carried = np.sort(turns[:lanes])  # these stay in order
+        step[~alone] = carried[step[~alone]]
+        step[alone] = turns[lanes:][step[alone]]
         by_place = np.lexsort((row, step))
         self._window_starts = windows.starts[by_place]
         self._lengths = windows.lengths[by_place]
-        self._keep = windows.continued[by_place] & self._carry_state
+        self._keep = (windows.continued & ~alone)[by_place]
+        self._carried = np.isin(np.arange(lanes + buckets), carried)
         self._bounds = np.concatenate([[0], np.cumsum(np.bincount(step))])
 
     def __len__(self) -> int:
@@ -70,12 +83,14 @@ class WindowBatches:
 
     def __iter__(self) -> Iterator[TrainBatch]:
         """The batches of the chosen epoch, in order."""
-        for begin, end in zip(self._bounds[:-1], self._bounds[1:], strict=True):
+        bounds = zip(self._bounds[:-1], self._bounds[1:], self._carried, strict=True)
+        for begin, end, carried in bounds:
             starts, lengths = self._window_starts[begin:end], self._lengths[begin:end]
             yield TrainBatch(
                 inputs=_padded(self._items, starts, lengths),
                 targets=_padded(self._items, starts + 1, lengths),
                 keep=torch.from_numpy(self._keep[begin:end]),
+                carried=bool(carried),
             )
 
 
@@ -113,7 +128,9 @@ class PrefixBatches:
             targets = torch.zeros_like(inputs)
             last = torch.from_numpy(at - starts - 1).unsqueeze(1)
             targets.scatter_(1, last, torch.from_numpy(self._items[at]).long().unsqueeze(1))
-            yield TrainBatch(inputs=inputs, targets=targets, keep=torch.zeros(len(part)).bool())
+            yield TrainBatch(
+                inputs=inputs, targets=targets, keep=torch.zeros(len(part)).bool(), carried=False
+            )
 
 
 @dataclass(frozen=True)
@@ -206,6 +223,16 @@ def _lanes(counts: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
     firsts, lanes = np.array(places, dtype=np.int64).reshape(-1, 2).T
     rank = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return np.repeat(firsts, counts) + rank, np.repeat(row_of[lanes], counts)
+
+
+def _buckets(
+    lengths: np.ndarray, rows: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Step and row of each window that stands alone: near ones in length share a step."""
+    pool = generator.permutation(len(lengths)) // (POOL * rows)
+    place = np.empty(len(lengths), dtype=np.int64)
+    place[np.lexsort((lengths, pool))] = np.arange(len(lengths))
+    return np.divmod(place, rows)
 
 
 def _padded(items: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> Tensor:

@@ -60,7 +60,7 @@ class HeldOut:
 class Dataset:
     """Every user's events in time order, users one after the other."""
 
-    items: np.ndarray  # [events] int32, item indices 1..N, 1 the most frequent
+    items: np.ndarray  # [events] int32, item indices 1..N, 1 the most frequent; may be mapped
     offsets: np.ndarray  # [U+1] int64, user u has items[offsets[u]:offsets[u+1]]
     item_ids: np.ndarray | list[str]  # [N] the user's own id of item index i at i-1
     user_ids: np.ndarray | list[str]  # [U]
@@ -83,8 +83,10 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 of every history as item ids in order: the same only for the same split."""
         ids = "\0".join(map(str, self.item_ids)).encode()
-        parts = (self.offsets.tobytes(), self.items.tobytes(), ids)
-        return hashlib.sha256(b"".join(parts)).hexdigest()
+        digest = hashlib.sha256(np.ascontiguousarray(self.offsets))
+        digest.update(np.ascontiguousarray(self.items))
+        digest.update(ids)
+        return digest.hexdigest()
 
     def train_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Starts and stops [U] of what is trained on: all but a user's last two events.

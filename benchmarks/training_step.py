@@ -1,0 +1,223 @@
+"""What training costs: events a second, a position by length, and the memory of the loss.
+
+    make bench-training
+
+`step` times whole training steps (forward, backward, clipping, AdamW) on made-up histories whose
+lengths are spread as those of a data set, so that padding costs what it costs there. `position`
+times one block, forward and backward, on the same number of positions cut into rows of growing
+length, beside a block of causal softmax attention (PyTorch's fused kernel) of the same size.
+`memory` compares the chunked loss with cross-entropy over all logits, each in a process of its
+own. `accelerations` times the same step under what PyTorch offers beside: bfloat16 and compile.
+"""
+
+import argparse
+import multiprocessing
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from recgrela_train.attention import rotary_frequency, rotation
+from recgrela_train.config import Config, ModelConfig
+from recgrela_train.data import Dataset, prepare
+from recgrela_train.device import fast_products
+from recgrela_train.loss import full_softmax_loss
+from recgrela_train.model import Block, RecGrela
+from recgrela_train.module import TrainingModule
+from rich.console import Console
+from rich.table import Table
+
+from .softmax_model import SoftmaxBlock
+
+LENGTHS = (256, 512, 1024, 2048, 4096)
+POSITIONS = 16_384  # in all rows together
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A data set's size; lengths of histories are log-normal from 20 on."""
+
+    items: int
+    users: int
+    mean_length: float
+
+    def dataset(self) -> Dataset:
+        """Made-up histories of uniformly drawn items."""
+        random = np.random.default_rng(1)
+        extra = random.lognormal(0, 1.2, self.users)
+        lengths = (20 + extra * (self.mean_length - 20) / extra.mean()).astype(int)
+        items = random.integers(1, self.items + 1, lengths.sum())
+        users = np.repeat(np.arange(self.users), lengths)
+        events = pl.DataFrame({"user": users, "item": items})
+        return prepare(events.with_columns(time=pl.int_range(pl.len())), 1, "file", 0)
+
+
+SHAPES = {"ml-1m": Shape(3416, 6040, 165.5), "ml-100k": Shape(1349, 943, 105.3)}
+
+
+def training_steps(dataset: Dataset, compiled: bool = False) -> Iterator[tuple[int, float]]:
+    """Events and seconds of one training step after the other, through the epoch's batches."""
+    torch.manual_seed(1)
+    module = TrainingModule(Config(), dataset).train()
+    module.log = lambda *_, **__: None  # there is no trainer
+    if compiled:
+        module.model.compile(dynamic=True)
+    optimizer = module.configure_optimizers()["optimizer"]
+    for index, batch in enumerate(module.train_dataloader()):
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        module.training_step(batch, index).backward()
+        torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        optimizer.step()
+        yield int((batch["inputs"] != 0).sum()), time.perf_counter() - start
+
+
+def events_a_second(dataset: Dataset, steps: int, **options) -> float:
+    """Over `steps` training steps, after three that are not counted."""
+    events, seconds = 0, 0.0
+    for index, (count, elapsed) in enumerate(training_steps(dataset, **options)):
+        if index >= 3:
+            events, seconds = events + count, seconds + elapsed
+        if index == steps + 2:
+            break
+    return events / seconds
+
+
+def grela_block(rows: int, length: int) -> Callable[[], None]:
+    """Forward and backward of one block of the default model on [rows, length]."""
+    config = ModelConfig(dropout=0, drop_path=0)
+    block = Block(config)
+    position = torch.arange(length)[None]
+    by = rotation(position, rotary_frequency(config.hidden_size), torch.float32)
+    before = RecGrela(config, 1).empty_state(rows).blocks[0]
+    mask = torch.ones(rows, length, dtype=torch.bool)
+    h = torch.randn(rows, length, config.hidden_size, requires_grad=True)
+    return lambda: block(h, mask, by, before, "chunked")[0].sum().backward()
+
+
+def softmax_block(rows: int, length: int) -> Callable[[], None]:
+    """The same of a block of causal softmax attention."""
+    config = ModelConfig()
+    block = SoftmaxBlock(config.hidden_size, config.num_heads)
+    h = torch.randn(rows, length, config.hidden_size, requires_grad=True)
+    return lambda: block(h).sum().backward()
+
+
+def nanoseconds_a_position(length: int, rounds: int) -> tuple[float, float]:
+    """Of both blocks, taking turns; the fastest of the rounds, which other work disturbs least."""
+    rows = POSITIONS // length
+    blocks = (grela_block(rows, length), softmax_block(rows, length))
+    best = [float("inf")] * 2
+    for _ in range(rounds + 1):
+        for which, run in enumerate(blocks):
+            start = time.perf_counter()
+            run()
+            best[which] = min(best[which], time.perf_counter() - start)
+    return best[0] / POSITIONS * 1e9, best[1] / POSITIONS * 1e9
+
+
+def whole_loss(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy over all logits at once."""
+    return torch.nn.functional.cross_entropy(hidden @ weight[1:].T, targets - 1)
+
+
+def loss_memory(loss: Callable, positions: int, items: int) -> float:
+    """MiB that forward and backward take at their peak, measured in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_peak, (loss, positions, items))
+
+
+def _peak(loss: Callable, positions: int, items: int) -> float:
+    def run(positions: int, items: int) -> None:
+        hidden = torch.randn(positions, 64, requires_grad=True)
+        weight = torch.randn(items + 1, 64, requires_grad=True)
+        loss(hidden, weight, torch.randint(1, items + 1, (positions,))).backward()
+
+    torch.set_num_threads(1)
+    run(8, 8)  # what the libraries take once
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far, of imports, is forgotten
+    before = _resident("VmRSS")
+    run(positions, items)
+    return _resident("VmHWM") - before
+
+
+def _resident(name: str) -> float:
+    """MiB of this process: VmRSS now, VmHWM at the peak."""
+    (line,) = re.findall(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(line) / 1024
+
+
+def print_steps(console: Console, steps: int) -> None:
+    """Events a second for each shape."""
+    table = Table(title="training step, 2 layers, D = 64, window 200, 32 rows")
+    for name in ("shape", "events a second"):
+        table.add_column(name, justify="right")
+    for name, shape in SHAPES.items():
+        table.add_row(name, f"{events_a_second(shape.dataset(), steps):,.0f}")
+    console.print(table)
+
+
+def print_accelerations(console: Console, steps: int) -> None:
+    """Events a second of the ml-1m shape with bfloat16 products and with torch.compile."""
+    dataset = SHAPES["ml-1m"].dataset()
+    console.print(
+        f"compiled: {events_a_second(dataset, steps, compiled=True):,.0f} events a second"
+    )
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        console.print(f"bfloat16: {events_a_second(dataset, steps):,.0f} events a second")
+
+
+def print_positions(console: Console, rounds: int) -> None:
+    """Nanoseconds a position of both blocks by length."""
+    table = Table(title=f"one block, forward and backward, {POSITIONS:,} positions: ns a position")
+    for name in ("length", "GRELA", "softmax"):
+        table.add_column(name, justify="right")
+    for length in LENGTHS:
+        ours, softmax = nanoseconds_a_position(length, rounds)
+        table.add_row(f"{length:,}", f"{ours:,.0f}", f"{softmax:,.0f}")
+    console.print(table)
+
+
+def print_memory(console: Console) -> None:
+    """Peak memory of the loss by the number of items."""
+    table = Table(title="loss of 6,400 positions: MiB at the peak")
+    for name in ("items", "chunked", "all logits"):
+        table.add_column(name, justify="right")
+    for items in (3_416, 20_000):
+        peaks = (loss_memory(loss, 6400, items) for loss in (full_softmax_loss, whole_loss))
+        table.add_row(f"{items:,}", *(f"{peak:,.0f}" for peak in peaks))
+    console.print(table)
+
+
+PARTS = ("step", "position", "memory", "accelerations")
+
+
+def main() -> None:
+    """Runs the parts that are asked for and prints their tables."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training_step", description="Time the training step."
+    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS[:3])
+    parser.add_argument("--threads", type=int, default=1, help="PyTorch's threads (1)")
+    parser.add_argument("--steps", type=int, default=40, help="training steps that are timed (40)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of a block (5)")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    console = Console()
+    runs = {
+        "step": lambda: print_steps(console, arguments.steps),
+        "position": lambda: print_positions(console, arguments.rounds),
+        "memory": lambda: print_memory(console),
+        "accelerations": lambda: print_accelerations(console, arguments.steps),
+    }
+    with fast_products(torch.device("cpu")):
+        for part in arguments.parts:
+            runs[part]()
+
+
+if __name__ == "__main__":
+    main()

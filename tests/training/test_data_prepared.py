@@ -1,0 +1,91 @@
+"""A prepared folder gives the data set that it was made of, mapped, or says why it cannot."""
+
+import json
+
+import numpy as np
+import pytest
+from recgrela_train.config import DataConfig
+from recgrela_train.data import DataError, load_dataset, write_prepared
+
+
+@pytest.fixture(params=["integers", "strings"])
+def config(request, tmp_path) -> DataConfig:
+    file = tmp_path / "events.csv"
+    prefix = "" if request.param == "integers" else "movie-"
+    rows = [f"{prefix}{u},{prefix}{u * 3 % 7 + t},{t // 2}" for u in range(30) for t in range(9)]
+    file.write_text("user_id,item_id,timestamp\n" + "\n".join(rows) + "\n")
+    return DataConfig(source=str(file), min_events=2)
+
+
+def prepared(config: DataConfig, folder, **changes) -> DataConfig:
+    write_prepared(load_dataset(config, 7), config, 7, folder)
+    return config.model_copy(update={"source": str(folder), **changes})
+
+
+def test_it_is_the_same_data_set(config, tmp_path):
+    expected = load_dataset(config, 7)
+    got = load_dataset(prepared(config, tmp_path / "folder"), 7)
+    assert got.fingerprint() == expected.fingerprint()
+    assert list(got.user_ids) == list(expected.user_ids)
+    assert type(got.item_ids) is type(expected.item_ids)
+    assert got.report == expected.report
+    assert isinstance(got.items.base, np.memmap) or isinstance(got.items, np.memmap)
+
+
+@pytest.mark.parametrize(
+    ("changes", "seed", "says"),
+    [
+        ({"min_events": 3}, 7, r"data\.min_events=2.*data\.min_events=3"),
+        ({"ties": "file"}, 7, r"data\.ties=random.*data\.ties=file"),
+        ({}, 8, "seed=7.*seed=8"),
+    ],
+)
+def test_other_settings_than_its_own_are_refused(config, tmp_path, changes, seed, says):
+    with pytest.raises(DataError, match=says):
+        load_dataset(prepared(config, tmp_path / "folder", **changes), seed)
+
+
+def test_the_seed_matters_only_where_it_orders_events(config, tmp_path):
+    by_item = config.model_copy(update={"ties": "item"})
+    again = prepared(by_item, tmp_path / "folder")
+    assert load_dataset(again, 8).fingerprint() == load_dataset(by_item, 7).fingerprint()
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut items", "no offsets", "other version", "no json", "pickle"]
+)
+def test_a_damaged_folder_is_named(config, tmp_path, damage):
+    folder = tmp_path / "folder"
+    again = prepared(config, folder)
+    items, about = folder / "items.npy", folder / "prepared.json"
+    if damage == "cut items":
+        items.write_bytes(items.read_bytes()[:-40])
+    elif damage == "no offsets":
+        (folder / "offsets.npy").unlink()
+    elif damage == "other version":
+        about.write_text(json.dumps({**json.loads(about.read_text()), "version": 9}))
+    elif damage == "no json":
+        about.write_text("{")
+    else:
+        np.save(items, np.array([{}]), allow_pickle=True)
+    with pytest.raises(DataError, match=r"folder.*prepare it anew"):
+        load_dataset(again, 7)
+
+
+def test_an_unfinished_folder_is_no_data_set(config, tmp_path):
+    again = prepared(config, tmp_path / "folder")
+    (tmp_path / "folder" / "prepared.json").unlink()
+    with pytest.raises(DataError):
+        load_dataset(again, 7)
+
+
+def test_the_command_writes_what_fit_reads(command, events_file, small_settings, tmp_path):
+    folder = tmp_path / "folder"
+    result = command("prepare", folder, *small_settings)
+    assert result.returncode == 0, result.stderr
+    used = [*small_settings, "--set", f"data.source={folder}", "--set", "train.max_epochs=1"]
+    result = command("fit", "--output", tmp_path / "run", *used)
+    assert result.returncode == 0, result.stderr
+    result = command("prepare", events_file, *small_settings)
+    assert result.returncode == 1
+    assert "is a file" in result.stderr

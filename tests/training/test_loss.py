@@ -1,0 +1,61 @@
+"""The chunked loss is PyTorch's cross-entropy, in value and gradients, without its memory."""
+
+import pytest
+import torch
+from recgrela_train import loss
+from recgrela_train.loss import full_softmax_loss
+
+POSITIONS, ITEMS, SIZE = 37, 50, 8
+
+
+def draw(dtype=torch.float64, scale=1.0):
+    generator = torch.Generator().manual_seed(5)
+    hidden = torch.randn(POSITIONS, SIZE, generator=generator, dtype=dtype) * scale
+    weight = torch.randn(ITEMS + 1, SIZE, generator=generator, dtype=dtype)
+    targets = torch.randint(1, ITEMS + 1, (POSITIONS,), generator=generator)
+    return hidden.requires_grad_(), weight.requires_grad_(), targets
+
+
+def plain(hidden, weight, targets):
+    return torch.nn.functional.cross_entropy(hidden @ weight[1:].T, targets - 1)
+
+
+def with_gradients(function, hidden, weight, targets, factor=1.0):
+    value = function(hidden, weight, targets)
+    return value.detach(), *torch.autograd.grad(value * factor, (hidden, weight))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 36, 37, 1000])
+def test_it_is_cross_entropy_whatever_the_chunk(monkeypatch, rows):
+    monkeypatch.setattr(loss, "CHUNK_LOGITS", rows * ITEMS)
+    case = draw()
+    got = with_gradients(full_softmax_loss, *case, factor=3.0)
+    for a, b in zip(got, with_gradients(plain, *case, factor=3.0), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+    assert not got[2][0].any()  # the padding row
+
+
+def test_chunks_smaller_than_a_row_still_take_one(monkeypatch):
+    monkeypatch.setattr(loss, "CHUNK_LOGITS", 1)
+    case = draw()
+    torch.testing.assert_close(full_softmax_loss(*case), plain(*case))
+
+
+def test_a_target_without_a_chance_has_a_finite_loss():
+    case = draw(torch.float32, scale=100)  # probabilities far below the smallest float32
+    assert (torch.softmax(case[0] @ case[1][1:].T, 1) == 0).any()
+    for a, b in zip(
+        with_gradients(full_softmax_loss, *case), with_gradients(plain, *case), strict=True
+    ):
+        assert a.isfinite().all()
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_under_autocast_the_products_are_in_its_type_and_the_loss_is_float32():
+    case = draw(torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = with_gradients(full_softmax_loss, *case)
+    assert all(tensor.dtype == torch.float32 for tensor in got)
+    for a, b in zip(got, with_gradients(plain, *case), strict=True):
+        torch.testing.assert_close(a, b, rtol=0.02, atol=0.02)
+        assert not torch.equal(a, b)

@@ -1,0 +1,100 @@
+"""A Dataset in a folder of its own: prepared once, then mapped into memory, not read.
+
+items.npy      int32 [events], mapped: what training does not touch takes no memory
+offsets.npy    int64 [U + 1]
+ids.json       item and user ids where they are strings; item_ids.npy, user_ids.npy otherwise
+prepared.json  the settings that it was prepared with, and the counts; written last
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ..config import DataConfig
+from ..files import replacing, write_atomically
+from .dataset import Counts, Dataset, Report
+from .errors import DataError
+
+VERSION = 1
+
+
+def is_prepared(path: Path) -> bool:
+    """Whether `path` is a folder that `write_prepared` has finished."""
+    return (path / "prepared.json").is_file()
+
+
+def write_prepared(dataset: Dataset, config: DataConfig, seed: int, folder: Path) -> None:
+    """Writes the folder for `open_prepared`. Raises OSError."""
+    (folder / "prepared.json").unlink(missing_ok=True)
+    arrays = {"items": dataset.items, "offsets": dataset.offsets}
+    strings = {}
+    for name, ids in (("item_ids", dataset.item_ids), ("user_ids", dataset.user_ids)):
+        (arrays if isinstance(ids, np.ndarray) else strings)[name] = ids
+    for name, array in arrays.items():
+        with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+    write_atomically(folder / "ids.json", json.dumps(strings).encode())
+    report = dataset.report
+    content = {
+        "version": VERSION,
+        "source": config.source,
+        "settings": _settings(config, seed),
+        "before": report.before,
+        "after": report.after,
+        "training_only": report.training_only,
+    }
+    write_atomically(folder / "prepared.json", json.dumps(content, indent=2).encode())
+
+
+def open_prepared(folder: Path, config: DataConfig, seed: int) -> Dataset:
+    """The Dataset of a folder, its events mapped from the disk.
+
+    Raises DataError where it was prepared with other settings, or is damaged.
+    """
+    try:
+        content = json.loads((folder / "prepared.json").read_bytes())
+        if content["version"] != VERSION:
+            raise DataError(
+                f"{folder}: prepared in version {content['version']}, this is {VERSION}: "
+                "prepare it anew with recgrela-train prepare"
+            )
+        _check_settings(folder, content["settings"], _settings(config, seed))
+        strings = json.loads((folder / "ids.json").read_bytes())
+        items, offsets = (_load(folder, name, mmap_mode="r") for name in ("items", "offsets"))
+        ids = [strings.get(n) or _load(folder, n) for n in ("item_ids", "user_ids")]
+        before, after = Counts(*content["before"]), Counts(*content["after"])
+        found = Counts(len(offsets) - 1, len(ids[0]), len(items))
+        if found != after or offsets[-1] != len(items):
+            raise DataError(f"{folder}: damaged: it should hold {after}, and holds {found}")
+        report = Report(content["settings"]["min_events"], before, after, content["training_only"])
+        return Dataset(items, np.array(offsets), *ids, report)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"{folder}: not a readable prepared data set ({type(error).__name__}: {error}): "
+            "prepare it anew with recgrela-train prepare"
+        ) from None
+
+
+def _load(folder: Path, name: str, **options) -> np.ndarray:
+    return np.load(folder / f"{name}.npy", allow_pickle=False, **options)
+
+
+def _settings(config: DataConfig, seed: int) -> dict:
+    """What the order and the choice of events depend on."""
+    chosen = {"min_events": config.min_events, "ties": config.ties}
+    return {**chosen, "seed": seed} if config.ties == "random" else chosen
+
+
+def _check_settings(folder: Path, prepared: dict, asked: dict) -> None:
+    if prepared != asked:
+        text, wanted = (
+            ", ".join(f"{'' if k == 'seed' else 'data.'}{k}={v}" for k, v in settings.items())
+            for settings in (prepared, asked)
+        )
+        raise DataError(
+            f"{folder} was prepared with {text}, and {wanted} is asked for: "
+            "change the settings, or prepare it anew with recgrela-train prepare"
+        )
