@@ -171,6 +171,9 @@ def test_titles_that_cannot_be_read_are_named(finished_run, tmp_path, text, says
         (lambda run: (run / "metrics.json").write_text("[]"), "not the figures of a run"),
         (lambda run: change(run, lambda f: f.pop("intervals")), "KeyError: 'intervals'"),
         (lambda run: change(run, lambda f: f["test"]["stream"].update(new=1)), "KeyError: 'new'"),
+        (lambda run: change(run, lambda f: f.update(test=[])), "AttributeError|KeyError"),
+        (lambda run: change(run, lambda f: f["validation"].pop("window")), "other read-outs"),
+        (lambda run: change(run, lambda f: f["by_length"]["test"][0].pop("window")), "by_length"),
         (lambda run: (run / "metrics.users.npz").unlink(), "there is no such file"),
         (lambda run: (run / "metrics.users.npz").write_bytes(b"PK"), "not readable"),
         (

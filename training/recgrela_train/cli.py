@@ -75,6 +75,8 @@ def fit(
     `recgrela-train fit --config training/configs/demo.yaml --output runs/first`
 
     `recgrela-train fit --resume --output runs/first --set train.max_epochs=80`
+
+    `torchrun --nproc-per-node=4 -m recgrela_train fit --output runs/four` (docs/distributed.md)
     """
     from .config import ConfigError, load_config
     from .device import find_device

@@ -123,8 +123,26 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
             "no user has the three events that training, validation and test take: use more data"
         )
     processes = _checked_processes(config, dataset)
+    trainer = _trainer(config, processes, run, console)
+    parameters = sum(p.numel() for p in module.parameters())
+    console.print(
+        f"{parameters:,} parameters, {len(module.train_dataloader()):,} steps an epoch, "
+        f"on {processes.total} x {type(trainer.accelerator).__name__} in {config.train.precision}",
+        highlight=False,
+    )
+    try:
+        with fast_products(trainer.strategy.root_device):
+            trainer.fit(module, ckpt_path=start, weights_only=True)
+    except SystemExit:  # Lightning's own answer to Ctrl-C
+        raise KeyboardInterrupt from None
+    except NonFiniteLossError as error:
+        raise _stopped(error, module, run) from None
+    return best_checkpoint(run)
+
+
+def _trainer(config: Config, processes: Processes, run: Path, console: Console):
     sharded = _sharded_table(config, processes)
-    trainer = lightning.Trainer(
+    return lightning.Trainer(
         accelerator=config.train.accelerator,
         devices=processes.a_node,
         num_nodes=processes.nodes,
@@ -145,26 +163,6 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    parameters = sum(p.numel() for p in module.parameters())
-    console.print(
-        f"{parameters:,} parameters, {len(module.train_dataloader()):,} steps an epoch, "
-        f"on {processes.total} x {type(trainer.accelerator).__name__} in {config.train.precision}",
-        highlight=False,
-    )
-    try:
-        with fast_products(trainer.strategy.root_device):
-            trainer.fit(module, ckpt_path=start, weights_only=True)
-    except SystemExit:  # Lightning's own answer to Ctrl-C
-        raise KeyboardInterrupt from None
-    except NonFiniteLossError as error:
-        _keep_bad_batch(run / "bad-batch.pt", error, module)
-        raise RunError(
-            f"training stopped: {error} in epoch {module.current_epoch + 1}, step "
-            f"{module.global_step}. The batch, the state before it and the weights are in "
-            f"{run / 'bad-batch.pt'}, the epoch before in {last_checkpoint(run)}. Try a lower "
-            "train.learning_rate, a lower train.gradient_clip, or train.precision=32-true"
-        ) from None
-    return best_checkpoint(run)
 
 
 def _checked_processes(config: Config, dataset: Dataset) -> Processes:
@@ -201,8 +199,9 @@ def _remove_leftovers(run: Path) -> None:
         remove_leftovers(folder)
 
 
-def _keep_bad_batch(path: Path, error: NonFiniteLossError, module: TrainingModule) -> None:
-    """Keeps what it takes to compute a loss that is no number again."""
+def _stopped(error: NonFiniteLossError, module: TrainingModule, run: Path) -> RunError:
+    """What to tell; keeps what it takes to compute a loss that is no number again."""
+    path = run / "bad-batch.pt"
     buffer = io.BytesIO()
     torch.save(
         {
@@ -215,6 +214,12 @@ def _keep_bad_batch(path: Path, error: NonFiniteLossError, module: TrainingModul
         buffer,
     )
     write_atomically(path, buffer.getvalue())
+    return RunError(
+        f"training stopped: {error} in epoch {module.current_epoch + 1}, step "
+        f"{module.global_step}. The batch, the state before it and the weights are in {path}, the "
+        f"epoch before in {last_checkpoint(run)}. Try a lower train.learning_rate, a lower "
+        "train.gradient_clip, or train.precision=32-true"
+    )
 
 
 def _check_unchanged(last: Path, config: Config, dataset: Dataset) -> None:

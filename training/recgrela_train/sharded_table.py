@@ -10,6 +10,7 @@ takes all processes, so it happens once a step and once a validation, wherever t
 Checkpoints hold the whole table under its usual name: any number of processes can resume them.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import torch
@@ -63,24 +64,13 @@ class ShardedTable(Callback):
 
     def on_save_checkpoint(self, trainer, module, checkpoint: dict) -> None:
         """Makes the optimiser's moments whole, as the networks' state_dict makes the weights."""
-        self._each_moment(trainer, module, checkpoint, gather_table)
+        (optimizer,) = trainer.optimizers
+        _each_moment(module, optimizer, checkpoint, gather_table)
 
     def on_load_checkpoint(self, trainer, module, checkpoint: dict) -> None:
         """Takes this process's part of the moments."""
-        self._each_moment(trainer, module, checkpoint, lambda whole, _: part_of_table(whole))
-
-    def _each_moment(self, trainer, module, checkpoint: dict, change) -> None:
-        tables = {id(n.get_parameter(PART)): _rows(n) for n in _sharded(module)}
-        # Checkpoints number parameters by their order in the optimiser's groups.
-        optimizer = module.configure_optimizers()["optimizer"]
-        ordered = [p for group in optimizer.param_groups for p in group["params"]]
-        (moments,) = checkpoint["optimizer_states"]
-        for number, parameter in enumerate(ordered):
-            if id(parameter) in tables and number in moments["state"]:
-                rows = tables[id(parameter)]
-                state = moments["state"][number]
-                changed = {k: change(v, rows) for k, v in state.items() if v.dim() == 2}
-                moments["state"][number] = {**state, **changed}
+        optimizer = module.configure_optimizers()["optimizer"]  # the trainer has none yet
+        _each_moment(module, optimizer, checkpoint, lambda whole, _: part_of_table(whole))
 
 
 class _Gather(torch.autograd.Function):
@@ -162,6 +152,24 @@ def _sharded(module: nn.Module) -> list[nn.Module]:
 
 def _rows(network: nn.Module) -> int:
     return network.embedding.parametrizations.weight[0].rows
+
+
+def _each_moment(
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    checkpoint: dict,
+    change: Callable[[Tensor, int], Tensor],
+) -> None:
+    """Puts `change(moment, rows of the table)` in the place of the tables' moments."""
+    tables = {id(n.get_parameter(PART)): _rows(n) for n in _sharded(module)}
+    # Checkpoints number parameters by their order in the optimiser's groups.
+    ordered = [p for group in optimizer.param_groups for p in group["params"]]
+    (moments,) = checkpoint["optimizer_states"]
+    for number, parameter in enumerate(ordered):
+        if id(parameter) in tables and number in moments["state"]:
+            rows, state = tables[id(parameter)], moments["state"][number]
+            changed = {key: change(v, rows) for key, v in state.items() if v.dim() == 2}
+            moments["state"][number] = {**state, **changed}
 
 
 def _make_whole(network: nn.Module, state: dict, prefix: str, _metadata) -> None:

@@ -88,27 +88,31 @@ def _load(folder: Path, name: str) -> RunResult:
         load_config(config_path(folder), [])
         figures = json.loads(metrics.read_bytes())
         config = parse_config(figures["config"])
-        _check_figures(figures)
         measurement = read_measurement(metrics)
+        _check_figures(figures, measurement)
     except (ConfigError, MeasurementError) as error:
         raise ReportError(f"{folder}: damaged: {error}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReportError(
             f"{metrics}: not the figures of a run ({type(error).__name__}: {error}): {again}"
         ) from None
     return RunResult(name, config, figures, measurement, _curves(folder / "tensorboard"))
 
 
-def _check_figures(figures: dict) -> None:
-    """Raises KeyError or TypeError unless a report finds in them what it shows."""
+def _check_figures(figures: dict, measurement: Measurement) -> None:
+    """Raises KeyError, TypeError or ValueError unless a report finds in them what it shows."""
     for split in ("validation", "test"):
+        if set(figures[split]) != set(measurement.ranks[split]):
+            raise KeyError(f"{split}: other read-outs than in the users' file")
         for readout, values in figures[split].items():
             for metric in values:
                 low, high = figures["intervals"][split][readout][metric]
                 if not low <= high:
                     raise TypeError(f"interval of {metric} is {low} to {high}")
-    if not all({"events", "users"} <= set(row) for row in figures["by_length"]["test"]):
-        raise KeyError("by_length")
+    for row in figures["by_length"]["test"]:
+        wanted = {"events", "users", *measurement.ranks["test"]}
+        if not wanted <= set(row):
+            raise KeyError(f"by_length: {', '.join(sorted(wanted - set(row)))}")
 
 
 def _names(paths: list[Path]) -> list[str]:
