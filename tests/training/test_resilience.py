@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from recgrela_train import module
 from recgrela_train.checkpoints import (
     best_checkpoint,
     checkpoint_to_resume,
@@ -18,6 +19,7 @@ from recgrela_train.checkpoints import (
 from recgrela_train.config import load_config
 from recgrela_train.data import load_dataset
 from recgrela_train.fit import RunError, fit
+from recgrela_train.loss import full_softmax_loss
 from recgrela_train.model import RecGrela
 from recgrela_train.module import CheckpointError
 from rich.console import Console
@@ -139,15 +141,15 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(
     run = tmp_path / "run"
     train(run, small_settings, "train.max_epochs=1")
     before = last_checkpoint(run).read_bytes()
-    scores, calls = RecGrela.scores, 0
+    calls = 0
 
-    def broken(self, hidden):
+    def broken(*of):
         nonlocal calls
-        calls += self.training
-        return scores(self, hidden) * (float("nan") if calls == 3 else 1)
+        calls += 1
+        return full_softmax_loss(*of) * (float("nan") if calls == 3 else 1)
 
     with monkeypatch.context() as patch:
-        patch.setattr(RecGrela, "scores", broken)
+        patch.setattr(module, "full_softmax_loss", broken)
         with pytest.raises(RunError, match=r"the loss is nan in epoch 2, step \d+.*bad-batch\.pt"):
             train(run, small_settings, "train.max_epochs=2", resume=True)
     assert last_checkpoint(run).read_bytes() == before
