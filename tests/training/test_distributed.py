@@ -45,7 +45,9 @@ def test_one_process_has_whole_batches(small_dataset):
     batches = WindowBatches(small_dataset, 8, 5, True, seed=1)
     for whole, part in zip(batches, ShardedBatches(batches, Shard(0, 1)), strict=True):
         assert part["share"] == 1
-        assert all(torch.equal(part[name], whole[name]) for name in whole)
+        assert part["carried"] == whole["carried"]
+        tensors = ("inputs", "targets", "keep")
+        assert all(torch.equal(part[name], whole[name]) for name in tensors)
 
 
 def test_the_mean_over_processes_is_the_gradient_of_one(small_dataset):
@@ -58,8 +60,10 @@ def test_the_mean_over_processes_is_the_gradient_of_one(small_dataset):
         batches = WindowBatches(small_dataset, 8, 5, True, seed=1)
         state, total = None, 0.0
         for batch in ShardedBatches(batches, Shard(rank, processes)):
-            hidden, state = model(batch["inputs"], state and state.keep(batch["keep"]))
-            state, valid = state.detach(), batch["targets"] != 0
+            before = state and state.keep(batch["keep"]) if batch["carried"] else None
+            hidden, after = model(batch["inputs"], before)
+            state = after.detach() if batch["carried"] else state
+            valid = batch["targets"] != 0
             scores = model.scores(hidden[valid])
             loss = torch.nn.functional.cross_entropy(scores, batch["targets"][valid] - 1)
             total = total + loss * batch["share"]
