@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .config import ModelConfig
+from .dropout import Dropout
 from .model import NORM_EPS
 from .recommender import Recommender, init_weights
 
@@ -37,7 +38,7 @@ class Gru4Rec(Recommender):
         super().__init__(config, num_items)
         size = config.hidden_size
         self.input_norm = nn.LayerNorm(size, eps=NORM_EPS)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(
             nn.GRU(size, size, batch_first=True) for _ in range(config.num_layers)
         )

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from .config import ModelConfig
-from .model import NORM_EPS, DropPath
+from .dropout import Dropout, DropPath
+from .model import NORM_EPS
 from .recommender import Recommender, init_weights
 
 
@@ -32,9 +33,9 @@ class SoftmaxBlock(nn.Module):
         self.feed_forward = nn.Sequential(
             nn.Linear(size, config.inner_size),
             nn.GELU(),
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
             nn.Linear(config.inner_size, size),
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
         )
         self.dropout = config.dropout
 
@@ -59,7 +60,7 @@ class SasRec(Recommender):
         size = config.hidden_size
         self.positions = nn.Embedding(config.max_positions, size)
         self.input_norm = nn.LayerNorm(size, eps=NORM_EPS)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(SoftmaxBlock(config) for _ in range(config.num_layers))
         self.final_norm = nn.LayerNorm(size, eps=NORM_EPS) if config.final_norm else nn.Identity()
         self.apply(init_weights)
