@@ -102,6 +102,15 @@ def test_short_histories_share_batches_with_others_of_their_length():
     assert places < 1.1 * sum(len(history) - 1 for history in expected(dataset))
 
 
+@pytest.mark.parametrize("carry_state", [True, False])
+def test_every_event_has_the_same_share_of_an_epoch(carry_state):
+    batches = list(WindowBatches(make(LENGTHS), 10, 4, carry_state, 1))
+    events = np.array([int((batch["targets"] > 0).sum()) for batch in batches])
+    shares = np.array([batch["share"] for batch in batches])
+    np.testing.assert_allclose(shares / events, len(batches) / events.sum())
+    assert shares.mean() == pytest.approx(1)  # the learning rate means what it did
+
+
 def test_batches_of_both_kinds_are_mixed_and_only_windows_of_long_histories_are_carried():
     dataset = make([12] * 80 + [4] * 80)
     batches = list(WindowBatches(dataset, 5, 8, carry_state=True, seed=1))

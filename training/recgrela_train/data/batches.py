@@ -7,13 +7,14 @@ The whole epoch is laid out beforehand, with the rows that are busy longest firs
 of an epoch, rows only ever fall away at the end of a batch, and no batch has an empty row.
 
 Windows that stand alone, those of short histories, go into batches of similar length instead, so
-that little padding is computed. Batches of both kinds are mixed at random.
+that little padding is computed. Batches of both kinds are mixed at random. Their events differ in
+number, so each has a share in the loss: with equal ones, short histories would count for more.
 """
 
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ class TrainBatch(TypedDict):
     targets: Tensor  # [B, T] int64, the item after each input, 0 where there is no input
     keep: Tensor  # [B] bool, False: the row starts from the empty state
     carried: bool  # False: nothing is kept, before or after; windows that stand alone
-    share: NotRequired[float]  # weight of its mean loss where processes share the batch
+    share: float  # weight of its mean loss, so that each event of an epoch counts the same
 
 
 class WindowBatches:
@@ -84,6 +85,7 @@ class WindowBatches:
     def __iter__(self) -> Iterator[TrainBatch]:
         """The batches of the chosen epoch, in order."""
         bounds = zip(self._bounds[:-1], self._bounds[1:], self._carried, strict=True)
+        mean_events = self._lengths.sum() / max(1, len(self))
         for begin, end, carried in bounds:
             starts, lengths = self._window_starts[begin:end], self._lengths[begin:end]
             yield TrainBatch(
@@ -91,6 +93,7 @@ class WindowBatches:
                 targets=_padded(self._items, starts + 1, lengths),
                 keep=torch.from_numpy(self._keep[begin:end]),
                 carried=bool(carried),
+                share=float(lengths.sum() / mean_events),
             )
 
 
@@ -129,7 +132,11 @@ class PrefixBatches:
             last = torch.from_numpy(at - starts - 1).unsqueeze(1)
             targets.scatter_(1, last, torch.from_numpy(self._items[at]).long().unsqueeze(1))
             yield TrainBatch(
-                inputs=inputs, targets=targets, keep=torch.zeros(len(part)).bool(), carried=False
+                inputs=inputs,
+                targets=targets,
+                keep=torch.zeros(len(part)).bool(),
+                carried=False,
+                share=len(part) / self._batch_size,
             )
 
 

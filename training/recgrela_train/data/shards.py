@@ -35,15 +35,15 @@ class ShardedBatches:
 
 
 def part_of(batch: TrainBatch, shard: Shard) -> TrainBatch:
-    """The rows of one process, and the share that their mean loss has in the batch's.
+    """The rows of one process, and the share that their mean loss has.
 
-    The mean over processes of share x mean loss is the mean loss of the whole batch. A process
+    The mean over processes of share x mean loss is that of the whole batch. A process
     that is left without a row gets the first one with a share of 0: it has to take part in the
     step, and counts for nothing.
     """
     rows = slice(shard.rank, None, shard.count)
     targets = batch["targets"][rows]
-    share = shard.count * int((targets != 0).sum()) / int((batch["targets"] != 0).sum())
+    events = int((targets != 0).sum()) / int((batch["targets"] != 0).sum())
     if not len(targets):
         rows = slice(0, 1)
         targets = batch["targets"][rows]
@@ -54,4 +54,4 @@ def part_of(batch: TrainBatch, shard: Shard) -> TrainBatch:
         "targets": targets[:, :longest],
         "keep": batch["keep"][rows],
     }
-    return TrainBatch(**{**batch, **part, "share": share})
+    return TrainBatch(**{**batch, **part, "share": batch["share"] * shard.count * events})
