@@ -104,8 +104,14 @@ def test_the_last_checkpoint_is_the_last_epoch_also_where_it_was_no_better(
     command, small_settings, tmp_path
 ):
     run = tmp_path / "worse"
-    # Steps this long make the second epoch no better than the first.
-    settings = [*small_settings, "--set", "train.learning_rate=5", "--set", "train.max_epochs=4"]
+    # Steps this short make no epoch better than the first.
+    settings = [
+        *small_settings,
+        "--set",
+        "train.learning_rate=1e-12",
+        "--set",
+        "train.max_epochs=4",
+    ]
     result = command("fit", "--output", run, *settings)
     assert result.returncode == 0, result.stderr
     epochs = [
@@ -115,8 +121,8 @@ def test_the_last_checkpoint_is_the_last_epoch_also_where_it_was_no_better(
 
 
 def test_a_worse_epoch_does_not_replace_the_best_of_a_run_that_was_moved(small_settings, tmp_path):
-    # Steps this long make no later epoch better than the best of the first two.
-    settings = [*small_settings, "--set", "train.learning_rate=5"]
+    # Steps this short make no epoch better than the first.
+    settings = [*small_settings, "--set", "train.learning_rate=1e-12"]
     best = train(tmp_path / "before", settings, "train.max_epochs=2").read_bytes()
     shutil.move(tmp_path / "before", tmp_path / "after")
     path = train(tmp_path / "after", settings, "train.max_epochs=4", resume=True)

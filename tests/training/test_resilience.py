@@ -122,8 +122,14 @@ def test_checkpoints_that_are_all_damaged_are_an_error(killed, tmp_path):
 
 
 def test_a_run_that_had_stopped_early_stays_so_unless_it_may_go_on(small_settings, tmp_path):
-    # Steps this long make no later epoch better than the first few.
-    settings = [*small_settings, "--set", "train.learning_rate=5", "--set", "train.max_epochs=40"]
+    # Steps this short make no epoch better than the first.
+    settings = [
+        *small_settings,
+        "--set",
+        "train.learning_rate=1e-12",
+        "--set",
+        "train.max_epochs=40",
+    ]
     run = tmp_path / "run"
     train(run, settings, "train.patience=1")
     stopped = weights(last_checkpoint(run))["epoch"]
