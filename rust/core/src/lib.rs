@@ -41,6 +41,7 @@ mod catalog;
 mod compare;
 mod config;
 mod error;
+mod error_kind;
 mod fingerprint;
 mod fleet;
 #[cfg(feature = "internals")]
@@ -61,6 +62,7 @@ pub use catalog::{Catalog, Filter, Groups, Overlay, Quota, Scored, TableDtype, T
 pub use compare::IsaComparison;
 pub use config::{Config, Positions};
 pub use error::{Error, Result};
+pub use error_kind::ErrorKind;
 pub use fingerprint::Fingerprint;
 pub use fleet::Fleet;
 pub use model::Model;
