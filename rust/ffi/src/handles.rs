@@ -1,0 +1,109 @@
+//! From handles to what they stand for.
+//!
+//! A handle is a key into a table of this process with a count of how often its place was used, so
+//! one that was freed is known to be. The table is held for the look-up only.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use engine::{Model, Session};
+use slotmap::{DefaultKey, Key, KeyData, SlotMap};
+
+use crate::error::{Failure, recgrela_status};
+
+/// A model: weights and catalogue, for any number of sessions.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct recgrela_model {
+    /// Not zero for a model.
+    pub id: u64,
+}
+
+/// One user's history on a model.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct recgrela_session {
+    /// Not zero for a session.
+    pub id: u64,
+}
+
+type Table<T> = RwLock<Option<SlotMap<DefaultKey, Arc<T>>>>;
+
+static MODELS: Table<Model> = RwLock::new(None);
+static SESSIONS: Table<Mutex<Session>> = RwLock::new(None);
+
+impl recgrela_model {
+    pub(crate) fn new(model: Arc<Model>) -> Self {
+        Self { id: put(&MODELS, model) }
+    }
+
+    pub(crate) fn get(self) -> Result<Arc<Model>, Failure> {
+        get(&MODELS, self.id, "model")
+    }
+
+    pub(crate) fn free(self) -> Result<(), Failure> {
+        free(&MODELS, self.id, "model")
+    }
+}
+
+impl recgrela_session {
+    pub(crate) fn new(session: Session) -> Self {
+        Self { id: put(&SESSIONS, Arc::new(Mutex::new(session))) }
+    }
+
+    /// Calls with the session, when its turn comes.
+    pub(crate) fn with<T>(
+        self,
+        call: impl FnOnce(&mut Session) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let session = get(&SESSIONS, self.id, "session")?;
+        call(&mut *lock(&session)?)
+    }
+
+    pub(crate) fn free(self) -> Result<(), Failure> {
+        free(&SESSIONS, self.id, "session")
+    }
+}
+
+/// A session that a fault interrupted may be half changed, so it is not used again.
+fn lock(session: &Mutex<Session>) -> Result<MutexGuard<'_, Session>, Failure> {
+    session.lock().map_err(|_| {
+        Failure::new(
+            recgrela_status::Internal,
+            "session: an earlier call on it ended in a fault inside recgrela, free it",
+        )
+    })
+}
+
+fn put<T>(table: &Table<T>, value: Arc<T>) -> u64 {
+    let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
+    table.get_or_insert_default().insert(value).data().as_ffi()
+}
+
+fn get<T>(table: &Table<T>, id: u64, what: &str) -> Result<Arc<T>, Failure> {
+    let table = table.read().unwrap_or_else(PoisonError::into_inner);
+    let found = table.as_ref().and_then(|table| table.get(key(id)));
+    found.cloned().ok_or_else(|| invalid(id, what))
+}
+
+/// The value is dropped after the table is let go, or by the last call that is using it.
+fn free<T>(table: &Table<T>, id: u64, what: &str) -> Result<(), Failure> {
+    if id == 0 {
+        return Ok(());
+    }
+    let mut held = table.write().unwrap_or_else(PoisonError::into_inner);
+    let value = held.as_mut().and_then(|table| table.remove(key(id)));
+    drop(held);
+    value.map(drop).ok_or_else(|| invalid(id, what))
+}
+
+fn key(id: u64) -> DefaultKey {
+    KeyData::from_ffi(id).into()
+}
+
+fn invalid(id: u64, what: &str) -> Failure {
+    let found = if id == 0 { "no" } else { "a freed or unknown" };
+    Failure::new(
+        recgrela_status::InvalidHandle,
+        format!("{what}: found {found} handle, expected one that was made and not freed"),
+    )
+}

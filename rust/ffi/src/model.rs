@@ -1,0 +1,226 @@
+//! Functions on models.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use engine::{ItemId, Model};
+
+use crate::error::{Failure, guard, recgrela_error, recgrela_status};
+use crate::handles::recgrela_model;
+use crate::memory::{read, text, write, write_all};
+
+/// Bytes of a fingerprint's text, the final zero among them.
+pub const RECGRELA_FINGERPRINT_SIZE: usize = 65;
+
+/// The version of this library, such as "0.1.0". It is not to be freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn recgrela_version() -> *const c_char {
+    const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
+    VERSION.as_ptr().cast()
+}
+
+/// Loads a model file (UTF-8 path, zero-terminated) by mapping it. Replace such a file by renaming
+/// another over it, never by writing into it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_open(
+    path: *const c_char,
+    model: *mut recgrela_model,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || {
+        // SAFETY: as the caller promises.
+        let path = unsafe { text(path, "path")? };
+        // SAFETY: as the caller promises.
+        unsafe { hand_out(model, || Ok(Model::open(path)?)) }
+    })
+}
+
+/// Loads a model from `size` bytes, such as an asset of an app. They are copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_from_bytes(
+    bytes: *const u8,
+    size: usize,
+    model: *mut recgrela_model,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || {
+        // SAFETY: as the caller promises.
+        let bytes = unsafe { read(bytes, size, "bytes")? };
+        // SAFETY: as the caller promises.
+        unsafe { hand_out(model, || Ok(Model::from_bytes(bytes.to_vec())?)) }
+    })
+}
+
+/// # Safety
+///
+/// `to` is null or valid.
+unsafe fn hand_out(
+    to: *mut recgrela_model,
+    load: impl FnOnce() -> Result<Model, Failure>,
+) -> Result<(), Failure> {
+    // Tried first, so that no model is left without a handle.
+    // SAFETY: as promised.
+    unsafe { write(to, recgrela_model { id: 0 }, "model")? };
+    let model = recgrela_model::new(Arc::new(load()?));
+    // SAFETY: as promised.
+    unsafe { write(to, model, "model") }
+}
+
+/// Gives up a model; its memory is returned when the last session on it is freed too. Without
+/// effect on `{0}`; a handle that was freed before is RECGRELA_STATUS_INVALID_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_free(
+    model: recgrela_model,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || model.free())
+}
+
+/// Reads the whole file once: the fingerprint is right, and the self-test that came with the model
+/// gives the scores that it had when it was trained. For a model from elsewhere; it takes a
+/// millisecond or so a megabyte.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_verify(
+    model: recgrela_model,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || {
+        model.get()?.verify()?;
+        Ok(())
+    })
+}
+
+/// The number of items.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_num_items(
+    model: recgrela_model,
+    num_items: *mut u32,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    // SAFETY: as the caller promises.
+    guard(error, || unsafe { write(num_items, model.get()?.catalog().len() as u32, "num_items") })
+}
+
+/// Whether the ids of the items are texts; otherwise they are numbers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_has_text_ids(
+    model: recgrela_model,
+    has_text_ids: *mut bool,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    // SAFETY: as the caller promises.
+    guard(error, || unsafe {
+        write(has_text_ids, model.get()?.catalog().is_text(), "has_text_ids")
+    })
+}
+
+/// The identity of a model's weights and items: 64 hex digits and a zero. A snapshot is of one
+/// model only.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_fingerprint(
+    model: recgrela_model,
+    hex: *mut c_char,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || {
+        let text = format!("{}\0", model.get()?.fingerprint());
+        let mut size = 0;
+        // SAFETY: as the caller promises.
+        unsafe {
+            write_all(hex.cast(), RECGRELA_FINGERPRINT_SIZE, text.as_bytes(), &mut size, "hex")
+        }
+    })
+}
+
+/// The item with an id, in a model whose ids are numbers. RECGRELA_STATUS_UNKNOWN_ITEM if none has it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_index_of_int(
+    model: recgrela_model,
+    id: i64,
+    item: *mut u32,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    // SAFETY: as the caller promises.
+    guard(error, || unsafe { write(item, index_of(&*model.get()?, ItemId::Int(id))?, "item") })
+}
+
+/// The item with an id (UTF-8, zero-terminated), in a model whose ids are texts.
+/// RECGRELA_STATUS_UNKNOWN_ITEM if none has it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_index_of_text(
+    model: recgrela_model,
+    id: *const c_char,
+    item: *mut u32,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || {
+        // SAFETY: as the caller promises.
+        let id = unsafe { text(id, "id")? };
+        // SAFETY: as the caller promises.
+        unsafe { write(item, index_of(&*model.get()?, ItemId::Str(id))?, "item") }
+    })
+}
+
+fn index_of(model: &Model, id: ItemId<'_>) -> Result<u32, Failure> {
+    let catalog = model.catalog();
+    catalog.index_of(id).ok_or_else(|| {
+        let kind = if catalog.is_text() { "texts" } else { "numbers" };
+        Failure::new(
+            recgrela_status::UnknownItem,
+            format!(
+                "id: found `{id}`, expected one of the model's {}, which are {kind}",
+                catalog.len()
+            ),
+        )
+    })
+}
+
+/// The id of an item, in a model whose ids are numbers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_int_id(
+    model: recgrela_model,
+    item: u32,
+    id: *mut i64,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || match id_of(&*model.get()?, item)? {
+        // SAFETY: as the caller promises.
+        OwnedId::Int(number) => unsafe { write(id, number, "id") },
+        OwnedId::Text(_) => Err(Failure::argument("the model's ids are texts, expected numbers")),
+    })
+}
+
+/// The id of an item, in a model whose ids are texts: UTF-8 and a final zero, which `size` counts.
+/// With a `capacity` that is too small it is RECGRELA_STATUS_BUFFER_TOO_SMALL, and `size` is what it takes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_text_id(
+    model: recgrela_model,
+    item: u32,
+    id: *mut c_char,
+    capacity: usize,
+    size: *mut usize,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || match id_of(&*model.get()?, item)? {
+        OwnedId::Text(mut text) => {
+            text.push('\0');
+            // SAFETY: as the caller promises.
+            unsafe { write_all(id.cast(), capacity, text.as_bytes(), size, "id") }
+        }
+        OwnedId::Int(_) => Err(Failure::argument("the model's ids are numbers, expected texts")),
+    })
+}
+
+enum OwnedId {
+    Int(i64),
+    Text(String),
+}
+
+fn id_of(model: &Model, item: u32) -> Result<OwnedId, Failure> {
+    let catalog = model.catalog();
+    match catalog.id(item) {
+        Some(ItemId::Int(number)) => Ok(OwnedId::Int(number)),
+        Some(ItemId::Str(text)) => Ok(OwnedId::Text(text.to_owned())),
+        None => Err(engine::Error::ItemOutOfRange { found: item, num_items: catalog.len() }.into()),
+    }
+}

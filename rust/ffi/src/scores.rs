@@ -1,0 +1,125 @@
+//! Functions on sessions: scores and recommendations.
+
+use engine::{Filter, Scored};
+
+use crate::error::{Failure, guard, recgrela_error, recgrela_status};
+use crate::handles::recgrela_session;
+use crate::memory::{read, write_all};
+
+/// A recommendation.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct recgrela_scored {
+    /// The item.
+    pub item: u32,
+    /// Its score.
+    pub score: f32,
+}
+
+/// Which items may be recommended. In place of a filter, NULL is every item not seen.
+#[repr(C)]
+pub struct recgrela_filter {
+    /// Leave out the items of the history.
+    pub exclude_seen: bool,
+    /// Only these; NULL is all items. The lists may be in any order.
+    pub allow: *const u32,
+    /// How many there are.
+    pub allow_count: usize,
+    /// None of these.
+    pub deny: *const u32,
+    /// How many there are.
+    pub deny_count: usize,
+}
+
+/// # Safety
+///
+/// The pointers are null or valid, and stay so as long as the filter is used.
+unsafe fn filter_of<'a>(filter: *const recgrela_filter) -> Result<Filter<'a>, Failure> {
+    if filter.is_null() {
+        return Ok(Filter::unseen());
+    }
+    // SAFETY: as promised.
+    let filter = unsafe { &read(filter, 1, "filter")?[0] };
+    let allow = match filter.allow.is_null() && filter.allow_count == 0 {
+        true => None,
+        // SAFETY: as promised.
+        false => Some(unsafe { read(filter.allow, filter.allow_count, "allow")? }),
+    };
+    // SAFETY: as promised.
+    let deny = unsafe { read(filter.deny, filter.deny_count, "deny")? };
+    Ok(Filter { exclude_seen: filter.exclude_seen, allow, deny, quota: None })
+}
+
+/// The scores of `count` items, in their order, into as many numbers: the scores that top_k ranks by.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_session_score(
+    session: recgrela_session,
+    items: *const u32,
+    count: usize,
+    scores: *mut f32,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || {
+        // SAFETY: as the caller promises.
+        let items = unsafe { read(items, count, "items")? };
+        let found = session.with(|session| Ok(session.score(items)?))?;
+        // SAFETY: as the caller promises.
+        unsafe { write_all(scores, count, &found, &mut 0, "scores") }
+    })
+}
+
+/// The best items that the filter lets through, the best first: `capacity` of them, or as many as
+/// there are, which `count` says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_session_top_k(
+    session: recgrela_session,
+    filter: *const recgrela_filter,
+    best: *mut recgrela_scored,
+    capacity: usize,
+    count: *mut usize,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || {
+        // SAFETY: as the caller promises.
+        let filter = unsafe { filter_of(filter)? };
+        let found = session.with(|session| Ok(session.top_k(capacity, &filter)?))?;
+        // SAFETY: as the caller promises.
+        unsafe { write_best(&found, best, capacity, count) }
+    })
+}
+
+/// What top_k would give after `items_count` more events. The session stays as it is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_session_peek(
+    session: recgrela_session,
+    items: *const u32,
+    items_count: usize,
+    filter: *const recgrela_filter,
+    best: *mut recgrela_scored,
+    capacity: usize,
+    count: *mut usize,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || {
+        // SAFETY: as the caller promises.
+        let (items, filter) = unsafe { (read(items, items_count, "items")?, filter_of(filter)?) };
+        let found = session.with(|session| Ok(session.peek(items, capacity, &filter)?))?;
+        // SAFETY: as the caller promises.
+        unsafe { write_best(&found, best, capacity, count) }
+    })
+}
+
+/// # Safety
+///
+/// The pointers are null or valid, `best` for `capacity` places.
+unsafe fn write_best(
+    found: &[Scored],
+    best: *mut recgrela_scored,
+    capacity: usize,
+    count: *mut usize,
+) -> Result<(), Failure> {
+    let found: Vec<_> =
+        found.iter().map(|&Scored { item, score }| recgrela_scored { item, score }).collect();
+    // SAFETY: as promised.
+    unsafe { write_all(best, capacity, &found, count, "best") }
+}

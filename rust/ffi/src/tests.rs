@@ -1,0 +1,39 @@
+//! What cannot be seen from C: a fault inside, and whether the header is what this crate says.
+
+use std::path::Path;
+
+use crate::error::{guard, recgrela_error, recgrela_status};
+
+#[test]
+fn a_panic_becomes_a_status() {
+    let mut error = recgrela_error { status: recgrela_status::Ok, message: [0; _] };
+    assert_eq!(guard(&mut error, || panic!("on purpose")), recgrela_status::Internal);
+    assert_eq!(error.status, recgrela_status::Internal);
+    assert_ne!(error.message[0], 0);
+}
+
+#[test]
+fn a_long_message_is_cut_between_characters() {
+    let mut error = recgrela_error { status: recgrela_status::Ok, message: [0; _] };
+    guard(&mut error, || Err(crate::error::Failure::argument("ä".repeat(500))));
+    let bytes: Vec<u8> = error.message.iter().map(|&byte| byte as u8).collect();
+    let text = std::ffi::CStr::from_bytes_until_nul(&bytes).unwrap().to_str().unwrap();
+    assert_eq!(text, "ä".repeat(255));
+}
+
+/// `UPDATE_HEADER=1 cargo test -p recgrela-ffi` writes it.
+#[test]
+fn the_header_is_what_the_functions_are() {
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut header = Vec::new();
+    cbindgen::generate(crate_folder).unwrap().write(&mut header);
+    let path = crate_folder.join("include/recgrela.h");
+    if std::env::var_os("UPDATE_HEADER").is_some() {
+        std::fs::write(&path, &header).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found.as_bytes() == header,
+        "include/recgrela.h is not what the functions are: run UPDATE_HEADER=1 cargo test -p recgrela-ffi"
+    );
+}
