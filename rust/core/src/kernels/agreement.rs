@@ -79,10 +79,9 @@ fn elementwise<S: Simd>(simd: S) -> Vec<f32> {
 }
 
 #[inline(always)]
-fn linear<S: Simd, E: Element>(simd: S, element: impl Fn(f32) -> E) -> Vec<f32> {
-    let weight = noise(SIZE * OUTPUTS, 4).into_iter().map(element).collect();
+fn linear<S: Simd, E: Element>(simd: S, element: fn(f32) -> E) -> Vec<f32> {
     let mut out = vec![0.0; USERS * OUTPUTS];
-    let layer = Linear::new(&[(weight, noise(OUTPUTS, 5))]);
+    let layer = Linear::new(&[(elements(SIZE * OUTPUTS, 4, element), noise(OUTPUTS, 5))]);
     layer.apply(simd, USERS, &noise(USERS * SIZE, 6), SIZE, &mut out);
     out
 }
@@ -118,12 +117,11 @@ fn norm<S: Simd>(simd: S) -> Vec<f32> {
 /// State, normaliser and output after an event.
 #[inline(always)]
 fn attention<S: Simd>(simd: S, head_size: usize) -> Vec<f32> {
-    let positive = |seed| -> Vec<f32> { noise(SIZE, seed).iter().map(|x| x.abs()).collect() };
-    let mut sums = [noise(SIZE * head_size, 11), positive(12)].concat();
+    let mut sums = [noise(SIZE * head_size, 11), positive(SIZE, 12)].concat();
     let mut out = vec![0.0; SIZE];
     let event = Event {
-        query: &positive(13),
-        key: &positive(14),
+        query: &positive(SIZE, 13),
+        key: &positive(SIZE, 14),
         query_rotated: &noise(SIZE, 15),
         key_rotated: &noise(SIZE, 16),
         value: &noise(SIZE, 17),
@@ -147,16 +145,15 @@ fn convolution<S: Simd>(simd: S) -> Vec<f32> {
 /// Cosines, sines and a rotated vector.
 #[inline(always)]
 fn rotation<S: Simd>(simd: S) -> Vec<f32> {
-    let frequency: Vec<_> = (0..SIZE / 2).map(|pair| 0.16 / (1 + pair * pair) as f64).collect();
     let (mut cos, mut sin, mut out) = (vec![0.0; SIZE], vec![0.0; SIZE], vec![0.0; SIZE]);
-    rotary::fill(123_456_789, &frequency, &mut cos, &mut sin);
+    rotary::fill(123_456_789, &frequencies(), &mut cos, &mut sin);
     rotary::rotate(simd, &noise(SIZE, 23), &cos, &sin, &mut out);
     [cos, sin, out].concat()
 }
 
 #[inline(always)]
-fn scan<S: Simd, E: Element>(simd: S, element: impl Fn(f32) -> E) -> Vec<f32> {
-    let table: Vec<E> = noise(SIZE * BLOCK, 24).into_iter().map(element).collect();
+fn scan<S: Simd, E: Element>(simd: S, element: fn(f32) -> E) -> Vec<f32> {
+    let table = elements(SIZE * BLOCK, 24, element);
     let (features, _) = table.as_chunks().0.as_chunks();
     let [scores] = block_scores(simd, features, [&noise(SIZE, 25)]);
     compared(simd, scores)
@@ -166,8 +163,7 @@ fn scan<S: Simd, E: Element>(simd: S, element: impl Fn(f32) -> E) -> Vec<f32> {
 #[inline(always)]
 fn integer_scan<S: Simd>(simd: S) -> Vec<f32> {
     let block = integer_block();
-    let (hidden, scales) = (noise(SIZE, 26), noise(BLOCK, 27));
-    let scales: Vec<f32> = scales.into_iter().map(f32::abs).collect();
+    let (hidden, scales) = (noise(SIZE, 26), positive(BLOCK, 27));
     let mut codes = Vec::new();
     let rounded = Rounded::new(&hidden, &mut codes);
     let (rows, _) = scales.as_chunks().0.as_chunks::<ROW_VECTORS>();
@@ -197,6 +193,26 @@ fn compared<S: Simd>(simd: S, row: S::Row) -> Vec<f32> {
     let above = row.greater_mask(S::Row::splat(simd, 0.0));
     out.extend([above & 0xffff, above >> 16].map(|half| half as f32));
     out
+}
+
+// What follows depends on no instruction set, and is kept out of the code that does.
+
+/// Numbers of a matrix or a table.
+#[inline(never)]
+fn elements<E>(count: usize, seed: u32, element: fn(f32) -> E) -> Vec<E> {
+    noise(count, seed).into_iter().map(element).collect()
+}
+
+/// Numbers in [0, 2].
+#[inline(never)]
+fn positive(count: usize, seed: u32) -> Vec<f32> {
+    elements(count, seed, f32::abs)
+}
+
+/// Turns a position of each rotated pair.
+#[inline(never)]
+fn frequencies() -> Vec<f64> {
+    (0..SIZE / 2).map(|pair| 0.16 / (1 + pair * pair) as f64).collect()
 }
 
 /// As half precision. Small numbers are made so small that they are subnormal there.

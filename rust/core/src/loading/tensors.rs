@@ -90,7 +90,11 @@ impl<'a> TensorFile<'a> {
             let dtype = info.dtype.to_string();
             (name, Entry { dtype, shape: info.shape.clone(), range, taken: false })
         };
-        let tensors = metadata.tensors().into_iter().map(entry).collect();
+        // Collected, they would be sorted first: 8 KB of code for some thirty names.
+        let mut tensors = BTreeMap::new();
+        for (name, entry) in metadata.tensors().into_iter().map(entry) {
+            tensors.insert(name, entry);
+        }
         Ok((Self { file, tensors }, Entries::of(&metadata)))
     }
 

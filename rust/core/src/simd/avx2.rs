@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Simd, Vector};
+use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Simd, Vector, packed};
 
 /// Proof that the CPU has AVX2 and F16C. Only [`Avx2::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ impl Simd for Avx2 {
             let ones = _mm256_set1_epi16(1);
             let mut sums = [_mm256_setzero_si256(); ROW_VECTORS];
             for (row, &query) in block.iter().zip(query) {
-                let query = _mm256_set1_epi32(i32::from_le_bytes(query.map(i8::cast_unsigned)));
+                let query = _mm256_set1_epi32(packed(query));
                 for (v, sum) in sums.iter_mut().enumerate() {
                     let items = _mm256_loadu_si256(row[v * LANES..].as_ptr().cast());
                     // |item| times the query with the item's sign: two products are at most
@@ -91,7 +91,10 @@ impl Simd for Avx2 {
                     *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
                 }
             }
-            Four(sums.map(|sum| Register(_mm256_cvtepi32_ps(sum))))
+            let [a, b, c, d] = sums;
+            let (a, b) = (_mm256_cvtepi32_ps(a), _mm256_cvtepi32_ps(b));
+            let (c, d) = (_mm256_cvtepi32_ps(c), _mm256_cvtepi32_ps(d));
+            Four([Register(a), Register(b), Register(c), Register(d)])
         }
     }
 }

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 
 use super::avx2::{Avx2, Register};
-use super::{GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Row, Simd};
+use super::{GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Row, Simd, packed};
 
 /// Proof that the CPU has AVX-512 F and VNNI, beside AVX2. Only [`Avx512::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -78,13 +78,13 @@ impl Simd for Avx512 {
             let sign = _mm512_set1_epi8(i8::MIN);
             let mut sums = [_mm512_set1_epi32(-offset); 2];
             for (row, &query) in block.iter().zip(query) {
-                let query = _mm512_set1_epi32(i32::from_le_bytes(query.map(i8::cast_unsigned)));
+                let query = _mm512_set1_epi32(packed(query));
                 for (half, sum) in sums.iter_mut().enumerate() {
                     let items = _mm512_loadu_si512(row[half * 16..].as_ptr().cast());
                     *sum = _mm512_dpbusd_epi32(*sum, _mm512_xor_si512(items, sign), query);
                 }
             }
-            Pair(sums.map(|sum| _mm512_cvtepi32_ps(sum)))
+            Pair([_mm512_cvtepi32_ps(sums[0]), _mm512_cvtepi32_ps(sums[1])])
         }
     }
 }

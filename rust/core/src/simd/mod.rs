@@ -146,6 +146,13 @@ pub(crate) trait Row<S: Simd>:
     fn low_bits_to_exponent(self) -> Self;
 }
 
+/// Four numbers as one lane of a register of bytes.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32"))]
+#[inline(always)]
+fn packed([a, b, c, d]: [i8; GROUP]) -> i32 {
+    i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8])
+}
+
 /// A computation written once, to be run with any instruction set.
 pub(crate) trait Kernel {
     /// What it gives back.

@@ -5,7 +5,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Simd, Vector};
+use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Simd, Vector, packed};
 
 /// Proof that the CPU has NEON. This file is compiled only for targets that have it.
 #[derive(Clone, Copy, Debug)]
@@ -41,31 +41,17 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn load(self, x: &[f32; LANES]) -> Pair {
-        let (halves, _) = x.as_chunks::<4>();
-        // SAFETY: the target has NEON; the pointers come from references to four f32, and the
-        // instruction asks for no alignment.
-        Pair(std::array::from_fn(|half| unsafe { vld1q_f32(halves[half].as_ptr()) }))
+        // SAFETY: the target has NEON; the pointers come from a reference to eight f32, of which
+        // each half is read, and the instruction asks for no alignment.
+        Pair(unsafe { [vld1q_f32(x.as_ptr()), vld1q_f32(x[4..].as_ptr())] })
     }
 
     #[inline(always)]
     fn load_f16(self, bits: &[u16; LANES]) -> Pair {
-        let (halves, _) = bits.as_chunks::<4>();
-        Pair(std::array::from_fn(|half| {
-            let converted: float32x4_t;
-            // SAFETY: the pointer comes from a reference to four u16, and the load asks for no
-            // alignment. The target has NEON, of which `fcvtl` from half precision has always been
-            // a part; its intrinsic is younger than the compilers that this crate supports. It
-            // touches registers only.
-            unsafe {
-                asm!(
-                    "fcvtl {to:v}.4s, {from:v}.4h",
-                    to = lateout(vreg) converted,
-                    from = in(vreg) vld1_u16(halves[half].as_ptr()),
-                    options(pure, nomem, nostack, preserves_flags)
-                );
-            }
-            converted
-        }))
+        // SAFETY: the target has NEON; the pointers come from a reference to eight u16, of which
+        // each half is read, and the instruction asks for no alignment.
+        let (low, high) = unsafe { (vld1_u16(bits.as_ptr()), vld1_u16(bits[4..].as_ptr())) };
+        Pair([half_to_single(low), half_to_single(high)])
     }
 
     #[inline(always)]
@@ -74,8 +60,7 @@ impl Simd for Neon {
         // asks for no alignment.
         unsafe {
             let wide = vmovl_s8(vld1_s8(x.as_ptr()));
-            let halves = [vmovl_s16(vget_low_s16(wide)), vmovl_high_s16(wide)];
-            Pair(halves.map(|half| vcvtq_f32_s32(half)))
+            floats([vmovl_s16(vget_low_s16(wide)), vmovl_high_s16(wide)])
         }
     }
 
@@ -87,8 +72,7 @@ impl Simd for Neon {
         unsafe {
             let mut sums = [[vdupq_n_s32(0); 2]; ROW_VECTORS];
             for (row, &query) in block.iter().zip(query) {
-                let query = i32::from_le_bytes(query.map(i8::cast_unsigned));
-                let query = vreinterpretq_s8_s32(vdupq_n_s32(query));
+                let query = vreinterpretq_s8_s32(vdupq_n_s32(packed(query)));
                 for (at, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
                     let items = vld1q_s8(row[at * 4..].as_ptr().cast());
                     // Two products are at most 2 * 128 * 127, so the sum of a pair does not wrap.
@@ -97,9 +81,34 @@ impl Simd for Neon {
                     *sum = vpadalq_s16(*sum, pairs);
                 }
             }
-            Four(sums.map(|halves| Pair(halves.map(|half| vcvtq_f32_s32(half)))))
+            let [a, b, c, d] = sums;
+            Four([floats(a), floats(b), floats(c), floats(d)])
         }
     }
+}
+
+/// Four finite half-precision numbers, converted exactly.
+#[inline(always)]
+fn half_to_single(bits: uint16x4_t) -> float32x4_t {
+    let converted: float32x4_t;
+    // SAFETY: the target has NEON, of which `fcvtl` from half precision has always been a part; its
+    // intrinsic is younger than the compilers that this crate supports. It touches registers only.
+    unsafe {
+        asm!(
+            "fcvtl {to:v}.4s, {from:v}.4h",
+            to = lateout(vreg) converted,
+            from = in(vreg) bits,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    converted
+}
+
+/// Eight integers, rounded to f32.
+#[inline(always)]
+fn floats([low, high]: [int32x4_t; 2]) -> Pair {
+    // SAFETY: the target has NEON.
+    Pair(unsafe { [vcvtq_f32_s32(low), vcvtq_f32_s32(high)] })
 }
 
 macro_rules! lanewise {
@@ -166,16 +175,20 @@ impl Vector for Pair {
 
     #[inline(always)]
     fn low_bits_to_exponent(self) -> Self {
+        let [low, high] = self.0;
         // SAFETY: the target has NEON.
-        Self(self.0.map(|half| unsafe {
-            vreinterpretq_f32_u32(vshlq_n_u32::<23>(vreinterpretq_u32_f32(half)))
-        }))
+        unsafe {
+            let low = vshlq_n_u32::<23>(vreinterpretq_u32_f32(low));
+            let high = vshlq_n_u32::<23>(vreinterpretq_u32_f32(high));
+            Self([vreinterpretq_f32_u32(low), vreinterpretq_f32_u32(high)])
+        }
     }
 
     #[inline(always)]
     fn swap_pairs(self) -> Self {
+        let [low, high] = self.0;
         // SAFETY: the target has NEON.
-        Self(self.0.map(|half| unsafe { vrev64q_f32(half) }))
+        Self(unsafe { [vrev64q_f32(low), vrev64q_f32(high)] })
     }
 
     #[inline(always)]
