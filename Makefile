@@ -5,10 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 ENGINE := $(VENV)/engine
+PREFIX ?= /usr/local
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-arm test-wasm test-asan fuzz lint format bench pictures size bench-training bench-kernels parity long-histories epoch-cost clean
+.PHONY: help setup demo test test-arm test-wasm test-asan fuzz lint format bench pictures size bench-training bench-kernels parity long-histories epoch-cost test-faces install-c clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +49,17 @@ test-wasm: ## Run the engine's tests as WebAssembly in Node, with simd128 (needs
 test-asan: ## Run the engine's tests under AddressSanitizer (x86-64 Linux)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=allocator_may_return_null=1 \
 		cargo test --quiet --tests --target x86_64-unknown-linux-gnu --package recgrela --package recgrela-fuzz
+
+test-faces: setup ## Run the golden sequences through every face; one hash a face
+	.ci/test-faces
+
+install-c: ## Install the C library, its header and its pkg-config file under PREFIX (/usr/local)
+	cargo build --release --quiet -p recgrela-ffi
+	install -D -m 644 rust/ffi/include/recgrela.h $(DESTDIR)$(PREFIX)/include/recgrela.h
+	install -D -m 755 -s $(TARGET_DIR)/release/librecgrela.so $(DESTDIR)$(PREFIX)/lib/librecgrela.so
+	install -D -m 644 $(TARGET_DIR)/release/librecgrela.a $(DESTDIR)$(PREFIX)/lib/librecgrela.a
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' rust/ffi/recgrela.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/recgrela.pc
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (600), two at a time
 	fuzz/run $(or $(FUZZ_SECONDS),600)

@@ -1,0 +1,102 @@
+"""The golden hash of tests/golden, whose README says what is hashed, for faces that run here.
+
+As a program it prints one line for Python and one for C: the name and the hash.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from recgrela import EdgeScorer
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests/golden"
+CFLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Werror", "-O1", "-g"]
+
+Play = Callable[[Path, list[list[int]]], bytes]
+"""What is hashed of a model file, given the sequences of item indices."""
+
+
+def golden_hash(play: Play) -> str:
+    """The hash of all models as hex digits; AssertionError at the first model with another hash."""
+    golden = json.loads((GOLDEN / "golden.json").read_text())
+    digests = []
+    for name, model in sorted(golden["models"].items()):
+        digest = hashlib.sha256(play(GOLDEN / name, model["sequences"])).digest()
+        assert digest.hex() == model["sha256"], name
+        digests.append(digest)
+    found = hashlib.sha256(b"".join(digests)).hexdigest()
+    assert found == golden["sha256"]
+    return found
+
+
+def play_python(path: Path, sequences: list[list[int]], isa: str | None = None) -> bytes:
+    """Through EdgeScorer, on an instruction set or the best one."""
+    scorer = EdgeScorer.load(path, isa=isa)
+    ids = scorer.item_ids
+    index = {id: i for i, id in enumerate(ids)}
+    out = bytearray()
+
+    def put_list(**options) -> None:
+        top = scorer.top_k(**options)
+        places = np.empty(len(top.ids), [("item", "<u4"), ("score", "<f4")])
+        places["item"] = [index[id] for id in top.ids]
+        places["score"] = top.scores
+        out.extend(np.uint32(len(places)).tobytes() + places.tobytes())
+
+    for events in sequences:
+        scorer.reset()
+        for item in events:
+            scorer.append(ids[item])
+            out.extend(scorer.score(ids).tobytes())
+            put_list(k=10)
+            put_list(k=len(ids), exclude_seen=False)
+    return bytes(out)
+
+
+def build_library(profile: str) -> Path:
+    """Build the C library by a profile of cargo (dev, release); the folder that it is in."""
+    command = ["cargo", "build", "--quiet", "-p", "recgrela-ffi", "--profile", profile]
+    subprocess.run(command, cwd=ROOT, check=True)
+    command = ["cargo", "metadata", "--no-deps", "--format-version", "1"]
+    metadata = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    return Path(json.loads(metadata)["target_directory"]) / profile.replace("dev", "debug")
+
+
+def compile_c(source: Path, library: Path, folder: Path) -> Path:
+    """Compile a program without a warning and link it with the library; where it is."""
+    program = folder / source.stem
+    link = [f"-L{library}", f"-Wl,-rpath,{library}", "-lrecgrela", "-pthread"]
+    include = f"-I{ROOT / 'rust/ffi/include'}"
+    subprocess.run(["cc", *CFLAGS, include, source, *link, "-o", program], check=True)
+    return program
+
+
+def play_c(program: Path) -> Play:
+    """Through golden.c, compiled."""
+
+    def play(path: Path, sequences: list[list[int]]) -> bytes:
+        text = "".join(" ".join(map(str, items)) + "\n" for items in sequences)
+        run = subprocess.run([program, path], input=text.encode(), capture_output=True, check=True)
+        return run.stdout
+
+    return play
+
+
+def main() -> int:
+    """Print the lines; the exit status is 1 where a hash is another one."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = ROOT / "tests/faces/golden.c"
+        program = compile_c(source, build_library("release"), Path(folder))
+        for name, play in (("python", play_python), ("c", play_c(program))):
+            print(name, golden_hash(play), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

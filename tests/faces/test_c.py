@@ -1,0 +1,70 @@
+"""The C library: programs that a C compiler and valgrind have nothing to say about."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from recgrela import EdgeScorer
+
+from tests.faces.golden import GOLDEN, ROOT, build_library, compile_c, golden_hash, play_c
+
+# What the table of handles holds at the end is reachable; everything else is a leak.
+VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"]
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory) -> Path:
+    """A folder of programs, on a library that is built with every assertion."""
+    library, folder = build_library("dev"), tmp_path_factory.mktemp("c")
+    for source in (ROOT / "examples/c/recommend.c", *(ROOT / "tests/faces").glob("*.c")):
+        compile_c(source, library, folder)
+    return folder
+
+
+def run(*command, **options) -> bytes:
+    result = subprocess.run(command, capture_output=True, timeout=300, **options)
+    assert result.returncode == 0, result.stderr.decode()
+    return result.stdout
+
+
+def test_the_golden_hash(programs):
+    golden_hash(play_c(programs / "golden"))
+
+
+@pytest.mark.parametrize("name", ["f32", "text-ids"])
+def test_the_example_prints_what_python_finds(programs, name):
+    path = GOLDEN / f"{name}.safetensors"
+    scorer = EdgeScorer.load(path)
+    history = scorer.item_ids[:3]
+    scorer.extend(history)
+    expected = "".join(f"{item}  {score:f}\n" for item, score in scorer.top_k(10))
+    assert run(programs / "recommend", path, *map(str, history)).decode() == expected
+
+
+def test_the_example_says_what_went_wrong(programs, tmp_path):
+    result = subprocess.run([programs / "recommend", tmp_path, "1"], capture_output=True)
+    assert (result.returncode, result.stdout) == (1, b"")
+    assert result.stderr.decode().startswith(f"recommend: cannot read {tmp_path}: ")
+
+
+@pytest.fixture
+def damaged(tmp_path) -> Path:
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes((GOLDEN / "f32.safetensors").read_bytes()[:-1])
+    return path
+
+
+@pytest.mark.parametrize("name", ["f32", "text-ids"])
+def test_misuse_is_a_status_and_loads_leave_nothing(programs, damaged, name):
+    growth = run(programs / "misuse", GOLDEN / f"{name}.safetensors", damaged)
+    # Pages, in 900 loads and frees of a model of 11 pages or more; the allocator takes some forty.
+    assert int(growth) <= 90
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+@pytest.mark.parametrize("program", ["misuse", "recommend"])
+def test_valgrind_finds_nothing(programs, damaged, program):
+    model = GOLDEN / "f32.safetensors"
+    id = str(EdgeScorer.load(model).item_ids[0])
+    run(*VALGRIND, programs / program, model, damaged if program == "misuse" else id)
