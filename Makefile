@@ -67,6 +67,8 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS (600), two at a time
 lint: setup ## Check format, lints and type stubs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --features recgrela/internals,recgrela/threads --quiet -- -D warnings
+	cargo check --quiet -p recgrela --no-default-features
+	RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --no-deps -p recgrela --features threads
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/python -m mypy.stubtest recgrela

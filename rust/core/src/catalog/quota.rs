@@ -65,6 +65,23 @@ impl Groups {
 }
 
 /// At most `limit` items of each group.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use recgrela::*;
+/// # fn main() -> Result<()> {
+/// let model = Arc::new(Model::open("tests/data/tiny.safetensors")?);
+/// let genre: Vec<i64> = (0..model.num_items() as i64).map(|item| item % 3).collect();
+/// let groups = Groups::new(&model, &genre)?;
+///
+/// let mut session = Session::new(model);
+/// session.append(7)?;
+/// let quota = Some(Quota { groups: &groups, limit: 2 });
+/// let best = session.top_k(10, &Filter { quota, ..Filter::unseen() })?;
+/// assert_eq!(best.len(), 6); // two of each genre
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Quota<'a> {
     /// Which item is of which group.

@@ -16,6 +16,22 @@ use crate::simd::{Backend, GROUP};
 
 /// A ranking that is used again: after the first query with the largest `k`, the longest lists and
 /// the most groups, [`Session::top_k_into`](crate::Session::top_k_into) allocates nothing.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use recgrela::*;
+/// # fn main() -> Result<()> {
+/// let model = Arc::new(Model::open("tests/data/tiny.safetensors")?);
+/// let mut session = Session::new(model);
+/// let mut best = TopK::new();
+/// for item in [7, 19, 4] {
+///     session.append(item)?;
+///     session.top_k_into(10, &Filter::unseen(), &mut best)?;
+///     println!("after {item}: {:?}", best.items());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct TopK {
     lists: Lists,

@@ -26,6 +26,19 @@ use crate::{Error, Filter, Model, Result, Scored, Session, TopK};
 /// operating system hands it out on first use, users without events take next to none of it.
 /// Appending allocates nothing after the largest call, except when a user's list of distinct
 /// items outgrows its capacity.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use recgrela::*;
+/// # fn main() -> Result<()> {
+/// let model = Arc::new(Model::open("tests/data/tiny.safetensors")?);
+/// let mut fleet = Fleet::new(model, 10_000)?;
+/// fleet.append(&[17, 4, 17], &[7, 7, 19])?; // user 17 has two events, user 4 has one
+/// let best = fleet.top_k(&[17, 4], 10, &Filter::unseen())?;
+/// assert_eq!(best[0], fleet.session(17)?.top_k(10, &Filter::unseen())?);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Fleet {
     model: Arc<Model>,
     /// For each user the blocks' state, then the hidden vector of the last event.

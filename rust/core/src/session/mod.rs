@@ -23,6 +23,25 @@ use crate::{Error, Filter, Model, Overlay, Result, Scored, TopK};
 ///
 /// Two things are kept on request: checkpoints, for [`Session::undo`] ([`Session::keep_undo`]), and
 /// the events themselves, for [`Session::forget`] ([`Session::keep_log`]).
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use recgrela::*;
+/// # fn main() -> Result<()> {
+/// let model = Arc::new(Model::open("tests/data/tiny.safetensors")?);
+/// let mut session = Session::new(model);
+/// session.keep_undo(2)?; // from here on, two events can be taken back
+/// session.keep_log(1000); // and any of the first thousand forgotten
+/// session.extend(&[7, 19, 4])?;
+///
+/// let next = session.peek(&[12], 5, &Filter::unseen())?; // what would come after item 12
+/// session.undo(1)?; // 4 was a mistake
+/// session.forget(&[7])?; // as if item 7 had never been there
+/// assert_eq!(session.seen(), [19]);
+/// assert_eq!(next.len(), 5);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Session {
     pub(crate) model: Arc<Model>,

@@ -37,6 +37,25 @@ const MAX_ITEMS: usize = 1 << 31;
 /// never given away again: a retired item keeps its own.
 ///
 /// Each change takes a pass over the overlay, so many items are best given in one call.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use recgrela::*;
+/// # fn main() -> Result<()> {
+/// let model = Arc::new(Model::open("tests/data/tiny.safetensors")?);
+/// let items = model.update_overlay(|overlay| {
+///     overlay.retire(&[3])?; // sold out
+///     overlay.add(&["movie-new".into()], &[0.1; 8]) // D is 8 here
+/// })?;
+/// assert_eq!(model.catalog().index_of("movie-new"), Some(items[0]));
+///
+/// let mut session = Session::new(model); // sessions made before see it as well
+/// session.append(items[0])?;
+/// let best = session.top_k(50, &Filter::default())?;
+/// assert!(best.iter().all(|scored| scored.item != 3));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Overlay {
     model: Fingerprint,
