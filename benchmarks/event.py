@@ -11,12 +11,18 @@ from pathlib import Path
 import numpy as np
 from recgrela_train.model import RecGrela
 
-from .models import CONFIG, NUM_ITEMS, SEED, BenchmarkError, make_model, make_scorer
+from .models import (
+    NUM_ITEMS,
+    SEED,
+    BenchmarkError,
+    make_model,
+    make_scorer,
+    make_softmax_model,
+)
 from .onnx_recurrent import OnnxRecurrent
 from .onnx_softmax import OnnxSoftmaxWindow
 from .plain_read import PlainRead
 from .report import Part, Result
-from .softmax_model import make_softmax_model
 from .timing import HISTORY_EVENTS, Contender, Tick, time_in_turn
 from .torch_recurrent import TorchRecurrent
 
@@ -76,12 +82,9 @@ def run(folder: Path, rounds: int, tick: Tick = iter) -> list[Part]:
 
 def make_rivals(model: RecGrela) -> dict[str, Contender]:
     """The other runtimes: the same model, and a softmax model of the same size."""
-    softmax = make_softmax_model(
-        CONFIG.hidden_size, CONFIG.num_heads, CONFIG.num_layers, NUM_ITEMS, WINDOW
-    )
     return {
         "onnxruntime_recurrent": OnnxRecurrent(model, HISTORY_EVENTS, K),
-        "onnxruntime_window200_softmax": OnnxSoftmaxWindow(softmax, K),
+        "onnxruntime_window200_softmax": OnnxSoftmaxWindow(make_softmax_model(WINDOW), K),
         "torch_recurrent": TorchRecurrent(model, HISTORY_EVENTS, K),
     }
 

@@ -13,10 +13,9 @@ import numpy as np
 
 from .append import EVENTS
 from .event import Engine
-from .models import CONFIG, NUM_ITEMS, SEED, make_model, make_scorer
+from .models import SEED, make_model, make_scorer, make_softmax_model
 from .onnx_softmax import OnnxSoftmaxWindow
 from .report import Part, Result
-from .softmax_model import make_softmax_model
 from .timing import Tick, take_turns
 
 K = 10
@@ -71,7 +70,10 @@ def _run_events(
     engines: dict[int, Returning], windows: tuple[int, ...], rounds: int, tick: Tick
 ) -> Part:
     ours = {f"engine_after_{short(length)}": engine for length, engine in engines.items()}
-    softmax = {f"window_{window}_softmax": _window(window) for window in windows}
+    softmax = {
+        f"window_{window}_softmax": OnnxSoftmaxWindow(make_softmax_model(window), K)
+        for window in windows
+    }
     labels = {f"engine_after_{short(length)}": f"recgrela, after {length:,}" for length in engines}
     labels |= {f"window_{window}_softmax": f"recomputing {window:,}" for window in windows}
     steps = {name: c.append_and_top_k for name, c in (ours | softmax).items()}
@@ -97,13 +99,6 @@ def short(count: int) -> str:
         if count >= unit and count % unit == 0:
             return f"{count // unit}{name}"
     return str(count)
-
-
-def _window(events: int) -> OnnxSoftmaxWindow:
-    model = make_softmax_model(
-        CONFIG.hidden_size, CONFIG.num_heads, CONFIG.num_layers, NUM_ITEMS, events
-    )
-    return OnnxSoftmaxWindow(model, K)
 
 
 def _blocks(

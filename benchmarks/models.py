@@ -9,6 +9,7 @@ import torch
 from recgrela_train.config import ModelConfig
 from recgrela_train.export import export_model
 from recgrela_train.model import RecGrela
+from recgrela_train.sasrec import SasRec
 
 if TYPE_CHECKING:
     from recgrela import EdgeScorer
@@ -34,6 +35,18 @@ def make_model(num_items: int = NUM_ITEMS) -> RecGrela:
     for parameter in model.parameters():
         parameter.add_(torch.randn_like(parameter) * 0.1)
     model.embedding.weight[0] = 0  # padding
+    return model
+
+
+@torch.no_grad()
+def make_softmax_model(
+    window: int, num_items: int = NUM_ITEMS, config: ModelConfig = CONFIG
+) -> SasRec:
+    """A causal softmax model of the same size over a window; all weights are drawn as well."""
+    changes = {"kind": "sasrec", "max_positions": window}
+    model = SasRec(config.model_copy(update=changes), num_items).eval()
+    for parameter in model.parameters():
+        parameter.add_(torch.randn_like(parameter) * 0.1)
     return model
 
 

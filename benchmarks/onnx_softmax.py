@@ -14,15 +14,15 @@ Its work is easier than the engine's: seen items are not left out.
 import numpy as np
 import onnx
 from onnx import TensorProto
+from recgrela_train.sasrec import SasRec, SoftmaxBlock
 
 from .onnx_graph import Bound, Graph, make_session
-from .softmax_model import SoftmaxBlock, SoftmaxModel
 
 
 class OnnxSoftmaxWindow:
     """The last T events of a user on ONNX Runtime; the window is always full."""
 
-    def __init__(self, model: SoftmaxModel, k: int = 10):
+    def __init__(self, model: SasRec, k: int = 10):
         self._window = np.zeros((1, model.positions.num_embeddings), np.int64)
         self._bound = Bound(make_session(build_window(model, k)), {"items": self._window}, k)
 
@@ -42,13 +42,15 @@ class OnnxSoftmaxWindow:
         self._window.fill(0)
 
 
-def build_window(model: SoftmaxModel, k: int) -> onnx.ModelProto:
+def build_window(model: SasRec, k: int) -> onnx.ModelProto:
     """The graph of one window: items [1, T] -> scores and top k after the last."""
     graph = Graph()
     length = model.positions.num_embeddings
     items = graph.input("items", [1, length], TensorProto.INT64)
-    h = graph.op("Gather", graph.constant(model.embedding.weight), items)  # [1, T, D]
+    table = model.embedding.weight[1:]  # without padding
+    h = graph.op("Gather", graph.constant(table), items)  # [1, T, D]
     h = graph.op("Add", h, graph.constant(model.positions.weight))
+    h = graph.layer_norm(h, model.input_norm)
     y = graph.layer_norm(h, model.blocks[0].norm1)
     norms = [*(block.norm1 for block in model.blocks[1:]), model.final_norm]
     for number, (block, norm) in enumerate(zip(model.blocks, norms, strict=True), 1):
@@ -60,8 +62,9 @@ def build_window(model: SoftmaxModel, k: int) -> onnx.ModelProto:
             mixed = _last_attention(graph, block, y, graph.op("Slice", y, *last))
         branch = graph.op("MatMul", mixed, graph.constant(block.output.weight.T))
         y, h = graph.add_and_norm(branch, block.output.bias, h, block.norm2)
-        y, h = graph.feed_forward(y, h, block.ffn_in, block.ffn_out, norm)
-    graph.score_and_top_k(y, model.embedding.weight, k)
+        widen, *_, narrow, _ = block.feed_forward
+        y, h = graph.feed_forward(y, h, widen, narrow, norm)
+    graph.score_and_top_k(y, table, k)
     return graph.model()
 
 

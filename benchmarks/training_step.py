@@ -28,10 +28,9 @@ from recgrela_train.device import fast_products
 from recgrela_train.loss import full_softmax_loss
 from recgrela_train.model import Block, RecGrela
 from recgrela_train.module import TrainingModule
+from recgrela_train.sasrec import SoftmaxBlock
 from rich.console import Console
 from rich.table import Table
-
-from .softmax_model import SoftmaxBlock
 
 LENGTHS = (256, 512, 1024, 2048, 4096)
 POSITIONS = 16_384  # in all rows together
@@ -101,8 +100,8 @@ def grela_block(rows: int, length: int) -> Callable[[], None]:
 
 def softmax_block(rows: int, length: int) -> Callable[[], None]:
     """The same of a block of causal softmax attention."""
-    config = ModelConfig()
-    block = SoftmaxBlock(config.hidden_size, config.num_heads)
+    config = ModelConfig(dropout=0, drop_path=0)
+    block = SoftmaxBlock(config)
     h = torch.randn(rows, length, config.hidden_size, requires_grad=True)
     return lambda: block(h).sum().backward()
 
