@@ -163,6 +163,13 @@ def test_figures_are_measured_on_the_device_of_the_training(finished_run, monkey
     assert devices == ["meta"]
 
 
+def test_a_cosine_is_not_stretched_by_resuming(tmp_path, small_settings):
+    cosine = [*small_settings, "--set", "train.schedule=cosine"]
+    train(tmp_path / "run", cosine, "train.max_epochs=1")
+    with pytest.raises(RunError, match="falls along a cosine"):
+        train(tmp_path / "run", cosine, "train.max_epochs=2", resume=True)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_an_accelerator_that_is_not_here_is_named():
     assert find_device("cpu") == torch.device("cpu")

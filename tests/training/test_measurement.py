@@ -15,12 +15,13 @@ from recgrela_train.measurement import (
 )
 from recgrela_train.metrics import summarize
 from recgrela_train.module import load_checkpoint
+from rich.console import Console
 
 
 @pytest.fixture(scope="module")
 def measured(finished_run, small_dataset):
     model, config, _ = load_checkpoint(best_checkpoint(finished_run))
-    return measure(model, small_dataset, config.evaluate)
+    return measure(model, small_dataset, config.evaluate, Console(quiet=True))
 
 
 def test_slices_by_length_have_their_borders_below():

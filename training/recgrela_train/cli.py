@@ -164,8 +164,7 @@ def baseline(
 
     chosen = load_config(config, settings)
     dataset = _dataset(chosen)
-    with console.status("counting and measuring"):
-        measurement = measure_counts(COUNTING[kind](dataset), dataset, chosen.evaluate)
+    measurement = measure_counts(COUNTING[kind](dataset), dataset, chosen.evaluate, console)
     folder = output or Path("runs", kind)
     _show(measurement, chosen, dataset, folder / "metrics.json")
     console.print(f"wrote {folder / 'metrics.json'}", **PLAIN)
@@ -469,8 +468,7 @@ def _measure(checkpoint: Path, config, dataset, device, output: Path | None) -> 
 
     model, _, ids = load_checkpoint(checkpoint)
     _check_items(checkpoint, ids, dataset)
-    with console.status("measuring"):
-        measurement = measure(model.to(device), dataset, config.evaluate)
+    measurement = measure(model.to(device), dataset, config.evaluate, console)
     _show(measurement, config, dataset, output)
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
+from rich.console import Console
 from torch import Tensor
 
 from .config import EvaluateConfig
@@ -74,10 +75,12 @@ class Markov:
 COUNTING: dict[str, type[Popularity] | type[Markov]] = {"popularity": Popularity, "markov": Markov}
 
 
-def measure_counts(model: Counts, dataset: Dataset, settings: EvaluateConfig) -> Measurement:
+def measure_counts(
+    model: Counts, dataset: Dataset, settings: EvaluateConfig, console: Console
+) -> Measurement:
     """Ranks and recommendations as `evaluate.measure` gives them for a network."""
 
     def scores(batch: EvaluationBatch, _readout: str) -> Tensor:
         return model.scores(np.array([history[-1] for history in batch.histories]))
 
-    return measure_scores(scores, ("stream", "window"), dataset, settings)
+    return measure_scores(scores, ("stream", "window"), dataset, settings, console)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 from torch import Tensor
 
@@ -86,14 +87,16 @@ def _seen(batch: EvaluationBatch, num_items: int) -> Tensor:
     return seen
 
 
-def measure(model: Recommender, dataset: Dataset, settings: EvaluateConfig) -> Measurement:
+def measure(
+    model: Recommender, dataset: Dataset, settings: EvaluateConfig, console: Console
+) -> Measurement:
     """Ranks of both splits by its read-outs, and what is recommended before the test target."""
     model.eval()
 
     def scores(batch: EvaluationBatch, readout: str) -> Tensor:
         return item_scores(model, batch, readout, settings)
 
-    return measure_scores(scores, model.readouts, dataset, settings)
+    return measure_scores(scores, model.readouts, dataset, settings, console)
 
 
 def measure_scores(
@@ -101,27 +104,30 @@ def measure_scores(
     readouts: Sequence[str],
     dataset: Dataset,
     settings: EvaluateConfig,
+    console: Console,
 ) -> Measurement:
     """`measure` for whatever scores all items [B, N] after the histories of a batch.
 
     Where processes train together each measures its share of the users, and all get the whole.
     """
     lengths, ranks_of, best = {}, {}, {}
-    for split in SPLITS:
-        held_out = dataset.held_out(split)
-        lengths[split] = held_out.stops - held_out.starts
-        ranks_of[split] = {}
-        for readout in readouts:
-            users, rows = [], []
-            for batch in EvaluationBatches(dataset, split, settings.batch_size, this_shard()):
-                here = scores(batch, readout)
-                rank = rank_scores(here, batch, settings)
-                users.append(batch.users.numpy())
-                rows.append(np.column_stack([rank, best_unseen(here, batch)]))
-            order = np.argsort(gathered(np.concatenate(users)))
-            by_user = gathered(np.concatenate(rows))[order]
-            ranks_of[split][readout] = by_user[:, 0]
-            best[readout] = by_user[:, 1:]  # the test split comes last
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        for split in SPLITS:
+            held_out = dataset.held_out(split)
+            lengths[split] = held_out.stops - held_out.starts
+            ranks_of[split] = {}
+            for readout in readouts:
+                batches = EvaluationBatches(dataset, split, settings.batch_size, this_shard())
+                users, rows = [], []
+                for batch in progress.track(batches, description=f"{split}, {readout}"):
+                    here = scores(batch, readout)
+                    rank = rank_scores(here, batch, settings)
+                    users.append(batch.users.numpy())
+                    rows.append(np.column_stack([rank, best_unseen(here, batch)]))
+                order = np.argsort(gathered(np.concatenate(users)))
+                by_user = gathered(np.concatenate(rows))[order]
+                ranks_of[split][readout] = by_user[:, 0]
+                best[readout] = by_user[:, 1:]  # the test split comes last
     return Measurement(held_out.users, lengths, ranks_of, best, dataset.fingerprint())
 
 

@@ -225,10 +225,15 @@ def _stopped(error: NonFiniteLossError, module: TrainingModule, run: Path) -> Ru
 def _check_unchanged(last: Path, config: Config, dataset: Dataset) -> None:
     """Raises RunError unless settings and data are those that the run started with.
 
-    The settings of MAY_CHANGE may differ.
+    The settings of MAY_CHANGE may differ; max_epochs not where the learning rate goes by it.
     """
     _, saved, _ = load_checkpoint(last)
     for key, old, new in changed_settings(saved, config):
+        if key == "train.max_epochs" and saved.train.schedule == "cosine":
+            raise RunError(
+                f"{key} was {old!r} when this run started and cannot become {new!r}: its learning "
+                "rate falls along a cosine that ends there. Start another run"
+            )
         if key not in MAY_CHANGE:
             raise RunError(
                 f"{key} was {old!r} when this run started and cannot become {new!r}: leave it, or "

@@ -140,12 +140,14 @@ def _run(
 ) -> None:
     config = variant.config
     if variant.counting:
-        measurement = measure_counts(COUNTING[variant.name](dataset), dataset, config.evaluate)
+        measurement = measure_counts(
+            COUNTING[variant.name](dataset), dataset, config.evaluate, console
+        )
     else:
         resume = any_checkpoint(run)
         best = fit(config, dataset, run, resume=resume, console=console)
         model, _, _ = load_checkpoint(best)
-        measurement = measure(model.to(device), dataset, config.evaluate)
+        measurement = measure(model.to(device), dataset, config.evaluate, console)
     write_measurement(run / "metrics.json", measurement, config)
 
 
