@@ -1,0 +1,118 @@
+//! Between the ids of an app and the engine's items.
+
+use recgrela::{Catalog, Scored};
+
+use crate::error::{RecgrelaError, Result};
+
+/// An item's id, as the data that the model was trained on spelled it. All ids of a model are of one
+/// kind.
+#[derive(Clone, Debug, uniffi::Enum)]
+pub enum ItemId {
+    /// A number.
+    Number {
+        /// The id.
+        value: i64,
+    },
+    /// A text.
+    Text {
+        /// The id.
+        value: String,
+    },
+}
+
+/// An item and its score.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Recommendation {
+    /// The item.
+    pub item: ItemId,
+    /// The score; it compares with others of the same answer, and is no probability.
+    pub score: f32,
+}
+
+/// Which items may be recommended.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Filter {
+    /// Leave out what the session has seen.
+    #[uniffi(default = true)]
+    pub exclude_seen: bool,
+    /// Only these, where given.
+    #[uniffi(default = None)]
+    pub allow: Option<Vec<ItemId>>,
+    /// None of these.
+    #[uniffi(default = [])]
+    pub deny: Vec<ItemId>,
+}
+
+/// The engine's filter of a [`Filter`], which it borrows its lists from.
+pub(crate) struct Lists {
+    exclude_seen: bool,
+    allow: Option<Vec<u32>>,
+    deny: Vec<u32>,
+}
+
+impl Lists {
+    pub(crate) fn new(catalog: &Catalog<'_>, filter: &Filter) -> Result<Self> {
+        let allow = filter.allow.as_ref().map(|ids| indices_of(catalog, ids)).transpose()?;
+        let deny = indices_of(catalog, &filter.deny)?;
+        Ok(Self { exclude_seen: filter.exclude_seen, allow, deny })
+    }
+
+    pub(crate) fn filter(&self) -> recgrela::Filter<'_> {
+        recgrela::Filter {
+            exclude_seen: self.exclude_seen,
+            allow: self.allow.as_deref(),
+            deny: &self.deny,
+            quota: None,
+        }
+    }
+}
+
+/// The item index of an id, if an item has it.
+pub(crate) fn find(catalog: &Catalog<'_>, id: &ItemId) -> Option<u32> {
+    match id {
+        ItemId::Number { value } => catalog.index_of(*value),
+        ItemId::Text { value } => catalog.index_of(value.as_str()),
+    }
+}
+
+/// The item indices of some ids; one that no item has is an error.
+pub(crate) fn indices_of(catalog: &Catalog<'_>, ids: &[ItemId]) -> Result<Vec<u32>> {
+    ids.iter().map(|id| find(catalog, id).ok_or_else(|| unknown(catalog, id))).collect()
+}
+
+fn unknown(catalog: &Catalog<'_>, id: &ItemId) -> RecgrelaError {
+    let (found, hint) = match (id, catalog.is_text()) {
+        (ItemId::Number { value }, true) => (value.to_string(), "; its ids are texts"),
+        (ItemId::Number { value }, false) => (value.to_string(), ""),
+        (ItemId::Text { value }, true) => (format!("{value:?}"), ""),
+        (ItemId::Text { value }, false) => (format!("{value:?}"), "; its ids are numbers"),
+    };
+    let count = catalog.len();
+    RecgrelaError::UnknownItem(format!("item {found} is not among the model's {count} items{hint}"))
+}
+
+/// The ids of some items.
+pub(crate) fn ids_of(catalog: &Catalog<'_>, items: impl IntoIterator<Item = u32>) -> Vec<ItemId> {
+    items.into_iter().filter_map(|item| id_of(catalog, item)).collect()
+}
+
+/// What a ranking recommends.
+pub(crate) fn recommendations(catalog: &Catalog<'_>, ranking: &[Scored]) -> Vec<Recommendation> {
+    let recommendation =
+        |&Scored { item, score }| Some(Recommendation { item: id_of(catalog, item)?, score });
+    ranking.iter().filter_map(recommendation).collect()
+}
+
+fn id_of(catalog: &Catalog<'_>, item: u32) -> Option<ItemId> {
+    Some(match catalog.id(item)? {
+        recgrela::ItemId::Int(value) => ItemId::Number { value },
+        recgrela::ItemId::Str(value) => ItemId::Text { value: value.to_owned() },
+    })
+}
+
+/// A count, zero or more.
+pub(crate) fn count(what: &str, found: i32) -> Result<usize> {
+    usize::try_from(found).map_err(|_| {
+        RecgrelaError::InvalidArgument(format!("{what}: found {found}, expected 0 or more"))
+    })
+}

@@ -1,0 +1,178 @@
+//! One user on a model.
+
+use std::sync::{Arc, Mutex};
+
+use recgrela::TopK;
+
+use crate::error::{RecgrelaError, Result};
+use crate::item::{
+    Filter, ItemId, Lists, Recommendation, count, find, ids_of, indices_of, recommendations,
+};
+use crate::model::Model;
+
+/// One user's history on a model: it takes in one event at a time and answers "what next?".
+///
+/// The history is a state of fixed size, and an event costs the same however long it is. Threads may
+/// share a session; their calls take turns.
+#[derive(uniffi::Object)]
+pub struct Session {
+    model: Arc<recgrela::Model>,
+    user: Mutex<User>,
+}
+
+/// A session, and what it ranks items in: memory that is used again.
+struct User {
+    session: recgrela::Session,
+    ranking: TopK,
+}
+
+impl Session {
+    fn of(session: recgrela::Session) -> Self {
+        let model = Arc::clone(session.model());
+        Self { model, user: Mutex::new(User { session, ranking: TopK::new() }) }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut User) -> recgrela::Result<T>) -> Result<T> {
+        // After a panic the state may be half of one.
+        let mut user = self.user.lock().map_err(|_| {
+            let message = "the session is unusable since an earlier call failed inside the \
+                           library: make a new one, and restore its last snapshot";
+            RecgrelaError::Internal(message.to_owned())
+        })?;
+        Ok(work(&mut user)?)
+    }
+}
+
+#[uniffi::export]
+impl Session {
+    /// A session without history.
+    #[uniffi::constructor]
+    pub fn new(model: &Model) -> Self {
+        Self::of(recgrela::Session::new(Arc::clone(&model.engine)))
+    }
+
+    /// A session with the history of a snapshot of another model, such as of the model before it
+    /// was retrained. `log` has the ids of all its events, the oldest first: they are replayed, but
+    /// for those that this model does not know.
+    #[uniffi::constructor]
+    pub fn migrate(model: &Model, snapshot: Vec<u8>, log: Vec<ItemId>) -> Result<Self> {
+        let catalog = model.engine.catalog();
+        let log: Vec<_> = log.iter().map(|id| find(&catalog, id)).collect();
+        let session = recgrela::Session::migrate(Arc::clone(&model.engine), &snapshot, &log)?;
+        Ok(Self::of(session))
+    }
+
+    /// Takes in an event.
+    pub fn append(&self, item: ItemId) -> Result<()> {
+        self.extend(vec![item])
+    }
+
+    /// Takes in events, the oldest first; all of them or, where there is an error, none.
+    pub fn extend(&self, items: Vec<ItemId>) -> Result<()> {
+        let items = indices_of(&self.model.catalog(), &items)?;
+        self.with(|user| user.session.extend(&items))
+    }
+
+    /// The scores of some items, in the order given; the same numbers as `top_k` gives.
+    pub fn score(&self, items: Vec<ItemId>) -> Result<Vec<f32>> {
+        let items = indices_of(&self.model.catalog(), &items)?;
+        self.with(|user| user.session.score(&items))
+    }
+
+    /// The `k` best items, the best first; fewer where fewer are left.
+    #[uniffi::method(default(k = 10, filter))]
+    pub fn top_k(&self, k: i32, filter: Filter) -> Result<Vec<Recommendation>> {
+        let catalog = self.model.catalog();
+        let (k, lists) = (count("k", k)?, Lists::new(&catalog, &filter)?);
+        self.with(|User { session, ranking }| {
+            session.top_k_into(k, &lists.filter(), ranking)?;
+            Ok(recommendations(&session.model().catalog(), ranking.items()))
+        })
+    }
+
+    /// What `top_k` would give after more events; nothing changes.
+    #[uniffi::method(default(k = 10, filter))]
+    pub fn peek(&self, items: Vec<ItemId>, k: i32, filter: Filter) -> Result<Vec<Recommendation>> {
+        let catalog = self.model.catalog();
+        let (k, lists) = (count("k", k)?, Lists::new(&catalog, &filter)?);
+        let items = indices_of(&catalog, &items)?;
+        let ranking = self.with(|user| user.session.peek(&items, k, &lists.filter()))?;
+        Ok(recommendations(&catalog, &ranking))
+    }
+
+    /// Makes the last `depth` events undoable, from the next event on; each takes a copy of the
+    /// state. 0, as at the start, keeps none.
+    pub fn keep_undo(&self, depth: i32) -> Result<()> {
+        let depth = count("depth", depth)?;
+        self.with(|user| user.session.keep_undo(depth))
+    }
+
+    /// Takes back the last `n` events, exactly.
+    #[uniffi::method(default(n = 1))]
+    pub fn undo(&self, n: i32) -> Result<()> {
+        let n = count("n", n)?;
+        self.with(|user| user.session.undo(n))
+    }
+
+    /// How many events can be undone now.
+    pub fn undoable(&self) -> Result<i32> {
+        self.with(|user| Ok(user.session.undoable() as i32))
+    }
+
+    /// Keeps a log of the last `capacity` events, from here on; 0, as at the start, keeps none.
+    /// `forget` needs all events in it.
+    pub fn keep_log(&self, capacity: i32) -> Result<()> {
+        let capacity = count("capacity", capacity)?;
+        self.with(|user| {
+            user.session.keep_log(capacity);
+            Ok(())
+        })
+    }
+
+    /// The events in the log, the oldest first.
+    pub fn log(&self) -> Result<Vec<ItemId>> {
+        let catalog = self.model.catalog();
+        self.with(|user| Ok(ids_of(&catalog, user.session.log())))
+    }
+
+    /// Forgets items, exactly: the session becomes one that never saw them.
+    pub fn forget(&self, items: Vec<ItemId>) -> Result<()> {
+        let items = indices_of(&self.model.catalog(), &items)?;
+        self.with(|user| user.session.forget(&items))
+    }
+
+    /// The session as bytes, which `restore` continues from exactly. They tell what the user has
+    /// seen and are not encrypted.
+    pub fn snapshot(&self) -> Result<Vec<u8>> {
+        self.with(|user| Ok(user.session.snapshot()))
+    }
+
+    /// Continues from a snapshot of the same model.
+    pub fn restore(&self, snapshot: Vec<u8>) -> Result<()> {
+        self.with(|user| user.session.restore(&snapshot))
+    }
+
+    /// Forgets all events.
+    pub fn reset(&self) -> Result<()> {
+        self.with(|user| {
+            user.session.reset();
+            Ok(())
+        })
+    }
+
+    /// Events so far.
+    pub fn events(&self) -> Result<i64> {
+        self.with(|user| Ok(i64::try_from(user.session.events()).unwrap_or(i64::MAX)))
+    }
+
+    /// The distinct items so far, in the order of the catalogue.
+    pub fn seen(&self) -> Result<Vec<ItemId>> {
+        let catalog = self.model.catalog();
+        self.with(|user| Ok(ids_of(&catalog, user.session.seen().iter().copied())))
+    }
+
+    /// Bytes of the history: the state, and 4 for each distinct item.
+    pub fn state_bytes(&self) -> Result<i64> {
+        self.with(|user| Ok(user.session.state_bytes() as i64))
+    }
+}
