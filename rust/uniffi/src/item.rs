@@ -116,3 +116,25 @@ pub(crate) fn count(what: &str, found: i32) -> Result<usize> {
         RecgrelaError::InvalidArgument(format!("{what}: found {found}, expected 0 or more"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ItemId, count, indices_of};
+
+    #[test]
+    fn an_unknown_id_is_named_with_the_kind_that_the_model_has() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/text-ids.safetensors");
+        let model = recgrela::Model::open(path).unwrap();
+        let message = |id| indices_of(&model.catalog(), &[id]).unwrap_err().to_string();
+        let number = message(ItemId::Number { value: 7 });
+        assert_eq!(number, "item 7 is not among the model's 70 items; its ids are texts");
+        let text = message(ItemId::Text { value: "a\nb".to_owned() });
+        assert_eq!(text, "item \"a\\nb\" is not among the model's 70 items");
+    }
+
+    #[test]
+    fn a_count_is_not_negative() {
+        assert_eq!(count("k", 0).unwrap(), 0);
+        assert_eq!(count("k", -1).unwrap_err().to_string(), "k: found -1, expected 0 or more");
+    }
+}

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::item::{ItemId, find, ids_of};
+use crate::session::Session;
 
 /// A loaded and checked model, which any number of sessions and threads may use.
 ///
 /// Close it when no more sessions are to be made; those that there are keep what they need of it.
 #[derive(uniffi::Object)]
 pub struct Model {
-    pub(crate) engine: Arc<recgrela::Model>,
+    engine: Arc<recgrela::Model>,
 }
 
 #[uniffi::export]
@@ -55,5 +56,22 @@ impl Model {
     /// Whether the model knows an item.
     pub fn contains(&self, item: &ItemId) -> bool {
         find(&self.engine.catalog(), item).is_some()
+    }
+
+    /// A user without history.
+    pub fn new_session(&self) -> Arc<Session> {
+        Arc::new(Session::new(recgrela::Session::new(Arc::clone(&self.engine))))
+    }
+
+    /// A session with the history of a snapshot of another model, such as of this one before it was
+    /// retrained.
+    ///
+    /// `log` has the ids of all its events, the oldest first: they are replayed, but for those that
+    /// this model does not know.
+    pub fn migrate(&self, snapshot: Vec<u8>, log: Vec<ItemId>) -> Result<Arc<Session>> {
+        let catalog = self.engine.catalog();
+        let log: Vec<_> = log.iter().map(|id| find(&catalog, id)).collect();
+        let session = recgrela::Session::migrate(Arc::clone(&self.engine), &snapshot, &log)?;
+        Ok(Arc::new(Session::new(session)))
     }
 }

@@ -6,9 +6,8 @@ use recgrela::TopK;
 
 use crate::error::{RecgrelaError, Result};
 use crate::item::{
-    Filter, ItemId, Lists, Recommendation, count, find, ids_of, indices_of, recommendations,
+    Filter, ItemId, Lists, Recommendation, count, ids_of, indices_of, recommendations,
 };
-use crate::model::Model;
 
 /// One user's history on a model: it takes in one event at a time and answers "what next?".
 ///
@@ -27,7 +26,7 @@ struct User {
 }
 
 impl Session {
-    fn of(session: recgrela::Session) -> Self {
+    pub(crate) fn new(session: recgrela::Session) -> Self {
         let model = Arc::clone(session.model());
         Self { model, user: Mutex::new(User { session, ranking: TopK::new() }) }
     }
@@ -45,23 +44,6 @@ impl Session {
 
 #[uniffi::export]
 impl Session {
-    /// A session without history.
-    #[uniffi::constructor]
-    pub fn new(model: &Model) -> Self {
-        Self::of(recgrela::Session::new(Arc::clone(&model.engine)))
-    }
-
-    /// A session with the history of a snapshot of another model, such as of the model before it
-    /// was retrained. `log` has the ids of all its events, the oldest first: they are replayed, but
-    /// for those that this model does not know.
-    #[uniffi::constructor]
-    pub fn migrate(model: &Model, snapshot: Vec<u8>, log: Vec<ItemId>) -> Result<Self> {
-        let catalog = model.engine.catalog();
-        let log: Vec<_> = log.iter().map(|id| find(&catalog, id)).collect();
-        let session = recgrela::Session::migrate(Arc::clone(&model.engine), &snapshot, &log)?;
-        Ok(Self::of(session))
-    }
-
     /// Takes in an event.
     pub fn append(&self, item: ItemId) -> Result<()> {
         self.extend(vec![item])
@@ -174,5 +156,25 @@ impl Session {
     /// Bytes of the history: the state, and 4 for each distinct item.
     pub fn state_bytes(&self) -> Result<i64> {
         self.with(|user| Ok(user.session.state_bytes() as i64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+
+    use super::Session;
+    use crate::RecgrelaError;
+
+    #[test]
+    fn after_a_panic_every_call_is_an_error() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/f32.safetensors");
+        let model = Arc::new(recgrela::Model::open(path).unwrap());
+        let session = Session::new(recgrela::Session::new(model));
+        let panics = || session.with(|_| -> recgrela::Result<()> { panic!("on purpose") });
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+        assert!(matches!(session.events(), Err(RecgrelaError::Internal(_))));
+        assert!(matches!(session.reset(), Err(RecgrelaError::Internal(_))));
     }
 }

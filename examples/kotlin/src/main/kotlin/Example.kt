@@ -1,7 +1,6 @@
 // Recommendations on the device, with a model file from `recgrela-train export`.
 import java.io.File
 import recgrela.Model
-import recgrela.Session
 import recgrela.append
 import recgrela.raw
 
@@ -9,7 +8,7 @@ fun main(arguments: Array<String>) {
     val stored = File(arguments[0] + ".session")
     Model.open(arguments[0]).use { model ->
         model.verify()
-        Session(model).use { session ->
+        model.newSession().use { session ->
             if (stored.exists()) session.restore(stored.readBytes())
             session.append(50)
             session.append(172)

@@ -9,7 +9,6 @@ import recgrela.Filter
 import recgrela.ItemId
 import recgrela.Model
 import recgrela.Recommendation
-import recgrela.Session
 
 /** The hash of every score and list of tests/golden, whose README says what is hashed. */
 class GoldenTest {
@@ -39,7 +38,7 @@ class GoldenTest {
             val ids = model.itemIds()
             val indices = ids.withIndex().associate { (index, id) -> id to index }
             for (events in sequences) {
-                Session(model).use { session ->
+                model.newSession().use { session ->
                     for (event in events) {
                         session.append(ids[event])
                         session.score(ids).forEach { hash.update(it.toBits()) }
@@ -66,8 +65,4 @@ class GoldenTest {
     private fun sha256() = MessageDigest.getInstance("SHA-256")
 
     private fun hex(digest: ByteArray) = digest.joinToString("") { "%02x".format(it) }
-
-    private companion object {
-        val GOLDEN = File(System.getProperty("recgrela.tests"), "golden")
-    }
 }

@@ -1,0 +1,39 @@
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import recgrela.Filter;
+import recgrela.Ids;
+import recgrela.ItemId;
+import recgrela.Model;
+import recgrela.Recommendation;
+import recgrela.RecgrelaException;
+import recgrela.Session;
+
+/** The same API from Java. */
+class JavaTest {
+    private static final Path GOLDEN = Path.of(System.getProperty("recgrela.tests"), "golden");
+
+    @Test
+    void recommends() throws RecgrelaException {
+        String path = GOLDEN.resolve("f32.safetensors").toString();
+        try (Model model = Model.Companion.open(path); Session session = model.newSession()) {
+            Ids.append(session, -30000);
+            Ids.extendNumbers(session, List.of(-22081L, -14162L));
+            List<Recommendation> top = session.topK(5, new Filter(true, null, List.of()));
+            assertEquals(5, top.size());
+            ItemId best = top.get(0).getItem();
+            assertTrue(Ids.getRaw(best) instanceof Long);
+            assertEquals(List.of(top.get(0).getScore()), session.score(List.of(best)));
+
+            assertThrows(RecgrelaException.UnknownItem.class, () -> Ids.append(session, "a text"));
+            byte[] snapshot = session.snapshot();
+            session.reset();
+            session.restore(snapshot);
+            assertEquals(3, session.events());
+        }
+    }
+}

@@ -1,0 +1,148 @@
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertNotEquals
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import recgrela.Filter
+import recgrela.ItemId
+import recgrela.Model
+import recgrela.append
+import recgrela.contains
+import recgrela.extend
+import recgrela.forget
+import recgrela.raw
+import recgrela.score
+import recgrela.toIds
+
+/** What an app does with a session. */
+class SessionTest {
+    @Test
+    fun `ids are what the data had`() {
+        open().use { model ->
+            assertEquals(100, model.itemCount())
+            assertEquals(-30000L, model.itemIds().first().raw)
+            assertTrue(-30000L in model)
+            assertFalse(5L in model)
+            assertFalse("-30000" in model)
+        }
+        open("text-ids").use { model ->
+            assertTrue("é-30000" in model)
+            assertFalse(-30000L in model)
+            model.newSession().use { session ->
+                session.append("é-30000")
+                session.extend(listOf("é-22081", "é-14162"))
+                assertEquals(listOf("é-30000", "é-22081", "é-14162").toIds(), session.seen())
+                assertEquals(1, session.score(listOf("é1676")).size)
+            }
+        }
+    }
+
+    @Test
+    fun `recommendations are the best scores of what was not seen`() {
+        open().use { model ->
+            model.newSession().use { session ->
+                val ids = model.itemIds()
+                session.extend(listOf(-30000L, -22081L))
+                val best = ids.zip(session.score(ids)).drop(2).sortedByDescending { it.second }
+                val top = session.topK(5)
+                assertEquals(best.take(5), top.map { it.item to it.score })
+                assertEquals(10, session.topK().size)
+                assertEquals(98, session.topK(Int.MAX_VALUE).size)
+                assertEquals(100, session.topK(100, Filter(excludeSeen = false)).size)
+                assertTrue(session.topK(0).isEmpty())
+
+                val (first, second) = top.map { it.item }
+                assertEquals(second, session.topK(1, Filter(deny = listOf(first))).single().item)
+                val only = session.topK(9, Filter(allow = listOf(second, ids[0])))
+                assertEquals(listOf(second), only.map { it.item })
+            }
+        }
+    }
+
+    @Test
+    fun `a peek is what comes after, and changes nothing`() {
+        open().use { model ->
+            model.newSession().use { session ->
+                session.append(model.at(3).single())
+                val before = session.snapshot()
+                val peeked = session.peek(model.at(8, 9), 7)
+                assertTrue(before.contentEquals(session.snapshot()))
+                session.extend(model.at(8, 9))
+                assertEquals(peeked, session.topK(7))
+            }
+        }
+    }
+
+    @Test
+    fun `undo goes back, exactly`() {
+        open().use { model ->
+            model.newSession().use { session ->
+                session.extend(model.at(1, 2))
+                session.keepUndo(2)
+                val before = session.snapshot()
+                session.extend(model.at(3, 4))
+                assertEquals(2, session.undoable())
+                session.undo()
+                session.undo(1)
+                assertTrue(before.contentEquals(session.snapshot()))
+            }
+        }
+    }
+
+    @Test
+    fun `what is forgotten was never there`() {
+        open().use { model ->
+            model.newSession().use { session ->
+                session.keepLog(100)
+                session.extend(listOf(-30000L, -22081L, -30000L, -14162L))
+                session.forget(listOf(-30000L))
+                assertEquals(listOf(-22081L, -14162L).toIds(), session.log())
+                model.newSession().use { other ->
+                    other.extend(listOf(-22081L, -14162L))
+                    assertEquals(other.topK(100), session.topK(100))
+                }
+            }
+        }
+    }
+
+    @Test
+    fun `a snapshot continues exactly, also when the model came from bytes`() {
+        open().use { model ->
+            model.newSession().use { session ->
+                session.extend(model.at(1, 2, 3))
+                Model.fromBytes(bytesOf("f32")).use { again ->
+                    assertEquals(model.fingerprint(), again.fingerprint())
+                    again.newSession().use { later ->
+                        later.restore(session.snapshot())
+                        assertEquals(3, later.events())
+                        assertEquals(session.stateBytes(), later.stateBytes())
+                        assertEquals(session.topK(100), later.topK(100))
+                        later.reset()
+                        assertEquals(0, later.events())
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    fun `a history moves to a retrained model`() {
+        open("f16").use { old ->
+            old.newSession().use { session ->
+                session.keepLog(10)
+                session.extend(old.at(1, 2, 3))
+                open("int8").use { model ->
+                    assertNotEquals(old.fingerprint(), model.fingerprint())
+                    model.migrate(session.snapshot(), session.log()).use { moved ->
+                        assertEquals(session.log(), moved.log())
+                        assertEquals(10, moved.topK().size)
+                    }
+                    val log = listOf(session.log()[0], ItemId.Number(5), session.log()[2])
+                    model.migrate(session.snapshot(), log).use { moved ->
+                        assertEquals(2, moved.events())
+                    }
+                }
+            }
+        }
+    }
+}
