@@ -55,7 +55,7 @@ impl Session {
         self.with(|user| user.session.extend(&items))
     }
 
-    /// The scores of some items, in the order given; the same numbers as `top_k` gives.
+    /// The scores of some items, in the order given; the same numbers as in a ranking.
     pub fn score(&self, items: Vec<ItemId>) -> Result<Vec<f32>> {
         let items = indices_of(&self.model.catalog(), &items)?;
         self.with(|user| user.session.score(&items))
@@ -72,7 +72,7 @@ impl Session {
         })
     }
 
-    /// What `top_k` would give after more events; nothing changes.
+    /// The `k` best items as they would be after more events; nothing changes.
     #[uniffi::method(default(k = 10, filter))]
     pub fn peek(&self, items: Vec<ItemId>, k: i32, filter: Filter) -> Result<Vec<Recommendation>> {
         let catalog = self.model.catalog();

@@ -1,17 +1,22 @@
-// Recommendations on the device, with a model file from `recgrela-train export`.
+// Recommendations on the device: a model file from `recgrela-train export`, then ids of events.
 import java.io.File
 import recgrela.Model
-import recgrela.append
+import recgrela.RecgrelaException
+import recgrela.extend
 import recgrela.raw
 
 fun main(arguments: Array<String>) {
-    val stored = File(arguments[0] + ".session")
-    Model.open(arguments[0]).use { model ->
+    val path = arguments[0]
+    val stored = File("$path.session")
+    Model.open(path).use { model ->
         model.verify()
         model.newSession().use { session ->
             if (stored.exists()) session.restore(stored.readBytes())
-            session.append(50)
-            session.append(172)
+            try {
+                session.extend(arguments.drop(1).map(String::toLong))
+            } catch (unknown: RecgrelaException.UnknownItem) {
+                println(unknown.message)
+            }
             for ((item, score) in session.topK(5)) println("${item.raw} $score")
             stored.writeBytes(session.snapshot())
         }
