@@ -23,7 +23,7 @@ mod tests;
 // The intrinsics are the reason for the exception; each block names what makes it sound.
 #[allow(unsafe_code)]
 mod avx2;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", feature = "avx512"))]
 #[allow(unsafe_code)] // as above
 mod avx512;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
