@@ -11,7 +11,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-arm test-wasm test-asan fuzz lint format bench pictures size bench-training bench-kernels parity long-histories epoch-cost test-faces install-c clean
+.PHONY: help setup demo test test-arm test-wasm wasm test-asan fuzz lint format bench pictures size bench-training bench-kernels parity long-histories epoch-cost test-faces install-c clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test-arm: ## Run the engine's tests for 64-bit Arm under qemu, with NEON (needs 
 
 test-wasm: ## Run the engine's tests as WebAssembly in Node, with simd128 (needs Debian packages)
 	.ci/test-wasm
+
+wasm: ## Build the npm package into target/npm/recgrela (needs Debian packages)
+	.ci/build-wasm
 
 test-asan: ## Run the engine's tests under AddressSanitizer (x86-64 Linux)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=allocator_may_return_null=1 \
