@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 ENGINE := $(VENV)/engine
+NODE_MODULES := rust/wasm/node_modules/.package-lock.json
 PREFIX ?= /usr/local
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-arm test-wasm wasm test-asan fuzz lint format bench pictures size bench-training bench-kernels parity long-histories epoch-cost test-faces install-c clean
+.PHONY: help setup demo test test-arm test-wasm wasm test-web test-asan fuzz lint format bench pictures size bench-training bench-kernels parity long-histories epoch-cost test-faces install-c clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +29,10 @@ $(READY): pyproject.toml training/pyproject.toml
 
 $(ENGINE): $(READY) $(RUST_SOURCES)
 	PIP_QUIET=1 $(BIN)/maturin develop --release --quiet
+	@touch $@
+
+$(NODE_MODULES): rust/wasm/package.json rust/wasm/package-lock.json
+	npm --prefix rust/wasm ci
 	@touch $@
 
 demo: setup ## Train on MovieLens-100K, export, and recommend to a real user
@@ -48,6 +53,9 @@ test-wasm: ## Run the engine's tests as WebAssembly in Node, with simd128 (needs
 
 wasm: ## Build the npm package into target/npm/recgrela (needs Debian packages)
 	.ci/build-wasm
+
+test-web: wasm $(NODE_MODULES) ## Test the npm package in Node and headless Chromium (needs Debian packages)
+	node --test rust/wasm/tests/*.test.mjs
 
 test-asan: ## Run the engine's tests under AddressSanitizer (x86-64 Linux)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=allocator_may_return_null=1 \

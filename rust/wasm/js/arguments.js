@@ -26,6 +26,12 @@ export function bytes(what, value) {
   return found;
 }
 
+/** A switch. */
+export function flag(what, value) {
+  if (typeof value === "boolean") return value;
+  throw invalid(what, value, "a boolean");
+}
+
 /** Options, which may be left out. */
 export function optional(options) {
   if (options === undefined || options === null) return {};
@@ -42,7 +48,19 @@ export function skips({ unknown = "error" }) {
 /** What topK and peek take, in the order of the engine's parameters. */
 export function choice(options) {
   const { excludeSeen = true, allow, deny, unknown } = optional(options);
-  if (typeof excludeSeen !== "boolean") throw invalid("excludeSeen", excludeSeen, "a boolean");
   const ids = (what, value) => (value === undefined ? undefined : list(what, value));
-  return [excludeSeen, ids("allow", allow), ids("deny", deny), skips({ unknown })];
+  return [flag("excludeSeen", excludeSeen), ids("allow", allow), ids("deny", deny), skips({ unknown })];
+}
+
+/** What load takes. */
+export function loading(options) {
+  const { simd, verify = true, cache = true, onProgress, signal } = optional(options);
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw invalid("onProgress", onProgress, "a function");
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalid("signal", signal, "an AbortSignal");
+  }
+  if (simd !== undefined) flag("simd", simd);
+  return { simd, verify: flag("verify", verify), cache: flag("cache", cache), onProgress, signal };
 }

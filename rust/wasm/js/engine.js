@@ -2,7 +2,7 @@
 
 import * as plain from "./recgrela-plain.js";
 import * as simd128 from "./recgrela-simd128.js";
-import { RecgrelaError, invalid, takePanic } from "./shared.js";
+import { RecgrelaError, takePanic } from "./shared.js";
 import { open, readAll } from "./source.js";
 
 // Bundlers know `new URL(literal, import.meta.url)` and take the file along.
@@ -77,7 +77,6 @@ export async function engineFor(simd) {
 }
 
 function choose(simd) {
-  if (simd !== undefined && typeof simd !== "boolean") throw invalid("simd", simd, "a boolean");
   if (typeof WebAssembly !== "object") {
     throw new RecgrelaError("unsupported", "this JavaScript engine has no WebAssembly");
   }

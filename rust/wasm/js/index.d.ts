@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" />
+
 /** An id as the training data spelled it; a bigint only where a number would not be exact (2^53). */
 export type ItemId = number | bigint | string;
 
@@ -131,7 +133,7 @@ export class Session {
   extend(items: Iterable<ItemId>, options?: UnknownOptions): number;
 
   /** Scores of some items after the events so far, the same numbers as topK gives. */
-  score(items: Iterable<ItemId>): Float32Array;
+  score(items: Iterable<ItemId>): Float32Array<ArrayBuffer>;
   /**
    * The k best items, the best first; fewer where fewer are left. Items of the history are left out,
    * and equal scores rank in the order of the file.
@@ -150,7 +152,7 @@ export class Session {
   forget(items: Iterable<ItemId>): void;
 
   /** The session as bytes, to be kept wherever you like. They tell what the user has seen. */
-  snapshot(): Uint8Array;
+  snapshot(): Uint8Array<ArrayBuffer>;
   /** Continues from a snapshot of the same model, exactly. */
   restore(snapshot: Uint8Array | ArrayBuffer): void;
   /** Forgets all events. */

@@ -1,4 +1,4 @@
-import { optional } from "./arguments.js";
+import { loading } from "./arguments.js";
 import { engineFor } from "./engine.js";
 import { CALL, Handle } from "./handle.js";
 import { Session } from "./session.js";
@@ -8,14 +8,14 @@ import { readModel } from "./source.js";
 /** A loaded model. The types say what each method does. */
 export class Model extends Handle {
   static async load(source, options) {
-    const { simd, verify = true, ...reading } = optional(options);
+    const { simd, verify, ...reading } = loading(options);
     const starting = engineFor(simd);
     starting.catch(() => {}); // told below, when the bytes are there
     const { bytes, accepted, refused } = await readModel(source, reading);
     const engine = await starting;
     reading.signal?.throwIfAborted();
     try {
-      const raw = engine.call(() => new engine.Model(bytes, Boolean(verify)));
+      const raw = engine.call(() => new engine.Model(bytes, verify));
       accepted?.();
       return new Model(engine, raw);
     } catch (error) {

@@ -13,7 +13,7 @@ export const files = { read: undefined, address: undefined };
  * @returns {Promise<{bytes: Uint8Array, accepted?: () => void, refused?: () => void}>} with what is to be
  *   called once the bytes have proved to be a model, or not
  */
-export async function readModel(source, { onProgress, cache = true, signal }) {
+export async function readModel(source, { onProgress, cache, signal }) {
   signal?.throwIfAborted();
   const bytes = bytesOf(source);
   if (bytes !== undefined) return { bytes };
@@ -129,14 +129,19 @@ export async function readAll(url, response, { onProgress, signal } = {}) {
   const total = length === null ? null : Number(length);
   const chunks = [];
   let loaded = 0;
-  for (const reader = body.getReader(); ; ) {
-    const { done, value } = await reader.read().catch((error) => {
-      throw failed(url, error.message, signal, error);
-    });
-    if (done) break;
-    chunks.push(value);
-    loaded += value.length;
-    onProgress?.({ loaded, total });
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((error) => {
+        throw failed(url, error.message, signal, error);
+      });
+      if (done) break;
+      chunks.push(value);
+      loaded += value.length;
+      onProgress?.({ loaded, total });
+    }
+  } finally {
+    quietly(reader.cancel()); // what is left, where onProgress threw
   }
   const bytes = new Uint8Array(loaded);
   let at = 0;
