@@ -15,7 +15,8 @@ export function count(what, value) {
 /** A list of ids as an array of its own: nothing of the caller's runs while the engine reads it. */
 export function list(what, value) {
   // The characters of a text would be taken for ids.
-  if (typeof value === "object" && typeof value?.[Symbol.iterator] === "function") return [...value];
+  const iterates = typeof value === "object" && typeof value?.[Symbol.iterator] === "function";
+  if (iterates) return [...value];
   throw invalid(what, value, "an array of item ids, or another iterable");
 }
 
@@ -41,15 +42,16 @@ export function optional(options) {
 
 /** Whether to pass over ids that the model does not know. */
 export function skips({ unknown = "error" }) {
-  if (unknown !== "error" && unknown !== "skip") throw invalid("unknown", unknown, '"error" or "skip"');
-  return unknown === "skip";
+  if (unknown === "error" || unknown === "skip") return unknown === "skip";
+  throw invalid("unknown", unknown, '"error" or "skip"');
 }
 
 /** What topK and peek take, in the order of the engine's parameters. */
 export function choice(options) {
   const { excludeSeen = true, allow, deny, unknown } = optional(options);
   const ids = (what, value) => (value === undefined ? undefined : list(what, value));
-  return [flag("excludeSeen", excludeSeen), ids("allow", allow), ids("deny", deny), skips({ unknown })];
+  const lists = [ids("allow", allow), ids("deny", deny)];
+  return [flag("excludeSeen", excludeSeen), ...lists, skips({ unknown })];
 }
 
 /** What load takes. */

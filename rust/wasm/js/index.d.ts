@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" />
 
-/** An id as the training data spelled it; a bigint only where a number would not be exact (2^53). */
+/** An id as the training data spelled it; a bigint only where no number is exact (past 2^53). */
 export type ItemId = number | bigint | string;
 
 /** An item and its score, a float32. */
@@ -34,9 +34,9 @@ export interface LoadOptions {
   /** Called for each piece of a file that arrives. */
   onProgress?(progress: Progress): void;
   /**
-   * Keep the file in the browser's Cache API, where there is one; true by default. The next load asks
-   * the server only whether its file is still the same (ETag or Last-Modified), and does without it
-   * where it cannot be reached.
+   * Keep the file in the browser's Cache API, where there is one; true by default. The next load
+   * asks the server only whether its file is still the same (ETag or Last-Modified), and does
+   * without it where it cannot be reached.
    */
   cache?: boolean;
   /** The build with SIMD, or the one without; by default what the machine can. */
@@ -121,8 +121,8 @@ export class Model {
 }
 
 /**
- * One user's history on a model: a state of fixed size. An event costs the same after ten events and
- * after ten million. Whatever throws leaves the session as it was.
+ * One user's history on a model: a state of fixed size. An event costs the same after ten events
+ * and after ten million. Whatever throws leaves the session as it was.
  */
 export class Session {
   private constructor();
@@ -135,14 +135,14 @@ export class Session {
   /** Scores of some items after the events so far, the same numbers as topK gives. */
   score(items: Iterable<ItemId>): Float32Array<ArrayBuffer>;
   /**
-   * The k best items, the best first; fewer where fewer are left. Items of the history are left out,
-   * and equal scores rank in the order of the file.
+   * The k best items, the best first; fewer where fewer are left. Items of the history are left
+   * out, and equal scores rank in the order of the file.
    */
   topK(k?: number, options?: TopKOptions): Recommendation[];
   /** What topK would give after more events; nothing changes. */
   peek(items: Iterable<ItemId>, k?: number, options?: TopKOptions): Recommendation[];
 
-  /** Makes the last `depth` events undoable, from here on; 0 ends it. Takes a state's memory each. */
+  /** Makes the last `depth` events undoable, from now on; 0 ends it. Each takes a state's memory. */
   keepUndo(depth: number): void;
   /** Goes back n events, exactly. */
   undo(n?: number): void;

@@ -6,7 +6,9 @@ import { files } from "./source.js";
 
 files.read = (url, signal) => readFile(url, { signal });
 // A single letter before the colon is a drive of Windows.
-files.address = (source) =>
-  source instanceof URL || /^[a-z][a-z\d+.-]+:/i.test(source) ? new URL(source) : pathToFileURL(source);
+files.address = (source) => {
+  const isAddress = source instanceof URL || /^[a-z][a-z\d+.-]+:/i.test(source);
+  return isAddress ? new URL(source) : pathToFileURL(source);
+};
 
 export * from "./index.js";

@@ -19,7 +19,8 @@ export class RecgrelaError extends Error {
 
 /** An error that blames an argument. */
 export function invalid(what, value, expected) {
-  return new RecgrelaError("invalid-argument", `${what}: found ${shown(value)}, expected ${expected}`);
+  const message = `${what}: found ${shown(value)}, expected ${expected}`;
+  return new RecgrelaError("invalid-argument", message);
 }
 
 /** A value as a message shows it: short, on one line, whatever it is. */
@@ -41,9 +42,9 @@ export function shown(value) {
   }
 }
 
-/** One item of a list. */
-export function recommendation(item, score) {
-  return { item, score };
+/** Adds an item to a list of recommendations. */
+export function recommend(best, item, score) {
+  best.push({ item, score });
 }
 
 let panic;

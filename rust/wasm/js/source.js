@@ -1,4 +1,4 @@
-// Where bytes come from: an address, with progress, an abort signal and a cache; or, in Node, a file.
+// Where bytes come from: an address, with progress, abort signal and cache; in Node, a file too.
 
 import { RecgrelaError, invalid, shown } from "./shared.js";
 
@@ -10,8 +10,8 @@ export const files = { read: undefined, address: undefined };
 
 /**
  * The bytes of a model file.
- * @returns {Promise<{bytes: Uint8Array, accepted?: () => void, refused?: () => void}>} with what is to be
- *   called once the bytes have proved to be a model, or not
+ * @returns {Promise<{bytes: Uint8Array, accepted?: () => void, refused?: () => void}>} with what is
+ *   to be called once the bytes have proved to be a model, or not
  */
 export async function readModel(source, { onProgress, cache, signal }) {
   signal?.throwIfAborted();
@@ -49,7 +49,8 @@ function addressOf(source) {
     throw invalid("source", source, "an address, a Uint8Array or an ArrayBuffer");
   }
   try {
-    return files.address?.(source) ?? new URL(source, globalThis.document?.baseURI ?? globalThis.location?.href);
+    const { document, location } = globalThis;
+    return files.address?.(source) ?? new URL(source, document?.baseURI ?? location?.href);
   } catch {
     throw invalid("source", source, "an address");
   }
@@ -98,7 +99,7 @@ function sameVersion(response, kept) {
   );
 }
 
-/** The cache, where there is one: not in Node, not on insecure pages, not in some private windows. */
+/** The cache, where there is one: not in Node, on insecure pages and in some private windows. */
 async function openCache() {
   try {
     return await globalThis.caches?.open(CACHE);

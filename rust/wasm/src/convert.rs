@@ -8,8 +8,12 @@ use crate::error::{RecgrelaError, Result, invalid};
 
 #[wasm_bindgen(raw_module = "./shared.js")]
 extern "C" {
-    /// The object `{ item, score }`.
-    fn recommendation(item: JsValue, score: f32) -> JsValue;
+    /// Adds the object `{ item, score }` to an array.
+    fn recommend(best: &Array, item: JsValue, score: f32);
+
+    /// The same for a number, which is then no object on its way.
+    #[wasm_bindgen(js_name = recommend)]
+    fn recommend_number(best: &Array, item: f64, score: f32);
 
     /// A value as an error message shows it, short and on one line.
     fn shown(value: &JsValue) -> String;
@@ -66,23 +70,34 @@ pub(crate) fn indices_of(catalog: &Catalog<'_>, ids: &Array, skip: bool) -> Resu
 
 /// The ids of some items, as an array.
 pub(crate) fn ids_of(catalog: &Catalog<'_>, items: impl IntoIterator<Item = u32>) -> Array {
-    items.into_iter().filter_map(|item| id_of(catalog, item)).collect()
+    items.into_iter().filter_map(|item| catalog.id(item)).map(to_js).collect()
 }
 
 /// Recommendations as an array of objects.
 pub(crate) fn recommendations(catalog: &Catalog<'_>, best: &[Scored]) -> Array {
-    best.iter()
-        .filter_map(|&Scored { item, score }| Some(recommendation(id_of(catalog, item)?, score)))
-        .collect()
+    let array = Array::new();
+    for &Scored { item, score } in best {
+        match catalog.id(item) {
+            Some(ItemId::Int(id)) if is_exact(id) => recommend_number(&array, id as f64, score),
+            Some(id) => recommend(&array, to_js(id), score),
+            None => {}
+        }
+    }
+    array
 }
 
-/// The id of an item; a bigint where a number would not be exact.
-fn id_of(catalog: &Catalog<'_>, item: u32) -> Option<JsValue> {
-    Some(match catalog.id(item)? {
-        ItemId::Int(id) if whole(id as f64) == Some(id) => JsValue::from_f64(id as f64),
+/// Whether a number of JavaScript stands for this integer and no other.
+fn is_exact(id: i64) -> bool {
+    whole(id as f64) == Some(id)
+}
+
+/// An id; a bigint where a number would not be exact.
+fn to_js(id: ItemId<'_>) -> JsValue {
+    match id {
+        ItemId::Int(id) if is_exact(id) => JsValue::from_f64(id as f64),
         ItemId::Int(id) => BigInt::from(id).into(),
         ItemId::Str(id) => JsValue::from_str(id),
-    })
+    }
 }
 
 /// A copy of bytes, where there is the memory for it.

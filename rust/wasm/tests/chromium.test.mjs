@@ -51,7 +51,7 @@ for (const simd of [true, false]) {
   }
 }
 
-/** Loads /model in the page: its fingerprint, the progress, and whether it stands in the cache then. */
+/** Loads /model in the page: its fingerprint, the progress, and what stands in the cache then. */
 const load = (options = {}) =>
   page.evaluate(async (options) => {
     const { Model } = await import("/package/index.js");

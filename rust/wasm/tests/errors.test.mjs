@@ -17,7 +17,8 @@ test("an error has a code, a name and a message on one line", () => {
     assert.ok(error instanceof Error && error instanceof RecgrelaError);
     assert.equal(error.name, "RecgrelaError");
     assert.equal(error.code, "unknown-item");
-    assert.equal(error.message, String.raw`item "a\nb" is not among the model's 100 items; its ids are numbers`);
+    const words = String.raw`item "a\nb" is not among the model's 100 items; its ids are numbers`;
+    assert.equal(error.message, words);
     assert.match(String(error), /^RecgrelaError: item/);
   }
 });
@@ -40,10 +41,12 @@ test("unknown ids", () => {
 
 test("values that are no ids", () => {
   const session = model.session();
-  for (const value of [undefined, null, true, {}, [], Symbol("x"), () => 1, 0.5, NaN, Infinity, 2 ** 53]) {
+  const invalid = refused("invalid-argument", /item id/);
+  const numbers = [0.5, NaN, Infinity, 2 ** 53];
+  for (const value of [undefined, null, true, {}, [], Symbol("x"), () => 1, ...numbers]) {
     for (const unknown of ["error", "skip"]) {
-      assert.throws(() => session.append(value, { unknown }), refused("invalid-argument", /item id/));
-      assert.throws(() => session.extend([value], { unknown }), refused("invalid-argument", /item id/));
+      assert.throws(() => session.append(value, { unknown }), invalid);
+      assert.throws(() => session.extend([value], { unknown }), invalid);
     }
   }
   assert.equal(session.events, 0);
@@ -79,7 +82,7 @@ test("values that are no lists, counts or options", () => {
   assert.equal(session.events, 1);
 });
 
-test("what the caller's own code throws is not touched, and it may use the session meanwhile", () => {
+test("what the caller's own code throws is not touched, and it may use the session", () => {
   const session = model.session();
   const mine = new Error("mine");
   assert.throws(
@@ -128,9 +131,8 @@ test("freed handles", async () => {
   const freed = refused("freed", /this (Session|Model) has been freed/);
   for (const name of Object.getOwnPropertyNames(Session.prototype)) {
     if (name === "constructor") continue;
-    const use = () => (typeof Object.getOwnPropertyDescriptor(Session.prototype, name).get === "function"
-      ? session[name]
-      : session[name](argumentOf(name)));
+    const isGetter = Object.getOwnPropertyDescriptor(Session.prototype, name).get !== undefined;
+    const use = () => (isGetter ? session[name] : session[name](argumentOf(name)));
     assert.throws(use, freed, name);
   }
   assert.throws(() => own.session(), freed);

@@ -1,6 +1,7 @@
 // The golden hash of tests/golden/README.md, with this package; in Node, a page and a worker.
 
-const HEX = (bytes) => [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const hex = (bytes) =>
+  [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /**
  * The hash of all models.
@@ -17,11 +18,11 @@ export async function goldenHash(Model, folder, simd, read) {
     const model = await Model.load(await read(new URL(name, folder)), { simd });
     if (model.simd !== simd) throw new Error(`${name} runs on the other build`);
     const digest = await hashOfModel(model, sequences);
-    if (HEX(digest) !== sha256) throw new Error(`${name}: ${HEX(digest)}, expected ${sha256}`);
+    if (hex(digest) !== sha256) throw new Error(`${name}: ${hex(digest)}, expected ${sha256}`);
     digests.push(digest);
     model.free();
   }
-  return HEX(await sha256(digests));
+  return hex(await sha256(digests));
 }
 
 function hashOfModel(model, sequences) {

@@ -21,7 +21,8 @@ export const { sha256: GOLDEN_HASH } = JSON.parse(readFileSync(new URL("golden.j
 /** What `assert.throws` and `assert.rejects` expect: a RecgrelaError of a code, that says this. */
 export function refused(code, words = /./) {
   return (error) => {
-    if (error instanceof RecgrelaError && error.code === code && words.test(error.message)) return true;
+    const isExpected = error instanceof RecgrelaError && error.code === code;
+    if (isExpected && words.test(error.message)) return true;
     throw new Error(`expected ${code} and ${words}, found: ${error}`, { cause: error });
   };
 }

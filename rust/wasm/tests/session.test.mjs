@@ -31,7 +31,8 @@ for (const simd of [true, false]) {
       assert.match(model.fingerprint, /^[0-9a-f]{64}$/);
       assert.deepEqual([...new Set(items)], items);
       assert.ok(items.every((item) => model.has(item) && model.has(BigInt(item))));
-      for (const other of [items[0] + 1, String(items[0]), 0.5, NaN, null, undefined, {}, 2n ** 64n]) {
+      const numbers = [items[0] + 1, 0.5, NaN, 2n ** 64n];
+      for (const other of [String(items[0]), null, undefined, {}, ...numbers]) {
         assert.equal(model.has(other), false, String(other));
       }
     });
