@@ -12,7 +12,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-arm test-wasm wasm test-web test-asan fuzz lint format bench pictures size bench-training bench-kernels parity long-histories epoch-cost test-faces install-c clean
+.PHONY: help setup demo test test-arm test-wasm wasm test-web test-asan fuzz lint format bench pictures size bench-training bench-kernels bench-web parity long-histories epoch-cost test-faces install-c clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ bench-training: setup ## Time the training step, a position by length, and the m
 
 bench-kernels: ## Time each kernel on every instruction set, with bytes read a second
 	cargo bench -p recgrela --features internals --bench kernels -- --noplot
+
+bench-web: setup wasm $(NODE_MODULES) ## Time the npm package beside the native engine and onnxruntime-web
+	$(BIN)/python -m benchmarks.web
 
 parity: setup ## Compare every score of RUN=folder with the float64 reference
 	$(BIN)/python -m benchmarks.parity $(or $(RUN),$(error give a finished run: make parity RUN=runs/demo))
