@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { extname, join, normalize } from "node:path";
+import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** @type {Record<string, string>} */
@@ -55,10 +55,9 @@ export async function serve(folder, port) {
  */
 async function answer(folder, request, response) {
   if (request.method !== "GET" && request.method !== "HEAD") return void response.writeHead(405).end();
+  // The parser leaves no dot segments in a path, so this stays in the folder.
   const { pathname } = new URL(request.url ?? "/", "http://127.0.0.1");
-  // An address is absolute and normalize keeps it below the root, so this stays in the folder.
-  const path = normalize(decodeURIComponent(pathname));
-  const file = join(folder, path.endsWith("/") ? `${path}index.html` : path);
+  const file = join(folder, pathname.endsWith("/") ? `${pathname}index.html` : pathname);
   const body = await readFile(file).catch(() => undefined);
   if (body === undefined) return void response.writeHead(404, { "content-type": "text/plain" }).end("not found");
   const etag = `"${createHash("sha256").update(body).digest("hex").slice(0, 32)}"`;

@@ -31,9 +31,12 @@ export class FilmList {
     return row?.parentElement === this.#list ? this.films[[...this.#list.children].indexOf(row)] : undefined;
   }
 
-  /** The film whose row has the pointer on it, or the focus in it. */
+  /** The film whose row has the keyboard's focus in it, or the pointer on it. */
   get current() {
-    return this.filmAt(this.#list.querySelector("li:focus-within, li:hover"));
+    const focused = this.#list.querySelector("li:has(:focus-visible)");
+    // Where nothing can hover, what a finger touched last counts as hovered.
+    const pointed = matchMedia("(hover: hover)").matches ? this.#list.querySelector("li:hover") : null;
+    return this.filmAt(focused ?? pointed);
   }
 
   /**
@@ -101,7 +104,8 @@ function fill(row, { film, score, change, seen = false }, rank) {
   write(row, "rank", String(rank));
   write(row, "name", film.name);
   write(row, "year", film.year);
-  write(row, "score", score === undefined ? "" : score.toFixed(2));
+  write(row, "number", score === undefined ? "" : score.toFixed(2));
+  /** @type {HTMLElement} */ (row.querySelector(".score")).hidden = score === undefined;
   row.querySelector(".ask")?.setAttribute("aria-label", `What if ${titleOf(film)} came next?`);
   const mark = row.querySelector(".change");
   if (mark === null) return;

@@ -18,6 +18,7 @@ import { WhatIf } from "./what-if.js";
 /** @typedef {import("./recgrela/index.js").Recommendation} Recommendation */
 
 const POPULAR = 10;
+const BEGINNING = "Films that many have seen. Pick one, or search: with each film the list changes.";
 
 const progress = /** @type {HTMLProgressElement} */ (element("progress"));
 
@@ -77,6 +78,7 @@ class Page {
 
   /** @param {Promise<Storage>} storage */
   async start(storage) {
+    element("status").textContent = BEGINNING;
     const why = await this.#keeping.start(storage);
     if (why !== undefined) this.#tellRefused(why);
     this.#show();
@@ -147,9 +149,8 @@ class Page {
   /** @param {"storage" | "tab"} from */
   #restored(from) {
     clearProblem("saved");
-    const count = this.#viewer.films.length;
-    const where = from === "tab" ? "Another tab changed your history." : "Restored your history.";
-    element("status").textContent = count > 0 || from === "tab" ? where : "Films that many have seen; or search.";
+    const what = from === "tab" ? "Another tab changed your history." : "Restored your history.";
+    element("status").textContent = this.#viewer.films.length > 0 ? what : BEGINNING;
     this.#show();
   }
 
@@ -179,7 +180,17 @@ class Page {
   }
 }
 
+/** What nothing else has told, such as an engine that broke off. @param {unknown} error */
+function tellMistake(error) {
+  const why = error instanceof Error ? error.message : String(error);
+  showProblem("model", "Something went wrong", `${why}. What is saved is as it was.`, [
+    ["Load the page again", () => location.reload()],
+  ]);
+}
+
 async function main() {
+  addEventListener("error", ({ error }) => tellMistake(error));
+  addEventListener("unhandledrejection", ({ reason }) => tellMistake(reason));
   const storage = Storage.open();
   storage.catch(() => {}); // told by Keeping
   try {

@@ -12,7 +12,7 @@ export async function workOffline(tell, renewed) {
     if (!first) renewed();
   });
   try {
-    await workers.register("worker.js");
+    await workers.register("worker.js", { updateViaCache: "none" });
     await workers.ready;
     tell("Works offline");
   } catch (error) {

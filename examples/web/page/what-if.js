@@ -45,7 +45,7 @@ export class WhatIf {
     list.onPress("ask", (film) => {
       this.#from = /** @type {HTMLElement | null} */ (document.activeElement);
       this.show(film, true);
-      this.#panel.classList.add("open");
+      this.#from?.scrollIntoView({ block: "nearest" }); // above the panel, where that covers the list
     });
   }
 
@@ -68,7 +68,7 @@ export class WhatIf {
     this.#after.show([]);
     this.#spoken.textContent = "";
     this.#close.hidden = true;
-    this.#panel.classList.remove("asked", "open");
+    this.#panel.classList.remove("asked");
   }
 
   /** @param {Film} film @param {{ film: Film }[]} after @param {("new" | number)[]} moves */

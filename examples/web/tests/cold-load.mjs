@@ -35,7 +35,7 @@ function clickAtOnce() {
     if (!film) return;
     observer.disconnect();
     film.click();
-    const scores = [...parts.querySelectorAll("#best .score")].filter(({ textContent }) => textContent !== "");
+    const scores = [...parts.querySelectorAll("#best .number")].filter(({ textContent }) => textContent !== "");
     if (scores.length !== 10) throw new Error(`${scores.length} recommendations after the click`);
     requestAnimationFrame(() => requestAnimationFrame((now) => (globalThis.firstRecommendations = now)));
   });

@@ -172,12 +172,27 @@ test("a finger asks by a button, and a tap picks at once", async () => {
   await page.locator("#best .ask").nth(2).tap();
   assert.ok(await page.locator("#what-if").isVisible());
   assert.match(await page.textContent("#what-if-text"), new RegExp(`After ${third} `));
+  // The row that was asked about is not covered by the answer.
+  const bottom = await page.locator("#best .ask").nth(2).evaluate((button) => button.getBoundingClientRect().bottom);
+  const top = await page.locator("#what-if").evaluate((panel) => panel.getBoundingClientRect().top);
+  assert.ok(bottom <= top, `${bottom} is below ${top}`);
   assert.equal((await names(page, "after")).length, 10);
   await page.locator("#close").tap();
   assert.ok(await page.locator("#what-if").isHidden());
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(overflow <= 0, `the page is ${overflow} px too wide`);
   assert.deepEqual(errors, []);
+  await context.close();
+});
+
+test("a mistake that nothing else tells is told", async () => {
+  const { page, context } = await firstVisit(site);
+  await ready(page);
+  await page.evaluate(() => void setTimeout(() => {
+    throw new Error("the engine stopped");
+  }));
+  await page.getByRole("button", { name: "Load the page again" }).waitFor();
+  assert.match(await page.textContent("#problems"), /the engine stopped\. What is saved is as it was/);
   await context.close();
 });
 
