@@ -1,5 +1,5 @@
-// Puts the demo page together: page, npm package, model and titles in one folder that any web server
-// can serve, and the list of files that the service worker keeps.
+// Puts the demo page together: page, npm package, model and titles in one folder that any web
+// server can serve, and the list of files that the service worker keeps.
 //
 //     node examples/web/assemble.mjs MODEL TITLES FOLDER
 
@@ -31,16 +31,25 @@ function ofAPage(path) {
   return !/(\.d\.ts|\.json|\.md|LICENSE|node\.js)$/.test(path);
 }
 
-/** The script with the list of files. Its text is another one when any file is. @param {string} folder */
+/**
+ * The script with the list of files. Its text is another one when any file is.
+ * @param {string} folder
+ */
 async function listed(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
   const hash = createHash("sha256");
-  for (const path of paths.sort()) hash.update(path.slice(folder.length)).update(await readFile(path));
+  for (const path of paths.sort())
+    hash.update(path.slice(folder.length)).update(await readFile(path));
   const files = paths.map((path) => path.slice(folder.length).replace(/^\//, ""));
   // The page stands under its folder's address; a worker does not keep itself.
-  const kept = files.filter((file) => file !== "worker.js").map((file) => (file === "index.html" ? "./" : file));
-  return `self.FILES = ${JSON.stringify({ version: hash.digest("hex").slice(0, 16), paths: kept }, null, 2)};\n`;
+  const kept = files
+    .filter((file) => file !== "worker.js")
+    .map((file) => (file === "index.html" ? "./" : file));
+  const version = hash.digest("hex").slice(0, 16);
+  return `self.FILES = ${JSON.stringify({ version, paths: kept }, null, 2)};\n`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -54,16 +54,19 @@ export async function serve(folder, port) {
  * @param {import("node:http").ServerResponse} response
  */
 async function answer(folder, request, response) {
-  if (request.method !== "GET" && request.method !== "HEAD") return void response.writeHead(405).end();
+  if (request.method !== "GET" && request.method !== "HEAD")
+    return void response.writeHead(405).end();
   // The parser leaves no dot segments in a path, so this stays in the folder.
   const { pathname } = new URL(request.url ?? "/", "http://127.0.0.1");
   const file = join(folder, pathname.endsWith("/") ? `${pathname}index.html` : pathname);
   const body = await readFile(file).catch(() => undefined);
-  if (body === undefined) return void response.writeHead(404, { "content-type": "text/plain" }).end("not found");
+  if (body === undefined)
+    return void response.writeHead(404, { "content-type": "text/plain" }).end("not found");
   const etag = `"${createHash("sha256").update(body).digest("hex").slice(0, 32)}"`;
   const type = TYPES[extname(file)] ?? "application/octet-stream";
   const headers = { ...HEADERS, etag, "content-type": type, "content-length": body.length };
-  if (request.headers["if-none-match"] === etag) return void response.writeHead(304, { ...HEADERS, etag }).end();
+  if (request.headers["if-none-match"] === etag)
+    return void response.writeHead(304, { ...HEADERS, etag }).end();
   response.writeHead(200, headers).end(request.method === "HEAD" ? undefined : body);
 }
 

@@ -16,14 +16,23 @@ export function rowOf(id) {
   return /** @type {HTMLLIElement} */ (content.firstElementChild?.cloneNode(true));
 }
 
-/** The text of a part of a row; parts are told by their class. @param {Element} row @param {string} name @param {string} text */
+/**
+ * Sets the text of a part of a row; parts are told by their class.
+ * @param {Element} row
+ * @param {string} name
+ * @param {string} text
+ */
 export function write(row, name, text) {
   const part = row.querySelector(`.${name}`);
   if (part !== null && part.textContent !== text) part.textContent = text;
 }
 
-/** Makes a list this long. Rows that stay are the same elements, so the focus stays too.
- * @param {HTMLElement} list @param {number} length @param {string} template */
+/**
+ * Makes a list this long. Rows that stay are the same elements, so the focus stays too.
+ * @param {HTMLElement} list
+ * @param {number} length
+ * @param {string} template
+ */
 export function resize(list, length, template) {
   while (list.children.length > length) list.lastElementChild?.remove();
   while (list.children.length < length) list.append(rowOf(template));

@@ -28,14 +28,18 @@ export class FilmList {
   /** The film of the row that has an element in it. @param {EventTarget | null} target */
   filmAt(target) {
     const row = target instanceof Element ? target.closest("li") : null;
-    return row?.parentElement === this.#list ? this.films[[...this.#list.children].indexOf(row)] : undefined;
+    return row?.parentElement === this.#list
+      ? this.films[[...this.#list.children].indexOf(row)]
+      : undefined;
   }
 
   /** The film whose row has the keyboard's focus in it, or the pointer on it. */
   get current() {
     const focused = this.#list.querySelector("li:has(:focus-visible)");
     // Where nothing can hover, what a finger touched last counts as hovered.
-    const pointed = matchMedia("(hover: hover)").matches ? this.#list.querySelector("li:hover") : null;
+    const pointed = matchMedia("(hover: hover)").matches
+      ? this.#list.querySelector("li:hover")
+      : null;
     return this.filmAt(focused ?? pointed);
   }
 
@@ -52,7 +56,8 @@ export class FilmList {
   }
 
   /**
-   * Calls with the film that the pointer or the focus comes to. A finger presses at once, so it points at nothing.
+   * Calls with the film that the pointer or the focus comes to. A finger presses at once: it points
+   * at nothing.
    * @param {(film: Film, how: "pointer" | "focus") => void} call
    */
   onPoint(call) {
@@ -62,17 +67,23 @@ export class FilmList {
     });
     this.#list.addEventListener("focusin", ({ target }) => {
       const film = this.filmAt(target);
-      if (film && target instanceof Element && target.matches(":focus-visible")) call(film, "focus");
+      if (film && target instanceof Element && target.matches(":focus-visible"))
+        call(film, "focus");
     });
   }
 
-  /** Arrow keys go from row to row; past the first, to what stands before the list. @param {HTMLElement} [before] */
+  /**
+   * Arrow keys go from row to row; past the first, to what stands before the list.
+   * @param {HTMLElement} [before]
+   */
   useArrows(before) {
     this.#list.addEventListener("keydown", (event) => {
       const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
       if (step === undefined || !(event.target instanceof Element)) return;
       const buttons = /** @type {HTMLElement[]} */ ([...this.#list.querySelectorAll(".film")]);
-      const next = buttons.findIndex((button) => button.parentElement?.contains(/** @type {Node} */ (event.target)));
+      const next = buttons.findIndex((button) =>
+        button.parentElement?.contains(/** @type {Node} */ (event.target)),
+      );
       const wanted = next + step < 0 ? before : buttons[next + step];
       if (wanted === undefined) return;
       event.preventDefault();

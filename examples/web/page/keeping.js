@@ -11,7 +11,10 @@ export class Keeping {
   #restored;
   /** @type {Storage | undefined} */
   #storage;
-  /** @type {unknown} a value that could not be restored; it stays where it is until the user decides */
+  /**
+   * A value that could not be restored; it stays where it is until the user decides.
+   * @type {unknown}
+   */
   #refused;
   #tabs = new BroadcastChannel("recgrela-demo");
 

@@ -18,7 +18,8 @@ import { WhatIf } from "./what-if.js";
 /** @typedef {import("./recgrela/index.js").Recommendation} Recommendation */
 
 const POPULAR = 10;
-const BEGINNING = "Films that many have seen. Pick one, or search: with each film the list changes.";
+const BEGINNING =
+  "Films that many have seen. Pick one, or search: with each film the list changes.";
 
 const progress = /** @type {HTMLProgressElement} */ (element("progress"));
 
@@ -37,7 +38,8 @@ async function load() {
 
 async function readTitles() {
   const response = await fetch("titles.json");
-  if (!response.ok) throw new Error(`cannot read "${response.url}": the server answered ${response.status}`);
+  if (!response.ok)
+    throw new Error(`cannot read "${response.url}": the server answered ${response.status}`);
   return response.json();
 }
 
@@ -89,7 +91,12 @@ class Page {
     const before = this.#best.films;
     const first = this.#viewer.films.length === 0;
     this.#viewer.append(film.id);
-    const moves = first ? undefined : changes(this.#rows(this.#viewer.best).map(({ film }) => film), before);
+    const moves = first
+      ? undefined
+      : changes(
+          this.#rows(this.#viewer.best).map(({ film }) => film),
+          before,
+        );
     const fresh = moves?.filter((move) => move === "new").length;
     const time = microseconds(this.#viewer.times.at(-1) ?? 0);
     const news = fresh === undefined ? "" : ` ${fresh} of ten are new.`;
@@ -165,7 +172,9 @@ class Page {
     };
     /** @type {[string, () => void][]} */
     const rebuild =
-      listed > 0 ? [[`Rebuild it from its ${listed} films`, decide(() => this.#keeping.rebuild())]] : [];
+      listed > 0
+        ? [[`Rebuild it from its ${listed} films`, decide(() => this.#keeping.rebuild())]]
+        : [];
     showProblem(
       "saved",
       "The saved state could not be restored",

@@ -3,7 +3,11 @@
 /** What the worker's caches are called, before the version. */
 const CACHES = "recgrela-demo-";
 
-/** @param {(text: string) => void} tell @param {() => void} renewed called when a newer version is there */
+/**
+ * Has everything kept for use without a network.
+ * @param {(text: string) => void} tell gets in words how far that is
+ * @param {() => void} renewed called when a newer version is there
+ */
 export async function workOffline(tell, renewed) {
   const workers = navigator.serviceWorker;
   if (workers === undefined) return tell("Offline use needs https or localhost");
@@ -20,11 +24,13 @@ export async function workOffline(tell, renewed) {
   }
 }
 
-/** Throws away all files that are kept for offline use, and loads the page anew. The history stays. */
+/** Throws away all files that are kept, and loads the page anew. The history stays. */
 export async function loadAnew() {
   const registrations = (await navigator.serviceWorker?.getRegistrations()) ?? [];
   await Promise.all(registrations.map((registration) => registration.unregister()));
   const names = (await globalThis.caches?.keys()) ?? [];
-  await Promise.all(names.filter((name) => name.startsWith(CACHES)).map((name) => caches.delete(name)));
+  await Promise.all(
+    names.filter((name) => name.startsWith(CACHES)).map((name) => caches.delete(name)),
+  );
   location.reload();
 }

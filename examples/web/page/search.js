@@ -51,7 +51,9 @@ export class Search {
     const query = this.#query.value.trim();
     const found = query === "" ? [] : this.#titles.find(query);
     element("found").textContent = query === "" ? "" : matches(found.length);
-    this.matches.show(found.slice(0, SHOWN).map((film) => ({ film, seen: this.#seen.has(film.id) })));
+    this.matches.show(
+      found.slice(0, SHOWN).map((film) => ({ film, seen: this.#seen.has(film.id) })),
+    );
   }
 }
 

@@ -24,7 +24,10 @@ export class Storage {
     return done(this.#database.transaction(STORE).objectStore(STORE).get(KEY));
   }
 
-  /** Keeps a value in place of the one before; writes are done in the order of the calls. @param {unknown} value */
+  /**
+   * Keeps a value in place of the one before; writes are done in the order of the calls.
+   * @param {unknown} value
+   */
   write(value) {
     return this.#change((store) => store.put(value, KEY));
   }
@@ -34,7 +37,10 @@ export class Storage {
     return this.#change((store) => store.delete(KEY));
   }
 
-  /** Resolves once the change is on its way to the disk. @param {(store: IDBObjectStore) => unknown} change */
+  /**
+   * Resolves once the change is complete.
+   * @param {(store: IDBObjectStore) => unknown} change
+   */
   #change(change) {
     const transaction = this.#database.transaction(STORE, "readwrite");
     change(transaction.objectStore(STORE));

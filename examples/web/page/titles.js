@@ -61,5 +61,8 @@ function film(id, title) {
 
 /** Without case, accents and punctuation. @param {string} text */
 function plain(text) {
-  return text.normalize("NFD").replace(/[^\p{L}\p{N}\s]/gu, "").toLowerCase();
+  return text
+    .normalize("NFD")
+    .replace(/[^\p{L}\p{N}\s]/gu, "")
+    .toLowerCase();
 }

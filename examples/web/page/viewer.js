@@ -75,7 +75,7 @@ export class Viewer {
   }
 
   /**
-   * Continues from what was kept; throws, and changes nothing, if it is damaged or of another model.
+   * Continues from what was kept; throws and changes nothing if it is damaged or another model's.
    * @param {any} saved
    */
   restore(saved) {
@@ -115,7 +115,11 @@ export class Viewer {
   }
 }
 
-/** The list of films in what was kept, as far as there is one. @param {any} saved @returns {ItemId[]} */
+/**
+ * The list of films in what was kept, as far as there is one.
+ * @param {any} saved
+ * @returns {ItemId[]}
+ */
 export function filmsOf(saved) {
   return Array.isArray(saved?.films) ? [...saved.films] : [];
 }

@@ -45,7 +45,8 @@ export class WhatIf {
     list.onPress("ask", (film) => {
       this.#from = /** @type {HTMLElement | null} */ (document.activeElement);
       this.show(film, true);
-      this.#from?.scrollIntoView({ block: "nearest" }); // above the panel, where that covers the list
+      // Above the panel, where that covers the list.
+      this.#from?.scrollIntoView({ block: "nearest" });
     });
   }
 
@@ -53,7 +54,13 @@ export class WhatIf {
   show(film, aloud = false) {
     const after = this.#ask(film);
     const now = this.#now();
-    const moves = now.length === 0 ? [] : changes(after.map(({ film }) => film), now);
+    const moves =
+      now.length === 0
+        ? []
+        : changes(
+            after.map(({ film }) => film),
+            now,
+          );
     this.#text.textContent = `After ${titleOf(film)}:`;
     this.#after.show(after.map((row, rank) => ({ ...row, change: moves[rank] })));
     this.#close.hidden = false;
@@ -75,6 +82,7 @@ export class WhatIf {
   #say(film, after, moves) {
     const first = after.slice(0, 3).map(({ film }) => titleOf(film));
     const fresh = moves.filter((move) => move === "new").length;
-    this.#spoken.textContent = `After ${titleOf(film)}: ${first.join(", ")}; ${fresh} of ten are new.`;
+    const titles = first.join(", ");
+    this.#spoken.textContent = `After ${titleOf(film)}: ${titles}; ${fresh} of ten are new.`;
   }
 }

@@ -1,4 +1,5 @@
-// axe-core finds nothing, in each state of the page, in both colour schemes and on a phone; types are right.
+// axe-core finds nothing, in each state of the page, light and dark, on a desk and on a phone; the
+// types are right.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -17,17 +18,31 @@ before(async () => {
 });
 after(() => site?.close());
 
-/** What axe finds, rule by rule. The page's policy forbids a script in the page, so it runs beside it. */
+/** What axe finds, rule by rule. */
 async function violations(page) {
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run(document, { resultTypes: ["violations"] }),
+  );
+  return violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`,
+  );
 }
 
 const VIEWS = {
   "desk, light": { colorScheme: "light", viewport: { width: 1280, height: 800 } },
   "desk, dark": { colorScheme: "dark", viewport: { width: 1280, height: 800 } },
-  "phone, light": { colorScheme: "light", viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
-  "phone, dark": { colorScheme: "dark", viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
+  "phone, light": {
+    colorScheme: "light",
+    viewport: { width: 390, height: 844 },
+    isMobile: true,
+    hasTouch: true,
+  },
+  "phone, dark": {
+    colorScheme: "dark",
+    viewport: { width: 390, height: 844 },
+    isMobile: true,
+    hasTouch: true,
+  },
 };
 
 for (const [name, view] of Object.entries(VIEWS)) {
@@ -50,7 +65,8 @@ for (const [name, view] of Object.entries(VIEWS)) {
     await page.keyboard.press("Escape");
     await page.route("**/model.safetensors", (route) => route.fulfill({ body: "no model" }));
     await page.evaluate(async () => {
-      for (const worker of await navigator.serviceWorker.getRegistrations()) await worker.unregister();
+      for (const worker of await navigator.serviceWorker.getRegistrations())
+        await worker.unregister();
     });
     await page.reload();
     await page.getByRole("button", { name: "Load everything anew" }).waitFor();
@@ -71,7 +87,11 @@ test("motion is only for those who like it", async () => {
 
 test("the types are right", () => {
   const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-  execFileSync(here("../../../rust/wasm/node_modules/.bin/tsc"), ["--project", here("../tsconfig.json")], {
-    encoding: "utf8",
-  });
+  execFileSync(
+    here("../../../rust/wasm/node_modules/.bin/tsc"),
+    ["--project", here("../tsconfig.json")],
+    {
+      encoding: "utf8",
+    },
+  );
 });

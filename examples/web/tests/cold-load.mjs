@@ -1,7 +1,7 @@
 // How long a cold load takes until the first recommendations: in a browser context that was never
-// here (no cache, no storage, no service worker), from the start of the navigation, over loading the page, the
-// wasm, the model and the titles and verifying the model, and a click on the first film as soon as it
-// is there, to the frame after the ten recommendations are in the page.
+// here (no cache, no storage, no service worker), from the start of the navigation, over loading
+// the page, the wasm, the model and the titles, verifying the model, and a click on the first film
+// as soon as it is there, to the frame after the ten recommendations are in the page.
 //
 //     node examples/web/tests/cold-load.mjs FOLDER
 
@@ -22,7 +22,9 @@ async function coldLoad(browser, address) {
   const page = await context.newPage();
   await page.addInitScript(clickAtOnce);
   await page.goto(address, { waitUntil: "commit" });
-  const time = await (await page.waitForFunction(() => globalThis.firstRecommendations)).jsonValue();
+  const time = await (
+    await page.waitForFunction(() => globalThis.firstRecommendations)
+  ).jsonValue();
   await context.close();
   return time;
 }
@@ -35,9 +37,13 @@ function clickAtOnce() {
     if (!film) return;
     observer.disconnect();
     film.click();
-    const scores = [...parts.querySelectorAll("#best .number")].filter(({ textContent }) => textContent !== "");
+    const scores = [...parts.querySelectorAll("#best .number")].filter(
+      ({ textContent }) => textContent !== "",
+    );
     if (scores.length !== 10) throw new Error(`${scores.length} recommendations after the click`);
-    requestAnimationFrame(() => requestAnimationFrame((now) => (globalThis.firstRecommendations = now)));
+    requestAnimationFrame(() =>
+      requestAnimationFrame((now) => (globalThis.firstRecommendations = now)),
+    );
   });
   observer.observe(document, { subtree: true, childList: true, attributes: true });
 }

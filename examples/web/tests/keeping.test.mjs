@@ -130,7 +130,11 @@ test("a browser that keeps nothing: it is said, and the page works", async () =>
   const { page, context } = await firstVisit(site);
   await page.addInitScript(() => {
     Object.defineProperty(window, "indexedDB", {
-      value: { open: () => { throw new DOMException("denied by the user", "SecurityError"); } },
+      value: {
+        open: () => {
+          throw new DOMException("denied by the user", "SecurityError");
+        },
+      },
     });
   });
   await page.reload();

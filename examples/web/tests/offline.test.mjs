@@ -18,7 +18,7 @@ beforeEach(() => site.publish());
 const worksOffline = (page) =>
   page.waitForFunction(() => document.getElementById("offline").textContent === "Works offline");
 
-test("after the first visit the server is not needed, for the page, the wasm and the model", async () => {
+test("after the first visit the page, the wasm and the model need no server", async () => {
   const { page, context, errors } = await firstVisit(site);
   await ready(page);
   await page.locator("#best .film").nth(1).click();
@@ -40,7 +40,7 @@ test("after the first visit the server is not needed, for the page, the wasm and
   await context.close();
 });
 
-test("a new version is fetched behind the page's back and offered; a model of other ids keeps the history", async () => {
+test("a new version is fetched and offered; with another model the history stays", async () => {
   const { page, context } = await firstVisit(site);
   await ready(page);
   await page.click("#best .film");
@@ -71,11 +71,15 @@ test("a damaged model is said, the history stays, and a mended one is taken", as
   await page.reload();
   await ready(page);
   await page.evaluate(async () => {
-    for (const worker of await navigator.serviceWorker.getRegistrations()) await worker.unregister();
+    for (const worker of await navigator.serviceWorker.getRegistrations())
+      await worker.unregister();
   });
   await page.reload();
   await anew.waitFor();
-  assert.match(await page.textContent("#problems"), /The model could not be loaded.*fingerprint.*Your history is as it was/s);
+  assert.match(
+    await page.textContent("#problems"),
+    /The model could not be loaded.*fingerprint.*Your history is as it was/s,
+  );
   assert.ok(await page.locator("#parts").isHidden());
   await site.publish();
   await anew.click();
@@ -95,7 +99,8 @@ test("a model or titles that are missing are named", async () => {
     await page.route(`**/${file}`, (route) => route.fulfill({ status: 404 }));
     await context.route(`**/worker.js`, (route) => route.abort());
     await page.evaluate(async () => {
-      for (const worker of await navigator.serviceWorker.getRegistrations()) await worker.unregister();
+      for (const worker of await navigator.serviceWorker.getRegistrations())
+        await worker.unregister();
     });
     await page.reload();
     await page.getByRole("button", { name: "Load everything anew" }).waitFor();

@@ -9,7 +9,12 @@ import { serve } from "../serve.mjs";
 import { firstVisit, ready } from "./site.mjs";
 
 const DESK = { viewport: { width: 1280, height: 900 } };
-const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+const PHONE = {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  isMobile: true,
+  hasTouch: true,
+};
 
 const [folder, output] = process.argv.slice(2);
 const { address, close } = await serve(folder, 0);
@@ -32,6 +37,7 @@ async function pictures(name, view) {
     await (view.hasTouch ? film.tap() : film.click());
   }
   await page.mouse.move(0, 0);
+  await page.evaluate(() => scrollTo(0, 0));
   await take("history");
   if (view.hasTouch) await page.locator("#best .ask").nth(2).tap();
   else await page.locator("#best .film").nth(2).hover();

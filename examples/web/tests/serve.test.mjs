@@ -63,7 +63,14 @@ test("what has not changed is not sent again", async () => {
 });
 
 test("nothing outside of the folder, and nothing but reading", async () => {
-  for (const path of ["/../secret.txt", "/..%2fsecret.txt", "/%2e%2e/secret.txt", "/none", "/%", "/%00"]) {
+  for (const path of [
+    "/../secret.txt",
+    "/..%2fsecret.txt",
+    "/%2e%2e/secret.txt",
+    "/none",
+    "/%",
+    "/%00",
+  ]) {
     assert.equal((await ask(path)).status, 404, path);
   }
   assert.equal((await ask("/main.js", { method: "POST" })).status, 405);

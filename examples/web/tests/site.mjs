@@ -1,4 +1,4 @@
-// The demo page with a golden model and made-up titles, on a server of its own, in headless Chromium.
+// The demo page with a golden model and made-up titles, on a server of its own, in Chromium.
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,7 +15,10 @@ export { launch, modelBytes };
 /** The model, and what its items are called here; the first is the most popular. */
 export const model = await Model.load(modelBytes("f32"));
 export const items = model.items();
-export const titles = items.map((id, index) => [id, `Night Train No. ${id}, The (${1900 + index})`]);
+export const titles = items.map((id, index) => [
+  id,
+  `Night Train No. ${id}, The (${1900 + index})`,
+]);
 
 /** The name of an item on the page. */
 export const nameOf = (item) => `The Night Train No. ${item}`;
@@ -56,7 +59,7 @@ export async function start() {
   return site;
 }
 
-/** A page of a browser that was never here. What its script or console reports as an error is in `errors`. */
+/** A page of a browser that was never here; `errors` collects what it reports as such. */
 export async function firstVisit(site, options = {}) {
   const context = await site.browser.newContext(options);
   const page = await context.newPage();
