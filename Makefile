@@ -5,13 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 ENGINE := $(VENV)/engine
+NODE_MODULES := rust/wasm/node_modules/.package-lock.json
+WEB_NODE_MODULES := examples/web/node_modules/.package-lock.json
+DEMO_MODEL := runs/demo/model.safetensors
+DEMO_TITLES := runs/demo/titles.json
 PREFIX ?= /usr/local
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-arm test-wasm test-aar test-asan kotlin swift fuzz lint format bench pictures size bench-training bench-kernels parity long-histories epoch-cost test-faces install-c clean
+.PHONY: help setup demo test test-arm test-wasm test-faces test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-kernels bench-web parity long-histories epoch-cost clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +32,14 @@ $(READY): pyproject.toml training/pyproject.toml
 
 $(ENGINE): $(READY) $(RUST_SOURCES)
 	PIP_QUIET=1 $(BIN)/maturin develop --release --quiet
+	@touch $@
+
+$(NODE_MODULES): rust/wasm/package.json rust/wasm/package-lock.json
+	npm --prefix rust/wasm ci
+	@touch $@
+
+$(WEB_NODE_MODULES): examples/web/package.json examples/web/package-lock.json
+	npm --prefix examples/web ci
 	@touch $@
 
 demo: setup ## Train on MovieLens-100K, export, and recommend to a real user
@@ -54,6 +66,25 @@ swift: ## Make the Swift package's sources, and check what can be without Swift
 
 test-aar: ## Pack the Android archive around stand-in libraries and check it (needs Debian packages)
 	.ci/test-aar
+
+wasm: ## Build the npm package into target/npm/recgrela (needs Debian packages)
+	.ci/build-wasm
+
+test-web: wasm $(NODE_MODULES) ## Test the npm package in Node and headless Chromium (needs Debian packages)
+	node --test rust/wasm/tests/*.test.mjs
+
+web: $(DEMO_MODEL) wasm $(DEMO_TITLES) ## Serve the demo page on 127.0.0.1, PORT=8000 (wants make demo)
+	node examples/web/assemble.mjs $(DEMO_MODEL) $(DEMO_TITLES) target/web
+	node examples/web/serve.mjs target/web $(PORT)
+
+$(DEMO_MODEL):
+	@echo "make web: there is no $@. Train and export one: make demo (a few minutes)" >&2; exit 1
+
+$(DEMO_TITLES): $(DEMO_MODEL) examples/web/titles.py $(READY)
+	$(BIN)/python examples/web/titles.py runs/demo $@
+
+test-page: wasm $(NODE_MODULES) $(WEB_NODE_MODULES) ## Test the demo page in headless Chromium (needs Debian packages)
+	node --test --test-concurrency=1 examples/web/tests/*.test.mjs
 
 test-asan: ## Run the engine's tests under AddressSanitizer (x86-64 Linux)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=allocator_may_return_null=1 \
@@ -101,6 +132,9 @@ bench-training: setup ## Time the training step, a position by length, and the m
 
 bench-kernels: ## Time each kernel on every instruction set, with bytes read a second
 	cargo bench -p recgrela --features internals --bench kernels -- --noplot
+
+bench-web: setup wasm $(NODE_MODULES) ## Time the npm package beside the native engine and onnxruntime-web
+	$(BIN)/python -m benchmarks.web
 
 parity: setup ## Compare every score of RUN=folder with the float64 reference
 	$(BIN)/python -m benchmarks.parity $(or $(RUN),$(error give a finished run: make parity RUN=runs/demo))

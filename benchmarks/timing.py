@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -26,6 +27,14 @@ class Contender(Protocol):
 
     def reset(self) -> None:
         """Back to the empty history; not timed."""
+
+
+@runtime_checkable
+class Remote(Contender, Protocol):
+    """A contender in another process, which times itself."""
+
+    def time_block(self, items: list[int]) -> list[int]:
+        """Append item indices one by one; nanoseconds of each."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +62,13 @@ def time_in_turn(
                     contender.reset()
             yield random.integers(num_items, size=ROUND_EVENTS).tolist()
 
-    steps = {name: contender.append_and_top_k for name, contender in contenders.items()}
-    return take_turns(steps, blocks(), HISTORY_ROUNDS)
+    timers = {
+        name: contender.time_block
+        if isinstance(contender, Remote)
+        else partial(_time_block, contender.append_and_top_k)
+        for name, contender in contenders.items()
+    }
+    return _take_turns(timers, blocks(), HISTORY_ROUNDS)
 
 
 def take_turns(
@@ -68,10 +82,20 @@ def take_turns(
     The first `warm_up` blocks are not counted. Where a call does `parts` equal things, the timing
     is that of one of them.
     """
-    elapsed: dict[str, list[int]] = {name: [] for name in steps}
+    timers = {name: partial(_time_block, step) for name, step in steps.items()}
+    return _take_turns(timers, blocks, warm_up, parts)
+
+
+def _take_turns(
+    timers: dict[str, Callable[[list[T]], list[int]]],
+    blocks: Iterable[list[T]],
+    warm_up: int,
+    parts: int = 1,
+) -> dict[str, Timing]:
+    elapsed: dict[str, list[int]] = {name: [] for name in timers}
     for number, block in enumerate(blocks):
-        for name, step in steps.items():
-            times = _time_block(step, block)
+        for name, timer in timers.items():
+            times = timer(block)
             if number >= warm_up:
                 elapsed[name] += times
     return {name: _summary(times, parts) for name, times in elapsed.items()}

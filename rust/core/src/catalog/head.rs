@@ -117,7 +117,9 @@ impl<B: Blocks, R: Ranking> Head<'_, B, R> {
             if let Some(below) = below {
                 lanes &= S::Row::splat(simd, below).greater_mask(row);
             }
-            self.scan.rank(simd, blocks.start + at, lanes, bounds.as_flattened());
+            if lanes != 0 {
+                self.scan.rank(simd, blocks.start + at, lanes, bounds.as_flattened());
+            }
         }
     }
 }

@@ -13,8 +13,9 @@ use super::{lanes, lanes_mut};
 use crate::aligned::AlignedBuf;
 use crate::simd::{Kernel, LANES, ROW_VECTORS, Row, Simd, Vector};
 
-/// Panel widths in vectors, from the widest; what a wider one leaves over, the next takes.
-const WIDTHS: [usize; 4] = [8, 4, 2, 1];
+/// Panel widths in vectors, from the widest; what a wider one leaves over, the next takes. Engines
+/// of WebAssembly load ahead, and on x86-64 have 16 registers of half a vector.
+const WIDTHS: &[usize] = if cfg!(target_arch = "wasm32") { &[2, 1] } else { &[8, 4, 2, 1] };
 
 /// A Linear layer.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ fn panels(outputs: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut first = 0;
     std::iter::from_fn(move || {
         let left = (outputs - first) / LANES;
-        let width = WIDTHS.into_iter().find(|&width| width <= left)?;
+        let width = *WIDTHS.iter().find(|&&width| width <= left)?;
         let panel = (first, width);
         first += width * LANES;
         Some(panel)
@@ -242,7 +243,7 @@ fn multiply_rows<S: Simd, E: Element, const R: usize>(
     }
 }
 
-/// One panel of W vectors.
+/// One panel of W vectors, two inputs at a time.
 #[inline(always)]
 fn multiply<S: Simd, E: Element, const W: usize>(
     simd: S,
@@ -252,14 +253,17 @@ fn multiply<S: Simd, E: Element, const W: usize>(
     out: &mut [[f32; LANES]],
 ) {
     let (panel, _) = panel.as_chunks::<W>();
+    let ((panel, _), (x, _)) = (panel.as_chunks::<2>(), x.as_chunks::<2>());
     let mut sums = [simd.splat(0.0); W];
     for w in 0..W {
         sums[w] = simd.load(&bias[w]);
     }
-    for (weights, &x) in panel.iter().zip(x) {
-        let x = simd.splat(x);
-        for w in 0..W {
-            sums[w] = sums[w] + x * E::load(simd, &weights[w]);
+    for (weights, x) in panel.iter().zip(x) {
+        for i in 0..2 {
+            let x = simd.splat(x[i]);
+            for w in 0..W {
+                sums[w] = sums[w] + x * E::load(simd, &weights[i][w]);
+            }
         }
     }
     for w in 0..W {

@@ -1,0 +1,58 @@
+// Puts the demo page together: page, npm package, model and titles in one folder that any web
+// server can serve, and the list of files that the service worker keeps.
+//
+//     node examples/web/assemble.mjs MODEL TITLES FOLDER
+
+import { createHash } from "node:crypto";
+import { cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const PAGE = fileURLToPath(new URL("page/", import.meta.url));
+const PACKAGE = fileURLToPath(new URL("../../target/npm/recgrela/", import.meta.url));
+
+/**
+ * @param {string} model a model file
+ * @param {string} titles JSON: a list of [item id, title], the popular ones first
+ * @param {string} folder what is in it is replaced
+ */
+export async function assemble(model, titles, folder) {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  await cp(PAGE, folder, { recursive: true });
+  await cp(PACKAGE, join(folder, "recgrela"), { recursive: true, filter: ofAPage });
+  await cp(model, join(folder, "model.safetensors"));
+  await cp(titles, join(folder, "titles.json"));
+  await writeFile(join(folder, "files.js"), await listed(folder));
+}
+
+/** What a page loads of the package. @param {string} path */
+function ofAPage(path) {
+  return !/(\.d\.ts|\.json|\.md|LICENSE|node\.js)$/.test(path);
+}
+
+/**
+ * The script with the list of files. Its text is another one when any file is.
+ * @param {string} folder
+ */
+async function listed(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  const hash = createHash("sha256");
+  for (const path of paths.sort())
+    hash.update(path.slice(folder.length)).update(await readFile(path));
+  const files = paths.map((path) => path.slice(folder.length).replace(/^\//, ""));
+  // The page stands under its folder's address; a worker does not keep itself.
+  const kept = files
+    .filter((file) => file !== "worker.js")
+    .map((file) => (file === "index.html" ? "./" : file));
+  const version = hash.digest("hex").slice(0, 16);
+  return `self.FILES = ${JSON.stringify({ version, paths: kept }, null, 2)};\n`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [model, titles, folder] = process.argv.slice(2);
+  await assemble(model, titles, folder);
+}

@@ -1,0 +1,133 @@
+// A list of films: ranks, titles, scores, and what has moved.
+
+import { element, resize, write } from "./dom.js";
+import { titleOf } from "./titles.js";
+
+/** @typedef {import("./titles.js").Film} Film */
+/** @typedef {{ film: Film, score?: number, change?: "new" | number, seen?: boolean }} Row */
+
+export class FilmList {
+  #list;
+  #template;
+  /** @type {Film[]} */
+  films = [];
+
+  /** @param {string} id of an ol @param {"film-row" | "plain-row"} template */
+  constructor(id, template) {
+    this.#list = element(id);
+    this.#template = template;
+  }
+
+  /** @param {Row[]} rows */
+  show(rows) {
+    resize(this.#list, rows.length, this.#template);
+    rows.forEach((row, index) => fill(this.#list.children[index], row, index + 1));
+    this.films = rows.map(({ film }) => film);
+  }
+
+  /** The film of the row that has an element in it. @param {EventTarget | null} target */
+  filmAt(target) {
+    const row = target instanceof Element ? target.closest("li") : null;
+    return row?.parentElement === this.#list
+      ? this.films[[...this.#list.children].indexOf(row)]
+      : undefined;
+  }
+
+  /** The film whose row has the keyboard's focus in it, or the pointer on it. */
+  get current() {
+    const focused = this.#list.querySelector("li:has(:focus-visible)");
+    // Where nothing can hover, what a finger touched last counts as hovered.
+    const pointed = matchMedia("(hover: hover)").matches
+      ? this.#list.querySelector("li:hover")
+      : null;
+    return this.filmAt(focused ?? pointed);
+  }
+
+  /**
+   * Calls with the film of a row whose button of that class is pressed.
+   * @param {"film" | "ask"} button
+   * @param {(film: Film) => void} call
+   */
+  onPress(button, call) {
+    this.#list.addEventListener("click", ({ target }) => {
+      const film = this.filmAt(target);
+      if (film && target instanceof Element && target.closest(`.${button}`)) call(film);
+    });
+  }
+
+  /**
+   * Calls with the film that the pointer or the focus comes to. A finger presses at once: it points
+   * at nothing.
+   * @param {(film: Film, how: "pointer" | "focus") => void} call
+   */
+  onPoint(call) {
+    this.#list.addEventListener("pointerover", ({ target, pointerType }) => {
+      const film = this.filmAt(target);
+      if (film && pointerType !== "touch") call(film, "pointer");
+    });
+    this.#list.addEventListener("focusin", ({ target }) => {
+      const film = this.filmAt(target);
+      if (film && target instanceof Element && target.matches(":focus-visible"))
+        call(film, "focus");
+    });
+  }
+
+  /**
+   * Arrow keys go from row to row; past the first, to what stands before the list.
+   * @param {HTMLElement} [before]
+   */
+  useArrows(before) {
+    this.#list.addEventListener("keydown", (event) => {
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (step === undefined || !(event.target instanceof Element)) return;
+      const buttons = /** @type {HTMLElement[]} */ ([...this.#list.querySelectorAll(".film")]);
+      const next = buttons.findIndex((button) =>
+        button.parentElement?.contains(/** @type {Node} */ (event.target)),
+      );
+      const wanted = next + step < 0 ? before : buttons[next + step];
+      if (wanted === undefined) return;
+      event.preventDefault();
+      wanted.focus();
+    });
+  }
+
+  /** Puts the focus on the first row. */
+  focus() {
+    /** @type {HTMLElement | null} */ (this.#list.querySelector(".film"))?.focus();
+  }
+}
+
+/**
+ * How each film's rank has changed: places that it went up, or that it is new.
+ * @param {Film[]} after
+ * @param {Film[]} before
+ * @returns {("new" | number)[]}
+ */
+export function changes(after, before) {
+  return after.map((film, rank) => {
+    const was = before.indexOf(film);
+    return was < 0 ? "new" : was - rank;
+  });
+}
+
+/** @param {Element} row @param {Row} what @param {number} rank */
+function fill(row, { film, score, change, seen = false }, rank) {
+  write(row, "rank", String(rank));
+  write(row, "name", film.name);
+  write(row, "year", film.year);
+  write(row, "number", score === undefined ? "" : score.toFixed(2));
+  /** @type {HTMLElement} */ (row.querySelector(".score")).hidden = score === undefined;
+  row.querySelector(".ask")?.setAttribute("aria-label", `What if ${titleOf(film)} came next?`);
+  const mark = row.querySelector(".change");
+  if (mark === null) return;
+  const [kind, text] = seen ? ["seen", "seen"] : moved(change);
+  mark.textContent = text;
+  mark.className = `change ${kind}`;
+}
+
+/** @param {"new" | number | undefined} change @returns {[kind: string, text: string]} */
+function moved(change) {
+  if (change === undefined || change === 0) return ["", ""];
+  if (change === "new") return ["new", "new"];
+  return change > 0 ? ["up", `up ${change}`] : ["down", `down ${-change}`];
+}

@@ -1,0 +1,114 @@
+// Keeps the viewer in the browser's storage, over reloads and in step with other tabs.
+
+import { filmsOf } from "./viewer.js";
+
+/** @typedef {import("./viewer.js").Viewer} Viewer */
+/** @typedef {import("./storage.js").Storage} Storage */
+
+export class Keeping {
+  #viewer;
+  #tell;
+  #restored;
+  /** @type {Storage | undefined} */
+  #storage;
+  /**
+   * A value that could not be restored; it stays where it is until the user decides.
+   * @type {unknown}
+   */
+  #refused;
+  #tabs = new BroadcastChannel("recgrela-demo");
+
+  /**
+   * @param {Viewer} viewer
+   * @param {{ tell: (text: string) => void, restored: (from: "storage" | "tab") => void }} calls
+   *   `tell` gets in words what is kept; `restored` is called once the viewer is another one
+   */
+  constructor(viewer, { tell, restored }) {
+    this.#viewer = viewer;
+    this.#tell = tell;
+    this.#restored = restored;
+  }
+
+  /**
+   * Restores what was kept.
+   * @param {Promise<Storage>} opening
+   * @returns {Promise<string | undefined>} why that could not be done, where something was kept
+   */
+  async start(opening) {
+    this.#tabs.onmessage = () => this.#restore("tab");
+    try {
+      this.#storage = await opening;
+    } catch (error) {
+      this.#tell(`Not saved: this browser keeps nothing for this page (${reason(error)})`);
+      return undefined;
+    }
+    return this.#restore("storage");
+  }
+
+  /** Keeps the viewer as it is now. */
+  async save() {
+    if (this.#storage === undefined || this.#refused !== undefined) return;
+    const { films, snapshot } = this.#viewer.save();
+    try {
+      await (films.length === 0 ? this.#storage.clear() : this.#storage.write({ films, snapshot }));
+    } catch (error) {
+      this.#tell(`Not saved: ${reason(error)}`);
+      return;
+    }
+    this.#tabs.postMessage("changed");
+    this.#tellWhatIsKept(snapshot.length);
+  }
+
+  /** How many films a value lists that could not be restored. */
+  get listed() {
+    return filmsOf(this.#refused).length;
+  }
+
+  /** Takes in the films of the value that could not be restored, then those since. */
+  rebuild() {
+    this.#viewer.replay([...filmsOf(this.#refused), ...this.#viewer.films]);
+    return this.discard();
+  }
+
+  /** Gives up the value that could not be restored. */
+  discard() {
+    this.#refused = undefined;
+    return this.save();
+  }
+
+  /** @param {"storage" | "tab"} from */
+  async #restore(from) {
+    /** @type {any} */
+    let kept;
+    try {
+      kept = await this.#storage?.read();
+    } catch (error) {
+      this.#storage = undefined; // what cannot be read is not to be written over
+      this.#tell(`Not saved: the browser's storage cannot be read (${reason(error)})`);
+      return undefined;
+    }
+    try {
+      if (kept === undefined) this.#viewer.reset();
+      else this.#viewer.restore(kept);
+    } catch (error) {
+      this.#refused = kept;
+      this.#tell("Not saved: first decide about the saved state");
+      return reason(error);
+    }
+    this.#refused = undefined;
+    this.#tellWhatIsKept(kept?.snapshot.length);
+    this.#restored(from);
+    return undefined;
+  }
+
+  /** @param {number | undefined} bytes */
+  #tellWhatIsKept(bytes) {
+    if (this.#viewer.films.length === 0) this.#tell("Nothing is saved in this browser");
+    else this.#tell(`Saved in this browser, ${bytes?.toLocaleString("en")} bytes`);
+  }
+}
+
+/** @param {unknown} error */
+function reason(error) {
+  return error instanceof Error ? error.message : String(error);
+}

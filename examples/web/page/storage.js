@@ -1,0 +1,60 @@
+// One value in the browser's storage: what is kept of the viewer.
+
+const NAME = "recgrela-demo";
+const STORE = "kept";
+const KEY = "viewer";
+
+export class Storage {
+  #database;
+
+  /** @param {IDBDatabase} database */
+  constructor(database) {
+    this.#database = database;
+  }
+
+  /** Opens it; rejects where the browser keeps nothing, as in some private windows. */
+  static async open() {
+    const opening = indexedDB.open(NAME, 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
+    return new Storage(await done(opening));
+  }
+
+  /** What was kept, or undefined. @returns {Promise<unknown>} */
+  read() {
+    return done(this.#database.transaction(STORE).objectStore(STORE).get(KEY));
+  }
+
+  /**
+   * Keeps a value in place of the one before; writes are done in the order of the calls.
+   * @param {unknown} value
+   */
+  write(value) {
+    return this.#change((store) => store.put(value, KEY));
+  }
+
+  /** Deletes what was kept. */
+  clear() {
+    return this.#change((store) => store.delete(KEY));
+  }
+
+  /**
+   * Resolves once the change is complete.
+   * @param {(store: IDBObjectStore) => unknown} change
+   */
+  #change(change) {
+    const transaction = this.#database.transaction(STORE, "readwrite");
+    change(transaction.objectStore(STORE));
+    return new Promise((resolve, reject) => {
+      transaction.oncomplete = () => resolve(undefined);
+      transaction.onabort = () => reject(transaction.error);
+    });
+  }
+}
+
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
+function done(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}

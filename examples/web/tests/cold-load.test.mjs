@@ -1,0 +1,18 @@
+// The first recommendations come within a second of a cold load.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { coldLoads, told } from "./cold-load.mjs";
+import { start } from "./site.mjs";
+
+test("cold load to first recommendations, median of five under a second", async (t) => {
+  const site = await start();
+  try {
+    const times = await coldLoads(site.browser, site.address);
+    t.diagnostic(told(times));
+    assert.ok(times[2] < 1000, told(times));
+  } finally {
+    await site.close();
+  }
+});

@@ -1,0 +1,227 @@
+// What the page does, by pointer and by keyboard; recommendations are those of the engine in Node.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+
+import { firstVisit, items, nameOf, names, ready, recommended, start } from "./site.mjs";
+
+let site;
+let page;
+let context;
+let errors;
+
+before(async () => {
+  site = await start();
+});
+after(() => site?.close());
+
+beforeEach(async () => {
+  ({ page, context, errors } = await firstVisit(site));
+  await ready(page);
+});
+afterEach(async () => {
+  await context.close();
+  assert.deepEqual(errors, []);
+});
+
+const pick = (place) => page.locator("#best .film").nth(place).click();
+const text = (id) => page.textContent(`#${id}`);
+const focused = () =>
+  page.evaluate(() => document.activeElement?.textContent?.replace(/\s+/g, " ").trim());
+
+test("it begins with the popular films and nothing seen", async () => {
+  assert.deepEqual(await names(page, "best"), items.slice(0, 10).map(nameOf));
+  assert.equal(await text("pick-title"), "To begin with");
+  assert.equal(await text("count"), "100");
+  assert.equal(await text("events"), "0");
+  assert.ok(await page.locator("#history-empty").isVisible());
+});
+
+test("each click is an event, and the recommendations change at once", async () => {
+  await pick(2);
+  assert.deepEqual(await names(page, "best"), recommended(items[2]));
+  const next = (await names(page, "best"))[3];
+  await pick(3);
+  const [second, first] = await names(page, "seen");
+  assert.deepEqual([first, second], [nameOf(items[2]), next]);
+  const history = [items[2], items.find((item) => nameOf(item) === next)];
+  assert.deepEqual(await names(page, "best"), recommended(...history));
+  assert.equal(await text("events"), "2");
+  assert.match(await text("last"), /^(< )?[\d,]+ µs$/);
+  assert.match(await text("median"), /^(< )?[\d,]+ µs$/);
+  assert.match(await text("state"), /^\d+\.\d KiB$/);
+  assert.match(
+    await text("status"),
+    /taken in, and all films ranked, in .* µs\. \d+ of ten are new\./,
+  );
+});
+
+test("undo goes back event by event", async () => {
+  await pick(0);
+  const before = await names(page, "best");
+  await pick(4);
+  await page.click("#undo");
+  assert.deepEqual(await names(page, "best"), before);
+  assert.deepEqual(await names(page, "seen"), [nameOf(items[0])]);
+  await page.click("#undo");
+  assert.equal(await text("pick-title"), "To begin with");
+  assert.ok(await page.locator("#undo").isDisabled());
+  assert.equal(await focused(), "History");
+});
+
+test("a forgotten film was never there", async () => {
+  for (const item of items.slice(0, 3)) await search(String(item));
+  await page.click(`[aria-label^="Forget ${nameOf(items[1])} ("]`);
+  assert.deepEqual(await names(page, "seen"), [nameOf(items[2]), nameOf(items[0])]);
+  assert.deepEqual(await names(page, "best"), recommended(items[0], items[2]));
+});
+
+/** Finds a film by its number, and picks it. */
+async function search(number) {
+  await page.fill("#query", `no ${number} train`);
+  await page
+    .locator("#matches .film", { hasText: `No. ${number} ` })
+    .first()
+    .click();
+}
+
+test("the search takes words in any order, marks what was seen, tells of no match", async () => {
+  await search(String(items[7]));
+  assert.deepEqual(await names(page, "seen"), [nameOf(items[7])]);
+  assert.equal(await page.inputValue("#query"), "");
+  await page.fill("#query", "1907 NIGHT");
+  assert.deepEqual(await names(page, "matches"), [nameOf(items[7])]);
+  assert.equal(await page.textContent("#matches .change"), "seen");
+  await page.fill("#query", "train");
+  assert.equal(await text("found"), "The first 6 of 100 matches");
+  await page.fill("#query", "submarine");
+  assert.equal(await text("found"), "No film matches");
+});
+
+test("what if: pointing shows what would come, and changes nothing", async () => {
+  await pick(0);
+  const best = await names(page, "best");
+  await page.locator("#best .film").nth(5).hover();
+  const film = items.find((item) => nameOf(item) === best[5]);
+  assert.deepEqual(await names(page, "after"), recommended(items[0], film));
+  assert.deepEqual(await names(page, "best"), best);
+  assert.equal(await text("events"), "1");
+  await page.keyboard.press("Escape");
+  assert.deepEqual(await names(page, "after"), []);
+  await pick(5);
+  assert.deepEqual(await names(page, "best"), recommended(items[0], film));
+});
+
+test("start over asks first", async () => {
+  await pick(0);
+  await page.click("#reset");
+  await page.click("#sure button[value=no]");
+  assert.equal(await text("events"), "1");
+  await page.click("#reset");
+  await page.click("#sure button[value=yes]");
+  assert.equal(await text("events"), "0");
+  assert.deepEqual(await names(page, "best"), items.slice(0, 10).map(nameOf));
+});
+
+test("everything by keyboard", async () => {
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "Skip to the films");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "query");
+  // Enter takes the first match, and the focus stays for the next query.
+  await page.keyboard.type(`no ${items[20]} `);
+  await page.keyboard.press("Enter");
+  const first = items.find((item) => String(item).includes(String(items[20])));
+  assert.deepEqual(await names(page, "seen"), [nameOf(first)]);
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "query");
+  // The focus shows what if, arrows go from row to row, and the focus stays at its rank.
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("ArrowDown");
+  const best = await names(page, "best");
+  assert.match(await text("what-if-text"), new RegExp(`After ${best[1]} `));
+  const picked = items.find((item) => nameOf(item) === best[1]);
+  assert.deepEqual(await names(page, "after"), recommended(first, picked));
+  await page.waitForFunction(() =>
+    /of ten are new/.test(document.getElementById("what-if-spoken").textContent),
+  );
+  await page.keyboard.press("Enter");
+  assert.deepEqual(await names(page, "best"), recommended(first, picked));
+  assert.match(await focused(), new RegExp(`^2 ${(await names(page, "best"))[1]} `));
+  assert.match(await text("what-if-text"), new RegExp(`After ${(await names(page, "best"))[1]} `));
+  // Forget the newest: the focus goes to the one below, then to the heading.
+  await page.focus("#seen .forget");
+  await page.keyboard.press("Enter");
+  assert.deepEqual(await names(page, "seen"), [nameOf(first)]);
+  assert.equal(await focused(), "Forget");
+  await page.keyboard.press("Space");
+  assert.equal(await focused(), "History");
+  assert.equal(await text("events"), "0");
+});
+
+test("matches are reached by arrows from the search box, and left again", async () => {
+  await page.focus("#query");
+  await page.keyboard.type("night");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowDown");
+  assert.match(await focused(), new RegExp(`^2 ${nameOf(items[1])} `));
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("ArrowUp");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "query");
+});
+
+test("a finger asks by a button, and a tap picks at once", async () => {
+  const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+  const { page, context, errors } = await firstVisit(site, phone);
+  await ready(page);
+  await page.locator("#best .film").nth(1).tap();
+  assert.deepEqual(await names(page, "best"), recommended(items[1]));
+  assert.ok(await page.locator("#what-if").isHidden());
+  const third = (await names(page, "best"))[2];
+  await page.locator("#best .ask").nth(2).tap();
+  assert.ok(await page.locator("#what-if").isVisible());
+  assert.match(await page.textContent("#what-if-text"), new RegExp(`After ${third} `));
+  // The row that was asked about is not covered by the answer.
+  const bottom = await page
+    .locator("#best .ask")
+    .nth(2)
+    .evaluate((button) => button.getBoundingClientRect().bottom);
+  const top = await page.locator("#what-if").evaluate((panel) => panel.getBoundingClientRect().top);
+  assert.ok(bottom <= top, `${bottom} is below ${top}`);
+  assert.equal((await names(page, "after")).length, 10);
+  await page.locator("#close").tap();
+  assert.ok(await page.locator("#what-if").isHidden());
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(overflow <= 0, `the page is ${overflow} px too wide`);
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
+test("a mistake that nothing else tells is told", async () => {
+  const { page, context } = await firstVisit(site);
+  await ready(page);
+  await page.evaluate(
+    () =>
+      void setTimeout(() => {
+        throw new Error("the engine stopped");
+      }),
+  );
+  await page.getByRole("button", { name: "Load the page again" }).waitFor();
+  assert.match(
+    await page.textContent("#problems"),
+    /the engine stopped\. What is saved is as it was/,
+  );
+  await context.close();
+});
+
+test("no request leaves the page's own address", async () => {
+  const { context } = await firstVisit(site);
+  const requests = [];
+  context.on("request", (request) => requests.push(new URL(request.url()).origin));
+  const page = await context.newPage();
+  await page.goto(site.address);
+  await ready(page);
+  await page.locator("#best .film").first().click();
+  assert.deepEqual(new Set(requests), new Set([new URL(site.address).origin]));
+  await context.close();
+});

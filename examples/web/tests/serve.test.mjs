@@ -1,0 +1,77 @@
+// The server: types, the clock's headers, validation, and nothing outside of its folder.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile, mkdir } from "node:fs/promises";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { serve } from "../serve.mjs";
+
+let root;
+let server;
+
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), "recgrela-serve-"));
+  await mkdir(join(root, "site"));
+  await writeFile(join(root, "secret.txt"), "secret");
+  for (const name of ["index.html", "main.js", "engine.wasm", "titles.json"]) {
+    await writeFile(join(root, "site", name), name);
+  }
+  server = await serve(join(root, "site"), 0);
+});
+after(async () => {
+  server.close();
+  await rm(root, { recursive: true });
+});
+
+/** Asks for a path as it is written: fetch would tidy it up. */
+function ask(path, { method = "GET", headers = {} } = {}) {
+  return new Promise((resolve, reject) => {
+    const asking = request(server.address, { path, method, headers }, async (response) => {
+      let body = "";
+      for await (const piece of response) body += piece;
+      resolve({ status: response.statusCode, headers: response.headers, body });
+    });
+    asking.on("error", reject).end();
+  });
+}
+
+test("files have their types and the headers that make the clock fine", async () => {
+  for (const [path, type] of [
+    ["/", "text/html; charset=utf-8"],
+    ["/main.js", "text/javascript; charset=utf-8"],
+    ["/engine.wasm", "application/wasm"],
+    ["/titles.json", "application/json"],
+  ]) {
+    const { status, headers } = await ask(path);
+    assert.equal(status, 200);
+    assert.equal(headers["content-type"], type);
+    assert.equal(headers["cross-origin-opener-policy"], "same-origin");
+    assert.equal(headers["cross-origin-embedder-policy"], "require-corp");
+  }
+});
+
+test("what has not changed is not sent again", async () => {
+  const { headers } = await ask("/main.js");
+  const again = await ask("/main.js", { headers: { "if-none-match": headers.etag } });
+  assert.deepEqual([again.status, again.body], [304, ""]);
+  await writeFile(join(root, "site", "main.js"), "changed");
+  const changed = await ask("/main.js", { headers: { "if-none-match": headers.etag } });
+  assert.deepEqual([changed.status, changed.body], [200, "changed"]);
+});
+
+test("nothing outside of the folder, and nothing but reading", async () => {
+  for (const path of [
+    "/../secret.txt",
+    "/..%2fsecret.txt",
+    "/%2e%2e/secret.txt",
+    "/none",
+    "/%",
+    "/%00",
+  ]) {
+    assert.equal((await ask(path)).status, 404, path);
+  }
+  assert.equal((await ask("/main.js", { method: "POST" })).status, 405);
+});

@@ -1,0 +1,111 @@
+// The engine's module: which build, where from, and what happens after a trap.
+
+import * as plain from "./recgrela-plain.js";
+import * as simd128 from "./recgrela-simd128.js";
+import { RecgrelaError, takePanic } from "./shared.js";
+import { open, readAll } from "./source.js";
+
+// Bundlers know `new URL(literal, import.meta.url)` and take the file along.
+const BUILDS = {
+  simd128: {
+    glue: simd128,
+    url: new URL("./recgrela-simd128.wasm", import.meta.url),
+    engine: undefined,
+  },
+  plain: {
+    glue: plain,
+    url: new URL("./recgrela-plain.wasm", import.meta.url),
+    engine: undefined,
+  },
+};
+
+// A module with one function, `i32.const 0; i8x16.splat; drop`.
+// prettier-ignore
+const SIMD_PROBE = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0,
+  10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11,
+]);
+
+/** One instance of a module, with memory of its own. */
+class Engine {
+  #dead;
+
+  constructor(glue) {
+    this.Model = glue.Model;
+  }
+
+  /** Whether it trapped, and its memory is not to be trusted any more. */
+  get dead() {
+    return this.#dead !== undefined;
+  }
+
+  /** Calls into the module. Whatever is thrown there is a RecgrelaError here. */
+  call(work) {
+    if (this.#dead !== undefined) throw new RecgrelaError("crashed", this.#dead);
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof RecgrelaError) throw error;
+      const why = takePanic() ?? `${error} (most likely out of memory)`;
+      this.#dead =
+        `the engine stopped and everything loaded with it is lost: load the model again. ` +
+        `Cause: ${why}`;
+      throw new RecgrelaError("crashed", this.#dead, { cause: error });
+    }
+  }
+}
+
+/**
+ * The engine to load a model with; it is started where there is none, or none that works.
+ * @param {boolean} [simd] undefined: what the machine can
+ * @returns {Promise<Engine>}
+ */
+export async function engineFor(simd) {
+  const build = BUILDS[choose(simd)];
+  const starting = (build.engine ??= start(build));
+  let engine;
+  try {
+    engine = await starting;
+  } catch (error) {
+    if (build.engine === starting) build.engine = undefined; // the next load tries again
+    throw error;
+  }
+  if (engine.dead && build.engine === starting) {
+    build.glue.__wbg_reset_state();
+    build.engine = Promise.resolve(new Engine(build.glue));
+  }
+  return build.engine;
+}
+
+function choose(simd) {
+  if (typeof WebAssembly !== "object") {
+    throw new RecgrelaError("unsupported", "this JavaScript engine has no WebAssembly");
+  }
+  if (simd === false) return "plain";
+  const has = WebAssembly.validate(SIMD_PROBE);
+  if (simd && !has) {
+    throw new RecgrelaError("unsupported", "simd: this JavaScript engine has no WebAssembly SIMD");
+  }
+  return has ? "simd128" : "plain";
+}
+
+async function start({ glue, url }) {
+  const response = await open(url);
+  // Other content types are compiled too, only not while they arrive.
+  const streams = response.headers.get("content-type")?.startsWith("application/wasm");
+  try {
+    const module = streams
+      ? await WebAssembly.compileStreaming(response)
+      : await WebAssembly.compile(await readAll(url, response));
+    await glue.default({ module_or_path: module });
+  } catch (error) {
+    if (error instanceof RecgrelaError) throw error;
+    throw new RecgrelaError(
+      "unsupported",
+      `the WebAssembly module does not start: ${error.message}. Where there is a ` +
+        `Content-Security-Policy, its script-src has to allow 'wasm-unsafe-eval'`,
+      { cause: error },
+    );
+  }
+  return new Engine(glue);
+}

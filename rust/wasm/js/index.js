@@ -1,0 +1,5 @@
+// Recommendations that run where the user is: see README.md and index.d.ts.
+
+export { Model } from "./model.js";
+export { Session } from "./session.js";
+export { RecgrelaError } from "./shared.js";

@@ -1,0 +1,87 @@
+import { bytes, choice, count, list, optional, skips } from "./arguments.js";
+import { CALL, Handle } from "./handle.js";
+
+/** One user on a model. The types say what each method does. */
+export class Session extends Handle {
+  append(item, options) {
+    const skip = skips(optional(options));
+    return this[CALL]((raw) => raw.append(item, skip));
+  }
+
+  extend(items, options) {
+    const ids = list("items", items);
+    const skip = skips(optional(options));
+    return this[CALL]((raw) => raw.extend(ids, skip));
+  }
+
+  score(items) {
+    const ids = list("items", items);
+    return this[CALL]((raw) => raw.score(ids));
+  }
+
+  topK(k = 10, options) {
+    const most = count("k", k);
+    const chosen = choice(options);
+    return this[CALL]((raw) => raw.topK(most, ...chosen));
+  }
+
+  peek(items, k = 10, options) {
+    const ids = list("items", items);
+    const most = count("k", k);
+    const chosen = choice(options);
+    return this[CALL]((raw) => raw.peek(ids, most, ...chosen));
+  }
+
+  keepUndo(depth) {
+    const most = count("depth", depth);
+    this[CALL]((raw) => raw.keepUndo(most));
+  }
+
+  undo(n = 1) {
+    const events = count("n", n);
+    this[CALL]((raw) => raw.undo(events));
+  }
+
+  keepLog(capacity) {
+    const most = count("capacity", capacity);
+    this[CALL]((raw) => raw.keepLog(most));
+  }
+
+  forget(items) {
+    const ids = list("items", items);
+    this[CALL]((raw) => raw.forget(ids));
+  }
+
+  snapshot() {
+    return this[CALL]((raw) => raw.snapshot());
+  }
+
+  restore(snapshot) {
+    const blob = bytes("snapshot", snapshot);
+    this[CALL]((raw) => raw.restore(blob));
+  }
+
+  reset() {
+    this[CALL]((raw) => raw.reset());
+  }
+
+  clone() {
+    return this[CALL]((raw, engine) => new Session(engine, raw.clone()));
+  }
+
+  get events() {
+    return this[CALL]((raw) => raw.events);
+  }
+
+  get seen() {
+    return this[CALL]((raw) => raw.seen);
+  }
+
+  get stateBytes() {
+    return this[CALL]((raw) => raw.stateBytes);
+  }
+
+  get undoable() {
+    return this[CALL]((raw) => raw.undoable);
+  }
+}

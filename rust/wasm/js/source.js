@@ -1,0 +1,160 @@
+// Where bytes come from: an address, with progress, abort signal and cache; in Node, a file too.
+
+import { RecgrelaError, invalid, shown } from "./shared.js";
+
+/** The name of the cache; the models in it stand under their addresses. */
+const CACHE = "recgrela";
+
+/** What node.js puts here: file addresses, and paths as such. */
+export const files = { read: undefined, address: undefined };
+
+/**
+ * The bytes of a model file.
+ * @returns {Promise<{bytes: Uint8Array, accepted?: () => void, refused?: () => void}>} with what is
+ *   to be called once the bytes have proved to be a model, or not
+ */
+export async function readModel(source, { onProgress, cache, signal }) {
+  signal?.throwIfAborted();
+  const bytes = bytesOf(source);
+  if (bytes !== undefined) return { bytes };
+  const url = addressOf(source);
+  const store = cache && /^https?:$/.test(url.protocol) ? await openCache() : undefined;
+  const kept = await store?.match(url);
+  const response = store
+    ? await revalidated(url, kept, signal)
+    : checked(url, await fetched(url, { signal }));
+  const read = await readAll(url, response, { onProgress, signal });
+  if (store === undefined) return { bytes: read };
+  if (response === kept) return { bytes: read, refused: () => quietly(store.delete(url)) };
+  return { bytes: read, accepted: () => quietly(store.put(url, forStore(response, read))) };
+}
+
+/** A response of the package's own file. */
+export async function open(url) {
+  return checked(url, await fetched(url, {}));
+}
+
+/** The bytes of what holds bytes. */
+export function bytesOf(value) {
+  if (value instanceof Uint8Array) return value;
+  if (ArrayBuffer.isView(value)) {
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  }
+  const isBuffer = /^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(value));
+  return isBuffer ? new Uint8Array(value) : undefined;
+}
+
+function addressOf(source) {
+  if (typeof source !== "string" && !(source instanceof URL)) {
+    throw invalid("source", source, "an address, a Uint8Array or an ArrayBuffer");
+  }
+  try {
+    const { document, location } = globalThis;
+    return files.address?.(source) ?? new URL(source, document?.baseURI ?? location?.href);
+  } catch {
+    throw invalid("source", source, "an address");
+  }
+}
+
+async function fetched(url, init) {
+  try {
+    if (url.protocol !== "file:" || files.read === undefined) return await fetch(url, init);
+    const bytes = await files.read(url, init.signal);
+    return new Response(bytes, { headers: { "content-length": bytes.length } });
+  } catch (error) {
+    throw failed(url, error.message, init.signal, error);
+  }
+}
+
+function checked(url, response) {
+  if (!response.ok) throw failed(url, `the server answered ${response.status}`);
+  return response;
+}
+
+/**
+ * What is kept, where the server has the same or is out of order or out of reach; else what it has.
+ *
+ * The validators are compared here: asking with If-None-Match would need the consent of a server of
+ * another origin.
+ */
+async function revalidated(url, kept, signal) {
+  const asking = fetched(url, { signal, cache: "no-cache" });
+  if (kept === undefined) return checked(url, await asking);
+  const response = await asking.catch((error) => {
+    if (signal?.aborted) throw error;
+  });
+  if (response !== undefined && response.status < 500 && !sameVersion(response, kept)) {
+    return checked(url, response);
+  }
+  if (response?.body) quietly(response.body.cancel());
+  return kept;
+}
+
+function sameVersion(response, kept) {
+  const validator = ["etag", "last-modified"].find((name) => response.headers.has(name));
+  return (
+    response.ok &&
+    validator !== undefined &&
+    response.headers.get(validator) === kept.headers.get(validator)
+  );
+}
+
+/** The cache, where there is one: not in Node, on insecure pages and in some private windows. */
+async function openCache() {
+  try {
+    return await globalThis.caches?.open(CACHE);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A response to keep: decoded, with no more than what tells its version. */
+function forStore(response, bytes) {
+  const headers = { "content-length": bytes.length, "content-type": "application/octet-stream" };
+  for (const name of ["etag", "last-modified"]) {
+    if (response.headers.has(name)) headers[name] = response.headers.get(name);
+  }
+  return new Response(bytes, { headers });
+}
+
+/** Lets something happen that a load does not depend on. */
+function quietly(promise) {
+  promise.catch(() => {});
+}
+
+/** All bytes of a response. */
+export async function readAll(url, response, { onProgress, signal } = {}) {
+  const { body, headers } = response;
+  // A length of coded bytes says nothing about the decoded ones that arrive here.
+  const length = headers.has("content-encoding") ? null : headers.get("content-length");
+  const total = length === null ? null : Number(length);
+  const chunks = [];
+  let loaded = 0;
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((error) => {
+        throw failed(url, error.message, signal, error);
+      });
+      if (done) break;
+      chunks.push(value);
+      loaded += value.length;
+      onProgress?.({ loaded, total });
+    }
+  } finally {
+    quietly(reader.cancel()); // what is left, where onProgress threw
+  }
+  const bytes = new Uint8Array(loaded);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+function failed(url, why, signal, cause) {
+  // An abort is told as the platform tells it.
+  if (signal?.aborted) return signal.reason;
+  return new RecgrelaError("fetch-failed", `cannot read ${shown(url.href)}: ${why}`, { cause });
+}

@@ -1,0 +1,129 @@
+// The package in headless Chromium: a page, a module worker, the cache, a Content-Security-Policy.
+
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+
+import { goldenHashIn, launch, serve } from "./chromium.mjs";
+import { GOLDEN_HASH, modelBytes } from "./package.mjs";
+
+const bytes = { one: modelBytes("f32"), two: modelBytes("f16") };
+// What the server does with /model.
+let model;
+let browser;
+let context;
+let page;
+let server;
+
+function answer(path, response) {
+  if (path.startsWith("/strict")) {
+    const allowed = path === "/strict-wasm" ? "'wasm-unsafe-eval'" : "";
+    response.setHeader("content-security-policy", `script-src 'self' ${allowed}`);
+    return false;
+  }
+  if (path !== "/model") return false;
+  if (model.status !== 200) return response.destroy();
+  const headers = { etag: model.etag, "content-length": model.bytes.length };
+  return response.writeHead(200, headers).end(model.bytes);
+}
+
+before(async () => {
+  server = await serve(answer);
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  server?.close();
+});
+
+beforeEach(async () => {
+  model = { status: 200, etag: '"1"', bytes: bytes.one };
+  await context?.close();
+  context = await browser.newContext();
+  page = await context.newPage();
+  await page.goto(`${server.origin}/`);
+});
+
+for (const simd of [true, false]) {
+  for (const inWorker of [false, true]) {
+    const name = `golden hash, ${simd ? "simd128" : "plain"}, ${inWorker ? "worker" : "page"}`;
+    test(name, async () => assert.equal(await goldenHashIn(page, simd, inWorker), GOLDEN_HASH));
+  }
+}
+
+/** Loads /model in the page: its fingerprint, the progress, and what stands in the cache then. */
+const load = (options = {}) =>
+  page.evaluate(async (options) => {
+    const { Model } = await import("/package/index.js");
+    const events = [];
+    const onProgress = (event) => events.push(event);
+    const loaded = await Model.load("/model", { onProgress, ...options });
+    // What is stored is stored behind the load's back.
+    for (let turn = 0; turn < 100 && options.cache !== false; turn++) {
+      if (await caches.match("/model")) break;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    const kept = await caches.match("/model");
+    const length = kept && (await kept.arrayBuffer()).byteLength;
+    return { fingerprint: loaded.fingerprint, simd: loaded.simd, last: events.at(-1), length };
+  }, options);
+
+test("a page picks simd128 and sees progress", async () => {
+  const { simd, last } = await load();
+  assert.equal(simd, true);
+  const total = bytes.one.length;
+  assert.deepEqual(last, { loaded: total, total });
+});
+
+test("the second load takes the kept file, with the server gone too", async () => {
+  const first = await load();
+  assert.equal(first.length, bytes.one.length);
+  // Were these bytes taken, the fingerprint would be another.
+  model.bytes = bytes.two;
+  assert.deepEqual(await load(), first);
+  model.status = 0;
+  assert.deepEqual(await load(), first);
+});
+
+test("a new version on the server replaces the kept file", async () => {
+  const first = await load();
+  model = { ...model, etag: '"2"', bytes: bytes.two };
+  const second = await load();
+  assert.notEqual(second.fingerprint, first.fingerprint);
+  model.status = 0;
+  assert.equal((await load()).fingerprint, second.fingerprint);
+});
+
+test("nothing is kept where the caller does not want it, nor what is no model", async () => {
+  assert.equal((await load({ cache: false })).length, undefined);
+  model.bytes = bytes.one.subarray(0, 5000);
+  await assert.rejects(load(), /tensor|safetensors/);
+  assert.equal(await page.evaluate(async () => (await caches.match("/model")) === undefined), true);
+});
+
+test("a kept file that is damaged is thrown away", async () => {
+  await load();
+  await page.evaluate(async () => {
+    const cache = await caches.open("recgrela");
+    const kept = await cache.match("/model");
+    await cache.put("/model", new Response("damaged", { headers: kept.headers }));
+  });
+  await assert.rejects(load(), /safetensors/);
+  assert.equal((await load()).length, bytes.one.length);
+});
+
+test("a Content-Security-Policy that allows WebAssembly is enough", async () => {
+  await page.goto(`${server.origin}/strict-wasm`);
+  assert.equal((await load()).simd, true);
+});
+
+test("a Content-Security-Policy that does not is named in the error", async () => {
+  await page.goto(`${server.origin}/strict`);
+  const error = await page.evaluate(async () => {
+    const { Model } = await import("/package/index.js");
+    return Model.load("/model").catch(({ name, code, message }) => ({ name, code, message }));
+  });
+  assert.equal(error.name, "RecgrelaError");
+  assert.equal(error.code, "unsupported");
+  assert.match(error.message, /wasm-unsafe-eval/);
+});

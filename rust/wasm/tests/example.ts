@@ -1,0 +1,43 @@
+// Compiled by types.test.mjs, never run.
+
+import { type ItemId, Model, type Recommendation, RecgrelaError, Session } from "recgrela";
+
+export async function example(bytes: ArrayBuffer): Promise<void> {
+  using model = await Model.load("/model.safetensors", {
+    onProgress: ({ loaded, total }) => console.log(loaded, total ?? "?"),
+    signal: AbortSignal.timeout(1000),
+    simd: false,
+  });
+  await Model.load(new URL("https://example.org/model.safetensors"), { cache: false });
+  await Model.load(bytes, { verify: false });
+  const session: Session = model.session();
+  const taken: boolean = session.append("a", { unknown: "skip" });
+  const count: number = session.extend(new Set<ItemId>([1, 2n, "b"]));
+  const best: Recommendation[] = session.topK(10, { excludeSeen: false, allow: [1], deny: ["b"] });
+  const scores: Float32Array = session.score(best.map(({ item }) => item));
+  session.peek([1], 5);
+  session.keepUndo(1);
+  session.undo();
+  session.keepLog(Infinity);
+  session.forget([1]);
+  const kept = new Blob([session.snapshot()]);
+  session.restore(await kept.arrayBuffer());
+  using copy = session.clone();
+  copy.reset();
+  console.log(taken, count, scores, model.length, model.items(), session.seen, session.events);
+
+  // @ts-expect-error: a Session comes from a model
+  new Session();
+  // @ts-expect-error: no such choice
+  session.append(1, { unknown: "ignore" });
+  // @ts-expect-error: read-only
+  session.events = 5;
+  // @ts-expect-error: not an id
+  session.append({});
+  try {
+    session.undo(2);
+  } catch (error) {
+    if (error instanceof RecgrelaError && error.code === "undo-depth") return;
+    throw error;
+  }
+}

@@ -1,0 +1,155 @@
+// What each method of a session does, on both builds.
+
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+
+import { GOLDEN, Model, Session, modelBytes } from "./package.mjs";
+
+for (const simd of [true, false]) {
+  describe(simd ? "simd128" : "plain", () => {
+    let model;
+    let items;
+    before(async () => {
+      model = await Model.load(new URL("f32.safetensors", GOLDEN), { simd });
+      items = model.items();
+    });
+
+    const after = (...history) => {
+      const session = model.session();
+      session.extend(history);
+      return session;
+    };
+    const same = (one, other) => {
+      assert.deepEqual(one.score(items), other.score(items));
+      assert.deepEqual(one.snapshot(), other.snapshot());
+    };
+
+    test("a model tells what it is", () => {
+      assert.equal(model.simd, simd);
+      assert.equal(model.length, 100);
+      assert.equal(model.idType, "number");
+      assert.match(model.fingerprint, /^[0-9a-f]{64}$/);
+      assert.deepEqual([...new Set(items)], items);
+      assert.ok(items.every((item) => model.has(item) && model.has(BigInt(item))));
+      const numbers = [items[0] + 1, 0.5, NaN, 2n ** 64n];
+      for (const other of [String(items[0]), null, undefined, {}, ...numbers]) {
+        assert.equal(model.has(other), false, String(other));
+      }
+    });
+
+    test("events come one by one or as any iterable", () => {
+      const session = model.session();
+      assert.ok(session instanceof Session);
+      assert.equal(session.append(items[3]), true);
+      assert.equal(session.append(BigInt(items[4])), true);
+      assert.equal(session.append("no such item", { unknown: "skip" }), false);
+      assert.equal(session.extend(new Set([items[5], items[3]])), 2);
+      assert.equal(session.extend(Int32Array.of(items[6], 7), { unknown: "skip" }), 1);
+      assert.equal(session.extend([]), 0);
+      assert.equal(session.events, 5);
+      assert.deepEqual(session.seen, [items[3], items[4], items[5], items[6]]);
+      same(session, after(items[3], items[4], items[5], items[3], items[6]));
+    });
+
+    test("the best items come first and have the scores that score gives", () => {
+      const session = after(items[1], items[2]);
+      const best = session.topK();
+      assert.equal(best.length, 10);
+      const scores = session.score(best.map(({ item }) => item));
+      assert.ok(scores instanceof Float32Array);
+      assert.deepEqual(best.map(({ score }) => score), [...scores]);
+      assert.deepEqual([...scores].sort((a, b) => b - a), [...scores]);
+      const all = session.topK(Infinity);
+      assert.equal(all.length, items.length - 2);
+      assert.deepEqual(all.slice(0, 10), best);
+      assert.deepEqual(session.topK(0), []);
+    });
+
+    test("options of topK", () => {
+      const session = after(items[1], items[2]);
+      const ids = (options) => new Set(session.topK(100, options).map(({ item }) => item));
+      assert.deepEqual(ids(), new Set(items.filter((_, index) => index !== 1 && index !== 2)));
+      assert.equal(ids({ excludeSeen: false }).size, items.length);
+      assert.deepEqual(ids({ allow: items.slice(1, 4) }), new Set([items[3]]));
+      assert.deepEqual(ids({ allow: [] }), new Set());
+      assert.equal(ids({ deny: new Set(items.slice(3)) }).size, 1);
+      assert.equal(ids({ deny: ["unknown"], unknown: "skip" }).size, items.length - 2);
+    });
+
+    test("peek changes nothing and tells what would be", () => {
+      const session = after(items[1]);
+      const before = session.snapshot();
+      const options = { excludeSeen: false, deny: [items[9]] };
+      const later = after(items[1], items[2], items[3]);
+      assert.deepEqual(session.peek([items[2], items[3]], 7), later.topK(7));
+      assert.deepEqual(session.peek([items[2], items[3]], 7, options), later.topK(7, options));
+      assert.deepEqual(session.snapshot(), before);
+    });
+
+    test("undo goes back exactly", () => {
+      const session = after(items[1]);
+      session.keepUndo(2);
+      session.extend([items[2], items[3], items[4]]);
+      assert.equal(session.undoable, 2);
+      session.undo();
+      same(session, after(items[1], items[2], items[3]));
+      session.undo(1);
+      same(session, after(items[1], items[2]));
+      assert.equal(session.undoable, 0);
+      session.undo(0);
+    });
+
+    test("forget removes items exactly", () => {
+      const session = model.session();
+      session.keepLog(Infinity);
+      session.extend([items[1], items[2], items[1], items[3]]);
+      session.forget([items[1]]);
+      assert.equal(session.events, 2);
+      assert.deepEqual(session.seen, [items[2], items[3]]);
+      assert.deepEqual(session.score(items), after(items[2], items[3]).score(items));
+    });
+
+    test("a snapshot continues, on the other build too", async () => {
+      const session = after(...items.slice(0, 20));
+      const bytes = session.snapshot();
+      const other = (await Model.load(modelBytes("f32"), { simd: !simd })).session();
+      other.restore(bytes);
+      session.append(items[30]);
+      other.append(items[30]);
+      same(session, other);
+      other.restore(bytes.buffer);
+      assert.equal(other.events, 20);
+    });
+
+    test("clones, sessions and resets are independent", () => {
+      const session = after(items[1]);
+      const copy = session.clone();
+      copy.append(items[2]);
+      same(session, after(items[1]));
+      same(copy, after(items[1], items[2]));
+      copy.reset();
+      assert.equal(copy.events, 0);
+      assert.deepEqual(copy.seen, []);
+      assert.ok(session.stateBytes > copy.stateBytes);
+    });
+
+    test("a session outlives its model's handle", async () => {
+      const own = await Model.load(modelBytes("f32"), { simd });
+      const session = own.session();
+      own.free();
+      session.append(items[1]);
+      assert.deepEqual(session.topK(3), after(items[1]).topK(3));
+      session.free();
+    });
+
+    test("texts are ids", async () => {
+      const texts = await Model.load(modelBytes("text-ids"), { simd });
+      assert.equal(texts.idType, "string");
+      const session = texts.session();
+      session.append(texts.items()[0]);
+      assert.equal(typeof session.topK(1)[0].item, "string");
+      // Half of a surrogate pair is not the character that stands for what cannot be encoded.
+      assert.equal(texts.has("\ud800"), false);
+    });
+  });
+}

@@ -1,0 +1,28 @@
+// The types fit what a TypeScript user writes, and the package's own metadata is right.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFile, readdir } from "node:fs/promises";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { PACKAGE } from "./package.mjs";
+
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+test("an example compiles, and its mistakes are found", () => {
+  const tsc = here("../node_modules/.bin/tsc");
+  execFileSync(tsc, ["--project", here("tsconfig.json")], { encoding: "utf8" });
+});
+
+test("package.json has the version of the workspace and names files that are there", async () => {
+  const manifest = JSON.parse(await readFile(new URL("package.json", PACKAGE)));
+  const workspace = await readFile(new URL("../../../Cargo.toml", import.meta.url), "utf8");
+  assert.equal(manifest.version, workspace.match(/^version = "(.*)"/m)[1]);
+  const files = await readdir(PACKAGE);
+  const { types, node, default: web } = manifest.exports["."];
+  for (const file of [types, node, web, ...manifest.sideEffects]) {
+    assert.ok(files.includes(file.slice("./".length)), file);
+  }
+  assert.ok(["LICENSE", "README.md"].every((file) => files.includes(file)));
+});
