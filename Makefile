@@ -90,7 +90,7 @@ test-asan: ## Run the engine's tests under AddressSanitizer (x86-64 Linux)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=allocator_may_return_null=1 \
 		cargo test --quiet --tests --target x86_64-unknown-linux-gnu --package recgrela --package recgrela-fuzz
 
-test-faces: setup ## Run the golden sequences through every face; one hash a face
+test-faces: setup wasm $(NODE_MODULES) ## Run the golden sequences through every face; one hash a face (needs Debian packages)
 	.ci/test-faces
 
 install-c: ## Install the C library, its header and its pkg-config file under PREFIX (/usr/local)

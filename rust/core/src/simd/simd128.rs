@@ -4,7 +4,7 @@
 use std::arch::wasm32::*;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_LANES, ROW_VECTORS, Simd, Vector};
+use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_LANES, ROW_VECTORS, Simd, Vector, packed};
 
 /// Proof that the module may use simd128. This file is compiled only where the whole module does:
 /// an engine without these instructions would not load it.
@@ -70,7 +70,7 @@ impl Simd for Simd128 {
         let half = |first: usize| {
             let mut sums = [[i32x4_splat(0); 2]; ROW_VECTORS];
             for (row, &query) in block.iter().zip(query) {
-                let query = i32x4_splat(i32::from_le_bytes(query.map(i8::cast_unsigned)));
+                let query = i32x4_splat(packed(query));
                 let query = i16x8_extend_low_i8x16(query);
                 for (at, [low, high]) in sums.iter_mut().enumerate() {
                     // SAFETY: the pointer comes from a reference to at least four groups of four
