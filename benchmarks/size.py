@@ -1,11 +1,14 @@
 """What the engine takes: bytes to install, and memory and time to load a large model.
 
 Each figure has a budget; one over it makes the exit status 1. The wheel is built, and opened for
-its library. A model of 1,000,000 items with an int8 table is written, and a new process of the
-Rust example `footprint` maps it: its resident memory after scanning the whole table, and the
-median time to load of several such processes.
+its library; so are the libraries for C, for Kotlin and Swift, and the npm package, each stripped as
+it is shipped. What this machine has no compiler for is named and left out. A model of
+1,000,000 items with an int8 table is written, and a new process of the Rust example `footprint`
+maps it: its resident memory after scanning the whole table, and the median time to load of several
+such processes.
 """
 
+import gzip
 import json
 import statistics
 import subprocess
@@ -21,6 +24,7 @@ from rich.table import Table
 from .models import BenchmarkError, make_model, make_scorer, model_file, tensor_bytes
 
 ROOT = Path(__file__).parents[1]
+LIBRARIES = {"C": "librecgrela.so", "Kotlin": "librecgrela_uniffi.so"}
 NUM_ITEMS = 1_000_000
 LOADS = 5
 MB = 1e6
@@ -46,7 +50,13 @@ def main() -> int:
     """Measure everything; returns the exit status."""
     try:
         with tempfile.TemporaryDirectory() as folder:
-            figures = [*measure_wheel(Path(folder)), *measure_model(Path(folder))]
+            figures = [
+                *measure_wheel(Path(folder)),
+                *measure_libraries(Path(folder)),
+                *measure_arm(),
+                *measure_npm(),
+                *measure_model(Path(folder)),
+            ]
     except (BenchmarkError, OSError, subprocess.CalledProcessError) as error:
         print(f"size: error: {error}", file=sys.stderr)
         return 1
@@ -74,6 +84,53 @@ def measure_wheel(folder: Path) -> list[Figure]:
         Figure("wheel", wheel.stat().st_size / MB, 2.0, "MB"),
         Figure("library in it, stripped", library.file_size / MB, 1.5, "MB"),
     ]
+
+
+def measure_libraries(folder: Path) -> list[Figure]:
+    """Build the libraries for this machine; their sizes, stripped. Kotlin's is as for Android."""
+    figures = []
+    for name, crate, *features in (("C", "ffi"), ("Kotlin", "uniffi", "--no-default-features")):
+        target = ["--target-dir", ROOT / "target"]
+        command = ["cargo", "build", "--release", "--quiet", "-p", f"recgrela-{crate}", *target]
+        subprocess.run([*command, *features], cwd=ROOT, check=True)
+        stripped = folder / LIBRARIES[name]
+        subprocess.run(
+            ["strip", "-o", stripped, ROOT / "target/release" / LIBRARIES[name]], check=True
+        )
+        figures.append(library(name, "x86-64", stripped, 0.9))
+    return figures
+
+
+def measure_arm() -> list[Figure]:
+    """Build the libraries for 64-bit Arm; their sizes, stripped. Nothing without a compiler."""
+    if not build(".ci/build-arm"):
+        return []
+    folder = ROOT / "target/arm/stripped"
+    return [library(name, "arm64", folder / file, 0.8) for name, file in LIBRARIES.items()]
+
+
+def library(name: str, target: str, file: Path, budget: float) -> Figure:
+    """The size of a language's library."""
+    return Figure(f"library for {name}, {target}", file.stat().st_size / MB, budget, "MB")
+
+
+def measure_npm() -> list[Figure]:
+    """Build the npm package; its modules as they are downloaded. Nothing without a compiler."""
+    if not build(".ci/build-wasm"):
+        return []
+    return [
+        Figure(f"wasm, {name}, gzipped", len(gzip.compress(path.read_bytes(), 9)) / MB, 0.3, "MB")
+        for name in ("simd128", "plain")
+        for path in [ROOT / f"target/npm/recgrela/recgrela-{name}.wasm"]
+    ]
+
+
+def build(script: str) -> bool:
+    """Run a build for another target; whether this machine could."""
+    built = subprocess.run([ROOT / script], stdout=subprocess.DEVNULL).returncode == 0
+    if not built:
+        print(f"size: left out, as {script} cannot build here", file=sys.stderr)
+    return built
 
 
 def measure_model(folder: Path) -> list[Figure]:

@@ -61,11 +61,10 @@ def play_python(path: Path, sequences: list[list[int]], isa: str | None = None) 
 
 def build_library(profile: str) -> Path:
     """Build the C library by a profile of cargo (dev, release); the folder that it is in."""
+    target = ROOT / "target"
     command = ["cargo", "build", "--quiet", "-p", "recgrela-ffi", "--profile", profile]
-    subprocess.run(command, cwd=ROOT, check=True)
-    command = ["cargo", "metadata", "--no-deps", "--format-version", "1"]
-    metadata = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
-    return Path(json.loads(metadata)["target_directory"]) / profile.replace("dev", "debug")
+    subprocess.run([*command, "--target-dir", target], cwd=ROOT, check=True)
+    return target / profile.replace("dev", "debug")
 
 
 def compile_c(source: Path, library: Path, folder: Path) -> Path:
