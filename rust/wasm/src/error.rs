@@ -1,6 +1,6 @@
 //! The engine's errors as JavaScript's.
 
-use recgrela::Error;
+use recgrela::{Error, ErrorKind};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(raw_module = "./shared.js")]
@@ -30,27 +30,14 @@ pub(crate) fn to_js(error: Error) -> RecgrelaError {
 
 /// What a program can tell the error by; stable.
 fn code_of(error: &Error) -> &'static str {
-    match error {
-        Error::Header(_)
-        | Error::Metadata { .. }
-        | Error::Config(_)
-        | Error::MissingTensor(_)
-        | Error::UnexpectedTensor(_)
-        | Error::Dtype { .. }
-        | Error::Shape { .. }
-        | Error::Value { .. }
-        | Error::FingerprintMismatch { .. }
-        | Error::SelfTest { .. } => "invalid-model",
-        Error::NoEvents => "no-events",
-        Error::UndoDepth { .. } => "undo-depth",
-        Error::UndoMemory { .. } => "out-of-memory",
-        Error::NoLog | Error::IncompleteLog { .. } => "no-log",
-        Error::SnapshotModel { .. } | Error::AddedItems { .. } => "foreign-snapshot",
-        Error::SnapshotMagic
-        | Error::SnapshotVersion { .. }
-        | Error::SnapshotSize { .. }
-        | Error::SnapshotChecksum
-        | Error::SnapshotValue { .. } => "invalid-snapshot",
+    match (error, error.kind()) {
+        (Error::UndoMemory { .. }, _) => "out-of-memory",
+        (Error::SnapshotModel { .. } | Error::AddedItems { .. }, _) => "foreign-snapshot",
+        (_, ErrorKind::Model) => "invalid-model",
+        (_, ErrorKind::NoEvents) => "no-events",
+        (_, ErrorKind::Undo) => "undo-depth",
+        (_, ErrorKind::Log) => "no-log",
+        (_, ErrorKind::Snapshot) => "invalid-snapshot",
         // What nothing here can cause: files of its own, fleets, overlays.
         _ => "internal",
     }
