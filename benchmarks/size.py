@@ -50,13 +50,7 @@ def main() -> int:
     """Measure everything; returns the exit status."""
     try:
         with tempfile.TemporaryDirectory() as folder:
-            figures = [
-                *measure_wheel(Path(folder)),
-                *measure_libraries(Path(folder)),
-                *measure_arm(),
-                *measure_npm(),
-                *measure_model(Path(folder)),
-            ]
+            figures = measure(Path(folder))
     except (BenchmarkError, OSError, subprocess.CalledProcessError) as error:
         print(f"size: error: {error}", file=sys.stderr)
         return 1
@@ -68,6 +62,17 @@ def main() -> int:
         table.add_row(figure.what, *numbers, "" if figure.passes else "over")
     Console().print(table)
     return 0 if all(figure.passes for figure in figures) else 1
+
+
+def measure(folder: Path) -> list[Figure]:
+    """Every figure."""
+    return [
+        *measure_wheel(folder),
+        *measure_libraries(folder),
+        *measure_arm(),
+        *measure_npm(),
+        *measure_model(folder),
+    ]
 
 
 def measure_wheel(folder: Path) -> list[Figure]:
