@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 ENGINE := $(VENV)/engine
 NODE_MODULES := rust/wasm/node_modules/.package-lock.json
+NPM_PACKAGE := target/npm/recgrela/recgrela-plain.wasm
 WEB_NODE_MODULES := examples/web/node_modules/.package-lock.json
 DEMO_MODEL := runs/demo/model.safetensors
 DEMO_TITLES := runs/demo/titles.json
@@ -67,7 +68,9 @@ swift: ## Make the Swift package's sources, and check what can be without Swift
 test-aar: ## Pack the Android archive around stand-in libraries and check it (needs Debian packages)
 	.ci/test-aar
 
-wasm: ## Build the npm package into target/npm/recgrela (needs Debian packages)
+wasm: $(NPM_PACKAGE) ## Build the npm package into target/npm/recgrela (needs Debian packages)
+
+$(NPM_PACKAGE): $(RUST_SOURCES) $(wildcard rust/wasm/js/*) LICENSE .ci/build-wasm .ci/wasm-toolchain
 	.ci/build-wasm
 
 test-web: wasm $(NODE_MODULES) ## Test the npm package in Node and headless Chromium (needs Debian packages)
