@@ -5,7 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const PAGE = fileURLToPath(new URL("page/", import.meta.url));
@@ -23,6 +23,7 @@ export async function assemble(model, titles, folder) {
   await cp(PACKAGE, join(folder, "recgrela"), { recursive: true, filter: ofAPage });
   await cp(model, join(folder, "model.safetensors"));
   await cp(titles, join(folder, "titles.json"));
+  await preloadModules(folder);
   await writeFile(join(folder, "files.js"), await listed(folder));
 }
 
@@ -32,18 +33,37 @@ function ofAPage(path) {
 }
 
 /**
+ * Has the browser fetch all modules at once, not each when the one that imports it has come.
+ * @param {string} folder
+ */
+async function preloadModules(folder) {
+  const scripts = (await filesIn(folder)).filter((file) => file.endsWith(".js"));
+  const links = scripts
+    .filter((file) => file !== "worker.js")
+    .map((file) => `<link rel="modulepreload" href="${file}">`);
+  const page = join(folder, "index.html");
+  const text = await readFile(page, "utf8");
+  await writeFile(page, text.replace("<!-- modules -->", links.join("\n  ")));
+}
+
+/**
+ * The files in a folder and below, as addresses relative to it.
+ * @param {string} folder
+ */
+async function filesIn(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  return files.map(({ parentPath, name }) => relative(folder, join(parentPath, name))).sort();
+}
+
+/**
  * The script with the list of files. Its text is another one when any file is.
  * @param {string} folder
  */
 async function listed(folder) {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
+  const files = await filesIn(folder);
   const hash = createHash("sha256");
-  for (const path of paths.sort())
-    hash.update(path.slice(folder.length)).update(await readFile(path));
-  const files = paths.map((path) => path.slice(folder.length).replace(/^\//, ""));
+  for (const file of files) hash.update(file).update(await readFile(join(folder, file)));
   // The page stands under its folder's address; a worker does not keep itself.
   const kept = files
     .filter((file) => file !== "worker.js")
@@ -54,5 +74,9 @@ async function listed(folder) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [model, titles, folder] = process.argv.slice(2);
+  if (folder === undefined) {
+    console.error("usage: node examples/web/assemble.mjs MODEL TITLES FOLDER");
+    process.exit(2);
+  }
   await assemble(model, titles, folder);
 }

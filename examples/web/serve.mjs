@@ -72,6 +72,10 @@ async function answer(folder, request, response) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [folder, port = "8000"] = process.argv.slice(2);
+  if (folder === undefined) {
+    console.error("usage: node examples/web/serve.mjs FOLDER [PORT]");
+    process.exit(2);
+  }
   try {
     const { address } = await serve(folder, Number(port));
     console.log(`The demo page: ${address} (Ctrl-C ends it)`);
