@@ -9,6 +9,9 @@ import torch
 from recgrela_train.config import EvaluateConfig, parse_config
 from recgrela_train.counting import Markov, Popularity, measure_counts
 from recgrela_train.data import load_dataset, prepare
+from rich.console import Console
+
+QUIET = Console(quiet=True)
 
 # Training parts: a b a c | b a b | a c; then a validation and a test item each.
 HISTORIES = ["abacbc", "babaa", "accb"]
@@ -50,11 +53,11 @@ def test_rows_are_scored_on_their_own(dataset):
 
 def test_ranks_by_hand(dataset):
     settings = EvaluateConfig(batch_size=2)
-    popularity = measure_counts(Popularity(dataset), dataset, settings).ranks
+    popularity = measure_counts(Popularity(dataset), dataset, settings, QUIET).ranks
     for readout in ("stream", "window"):
         assert popularity["validation"][readout].tolist() == [2, 1, 3]  # targets b, a, c
         assert popularity["test"][readout].tolist() == [3, 1, 2]  # targets c, a, b
-    markov = measure_counts(Markov(dataset), dataset, settings).ranks
+    markov = measure_counts(Markov(dataset), dataset, settings, QUIET).ranks
     for readout in ("stream", "window"):
         assert markov["validation"][readout].tolist() == [2, 1, 3]  # b, a, c after c, b, c
         assert markov["test"][readout].tolist() == [3, 3, 2]  # c, a, b after b, a, c
@@ -63,7 +66,7 @@ def test_ranks_by_hand(dataset):
 def test_seen_items_can_be_left_out(dataset):
     # Each user has seen all items that rank before their target.
     settings = EvaluateConfig(mask_seen=True)
-    ranks = measure_counts(Popularity(dataset), dataset, settings).ranks
+    ranks = measure_counts(Popularity(dataset), dataset, settings, QUIET).ranks
     assert ranks["test"]["window"].tolist() == [1, 1, 1]
 
 
@@ -77,7 +80,7 @@ def test_the_command_prints_the_table_and_writes_the_figures(command, events_fil
     metrics = json.loads((output / "metrics.json").read_text())
     config = parse_config(metrics["config"])
     dataset = load_dataset(config.data, config.seed)
-    expected = measure_counts(Markov(dataset), dataset, config.evaluate)
+    expected = measure_counts(Markov(dataset), dataset, config.evaluate, QUIET)
     assert metrics["test"] == expected.figures(config.evaluate.window)["test"]
     # The walks go on by one or two items, so what followed says a lot and popularity little.
     assert metrics["test"]["window"]["hr@5"] > 0.9
