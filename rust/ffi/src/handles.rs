@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use engine::{Model, Session};
+use engine::{Model, Session, TopK};
 use slotmap::{DefaultKey, Key, KeyData, SlotMap};
 
 use crate::error::{Failure, recgrela_status};
@@ -26,10 +26,16 @@ pub struct recgrela_session {
     pub id: u64,
 }
 
+/// A session, and what it ranks items in: memory that is used again.
+struct User {
+    session: Session,
+    ranking: TopK,
+}
+
 type Table<T> = RwLock<Option<SlotMap<DefaultKey, Arc<T>>>>;
 
 static MODELS: Table<Model> = RwLock::new(None);
-static SESSIONS: Table<Mutex<Session>> = RwLock::new(None);
+static SESSIONS: Table<Mutex<User>> = RwLock::new(None);
 
 impl recgrela_model {
     pub(crate) fn new(model: Arc<Model>) -> Self {
@@ -47,7 +53,8 @@ impl recgrela_model {
 
 impl recgrela_session {
     pub(crate) fn new(session: Session) -> Self {
-        Self { id: put(&SESSIONS, Arc::new(Mutex::new(session))) }
+        let user = User { session, ranking: TopK::new() };
+        Self { id: put(&SESSIONS, Arc::new(Mutex::new(user))) }
     }
 
     /// Calls with the session, when its turn comes.
@@ -55,8 +62,17 @@ impl recgrela_session {
         self,
         call: impl FnOnce(&mut Session) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let session = get(&SESSIONS, self.id, "session")?;
-        call(&mut *lock(&session)?)
+        self.with_ranking(|session, _| call(session))
+    }
+
+    /// The same with its ranking.
+    pub(crate) fn with_ranking<T>(
+        self,
+        call: impl FnOnce(&mut Session, &mut TopK) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let user = get(&SESSIONS, self.id, "session")?;
+        let User { session, ranking } = &mut *lock(&user)?;
+        call(session, ranking)
     }
 
     pub(crate) fn free(self) -> Result<(), Failure> {
@@ -65,8 +81,8 @@ impl recgrela_session {
 }
 
 /// A session that a fault interrupted may be half changed, so it is not used again.
-fn lock(session: &Mutex<Session>) -> Result<MutexGuard<'_, Session>, Failure> {
-    session.lock().map_err(|_| {
+fn lock(user: &Mutex<User>) -> Result<MutexGuard<'_, User>, Failure> {
+    user.lock().map_err(|_| {
         Failure::new(
             recgrela_status::Internal,
             "session: an earlier call on it ended in a fault inside recgrela, free it",

@@ -82,9 +82,11 @@ pub unsafe extern "C" fn recgrela_session_top_k(
     guard(error, || {
         // SAFETY: as the caller promises.
         let filter = unsafe { filter_of(filter)? };
-        let found = session.with(|session| Ok(session.top_k(capacity, &filter)?))?;
-        // SAFETY: as the caller promises.
-        unsafe { write_best(&found, best, capacity, count) }
+        session.with_ranking(|session, ranking| {
+            session.top_k_into(capacity, &filter, ranking)?;
+            // SAFETY: as the caller promises.
+            unsafe { write_best(ranking.items(), best, capacity, count) }
+        })
     })
 }
 

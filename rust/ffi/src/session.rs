@@ -100,9 +100,7 @@ pub unsafe extern "C" fn recgrela_session_events(
     error: *mut recgrela_error,
 ) -> recgrela_status {
     // SAFETY: as the caller promises.
-    guard(error, || unsafe {
-        write(events, session.with(|session| Ok(session.events()))?, "events")
-    })
+    unsafe { tell(session, events, "events", error, Session::events) }
 }
 
 /// The distinct items of the history, ascending, and their number. With a `capacity` that is too
@@ -129,9 +127,25 @@ pub unsafe extern "C" fn recgrela_session_state_bytes(
     bytes: *mut usize,
     error: *mut recgrela_error,
 ) -> recgrela_status {
+    // SAFETY: as the caller promises.
+    unsafe { tell(session, bytes, "bytes", error, Session::state_bytes) }
+}
+
+/// Writes a number that a session gives.
+///
+/// # Safety
+///
+/// The pointers are null or valid.
+pub(crate) unsafe fn tell<T>(
+    session: recgrela_session,
+    to: *mut T,
+    what: &str,
+    error: *mut recgrela_error,
+    number: impl FnOnce(&Session) -> T,
+) -> recgrela_status {
     guard(error, || {
-        let found = session.with(|session| Ok(session.state_bytes()))?;
-        // SAFETY: as the caller promises.
-        unsafe { write(bytes, found, "bytes") }
+        let found = session.with(|session| Ok(number(session)))?;
+        // SAFETY: as promised.
+        unsafe { write(to, found, what) }
     })
 }

@@ -1,8 +1,11 @@
 //! Functions on sessions: keeping, restoring and taking back.
 
+use engine::Session;
+
 use crate::error::{guard, recgrela_error, recgrela_status};
 use crate::handles::recgrela_session;
-use crate::memory::{read, write, write_all};
+use crate::memory::{read, write_all};
+use crate::session::tell;
 
 /// The session as bytes, for recgrela_session_restore with the same model, and their number. With
 /// a `capacity` that is too small it is RECGRELA_STATUS_BUFFER_TOO_SMALL, and `size` is what it takes.
@@ -65,9 +68,7 @@ pub unsafe extern "C" fn recgrela_session_undoable(
     error: *mut recgrela_error,
 ) -> recgrela_status {
     // SAFETY: as the caller promises.
-    guard(error, || unsafe {
-        write(count, session.with(|session| Ok(session.undoable()))?, "count")
-    })
+    unsafe { tell(session, count, "count", error, Session::undoable) }
 }
 
 /// Keeps the last `capacity` events, 4 bytes each, which forgetting needs. To be called before the
