@@ -13,7 +13,7 @@ DEMO_TITLES := runs/demo/titles.json
 PREFIX ?= /usr/local
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
-RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-arm test-wasm test-faces test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-kernels bench-web parity long-histories epoch-cost clean
@@ -70,7 +70,7 @@ test-aar: ## Pack the Android archive around stand-in libraries and check it (ne
 
 wasm: $(NPM_PACKAGE) ## Build the npm package into target/npm/recgrela (needs Debian packages)
 
-$(NPM_PACKAGE): $(RUST_SOURCES) $(wildcard rust/wasm/js/*) LICENSE .ci/build-wasm .ci/wasm-toolchain
+$(NPM_PACKAGE): $(RUST_SOURCES) $(wildcard rust/wasm/js/*) LICENSE .ci/build-wasm .ci/wasm-toolchain .ci/debian-rust
 	.ci/build-wasm
 
 test-web: wasm $(NODE_MODULES) ## Test the npm package in Node and headless Chromium (needs Debian packages)
