@@ -42,6 +42,17 @@ def test_differences_are_of_pairs_of_users():
     assert got.high - got.low < 0.5 * (alone.high - alone.low)
 
 
+def test_of_several_runs_a_user_counts_with_the_mean():
+    runs, others = (np.stack([some_ranks(300, seed + i) for i in (0, 1, 2)]) for seed in (1, 7))
+    gain, lost = (gains(ranks)["ndcg@10"].mean(0) for ranks in (runs, others))
+    for got, expected in (
+        (intervals(runs)["ndcg@10"], gain),
+        (differences(runs, others)["ndcg@10"], gain - lost),
+    ):
+        assert got.value == pytest.approx(expected.mean(), abs=1e-12)
+        assert got[1:] == pytest.approx(drawn(expected), abs=0.06 * np.ptp(drawn(expected)))
+
+
 def test_what_does_not_vary_has_no_width():
     assert tuple(intervals(np.full(50, 3))["mrr@5"]) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
     rank = some_ranks(50, 3)

@@ -29,25 +29,35 @@ class Interval(NamedTuple):
 
 
 def intervals(rank: np.ndarray) -> dict[str, Interval]:
-    """Metrics of ranks [U], U > 0, with their intervals: {"hr@5": Interval(...), ...}."""
-    classes, counts = np.unique(np.minimum(rank, BEYOND), return_counts=True)
-    return _resampled(gains(classes), counts)
+    """Metrics of ranks with their intervals: {"hr@5": Interval(...), ...}.
+
+    rank [U], U > 0, or [R, U] of R models, of which a user counts with the mean.
+    """
+    classes, counts = _classes(rank[np.newaxis])
+    return _resampled(_mean_gains(classes[0]), counts)
 
 
 def differences(rank: np.ndarray, other: np.ndarray) -> dict[str, Interval]:
-    """Metrics of `rank` less those of `other`, both [U], of the same users in the same order.
+    """Metrics of `rank` less those of `other`, both [U] or [R, U], of the same users in order.
 
     The users are drawn in pairs: what makes one hard for both models does not widen the interval.
     """
-    if len(rank) != len(other):
-        raise ValueError(
-            f"a paired difference needs the same users: {len(rank):,} and {len(other):,}"
-        )
-    pairs, counts = np.unique(
-        np.minimum([rank, other], BEYOND), axis=1, return_counts=True
-    )  # [2, classes]
-    ours, theirs = gains(pairs[0]), gains(pairs[1])
+    users = rank.shape[-1], other.shape[-1]
+    if users[0] != users[1]:
+        raise ValueError(f"a paired difference needs the same users: {users[0]:,} and {users[1]:,}")
+    classes, counts = _classes(np.stack([rank, other]))
+    ours, theirs = map(_mean_gains, classes)
     return _resampled({metric: ours[metric] - theirs[metric] for metric in ours}, counts)
+
+
+def _classes(rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different columns of ranks [..., U], and how many users have each."""
+    return np.unique(np.minimum(rank, BEYOND), axis=-1, return_counts=True)
+
+
+def _mean_gains(rank: np.ndarray) -> dict[str, np.ndarray]:
+    """Gains of ranks [U], or the mean of R models of [R, U]."""
+    return {metric: np.atleast_2d(gain).mean(0) for metric, gain in gains(rank).items()}
 
 
 def _resampled(gain: dict[str, np.ndarray], counts: np.ndarray) -> dict[str, Interval]:

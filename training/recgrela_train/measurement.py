@@ -74,14 +74,15 @@ def ndcg_by_length(
 ) -> list[dict]:
     """NDCG@10 of each slice that has users, as [value, low, high] for each read-out.
 
-    Where both read-outs are there, `stream-window` is their paired difference.
+    Ranks are [M], or [R, M] of R runs, of which a user counts with the mean. Where both read-outs
+    are there, `stream-window` is their paired difference.
     """
     rows = []
     for name, inside in length_slices(lengths, window):
         if not inside.any():
             continue
         row = {"events": name, "users": int(inside.sum())}
-        here = {readout: rank[inside] for readout, rank in by_readout.items()}
+        here = {readout: rank[..., inside] for readout, rank in by_readout.items()}
         row |= {readout: list(intervals(rank)[BY_LENGTH]) for readout, rank in here.items()}
         if {"stream", "window"} <= set(here):
             row["stream-window"] = list(differences(here["stream"], here["window"])[BY_LENGTH])

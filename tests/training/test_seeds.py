@@ -1,0 +1,66 @@
+"""Mean and spread of runs that differ in the seed alone."""
+
+import json
+
+import numpy as np
+import pytest
+from recgrela_train.config import load_config
+from recgrela_train.measurement import Measurement, write_measurement
+
+from benchmarks import seeds
+
+USERS = 3
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """Writes what `fit` leaves of a run in which every target had one rank."""
+
+    def make(name: str, rank: int, *settings: str, users: int = USERS):
+        ranks = {readout: np.full(users, rank) for readout in ("stream", "window")}
+        measurement = Measurement(
+            np.arange(users),
+            {split: np.array([10, 20, 300])[:users] for split in ("validation", "test")},
+            {"validation": ranks, "test": ranks},
+            {},
+            "the same data",
+        )
+        folder = tmp_path / name
+        folder.mkdir()
+        config = load_config(None, ["data.source=folder/events.csv", *settings])
+        write_measurement(folder / "metrics.json", measurement, config)
+        return folder
+
+    return make
+
+
+def run(capsys, monkeypatch, *arguments) -> str:
+    monkeypatch.setattr("sys.argv", ["seeds", *map(str, arguments)])
+    assert seeds.main() == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_means_and_spread_by_hand(make_run, capsys, monkeypatch, tmp_path):
+    runs = [make_run(f"run-{rank}", rank, f"seed={rank}") for rank in (1, 3)]
+    shown = run(capsys, monkeypatch, *runs, "--output", tmp_path / "list.json")
+    # NDCG is 1 and 1/2: mean .75, standard deviation of the two .3536; MRR is 1 and 1/3
+    assert "test stream 1.0000 +- 0.0000 0.7500 +- 0.3536 0.6667 +- 0.4714" in shown
+    assert "under 50 2 0.7500 0.7500 +0.0000 (+0.0000 to +0.0000)" in shown
+    written = json.loads((tmp_path / "list.json").read_text())
+    assert [each["seed"] for each in written] == [1, 3]
+    assert [each["test"]["stream"]["ndcg@10"] for each in written] == [1, 0.5]
+    assert written[0]["config"]["data"]["source"] == "events.csv"
+
+
+def test_one_run_has_no_spread(make_run, capsys, monkeypatch):
+    assert "0.5000 +- 0.0000" in run(capsys, monkeypatch, make_run("run", 3))
+
+
+def test_runs_of_other_settings_or_users_are_refused(make_run):
+    first = make_run("first", 1)
+    with pytest.raises(ValueError, match=r"train.window is 200 in .*first and 9 in .*other"):
+        seeds.read_runs([first, make_run("other", 1, "train.window=9")])
+    with pytest.raises(ValueError, match="other users"):
+        seeds.read_runs([first, make_run("fewer", 1, "seed=1", users=2)])
+    with pytest.raises(OSError, match=r"metrics.json"):
+        seeds.read_runs([first / "nowhere"])
