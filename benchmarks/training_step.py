@@ -2,7 +2,7 @@
 
     make bench-training
 
-`step` times whole training steps (forward, backward, clipping, AdamW) on made-up histories whose
+`step` times whole training steps (forward, backward, clipping, Adam) on made-up histories whose
 lengths are spread as those of a data set, so that padding costs what it costs there. `position`
 times one block, forward and backward, on the same number of positions cut into rows of growing
 length, beside a block of causal softmax attention (PyTorch's fused kernel) of the same size.

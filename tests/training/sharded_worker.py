@@ -42,7 +42,7 @@ def main() -> None:
     part = parts["model"].get_parameter(PART)
     assert part.shape == (-(-(ITEMS + 1) // count), 16)
 
-    optimizers = [torch.optim.AdamW(m.parameters(), lr=0.01) for m in (whole, parts)]
+    optimizers = [torch.optim.Adam(m.parameters(), lr=0.01) for m in (whole, parts)]
     for _ in range(STEPS):
         for modules, optimizer in zip((whole, parts), optimizers, strict=True):
             gradients(modules["model"], rank)

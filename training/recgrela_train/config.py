@@ -105,14 +105,9 @@ class TrainConfig(_Section):
     batch_size: int = Field(32, ge=1)
     """Windows a step; for bidirectional prefixes."""
     learning_rate: float = Field(1e-3, gt=0)
-    """Of AdamW, after the warm-up."""
+    """Of Adam, after the warm-up."""
     schedule: Literal["constant", "cosine"] = "constant"
     """Learning rate after the warm-up: as it is, or along a cosine to 0 at max_epochs."""
-    average: float = Field(0.0, ge=0, lt=1)
-    """Decay, a step, of the running mean of the weights: the model that is validated, exported
-    and measured; 0 is the weights themselves."""
-    weight_decay: float = Field(0.0, ge=0)
-    """Of matrices; vectors have none."""
     warmup_steps: int = Field(0, ge=0)
     """Steps in which the learning rate rises from 0."""
     gradient_clip: float = Field(1.0, ge=0)

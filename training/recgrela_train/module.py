@@ -1,6 +1,5 @@
 """The training loop's part that knows the model: loss, optimiser, validation, what is saved."""
 
-import copy
 import math
 import textwrap
 from collections.abc import Iterator
@@ -54,8 +53,6 @@ class TrainingModule(lightning.LightningModule):
         self.config = config
         self.dataset = dataset
         self.model = make_network(config.model, dataset.num_items)
-        average = config.train.average > 0
-        self.average = copy.deepcopy(self.model).requires_grad_(False) if average else None
         self._state: State | None = None
         self._ranks: list[np.ndarray] = []
 
@@ -110,21 +107,10 @@ class TrainingModule(lightning.LightningModule):
         self.log("loss", loss, prog_bar=True, logger=False)
         return loss * batch["share"]
 
-    def on_train_batch_end(self, *_) -> None:
-        """Moves the running mean of the weights: in the first steps it is closer to them."""
-        if self.average is None:
-            return
-        step = self.global_step
-        decay = min(self.config.train.average, step / (step + 9))
-        means, now = (list(m.parameters()) for m in (self.average, self.model))
-        with torch.no_grad():
-            torch._foreach_lerp_(means, now, 1 - decay)
-
     def validation_step(self, batch: EvaluationBatch, _index: int) -> None:
         """Ranks of the stream read-out, the one that is deployed, where the model has it."""
-        model = self.model if self.average is None else self.average
-        readout = model.readouts[0]
-        self._ranks.append(rank_targets(model, batch, readout, self.config.evaluate))
+        readout = self.model.readouts[0]
+        self._ranks.append(rank_targets(self.model, batch, readout, self.config.evaluate))
 
     def on_validation_epoch_end(self) -> None:
         """NDCG@10 and HR@10 over all users."""
@@ -135,15 +121,9 @@ class TrainingModule(lightning.LightningModule):
         self.log("validation/hr@10", metrics["hr@10"])
 
     def configure_optimizers(self):
-        """AdamW with linear warm-up and then the schedule; weight decay on matrices only."""
+        """Adam with linear warm-up and then the schedule."""
         train = self.config.train
-        matrices = [p for p in self.model.parameters() if p.dim() >= 2]
-        vectors = [p for p in self.model.parameters() if p.dim() < 2]
-        groups = [
-            {"params": matrices, "weight_decay": train.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=train.learning_rate)
+        optimizer = torch.optim.Adam(self.model.parameters(), lr=train.learning_rate)
         steps = train.max_epochs * len(self._first_epoch())  # epochs differ by a few steps
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: learning_rate_factor(step, steps, train)
@@ -190,9 +170,7 @@ def load_checkpoint(path) -> tuple[Recommender, Config, np.ndarray | list[str]]:
         ids = ids.numpy() if isinstance(ids, Tensor) else ids
         model = make_network(config.model, len(ids))
         weights = checkpoint["state_dict"]
-        prefix = "average." if config.train.average else "model."
-        kept = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-        model.load_state_dict(kept)
+        model.load_state_dict({k.removeprefix("model."): v for k, v in weights.items()})
         return model.eval(), config, ids
 
 
