@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from recgrela_train.config import Config, changed_settings, parse_config
 from recgrela_train.files import write_atomically
 from recgrela_train.measurement import Measurement, ndcg_by_length, read_measurement
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 METRICS = ("hr@10", "ndcg@10", "mrr@10")
+COLOURS = {"stream": "#c2410c", "window": "#1d4ed8"}
 
 
 def read_runs(runs: list[Path]) -> tuple[list[dict], list[Measurement]]:
@@ -65,22 +67,52 @@ def print_means(console: Console, figures: list[dict]) -> None:
     console.print(table)
 
 
-def print_lengths(console: Console, measurements: list[Measurement], window: int) -> None:
-    """NDCG@10 on test by length of history, the mean of the runs."""
+def lengths_table(measurements: list[Measurement], window: int) -> list[dict]:
+    """Rows of `ndcg_by_length` on test, for the mean of the runs."""
     ranks = {
         readout: np.stack([m.ranks["test"][readout] for m in measurements])
         for readout in measurements[0].ranks["test"]
     }
-    rows = ndcg_by_length(ranks, measurements[0].lengths["test"], window)
+    return ndcg_by_length(ranks, measurements[0].lengths["test"], window)
+
+
+def print_lengths(console: Console, rows: list[dict]) -> None:
+    """NDCG@10 by length of history, and the difference of the read-outs."""
     table = Table(title="test NDCG@10 by length of history", box=box.SIMPLE)
     for column in rows[0]:
         table.add_column(column, no_wrap=True, justify="left" if column == "events" else "right")
     for row in rows:
-        cells = [row["events"], f"{row['users']:,}", *(f"{row[name][0]:.4f}" for name in ranks)]
+        cells = [row["events"], f"{row['users']:,}", *(f"{row[name][0]:.4f}" for name in _own(row))]
         if "stream-window" in row:
             cells.append("{:+.4f} ({:+.4f} to {:+.4f})".format(*row["stream-window"]))
         table.add_row(*cells)
     console.print(table)
+
+
+def draw_lengths(rows: list[dict]) -> Figure:
+    """The same as a picture, the read-outs side by side."""
+    figure = Figure(figsize=(7.5, 4), layout="constrained")
+    axes = figure.subplots()
+    for number, readout in enumerate(_own(rows[0])):
+        value, low, high = np.array([row[readout] for row in rows]).T
+        axes.errorbar(
+            np.arange(len(rows)) + 0.16 * number, value, yerr=[value - low, high - value],
+            fmt="so"[number], color=COLOURS[readout], capsize=3, label=readout,
+        )  # fmt: skip
+    names = [f"{row['events'].partition(',')[0]}\n{row['users']:,} users" for row in rows]
+    axes.set_xticks(range(len(rows)), names)
+    axes.set_xlabel("events in the history")
+    axes.set_ylim(bottom=0)
+    axes.set_title("Test NDCG@10 by length of history, with 95% interval over users", loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e5e5e5", linewidth=0.8)
+    axes.legend(frameon=False)
+    return figure
+
+
+def _own(row: dict) -> list[str]:
+    """The read-outs of a row."""
+    return [readout for readout in COLOURS if readout in row]
 
 
 def main() -> int:
@@ -88,15 +120,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.seeds", description=__doc__)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of `fit`")
     parser.add_argument("--output", type=Path, help="write the list of runs to this JSON file")
+    parser.add_argument("--picture", type=Path, help="draw NDCG@10 by length as this PNG file")
     options = parser.parse_args()
 
     figures, measurements = read_runs(options.runs)
     console = Console(width=120)
     print_means(console, figures)
-    print_lengths(console, measurements, figures[0]["config"]["evaluate"]["window"])
+    rows = lengths_table(measurements, figures[0]["config"]["evaluate"]["window"])
+    print_lengths(console, rows)
     if options.output:
         content = json.dumps([entry(run) for run in figures], indent=1) + "\n"
         write_atomically(options.output, content.encode())
+    if options.picture:
+        draw_lengths(rows).savefig(options.picture, dpi=120, metadata={"Software": None})
     return 0
 
 

@@ -42,14 +42,16 @@ def run(capsys, monkeypatch, *arguments) -> str:
 
 def test_means_and_spread_by_hand(make_run, capsys, monkeypatch, tmp_path):
     runs = [make_run(f"run-{rank}", rank, f"seed={rank}") for rank in (1, 3)]
-    shown = run(capsys, monkeypatch, *runs, "--output", tmp_path / "list.json")
+    written, picture = tmp_path / "list.json", tmp_path / "lengths.png"
+    shown = run(capsys, monkeypatch, *runs, "--output", written, "--picture", picture)
     # NDCG is 1 and 1/2: mean .75, standard deviation of the two .3536; MRR is 1 and 1/3
     assert "test stream 1.0000 +- 0.0000 0.7500 +- 0.3536 0.6667 +- 0.4714" in shown
     assert "under 50 2 0.7500 0.7500 +0.0000 (+0.0000 to +0.0000)" in shown
-    written = json.loads((tmp_path / "list.json").read_text())
-    assert [each["seed"] for each in written] == [1, 3]
-    assert [each["test"]["stream"]["ndcg@10"] for each in written] == [1, 0.5]
-    assert written[0]["config"]["data"]["source"] == "events.csv"
+    listed = json.loads(written.read_text())
+    assert [each["seed"] for each in listed] == [1, 3]
+    assert [each["test"]["stream"]["ndcg@10"] for each in listed] == [1, 0.5]
+    assert listed[0]["config"]["data"]["source"] == "events.csv"
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_one_run_has_no_spread(make_run, capsys, monkeypatch):
