@@ -117,9 +117,11 @@ def test_runs_are_compared_user_by_user_with_the_first(finished_run, another, tm
     assert "better" in page.text
 
 
-def test_a_run_with_the_window_alone_has_a_report(another, tmp_path):
+def test_a_run_with_the_window_alone_has_a_report(finished_run, another, tmp_path):
+    window = read_measurement(another / "metrics.json").ranks["test"]["window"]
     with np.load(another / "metrics.users.npz") as file:
         arrays = {name: array for name, array in file.items() if not name.endswith("stream")}
+    arrays["test.rank.window"] = np.maximum(window - 3, 1)
     np.savez(another / "metrics.users.npz", **arrays)
 
     def drop_stream(figures):
@@ -132,6 +134,13 @@ def test_a_run_with_the_window_alone_has_a_report(another, tmp_path):
     change(another, drop_stream)
     write_report([another], tmp_path / "page.html", None)
     assert "NDCG@10, test, window" in Page((tmp_path / "page.html").read_text()).text
+
+    write_report([finished_run, another], tmp_path / "page.html", None)
+    text = Page((tmp_path / "page.html").read_text()).text
+    assert "Test, window read-out" in text
+    value, low, high = differences(np.maximum(window - 3, 1), window)["ndcg@10"]
+    assert f"{value:+.4f}" in text
+    assert f"{low:+.4f} to {high:+.4f}" in text
 
 
 def test_titles_stand_in_the_examples_as_text(finished_run, tmp_path):

@@ -90,6 +90,11 @@ def ndcg_by_length(
     return rows
 
 
+def common_readout(figures: list[dict]) -> str:
+    """The read-out to compare by: stream, as deployed, where all of these figures have it."""
+    return "stream" if all("stream" in each["test"] for each in figures) else "window"
+
+
 def users_path(metrics: Path) -> Path:
     """The file of rows a user that stands beside a JSON of figures."""
     return metrics.with_suffix(".users.npz")

@@ -23,7 +23,7 @@ from .data import Dataset
 from .evaluate import measure
 from .files import write_atomically
 from .fit import RunError, fit
-from .measurement import Measurement, read_measurement, write_measurement
+from .measurement import Measurement, common_readout, read_measurement, write_measurement
 from .module import load_checkpoint
 from .study_plot import draw
 
@@ -55,7 +55,15 @@ class Variant:
 
 
 def ablations(config: Config) -> list[Variant]:
-    """The config as it is, and each ablation that changes it."""
+    """The config as it is, and each ablation that changes it.
+
+    Raises ConfigError for a network without the parts that are left out.
+    """
+    if config.model.kind not in ("grela", "bidirectional"):
+        raise ConfigError(
+            f"model.kind={config.model.kind} has none of the parts that ablations leave out: "
+            "choose grela or bidirectional"
+        )
     variants = [Variant(BASE, config, [])]
     for name, template in ABLATIONS.items():
         settings = [s.format(hidden_size=config.model.hidden_size) for s in template]
@@ -173,11 +181,6 @@ def _cost(run: Path) -> dict:
         "best_epoch": best["epoch"] + 1,
         "seconds_per_epoch": statistics.median(last["callbacks"][EpochReport.__name__]["seconds"]),
     }
-
-
-def common_readout(rows: list[dict]) -> str:
-    """The read-out to compare by: stream, as deployed, where every variant has it."""
-    return "stream" if all("stream" in row["test"] for row in rows) else "window"
 
 
 def _add_differences(rows: list[dict], measured: list[Measurement]) -> None:

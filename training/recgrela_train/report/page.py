@@ -15,7 +15,7 @@ from ..config import changed_settings, describe_settings
 from ..data import Dataset
 from ..evaluate import conditions
 from ..files import write_atomically
-from ..measurement import BY_LENGTH
+from ..measurement import BY_LENGTH, common_readout
 from .charts import LOOKS, Chart, bar_chart, interval_chart, line_chart, mark
 from .examples import examples, load_titles
 from .popularity import GROUPS, Lean, Popularity, lean
@@ -48,6 +48,7 @@ def write_report(folders: list[Path], output: Path, titles: Path | None) -> list
 
 def _content(runs: list[RunResult], dataset: Dataset, titles: dict[str, str]) -> dict:
     popularity = Popularity.of_training(dataset)
+    readout = common_readout([run.figures for run in runs])
     leans = {run.name: lean(run.measurement.best[run.readouts[0]], popularity) for run in runs}
     window = runs[0].config.evaluate.window
     return {
@@ -56,8 +57,9 @@ def _content(runs: list[RunResult], dataset: Dataset, titles: dict[str, str]) ->
         "conditions": conditions(runs[0].config, dataset),
         "level": f"{LEVEL:.0%}",
         "summaries": [_summary(run, leans[run.name]) for run in runs],
-        "comparison": [_compared(runs[0], run) for run in runs[1:]],
-        "side_by_side": _side_by_side(runs),
+        "readout": readout,
+        "comparison": [_compared(runs[0], run, readout) for run in runs[1:]],
+        "side_by_side": _side_by_side(runs, readout),
         "metrics": [_metrics(run) for run in runs],
         "curves": _curves(runs),
         "lengths": [_by_length(run) for run in runs],
@@ -102,9 +104,9 @@ def _metrics(run: RunResult) -> dict:
     return {"name": run.name, "columns": [f"{s}, {r}" for s, r in columns], "rows": rows}
 
 
-def _compared(first: RunResult, other: RunResult) -> dict:
+def _compared(first: RunResult, other: RunResult, readout: str) -> dict:
     """The paired differences of a run from the first one."""
-    found = differences(other.rank, first.rank)
+    found = differences(*(run.measurement.ranks["test"][readout] for run in (other, first)))
     cells = []
     for metric in COMPARED:
         value, low, high = found[metric]
@@ -113,19 +115,17 @@ def _compared(first: RunResult, other: RunResult) -> dict:
     return {"name": other.name, "base": first.name, "cells": cells}
 
 
-def _side_by_side(runs: list[RunResult]) -> Chart:
+def _side_by_side(runs: list[RunResult], readout: str) -> Chart:
     """NDCG of all runs with their intervals."""
-    metrics = [
-        metric for metric in runs[0].figures["test"][runs[0].readouts[0]] if "ndcg" in metric
-    ]
+    metrics = [metric for metric in runs[0].figures["test"][readout] if "ndcg" in metric]
     series = {}
     for run in runs:
         figures, intervals = (
-            part["test"][run.readouts[0]] for part in (run.figures, run.figures["intervals"])
+            part["test"][readout] for part in (run.figures, run.figures["intervals"])
         )
         series[run.name] = [(figures[metric], *intervals[metric]) for metric in metrics]
     names = [metric.upper() for metric in metrics]
-    return interval_chart("NDCG of each run", "test", names, series, "{:.4f}".format)
+    return interval_chart("NDCG of each run", f"test, {readout}", names, series, "{:.4f}".format)
 
 
 def _curves(runs: list[RunResult]) -> list[Chart]:

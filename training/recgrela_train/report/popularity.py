@@ -52,8 +52,9 @@ def lean(best: np.ndarray, popularity: Popularity) -> Lean:
     """Of recommended item indices [M, K], 0 for none."""
     shown = best[best > 0] - 1
     counts = np.bincount(shown, minlength=len(popularity.group))
+    total = max(1, len(shown))  # none where everyone has seen everything
     return Lean(
         coverage=float((counts > 0).mean()),
-        by_group=np.bincount(popularity.group[shown], minlength=GROUPS) / len(shown),
-        ten_most=float(np.sort(counts)[-10:].sum() / len(shown)),
+        by_group=np.bincount(popularity.group[shown], minlength=GROUPS) / total,
+        ten_most=float(np.sort(counts)[-10:].sum() / total),
     )
