@@ -243,7 +243,9 @@ def test_missing_file_folder_and_unknown_names(tmp_path):
     write(tmp_path, "movies.dat", "")
     assert error(tmp_path).endswith("It holds: movies.dat, ratings.dat")
     assert "did you mean 'ml-100k'? Known: ml-100k" in error(Path("ml-10m"))
-    assert "neither a file nor a known data set; Known: ml-100k" in error(Path("zzz"))
+    assert "neither a file, a prepared folder nor a known data set; Known: ml-100k" in error(
+        Path("zzz")
+    )
 
 
 def test_unknown_suffix_lists_the_formats(tmp_path):

@@ -5,7 +5,8 @@ them; the interval holds the middle 95% of the means of many resamples (the perc
 of B. Efron and R. Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 13).
 
 A user adds to a metric what their rank says, and beyond the last cutoff nothing. So a resample is
-one multinomial draw of how many users have which rank, and its cost does not grow with them.
+one multinomial draw of how many users have which rank, and its cost does not grow with them (for
+several runs it does: it takes a class for each combination of ranks).
 """
 
 from typing import NamedTuple

@@ -45,11 +45,16 @@ class Checkpoints(ModelCheckpoint):
     """Lightning's, but a run goes on from its best figure also in a folder that was moved."""
 
     def load_state_dict(self, state: dict) -> None:
-        """The state with its paths as they are now: Lightning drops that of another folder."""
+        """The state with its paths as they are now: Lightning drops that of another folder.
+
+        If the file was deleted there is nothing to be better than.
+        """
 
         def here(path: str) -> str:
             return path and str(Path(self.dirpath, Path(path).name))
 
+        if not Path(here(state["best_model_path"])).is_file():
+            return
         paths = ("best_model_path", "kth_best_model_path", "last_model_path")
         moved = {key: here(state[key]) for key in paths}
         scores = {here(path): score for path, score in state["best_k_models"].items()}

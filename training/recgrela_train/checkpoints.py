@@ -10,7 +10,6 @@ between two renames there may be no last.ckpt, and then the previous one is the 
 
 import io
 import os
-import zipfile
 from pathlib import Path
 
 import torch
@@ -38,20 +37,20 @@ def previous_checkpoint(run: Path) -> Path:
 
 def any_checkpoint(run: Path) -> bool:
     """Whether an epoch of the run was finished."""
-    return last_checkpoint(run).exists() or previous_checkpoint(run).exists()
+    places = (best_checkpoint, last_checkpoint, previous_checkpoint)
+    return any(place(run).exists() for place in places)
 
 
 def checkpoint_to_resume(run: Path, console: Console) -> Path | None:
     """The newest whole checkpoint; None where no epoch was finished. Says so if it falls back.
 
-    Raises CheckpointError if all are damaged.
+    Raises CheckpointError if all are damaged, or only the best is left.
     """
     damaged = None
     for path in (last_checkpoint(run), previous_checkpoint(run)):
         if not path.exists():
             continue
         try:
-            check_whole(path)
             load_checkpoint(path)
         except CheckpointError as error:
             damaged = error
@@ -66,21 +65,12 @@ def checkpoint_to_resume(run: Path, console: Console) -> Path | None:
         raise CheckpointError(
             f"{damaged}\nno other checkpoint can be read: start again with --overwrite"
         )
+    if any_checkpoint(run):
+        raise CheckpointError(
+            f"{run}: only {best_checkpoint(run).name} is left, which training cannot go on from: "
+            "evaluate or export it, or start again with --overwrite"
+        )
     return None
-
-
-def check_whole(path: Path) -> None:
-    """Raises CheckpointError where a byte changed since it was written.
-
-    A checkpoint is a zip archive with a checksum a tensor, which torch.load does not look at.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            changed = archive.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
-        changed = str(error)
-    if changed:
-        raise CheckpointError(f"{path}: not a readable recgrela checkpoint: damaged: {changed}")
 
 
 class CheckpointFiles(TorchCheckpointIO):

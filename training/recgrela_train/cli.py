@@ -80,7 +80,7 @@ def fit(
     """
     from .config import ConfigError, load_config
     from .device import find_device
-    from .fit import check_folder, config_path, remove_run
+    from .fit import check_folder, config_path
     from .fit import fit as train
 
     if resume and overwrite:
@@ -94,17 +94,17 @@ def fit(
     chosen = load_config(config_path(output) if resume else config, settings)
     device = find_device(chosen.train.accelerator)
     dataset = _dataset(chosen)
-    if overwrite and is_main():
-        remove_run(output)
+    how = {"resume": resume, "overwrite": overwrite}
     try:
-        best = train(chosen, dataset, output, resume=resume, console=console)
+        best = train(chosen, dataset, output, **how, console=console)
     except KeyboardInterrupt:
-        errors.print(f"interrupted: continue with recgrela-train fit --resume --output {output}")
+        again = f"recgrela-train fit --resume --output {output}"
+        errors.print(f"interrupted: continue with {again}", **PLAIN)
         raise typer.Exit(130) from None
     _measure(best, chosen, dataset, device, output / "metrics.json")
-    console.print(f"best checkpoint: {best}", highlight=False)
+    console.print(f"best checkpoint: {best}", **PLAIN)
     if chosen.model.kind == "grela":
-        console.print(f"next: recgrela-train export {output}", highlight=False)
+        console.print(f"next: recgrela-train export {output}", **PLAIN)
 
 
 @app.command()
@@ -125,13 +125,12 @@ def evaluate(
 
     `recgrela-train evaluate runs/first --set evaluate.mask_seen=true`
     """
-    from .config import change_config
     from .device import find_device
     from .module import data_fingerprint, load_checkpoint
 
     path = _checkpoint_path(checkpoint)
     _, saved, _ = load_checkpoint(path)
-    config = change_config(saved, settings)
+    config = _measured_with(saved, settings)
     device = find_device(config.train.accelerator)
     dataset = _dataset(config)
     if data_fingerprint(path) != dataset.fingerprint():
@@ -161,11 +160,17 @@ def baseline(
     """
     from .config import load_config
     from .counting import COUNTING, measure_counts
+    from .fit import RunError, config_path
 
+    folder = output or Path("runs", kind)
+    if config_path(folder).exists():
+        raise RunError(
+            f"{folder} holds a trained run, whose figures these would replace: choose another "
+            "folder with --output"
+        )
     chosen = load_config(config, settings)
     dataset = _dataset(chosen)
     measurement = measure_counts(COUNTING[kind](dataset), dataset, chosen.evaluate, console)
-    folder = output or Path("runs", kind)
     _show(measurement, chosen, dataset, folder / "metrics.json")
     console.print(f"wrote {folder / 'metrics.json'}", **PLAIN)
 
@@ -248,7 +253,6 @@ def export(
 
     `recgrela-train export runs/first --table int8 --matrices f16 --max-ndcg-drop 0.002`
     """
-    from .config import change_config
     from .export import ExportError, check_exportable, export_verified
     from .module import load_checkpoint
     from .quantize import ndcg_before_and_after
@@ -259,7 +263,7 @@ def export(
     check_exportable(model)
     if target.resolve() == path.resolve():
         raise ExportError(f"--output {output} is the checkpoint itself: name another file")
-    config = change_config(saved, settings)
+    config = _measured_with(saved, settings)
     if (table, matrices) != (TableType.F32, MatrixType.F32):
         dataset = _rounding_dataset(path, ids, saved, config, required=max_ndcg_drop is not None)
         if dataset is not None:
@@ -389,12 +393,26 @@ def _export_path(checkpoint: Path, output: Path | None) -> Path:
     return place / "model.safetensors" if place.is_dir() else place
 
 
+def _measured_with(saved, settings: list[str]):
+    """The config of a trained model with what a measurement may change. Raises ConfigError."""
+    from .config import ConfigError, change_config, changed_settings
+
+    config = change_config(saved, settings)
+    for key, old, new in changed_settings(saved, config):
+        if not key.startswith(("data.", "evaluate.", "seed", "train.accelerator")):
+            raise ConfigError(
+                f"{key} was {old!r} when the model was trained and cannot become {new!r} "
+                "afterwards: data.*, evaluate.*, seed and train.accelerator may be set here"
+            )
+    return config
+
+
 def _dataset(config):
     from .data import load_dataset
 
-    with console.status(f"reading {config.data.source}"):
+    with console.status(escape(f"reading {config.data.source}")):
         dataset = load_dataset(config.data, config.seed)
-    console.print(f"{config.data.source}: {dataset.report}", highlight=False)
+    console.print(escape(f"{config.data.source}: {dataset.report}"), highlight=False)
     return dataset
 
 

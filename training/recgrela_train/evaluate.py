@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 from torch import Tensor
 
 from .config import Config, EvaluateConfig
-from .data import Dataset, EvaluationBatch, EvaluationBatches
+from .data import DataError, Dataset, EvaluationBatch, EvaluationBatches
 from .distributed import gathered, this_shard
 from .measurement import Measurement
 from .metrics import ranks
@@ -83,7 +84,7 @@ def _seen(batch: EvaluationBatch, num_items: int) -> Tensor:
     """[B, N], True for the items of each whole history, also where `window` saw only its end."""
     seen = torch.zeros(len(batch.histories), num_items, dtype=torch.bool)
     for row, history in enumerate(batch.histories):
-        seen[row, torch.from_numpy(history).long() - 1] = True
+        seen[row, torch.from_numpy(history.astype(np.int64)) - 1] = True
     return seen
 
 
@@ -114,6 +115,11 @@ def measure_scores(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for split in SPLITS:
             held_out = dataset.held_out(split)
+            if not len(held_out.users):
+                raise DataError(
+                    "no user has the three events that training, validation and test take: use "
+                    "more data"
+                )
             lengths[split] = held_out.stops - held_out.starts
             ranks_of[split] = {}
             for readout in readouts:
@@ -134,7 +140,8 @@ def measure_scores(
 def print_metrics(console: Console, result: dict, config: Config, dataset: Dataset) -> None:
     """One table of both splits and read-outs, with the settings that decide its figures."""
     columns = [(split, readout) for split in SPLITS for readout in result[split]]
-    table = Table(title=f"{config.data.source}: full ranking over {dataset.num_items:,} items")
+    source = escape(config.data.source)
+    table = Table(title=f"{source}: full ranking over {dataset.num_items:,} items")
     table.add_column("metric")
     for split, readout in columns:
         table.add_column(f"{split}\n{readout}", justify="right")

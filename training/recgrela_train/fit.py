@@ -33,21 +33,30 @@ from .checkpoints import (
 )
 from .config import Config, changed_settings
 from .data import Dataset
-from .device import fast_products
+from .device import fast_products, find_device
 from .distributed import Processes, find_processes
 from .files import remove_leftovers, write_atomically
-from .module import NonFiniteLossError, TrainingModule, data_fingerprint, load_checkpoint
+from .module import (
+    NonFiniteLossError,
+    TrainingModule,
+    data_fingerprint,
+    epochs_done,
+    load_checkpoint,
+)
 from .process import is_main
 from .sharded_table import ShardedTable
 
 MAY_CHANGE = (
+    "data.source",
+    "data.format",
+    "evaluate.batch_size",
     "train.max_epochs",
     "train.patience",
     "train.accelerator",
     "train.devices",
     "train.shard_items",
 )
-"""Settings of a run that `--resume` may change."""
+"""Settings of a run that `--resume` may change; the data has to be the same, wherever it is."""
 
 OUTPUTS = (
     "config.yaml",
@@ -96,25 +105,27 @@ def remove_run(run: Path) -> None:
             folder.rmdir()
 
 
-def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: Console) -> Path:
+def fit(
+    config: Config,
+    dataset: Dataset,
+    run: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    console: Console,
+) -> Path:
     """Train until validation no longer improves; returns the best checkpoint's path.
 
-    A resumed run that never finished an epoch starts anew, with the same result.
+    A resumed run that never finished an epoch starts anew, with the same result. The folder stays
+    as it is until all is known to be in order; then a run there is gone with `overwrite`.
 
     Raises RunError where a resumed run is to change what it depends on, nobody has enough events
     or the loss is no number, CheckpointError where all checkpoints are damaged, OSError where the
     folder cannot be written, KeyboardInterrupt after a tidy end.
     """
-    if is_main():
-        _remove_leftovers(run)
     start = checkpoint_to_resume(run, console) if resume else None
     if start:
         _check_unchanged(start, config, dataset)
-    if is_main():
-        write_atomically(
-            config_path(run), yaml.safe_dump(config.model_dump(), sort_keys=False).encode()
-        )
-
     _quieten()
     lightning.seed_everything(config.seed, verbose=False)
     module = TrainingModule(config, dataset)
@@ -124,6 +135,8 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
         )
     processes = _checked_processes(config, dataset)
     trainer = _trainer(config, processes, run, console)
+    if is_main():
+        _begin(run, config, overwrite=overwrite)
     parameters = sum(p.numel() for p in module.parameters())
     console.print(
         f"{parameters:,} parameters, {len(module.train_dataloader()):,} steps an epoch, "
@@ -137,11 +150,29 @@ def fit(config: Config, dataset: Dataset, run: Path, *, resume: bool, console: C
         raise KeyboardInterrupt from None
     except NonFiniteLossError as error:
         raise _stopped(error, module, run) from None
+    if is_main() and not best_checkpoint(run).exists():  # it was deleted, and no epoch was better
+        raise RunError(
+            f"{best_checkpoint(run)} is gone, and the run is at its end: measure its last epoch "
+            f"with recgrela-train evaluate {last_checkpoint(run)}"
+        )
     return best_checkpoint(run)
+
+
+def _begin(run: Path, config: Config, *, overwrite: bool) -> None:
+    """Clears away what will hold no longer, and writes the settings."""
+    if overwrite:
+        remove_run(run)
+    _remove_leftovers(run)
+    for name in ("metrics.json", "metrics.users.npz"):
+        (run / name).unlink(missing_ok=True)
+    settings = yaml.safe_dump(config.model_dump(), sort_keys=False)
+    write_atomically(config_path(run), settings.encode())
 
 
 def _trainer(config: Config, processes: Processes, run: Path, console: Console):
     sharded = _sharded_table(config, processes)
+    if config.train.precision == "16-mixed" and find_device(config.train.accelerator).type == "cpu":
+        raise RunError("train.precision=16-mixed takes a GPU; on a CPU use bf16-mixed or 32-true")
     return lightning.Trainer(
         accelerator=config.train.accelerator,
         devices=processes.a_node,
@@ -216,9 +247,9 @@ def _stopped(error: NonFiniteLossError, module: TrainingModule, run: Path) -> Ru
     write_atomically(path, buffer.getvalue())
     return RunError(
         f"training stopped: {error} in epoch {module.current_epoch + 1}, step "
-        f"{module.global_step}. The batch, the state before it and the weights are in {path}, the "
-        f"epoch before in {last_checkpoint(run)}. Try a lower train.learning_rate, a lower "
-        "train.gradient_clip, or train.precision=32-true"
+        f"{module.global_step}. The batch, the state before it and the weights are in {path}. Try "
+        "a lower train.learning_rate, a lower train.gradient_clip (0 is none), or "
+        "train.precision=32-true"
     )
 
 
@@ -228,6 +259,12 @@ def _check_unchanged(last: Path, config: Config, dataset: Dataset) -> None:
     The settings of MAY_CHANGE may differ; max_epochs not where the learning rate goes by it.
     """
     _, saved, _ = load_checkpoint(last)
+    done = epochs_done(last)
+    if config.train.max_epochs < done:
+        raise RunError(
+            f"this run has {done} epochs, train.max_epochs={config.train.max_epochs} would undo "
+            f"some: set {done} or more"
+        )
     for key, old, new in changed_settings(saved, config):
         if key == "train.max_epochs" and saved.train.schedule == "cosine":
             raise RunError(

@@ -2,6 +2,7 @@
 
 import math
 import textwrap
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -160,9 +161,10 @@ class CheckpointError(ValueError):
 def load_checkpoint(path) -> tuple[Recommender, Config, np.ndarray | list[str]]:
     """The model of a checkpoint in float32 and evaluation mode, its config, its item ids.
 
-    `item_ids[j]` is the id of item j + 1. Raises CheckpointError.
+    `item_ids[j]` is the id of item j + 1. Raises CheckpointError, also where a byte changed.
     """
     with _refusals_named(path):
+        _check_whole(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         saved = checkpoint["recgrela"]
         config = parse_config(saved["config"])
@@ -181,6 +183,26 @@ def data_fingerprint(path) -> str:
         return checkpoint["recgrela"]["data"]
 
 
+def epochs_done(path) -> int:
+    """Epochs that a run had finished when it wrote this checkpoint. Raises CheckpointError."""
+    with _refusals_named(path):
+        return torch.load(path, map_location="cpu", weights_only=True)["epoch"] + 1
+
+
+def _check_whole(path) -> None:
+    """Raises CheckpointError where a byte changed since the checkpoint was written.
+
+    It is a zip archive with a checksum a tensor, which torch.load does not look at.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            changed = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        changed = str(error)
+    if changed:
+        raise CheckpointError(f"{path}: not a readable recgrela checkpoint: damaged: {changed}")
+
+
 @contextmanager
 def _refusals_named(path) -> Iterator[None]:
     """Turns what goes wrong while reading a checkpoint into CheckpointError."""
@@ -188,6 +210,8 @@ def _refusals_named(path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None
+    except CheckpointError:
+        raise
     except IsADirectoryError:
         raise CheckpointError(f"{path} is a folder; name the checkpoint file in it") from None
     except Exception as error:  # a damaged or foreign file has no end of ways to fail

@@ -108,10 +108,8 @@ class _Parts(nn.Module):
 
 def shard_table(network: nn.Module) -> None:
     """Leaves this process its part of `network.embedding`, which is equal on all of them before."""
-    trained = network.embedding.weight.requires_grad
     rows = _Parts(network.embedding.weight.shape[0])
     parametrize.register_parametrization(network.embedding, "weight", rows, unsafe=True)
-    network.get_parameter(PART).requires_grad_(trained)
     network.register_state_dict_post_hook(_make_whole)
     network.register_load_state_dict_pre_hook(_take_part)
 

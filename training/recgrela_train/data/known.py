@@ -52,7 +52,7 @@ def unknown(name: str) -> DataError:
     near = difflib.get_close_matches(name, NAMES, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return DataError(
-        f"data.source '{name}' is neither a file nor a known data set; {hint}"
+        f"data.source '{name}' is neither a file, a prepared folder nor a known data set; {hint}"
         f"Known: {', '.join(NAMES)}"
     )
 

@@ -67,6 +67,7 @@ def open_prepared(folder: Path, config: DataConfig, seed: int) -> Dataset:
         found = Counts(len(offsets) - 1, len(ids[0]), len(items))
         if found != after or offsets[-1] != len(items):
             raise DataError(f"{folder}: damaged: it should hold {after}, and holds {found}")
+        _check_bounds(folder, items, offsets, after.items)
         report = Report(content["settings"]["min_events"], before, after, content["training_only"])
         return Dataset(items, np.array(offsets), *ids, report)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -76,6 +77,20 @@ def open_prepared(folder: Path, config: DataConfig, seed: int) -> Dataset:
             f"{folder}: not a readable prepared data set ({type(error).__name__}: {error}): "
             "prepare it anew with recgrela-train prepare"
         ) from None
+
+
+def _check_bounds(folder: Path, items: np.ndarray, offsets: np.ndarray, num_items: int) -> None:
+    """Raises DataError for an item that there is not, or histories out of order."""
+    if len(items) and not 1 <= items.min() <= items.max() <= num_items:
+        raise DataError(
+            f"{folder}: damaged: items.npy has {items.min()} to {items.max()}, and 1 to "
+            f"{num_items} are right: prepare it anew with recgrela-train prepare"
+        )
+    if offsets[0] != 0 or (np.diff(offsets) < 0).any():
+        raise DataError(
+            f"{folder}: damaged: the bounds of the histories in offsets.npy are out of order: "
+            "prepare it anew with recgrela-train prepare"
+        )
 
 
 def _load(folder: Path, name: str, **options) -> np.ndarray:
