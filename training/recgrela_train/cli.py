@@ -94,9 +94,8 @@ def fit(
     chosen = load_config(config_path(output) if resume else config, settings)
     device = find_device(chosen.train.accelerator)
     dataset = _dataset(chosen)
-    how = {"resume": resume, "overwrite": overwrite}
     try:
-        best = train(chosen, dataset, output, **how, console=console)
+        best = train(chosen, dataset, output, resume=resume, overwrite=overwrite, console=console)
     except KeyboardInterrupt:
         again = f"recgrela-train fit --resume --output {output}"
         errors.print(f"interrupted: continue with {again}", **PLAIN)
@@ -125,12 +124,13 @@ def evaluate(
 
     `recgrela-train evaluate runs/first --set evaluate.mask_seen=true`
     """
+    from .config import change_measurement
     from .device import find_device
     from .module import data_fingerprint, load_checkpoint
 
     path = _checkpoint_path(checkpoint)
     _, saved, _ = load_checkpoint(path)
-    config = _measured_with(saved, settings)
+    config = change_measurement(saved, settings)
     device = find_device(config.train.accelerator)
     dataset = _dataset(config)
     if data_fingerprint(path) != dataset.fingerprint():
@@ -253,6 +253,7 @@ def export(
 
     `recgrela-train export runs/first --table int8 --matrices f16 --max-ndcg-drop 0.002`
     """
+    from .config import change_measurement
     from .export import ExportError, check_exportable, export_verified
     from .module import load_checkpoint
     from .quantize import ndcg_before_and_after
@@ -263,7 +264,7 @@ def export(
     check_exportable(model)
     if target.resolve() == path.resolve():
         raise ExportError(f"--output {output} is the checkpoint itself: name another file")
-    config = _measured_with(saved, settings)
+    config = change_measurement(saved, settings)
     if (table, matrices) != (TableType.F32, MatrixType.F32):
         dataset = _rounding_dataset(path, ids, saved, config, required=max_ndcg_drop is not None)
         if dataset is not None:
@@ -391,20 +392,6 @@ def _export_path(checkpoint: Path, output: Path | None) -> Path:
         return checkpoint.with_suffix(".safetensors")
     place = output or checkpoint
     return place / "model.safetensors" if place.is_dir() else place
-
-
-def _measured_with(saved, settings: list[str]):
-    """The config of a trained model with what a measurement may change. Raises ConfigError."""
-    from .config import ConfigError, change_config, changed_settings
-
-    config = change_config(saved, settings)
-    for key, old, new in changed_settings(saved, config):
-        if not key.startswith(("data.", "evaluate.", "seed", "train.accelerator")):
-            raise ConfigError(
-                f"{key} was {old!r} when the model was trained and cannot become {new!r} "
-                "afterwards: data.*, evaluate.*, seed and train.accelerator may be set here"
-            )
-    return config
 
 
 def _dataset(config):

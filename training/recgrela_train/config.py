@@ -172,6 +172,21 @@ def change_config(config: Config, settings: list[str]) -> Config:
     return _with_settings(config.model_dump(), settings)
 
 
+def change_measurement(config: Config, settings: list[str]) -> Config:
+    """The config of a trained model with settings changed that its measurement goes by.
+
+    Raises ConfigError also for settings of the model and its training.
+    """
+    changed = change_config(config, settings)
+    for key, old, new in changed_settings(config, changed):
+        if not key.startswith(("data.", "evaluate.", "seed", "train.accelerator")):
+            raise ConfigError(
+                f"{key} was {old!r} when the model was trained and cannot become {new!r} "
+                "afterwards: data.*, evaluate.*, seed and train.accelerator may be set here"
+            )
+    return changed
+
+
 def describe_settings() -> list[tuple[str, object, str]]:
     """Every setting: its key, its default and what it means."""
     rows = []
