@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .options import Checkpoint, ConfigFile, MeasurementSettings, Only, Settings
 from .process import is_main
 from .weight_types import MatrixType, TableType
 
@@ -24,33 +25,6 @@ app = typer.Typer(
 console = Console()
 errors = Console(stderr=True)
 PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}  # a line that names a file
-
-Settings = Annotated[
-    list[str],
-    typer.Option(
-        "--set",
-        "-s",
-        metavar="KEY=VALUE",
-        help="Change one setting, such as `train.learning_rate=0.002`; may be repeated. "
-        "`recgrela-train settings` lists them.",
-    ),
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", "-c", help="YAML file of settings; what it leaves out keeps its default."
-    ),
-]
-Only = Annotated[
-    list[str],
-    typer.Option(
-        "--only", metavar="NAME", help="Only this variant beside the first one; may be repeated."
-    ),
-]
-Checkpoint = Annotated[
-    Path,
-    typer.Argument(help="A checkpoint, or a run's folder for its best one.", metavar="RUN|CKPT"),
-]
 
 
 @app.command()
@@ -109,7 +83,7 @@ def fit(
 @app.command()
 def evaluate(
     checkpoint: Checkpoint,
-    settings: Settings = [],  # noqa: B006
+    settings: MeasurementSettings = [],  # noqa: B006
     output: Annotated[
         Path | None,
         typer.Option(
@@ -242,7 +216,7 @@ def export(
             min=0, metavar="LOSS", help="Write nothing if rounding loses more validation NDCG@10."
         ),
     ] = None,
-    settings: Settings = [],  # noqa: B006
+    settings: MeasurementSettings = [],  # noqa: B006
 ) -> None:
     """Write one file for the engine, and replay it there if `recgrela` is installed.
 

@@ -1,0 +1,43 @@
+"""Arguments and options that several subcommands of `recgrela-train` have."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Settings = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="Change one setting, such as `train.learning_rate=0.002`; may be repeated. "
+        "`recgrela-train settings` lists them.",
+    ),
+]
+MeasurementSettings = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="Change how to measure, such as `evaluate.mask_seen=true`: one of `data.*`, "
+        "`evaluate.*`, `seed` and `train.accelerator`; may be repeated.",
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="YAML file of settings; what it leaves out keeps its default."
+    ),
+]
+Only = Annotated[
+    list[str],
+    typer.Option(
+        "--only", metavar="NAME", help="Only this variant beside the first one; may be repeated."
+    ),
+]
+Checkpoint = Annotated[
+    Path,
+    typer.Argument(help="A checkpoint, or a run's folder for its best one.", metavar="RUN|CKPT"),
+]
