@@ -100,14 +100,14 @@ def evaluate(
     """
     from .config import change_measurement
     from .device import find_device
-    from .module import data_fingerprint, load_checkpoint
+    from .module import load_checkpoint, read_progress
 
     path = _checkpoint_path(checkpoint)
     _, saved, _ = load_checkpoint(path)
     config = change_measurement(saved, settings)
     device = find_device(config.train.accelerator)
     dataset = _dataset(config)
-    if data_fingerprint(path) != dataset.fingerprint():
+    if read_progress(path).data != dataset.fingerprint():
         _warn_of_other_data(saved, config)
     _measure(path, config, dataset, device, output)
 
@@ -409,12 +409,12 @@ def _rounding_dataset(checkpoint: Path, ids, saved, config, *, required: bool):
     """The data to measure rounding on; where there is none, None, or an error if it is required."""
     from .data import DataError
     from .export import ExportError
-    from .module import CheckpointError, data_fingerprint
+    from .module import CheckpointError, read_progress
 
     try:
         dataset = _dataset(config)
         _check_items(checkpoint, ids, dataset)
-        if data_fingerprint(checkpoint) != dataset.fingerprint():
+        if read_progress(checkpoint).data != dataset.fingerprint():
             _warn_of_other_data(saved, config)
     except (DataError, CheckpointError, OSError) as error:
         hint = "give the data of the run with --set data.source=FILE"

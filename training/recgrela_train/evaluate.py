@@ -16,7 +16,7 @@ from rich.table import Table
 from torch import Tensor
 
 from .config import Config, EvaluateConfig
-from .data import DataError, Dataset, EvaluationBatch, EvaluationBatches
+from .data import TOO_FEW_EVENTS, DataError, Dataset, EvaluationBatch, EvaluationBatches
 from .distributed import gathered, this_shard
 from .measurement import Measurement
 from .metrics import ranks
@@ -116,10 +116,7 @@ def measure_scores(
         for split in SPLITS:
             held_out = dataset.held_out(split)
             if not len(held_out.users):
-                raise DataError(
-                    "no user has the three events that training, validation and test take: use "
-                    "more data"
-                )
+                raise DataError(TOO_FEW_EVENTS)
             lengths[split] = held_out.stops - held_out.starts
             ranks_of[split] = {}
             for readout in readouts:

@@ -32,16 +32,15 @@ from .checkpoints import (
     last_checkpoint,
 )
 from .config import Config, changed_settings
-from .data import Dataset
+from .data import TOO_FEW_EVENTS, Dataset
 from .device import fast_products, find_device
 from .distributed import Processes, find_processes
 from .files import remove_leftovers, write_atomically
 from .module import (
     NonFiniteLossError,
     TrainingModule,
-    data_fingerprint,
-    epochs_done,
     load_checkpoint,
+    read_progress,
 )
 from .process import is_main
 from .sharded_table import ShardedTable
@@ -130,9 +129,7 @@ def fit(
     lightning.seed_everything(config.seed, verbose=False)
     module = TrainingModule(config, dataset)
     if not len(module.train_dataloader()) or not len(module.val_dataloader()):
-        raise RunError(
-            "no user has the three events that training, validation and test take: use more data"
-        )
+        raise RunError(TOO_FEW_EVENTS)
     processes = _checked_processes(config, dataset)
     trainer = _trainer(config, processes, run, console)
     if is_main():
@@ -259,11 +256,11 @@ def _check_unchanged(last: Path, config: Config, dataset: Dataset) -> None:
     The settings of MAY_CHANGE may differ; max_epochs not where the learning rate goes by it.
     """
     _, saved, _ = load_checkpoint(last)
-    done = epochs_done(last)
-    if config.train.max_epochs < done:
+    progress = read_progress(last)
+    if config.train.max_epochs < progress.epochs:
         raise RunError(
-            f"this run has {done} epochs, train.max_epochs={config.train.max_epochs} would undo "
-            f"some: set {done} or more"
+            f"this run has {progress.epochs} epochs, train.max_epochs={config.train.max_epochs} "
+            f"would undo some: set {progress.epochs} or more"
         )
     for key, old, new in changed_settings(saved, config):
         if key == "train.max_epochs" and saved.train.schedule == "cosine":
@@ -276,7 +273,7 @@ def _check_unchanged(last: Path, config: Config, dataset: Dataset) -> None:
                 f"{key} was {old!r} when this run started and cannot become {new!r}: leave it, or "
                 f"start another run. What may change with --resume: {', '.join(MAY_CHANGE)}"
             )
-    if data_fingerprint(last) != dataset.fingerprint():
+    if progress.data != dataset.fingerprint():
         raise RunError(
             f"{config.data.source} gives other histories than when this run started: its content "
             "changed. Put the old file back, or start another run"

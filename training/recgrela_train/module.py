@@ -5,6 +5,7 @@ import textwrap
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import lightning
 import numpy as np
@@ -176,17 +177,18 @@ def load_checkpoint(path) -> tuple[Recommender, Config, np.ndarray | list[str]]:
         return model.eval(), config, ids
 
 
-def data_fingerprint(path) -> str:
-    """`Dataset.fingerprint()` of what a checkpoint was trained on. Raises CheckpointError."""
+class Progress(NamedTuple):
+    """How far a run had come when it wrote a checkpoint, and on which data."""
+
+    data: str  # Dataset.fingerprint()
+    epochs: int  # finished
+
+
+def read_progress(path) -> Progress:
+    """The progress that a checkpoint holds. Raises CheckpointError."""
     with _refusals_named(path):
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        return checkpoint["recgrela"]["data"]
-
-
-def epochs_done(path) -> int:
-    """Epochs that a run had finished when it wrote this checkpoint. Raises CheckpointError."""
-    with _refusals_named(path):
-        return torch.load(path, map_location="cpu", weights_only=True)["epoch"] + 1
+        return Progress(checkpoint["recgrela"]["data"], checkpoint["epoch"] + 1)
 
 
 def _check_whole(path) -> None:

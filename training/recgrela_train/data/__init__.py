@@ -2,7 +2,7 @@
 
 from .batches import EvaluationBatch, EvaluationBatches, PrefixBatches, TrainBatch, WindowBatches
 from .dataset import Counts, Dataset, HeldOut, Report
-from .errors import DataError
+from .errors import TOO_FEW_EVENTS, DataError
 from .known import item_titles
 from .load import load_dataset
 from .prepare import prepare
@@ -11,6 +11,7 @@ from .read import read_events
 from .shards import Shard, ShardedBatches
 
 __all__ = [
+    "TOO_FEW_EVENTS",
     "Counts",
     "DataError",
     "Dataset",

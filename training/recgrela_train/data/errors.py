@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+TOO_FEW_EVENTS = (
+    "no user has the three events that training, validation and test take: use more data"
+)
+"""What is wrong with data of which nothing can be held out."""
+
 
 class DataError(ValueError):
     """Data that cannot be used: the message says what was found, what was expected, what to do."""
