@@ -5,16 +5,16 @@
 use std::marker::PhantomData;
 
 use crate::aligned::AlignedBuf;
+use crate::isa::choose;
 use crate::kernels::activation::{self, Activation, FeatureMap, Gelu, Silu};
 use crate::kernels::attention::Event;
+use crate::kernels::block_scores::{BLOCK, Features, block_scores};
 use crate::kernels::conv::Conv;
 use crate::kernels::element::Element;
-use crate::kernels::integer_scan::Rounded;
+use crate::kernels::integer_scores::Rounded;
 use crate::kernels::linear::Linear;
 use crate::kernels::norm::Norm;
-use crate::kernels::scan::{BLOCK, Features, block_scores};
 use crate::kernels::{CONV_HISTORY, rotary};
-use crate::loading::choose;
 use crate::simd::{Backend, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Row, Simd};
 use crate::{Isa, Result};
 

@@ -47,6 +47,7 @@ mod fleet;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+mod isa;
 mod kernels;
 mod loading;
 mod model;
@@ -56,18 +57,16 @@ mod session;
 mod simd;
 mod snapshot;
 mod verify;
-mod vocabulary;
 
-pub use catalog::{Catalog, Filter, Groups, Overlay, Quota, Scored, TableDtype, TopK};
+pub use catalog::{Filter, Groups, Quota, Scored, TopK};
 pub use compare::IsaComparison;
 pub use config::{Config, Positions};
 pub use error::{Error, Result};
 pub use error_kind::ErrorKind;
 pub use fingerprint::Fingerprint;
 pub use fleet::Fleet;
-pub use model::Model;
+pub use model::{Catalog, ItemId, Model, Overlay, TableDtype, Vocabulary};
 pub use session::Session;
 pub use simd::Isa;
 pub use snapshot::{Precision, Snapshot};
 pub use verify::Verification;
-pub use vocabulary::{ItemId, Vocabulary};

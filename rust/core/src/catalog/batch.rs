@@ -6,8 +6,8 @@ use super::filter::{Filter, Lists};
 use super::ranking::{Best, Ranking};
 use super::scan::{Part, Scan};
 use super::topk::{Query, TopK};
-use super::{Overlay, Table, View};
-use crate::kernels::integer_scan::Rounded;
+use crate::kernels::integer_scores::Rounded;
+use crate::model::{Overlay, Table, View};
 use crate::simd::{Backend, Kernel, Simd};
 
 /// Users that a block is read for once.

@@ -1,8 +1,8 @@
 //! The table as the scan reads it: block by block, for one hidden vector.
 
+use crate::kernels::block_scores::{BLOCK, Features, block_scores};
 use crate::kernels::element::Element;
-use crate::kernels::integer_scan::{Rounded, item_score};
-use crate::kernels::scan::{BLOCK, Features, block_scores};
+use crate::kernels::integer_scores::{Rounded, item_score};
 use crate::simd::{GROUP, GroupRow, LANES, ROW_VECTORS, Row, Simd};
 
 /// A table and a hidden vector: what an item's score is.

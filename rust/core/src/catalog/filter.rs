@@ -1,6 +1,7 @@
 //! Which items may be recommended.
 
-use super::{Overlay, Quota};
+use super::Quota;
+use crate::Overlay;
 
 /// Which items [`Session::top_k`](crate::Session::top_k) may return. The lists may be in any order
 /// and hold an item more than once.

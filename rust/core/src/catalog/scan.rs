@@ -7,7 +7,7 @@
 use super::blocks::Blocks;
 use super::filter::Excluded;
 use super::ranking::{Ranking, Scored};
-use crate::kernels::scan::BLOCK;
+use crate::kernels::block_scores::BLOCK;
 use crate::simd::{Kernel, LANES, ROW_VECTORS, Row, Simd};
 
 /// A table to scan, and which items to look at. Items ascend with their position in the table.

@@ -1,6 +1,6 @@
 //! Scores of items that are named one by one.
 
-use super::View;
+use crate::model::View;
 use crate::simd::{Kernel, Simd};
 
 /// Scores some items.

@@ -9,9 +9,9 @@ use super::scan::Shard;
 #[cfg(feature = "threads")]
 use super::threads::Helpers;
 use super::worker::{Task, Worker};
-use super::{Overlay, Table, View};
-use crate::kernels::integer_scan::Rounded;
-use crate::kernels::scan::BLOCK;
+use crate::kernels::block_scores::BLOCK;
+use crate::kernels::integer_scores::Rounded;
+use crate::model::{Overlay, Table, View};
 use crate::simd::{Backend, GROUP};
 
 /// A ranking that is used again: after the first query with the largest `k`, the longest lists and

@@ -4,12 +4,12 @@ use std::collections::BinaryHeap;
 
 use super::blocks::Blocks;
 use super::filter::Lists;
-use super::head::Head;
+use super::first_pass::FirstPass;
 use super::quota::{Limited, Tallies};
 use super::ranking::{Best, Ranked, Ranking, Scored};
 use super::scan::{Scan, Shard};
 use super::topk::Query;
-use crate::kernels::scan::Features;
+use crate::kernels::block_scores::Features;
 use crate::simd::Backend;
 
 /// A query and what it takes to answer it, for any number of workers.
@@ -35,7 +35,7 @@ impl<B: Blocks> Task<'_, B> {
         let excluded = query.excluded();
         let base = lists.base_part(query, *blocks).shard(shard);
         let scan = Scan::new(base, excluded, &lists.deny, &mut ranking);
-        backend.run(Head { scan, bounds });
+        backend.run(FirstPass { scan, bounds });
         if let Some(overlay) = query.catalog.overlay {
             let part = lists.overlay_part(query, overlay).shard(shard);
             backend.run(Scan::new(part, excluded, &lists.deny, &mut ranking));

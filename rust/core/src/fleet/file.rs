@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::Fleet;
-use crate::catalog::Added;
+use crate::model::Added;
 use crate::{Error, Fingerprint, Model, Result, saving};
 
 const MAGIC: &[u8; 8] = b"RGRLFLET";

@@ -7,12 +7,12 @@ use std::sync::OnceLock;
 
 use super::activation::{self, FeatureMap, Gelu, Silu};
 use super::attention::Event;
+use super::block_scores::{BLOCK, block_scores};
 use super::conv::Conv;
 use super::element::Element;
-use super::integer_scan::{Rounded, item_score};
+use super::integer_scores::{Rounded, item_score};
 use super::linear::Linear;
 use super::norm::Norm;
-use super::scan::{BLOCK, block_scores};
 use super::{CONV_HISTORY, add_assign, lanes_mut, mul_assign, rotary};
 use crate::simd::{Backend, GROUP, GroupRow, Isa, Kernel, ROW_VECTORS, Row, Simd};
 

@@ -6,13 +6,13 @@
 pub(crate) mod activation;
 pub(crate) mod agreement;
 pub(crate) mod attention;
+pub(crate) mod block_scores;
 pub(crate) mod conv;
 pub(crate) mod element;
-pub(crate) mod integer_scan;
+pub(crate) mod integer_scores;
 pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod rotary;
-pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
 

@@ -1,14 +1,12 @@
 //! From untrusted bytes to checked tensors.
 
 mod bytes;
-mod choice;
 mod header;
 mod model_file;
 mod selftest;
 mod tensors;
 
 pub(crate) use bytes::Bytes;
-pub(crate) use choice::choose;
 pub(crate) use model_file::ModelFile;
 pub(crate) use selftest::{Case, SelfTest};
 pub(crate) use tensors::{Dtype, Stored, Tensor, TensorFile};

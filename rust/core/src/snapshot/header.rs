@@ -2,7 +2,7 @@
 
 use super::CHECKSUM_BYTES;
 use super::state::Precision;
-use crate::catalog::Added;
+use crate::model::Added;
 use crate::{Error, Fingerprint, Result, Session};
 
 const MAGIC: &[u8; 8] = b"RGRLSESS";

@@ -4,10 +4,10 @@ use half::f16;
 
 use super::{assert_close, noise, on_every_isa, wide};
 use crate::kernels::attention::{Event, dot};
+use crate::kernels::block_scores::{BLOCK, Features, block_scores};
 use crate::kernels::conv::Conv;
 use crate::kernels::linear::Linear;
 use crate::kernels::norm::Norm;
-use crate::kernels::scan::{BLOCK, Features, block_scores};
 use crate::kernels::{add_assign, lanes_mut, mul_assign};
 use crate::simd::{LANES, Row};
 

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::vocabulary::Ids;
+use crate::model::vocabulary::Ids;
 use crate::{ItemId, Vocabulary};
 
 /// Ids in the order in which they were added, laid out as in a model file.

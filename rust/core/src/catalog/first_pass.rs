@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::blocks::Blocks;
 use super::ranking::Ranking;
 use super::scan::Scan;
-use crate::kernels::scan::{BLOCK, Features};
+use crate::kernels::block_scores::{BLOCK, Features};
 use crate::simd::{Kernel, LANES, ROW_LANES, ROW_VECTORS, Row, Simd};
 
 /// How many blocks, at most: their bounds take 16 KiB, about half of the fastest cache.
@@ -20,14 +20,14 @@ const HEAD_BLOCKS: usize = 128;
 const LEFT_OUT: f32 = f32::NEG_INFINITY;
 
 /// A scan of the model's table, where positions are items, that begins with its head.
-pub(super) struct Head<'a, B, R> {
+pub(super) struct FirstPass<'a, B, R> {
     pub(super) scan: Scan<'a, B, R>,
     /// Memory that is used again: for each item of the first blocks a number that its score does
     /// not exceed.
     pub(super) bounds: &'a mut Vec<Features<f32>>,
 }
 
-impl<B: Blocks, R: Ranking> Kernel for Head<'_, B, R> {
+impl<B: Blocks, R: Ranking> Kernel for FirstPass<'_, B, R> {
     type Output = ();
 
     #[inline(always)]
@@ -47,7 +47,7 @@ impl<B: Blocks, R: Ranking> Kernel for Head<'_, B, R> {
     }
 }
 
-impl<B: Blocks, R: Ranking> Head<'_, B, R> {
+impl<B: Blocks, R: Ranking> FirstPass<'_, B, R> {
     /// Ranks the items of some blocks, unless fewer than k lanes have one that may be returned.
     #[inline(always)]
     fn ranked<S: Simd>(&mut self, simd: S, blocks: Range<usize>, k: usize) -> bool {

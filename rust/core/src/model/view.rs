@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Overlay, Table};
+use super::overlay::{Overlay, check_items};
+use super::table::Table;
 use crate::simd::Simd;
-use crate::{Error, ItemId, Result, Vocabulary};
+use crate::{ItemId, Result, Vocabulary};
 
 /// The ids and indices of a model's items, those added by an overlay included.
 ///
@@ -105,13 +106,5 @@ impl View<'_> {
     fn row_of(&self, item: usize) -> Option<(&Overlay, usize)> {
         let overlay = self.overlay?;
         overlay.rows().row_of(item as u32).map(|row| (overlay, row))
-    }
-}
-
-/// Checks that items are among `num_items`.
-pub(super) fn check_items(items: impl IntoIterator<Item = u32>, num_items: usize) -> Result<()> {
-    match items.into_iter().find(|&item| item as usize >= num_items) {
-        None => Ok(()),
-        Some(found) => Err(Error::ItemOutOfRange { found, num_items }),
     }
 }

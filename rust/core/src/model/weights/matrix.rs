@@ -7,7 +7,7 @@ use crate::simd::Simd;
 
 /// A Linear layer. The choice is made here, so that the rest of a block is compiled once.
 #[derive(Debug)]
-pub(super) enum Matrix {
+pub(crate) enum Matrix {
     F32(Linear<f32>),
     /// As bits.
     F16(Linear<u16>),
@@ -33,7 +33,7 @@ impl Matrix {
 
     /// How many numbers it gives.
     #[inline(always)]
-    pub(super) fn outputs(&self) -> usize {
+    pub(crate) fn outputs(&self) -> usize {
         match self {
             Self::F32(linear) => linear.outputs(),
             Self::F16(linear) => linear.outputs(),
@@ -42,7 +42,7 @@ impl Matrix {
 
     /// [`Linear::apply`]
     #[inline(always)]
-    pub(super) fn apply<S: Simd>(
+    pub(crate) fn apply<S: Simd>(
         &self,
         simd: S,
         users: usize,

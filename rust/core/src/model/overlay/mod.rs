@@ -1,13 +1,12 @@
 //! Changes to the catalogue at run time, beside the model file.
 
 mod active;
-mod added;
 mod file;
 mod ids;
+mod on_model;
 mod rows;
 
 pub(crate) use active::Active;
-pub(crate) use added::Added;
 pub(crate) use rows::Rows;
 
 use std::collections::BTreeMap;
@@ -16,11 +15,10 @@ use std::sync::Arc;
 
 use ids::AddedIds;
 
-use super::view::check_items;
-use crate::kernels::scan::BLOCK;
+use crate::kernels::block_scores::BLOCK;
 use crate::loading::Bytes;
-use crate::vocabulary::VocabularyLayout;
-use crate::{Error, Fingerprint, ItemId, Model, Result, Vocabulary};
+use crate::model::vocabulary::VocabularyLayout;
+use crate::{Error, Fingerprint, ItemId, Result, Vocabulary};
 
 /// The end of item indices.
 const MAX_ITEMS: usize = 1 << 31;
@@ -28,7 +26,7 @@ const MAX_ITEMS: usize = 1 << 31;
 /// Items added to a model's catalogue, vectors of its items replaced, and items retired, without a
 /// change to the model file or to any session.
 ///
-/// An overlay is a value; [`Model::set_overlay`] makes one active, and [`Model::update_overlay`]
+/// An overlay is a value; [`Model::set_overlay`](crate::Model::set_overlay) makes one active, and [`Model::update_overlay`](crate::Model::update_overlay)
 /// changes the active one. Vectors are embeddings of the model, D numbers: an item's score is the dot
 /// product of its vector with the session's hidden vector, summed in order in f32 as in an f32 table,
 /// whatever the model's table is. They are also what an event of the item puts into a session.
@@ -68,26 +66,12 @@ pub struct Overlay {
     retired: Vec<u32>,
     /// For each block of the model's table, the items that are replaced or retired; empty where none
     /// are.
-    pub(super) base_left_out: Vec<u32>,
+    pub(crate) base_left_out: Vec<u32>,
     /// For each block of rows, those whose items are retired; empty where none are.
-    pub(super) rows_left_out: Vec<u32>,
+    pub(crate) rows_left_out: Vec<u32>,
 }
 
 impl Overlay {
-    /// No changes to a model.
-    pub fn new(model: &Model) -> Self {
-        Self {
-            model: model.fingerprint(),
-            file: Arc::clone(&model.bytes),
-            vocabulary: model.vocabulary.clone(),
-            added: AddedIds::new(model.vocabulary().is_text()),
-            rows: Rows::new(model.num_items(), model.config().hidden_size),
-            retired: Vec::new(),
-            base_left_out: Vec::new(),
-            rows_left_out: Vec::new(),
-        }
-    }
-
     /// Gives items their vectors, `[n, D]`, and returns their item indices. An id that neither the
     /// model nor the overlay knows becomes a new item; the vector of one that is known is replaced,
     /// and if the item was retired it no longer is.
@@ -244,6 +228,17 @@ impl fmt::Debug for Overlay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (replaced, retired) = (self.replaced().len(), self.retired.len());
         write!(f, "Overlay({} added, {replaced} replaced, {retired} retired)", self.num_added())
+    }
+}
+
+/// Checks that items are among `num_items`.
+pub(in crate::model) fn check_items(
+    items: impl IntoIterator<Item = u32>,
+    num_items: usize,
+) -> Result<()> {
+    match items.into_iter().find(|&item| item as usize >= num_items) {
+        None => Ok(()),
+        Some(found) => Err(Error::ItemOutOfRange { found, num_items }),
     }
 }
 

@@ -1,50 +1,10 @@
-//! The overlay that a model uses now.
+//! A model's overlay: made for it, made active, and changed.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use super::Overlay;
-use crate::catalog::{Catalog, View};
+use super::{AddedIds, Overlay, Rows};
+use crate::model::{Catalog, View};
 use crate::{Error, Model, Result};
-
-/// An overlay that can be exchanged while other threads use it.
-#[derive(Debug, Default)]
-pub(crate) struct Active {
-    /// Whether there is one, so that a model without an overlay pays no lock.
-    present: AtomicBool,
-    overlay: RwLock<Option<Arc<Overlay>>>,
-}
-
-impl Active {
-    fn get(&self) -> Option<Arc<Overlay>> {
-        if !self.present.load(Ordering::Acquire) {
-            return None;
-        }
-        self.overlay.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Puts one in if it can follow the present one; with `only_after`, only if that is the present
-    /// one. Says whether it did.
-    fn set(&self, next: Overlay, only_after: Option<&Option<Arc<Overlay>>>) -> Result<bool> {
-        let next = Arc::new(next);
-        let mut present = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
-        if only_after.is_some_and(|after| {
-            after.as_ref().map(Arc::as_ptr) != present.as_ref().map(Arc::as_ptr)
-        }) {
-            return Ok(false);
-        }
-        let added = present.as_ref().map_or(0, |overlay| overlay.num_added());
-        let digest = present.as_ref().and_then(|overlay| overlay.added_digest(added));
-        if digest.is_some() && next.added_digest(added) != digest {
-            return Err(Error::OverlayOrder { added });
-        }
-        let former = present.replace(next);
-        self.present.store(true, Ordering::Release);
-        drop(present);
-        drop(former); // outside the lock: it may be large
-        Ok(true)
-    }
-}
 
 impl Model {
     /// The active overlay, if there is one.
@@ -104,5 +64,21 @@ impl Model {
     /// The catalogue under an overlay.
     pub(crate) fn view<'a>(&'a self, overlay: Option<&'a Overlay>) -> View<'a> {
         View { table: &self.table, file: &self.bytes, num_items: self.num_items(), overlay }
+    }
+}
+
+impl Overlay {
+    /// No changes to a model.
+    pub fn new(model: &Model) -> Self {
+        Self {
+            model: model.fingerprint(),
+            file: Arc::clone(&model.bytes),
+            vocabulary: model.vocabulary.clone(),
+            added: AddedIds::new(model.vocabulary().is_text()),
+            rows: Rows::new(model.num_items(), model.config().hidden_size),
+            retired: Vec::new(),
+            base_left_out: Vec::new(),
+            rows_left_out: Vec::new(),
+        }
     }
 }

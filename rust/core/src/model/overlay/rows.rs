@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::table::{column, copy, dot};
 use crate::aligned::AlignedBuf;
-use crate::kernels::scan::{BLOCK, Features};
+use crate::kernels::block_scores::{BLOCK, Features};
+use crate::model::table::{column, copy, dot};
 use crate::simd::Simd;
 
 /// Vectors in blocks of 32, as an f32 table has them, a row each: those of replaced items, ascending,

@@ -1,15 +1,17 @@
 //! The item embeddings, scanned where they are in the file.
 
+mod elements;
+
 use std::fmt;
 
-use super::elements::Elements;
+use crate::kernels::block_scores::{BLOCK, Features};
 use crate::kernels::element::Element;
-use crate::kernels::integer_scan::item_score;
-use crate::kernels::scan::{BLOCK, Features};
+use crate::kernels::integer_scores::item_score;
 use crate::kernels::{lanes, lanes_mut};
 use crate::loading::{Dtype, Stored, Tensor, TensorFile};
 use crate::simd::{GROUP, GroupRow, LANES, ROW_VECTORS, Simd, Vector};
 use crate::{Config, Result};
+use elements::Elements;
 
 const NAME: &str = "catalog.table";
 const SCALE_NAME: &str = "catalog.scale";
@@ -108,7 +110,7 @@ impl Table {
 
 impl<E: Element> Elements<E> {
     /// The numbers as features of 32 items, D to a block.
-    pub(super) fn features<'a>(&'a self, file: &'a [u8]) -> &'a [Features<E>] {
+    pub(crate) fn features<'a>(&'a self, file: &'a [u8]) -> &'a [Features<E>] {
         self.get(file).as_chunks().0.as_chunks().0
     }
 }
@@ -135,12 +137,12 @@ impl Quantized {
     }
 
     /// Groups of features, D / 4 to a block.
-    pub(super) fn groups<'a>(&'a self, file: &'a [u8]) -> &'a [GroupRow] {
+    pub(crate) fn groups<'a>(&'a self, file: &'a [u8]) -> &'a [GroupRow] {
         self.integers.get(file).as_chunks().0.as_chunks().0
     }
 
     /// The scales of each block.
-    pub(super) fn scales<'a>(&'a self, file: &'a [u8]) -> &'a [[[f32; LANES]; ROW_VECTORS]] {
+    pub(crate) fn scales<'a>(&'a self, file: &'a [u8]) -> &'a [[[f32; LANES]; ROW_VECTORS]] {
         self.scales.get(file).as_chunks().0.as_chunks().0
     }
 
@@ -152,7 +154,7 @@ impl Quantized {
 
 /// The features of one item.
 #[inline(always)]
-pub(super) fn column<E: Element>(
+pub(in crate::model) fn column<E: Element>(
     elements: &[E],
     size: usize,
     item: usize,
@@ -163,7 +165,12 @@ pub(super) fn column<E: Element>(
 
 /// out = the features of one item
 #[inline(always)]
-pub(super) fn copy<S: Simd, E: Element>(simd: S, elements: &[E], item: usize, out: &mut [f32]) {
+pub(in crate::model) fn copy<S: Simd, E: Element>(
+    simd: S,
+    elements: &[E],
+    item: usize,
+    out: &mut [f32],
+) {
     let block = &elements[item / BLOCK * out.len() * BLOCK..][..out.len() * BLOCK];
     let (features, _) = block.as_chunks::<BLOCK>();
     for (features, out) in lanes(features).iter().zip(lanes_mut(out)) {
@@ -176,7 +183,7 @@ pub(super) fn copy<S: Simd, E: Element>(simd: S, elements: &[E], item: usize, ou
 }
 
 #[inline(always)]
-pub(super) fn dot(column: impl Iterator<Item = f32>, hidden: &[f32]) -> f32 {
+pub(in crate::model) fn dot(column: impl Iterator<Item = f32>, hidden: &[f32]) -> f32 {
     column.zip(hidden).fold(0.0, |sum, (value, h)| sum + value * h)
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::{MAX_ITEMS, Overlay};
 use crate::loading::{Dtype, Tensor, TensorFile};
+use crate::model::vocabulary::IdsLayout;
 use crate::saving::{self, NamedTensor};
-use crate::vocabulary::IdsLayout;
 use crate::{Error, Model, Result};
 
 const FORMAT_KEY: &str = "recgrela.overlay";

@@ -1,14 +1,31 @@
-//! A loaded model.
+//! A loaded, checked model: config, weights, table, ids, and the overlay on its catalogue.
+
+mod added;
+mod overlay;
+mod table;
+mod view;
+mod vocabulary;
+mod weights;
+
+pub(crate) use added::Added;
+pub use overlay::Overlay;
+pub(crate) use table::Table;
+pub use table::TableDtype;
+pub use view::Catalog;
+pub(crate) use view::View;
+pub use vocabulary::{ItemId, Vocabulary};
+pub(crate) use weights::{Block, Network, Order};
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::catalog::{ActiveOverlay, Table};
-use crate::loading::{Bytes, ModelFile, SelfTest, choose};
-use crate::network::Network;
+use overlay::Active as ActiveOverlay;
+use vocabulary::VocabularyLayout;
+
+use crate::isa::choose;
+use crate::loading::{Bytes, ModelFile, SelfTest};
 use crate::simd::Backend;
-use crate::vocabulary::VocabularyLayout;
-use crate::{Config, Fingerprint, Isa, Result, TableDtype, Vocabulary};
+use crate::{Config, Fingerprint, Isa, Result};
 
 /// A model, loaded and checked, that threads share in an [`Arc`]. It never changes, but for the
 /// [`Overlay`](crate::Overlay) on its catalogue that can be made active.

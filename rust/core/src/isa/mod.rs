@@ -1,0 +1,5 @@
+//! Which instruction set a model is computed with.
+
+mod choice;
+
+pub(crate) use choice::choose;

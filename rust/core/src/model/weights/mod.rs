@@ -1,0 +1,77 @@
+//! The network's weights.
+
+mod block;
+mod matrix;
+
+pub(crate) use block::Block;
+use block::take_norm;
+use matrix::Matrix;
+
+use crate::aligned::AlignedBuf;
+use crate::kernels::norm::Norm;
+use crate::loading::{Dtype, TensorFile};
+use crate::{Config, Positions, Result};
+
+/// Everything between an item index and the hidden vector, without the item embeddings.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) order: Order,
+    pub(crate) input_norm: Norm,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) final_norm: Option<Norm>,
+    /// Numbers of a user's state, all blocks together.
+    pub(crate) state_len: usize,
+}
+
+/// How the order of events enters, with what it takes.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Turns an event, for each pair of features.
+    Rotary(Vec<f64>),
+    /// `[P, D]`
+    Learned(AlignedBuf),
+    None,
+}
+
+impl Network {
+    /// Takes the tensors that the config calls for.
+    pub(crate) fn take(tensors: &mut TensorFile<'_>, config: &Config) -> Result<Self> {
+        let size = config.hidden_size;
+        let dtype = Matrix::dtype(tensors)?;
+        Ok(Self {
+            order: Order::take(tensors, config)?,
+            input_norm: take_norm(tensors, "input_norm", size)?,
+            blocks: (0..config.num_layers)
+                .map(|index| Block::take(tensors, index, config, dtype))
+                .collect::<Result<_>>()?,
+            final_norm: if config.final_norm {
+                Some(take_norm(tensors, "final_norm", size)?)
+            } else {
+                None
+            },
+            state_len: config.state_len(),
+        })
+    }
+}
+
+impl Order {
+    fn take(tensors: &mut TensorFile<'_>, config: &Config) -> Result<Self> {
+        let size = config.hidden_size;
+        Ok(match config.positions {
+            Positions::Rotary => {
+                let frequency = tensors.take("rotary.frequency", Dtype::F64, &[size / 2])?;
+                Self::Rotary(frequency.finite_f64()?)
+            }
+            Positions::Learned => {
+                let weight = tensors.take_any_shape("positions.weight", Dtype::F32)?;
+                match weight.shape[..] {
+                    [positions, width] if positions > 0 && width == size => {
+                        Self::Learned(weight.finite_f32()?.into())
+                    }
+                    _ => return Err(weight.wrong_shape(format!("[P, {size}] with P at least 1"))),
+                }
+            }
+            Positions::None => Self::None,
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! One event appended to each of some users.
+
+use super::scratch::Scratch;
+use super::users::{Arrival, Users};
+use crate::kernels::{add_assign, rotary};
+use crate::model::{Network, Order, View};
+use crate::simd::{Kernel, Simd};
+
+/// The whole step is one kernel.
+pub(crate) struct Step<'a> {
+    pub(crate) network: &'a Network,
+    pub(crate) catalog: View<'a>,
+    /// No user occurs twice; no more users than the scratch has room for.
+    pub(crate) tile: &'a [Arrival],
+    /// Whose states to fetch from memory meanwhile.
+    pub(crate) next: &'a [Arrival],
+    /// For each user the blocks' states, one after the other, and then the hidden vector.
+    pub(crate) states: &'a mut [f32],
+    pub(crate) scratch: &'a mut Scratch,
+}
+
+impl Kernel for Step<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        self.embed(simd);
+        self.blocks(simd);
+        if let Some(norm) = &self.network.final_norm {
+            let size = norm.size();
+            let normed = self.scratch.normed.chunks_exact_mut(size);
+            for (arrival, normed) in self.tile.iter().zip(normed) {
+                let hidden = &mut self.states[arrival.at + self.network.state_len..][..size];
+                normed.copy_from_slice(hidden);
+                norm.apply(simd, normed, hidden);
+            }
+        }
+    }
+}
+
+impl Step<'_> {
+    /// What enters the first block, and the rotations of all blocks.
+    #[inline(always)]
+    fn embed<S: Simd>(&mut self, simd: S) {
+        let norm = &self.network.input_norm;
+        let size = norm.size();
+        let Scratch { normed, cos, sin, .. } = &mut *self.scratch;
+        for (u, arrival) in self.tile.iter().enumerate() {
+            let user = u * size..(u + 1) * size;
+            let normed = &mut normed[user.clone()];
+            self.catalog.embedding(simd, arrival.item as usize, normed);
+            match &self.network.order {
+                Order::Rotary(frequency) => {
+                    let (cos, sin) = (&mut cos[user.clone()], &mut sin[user]);
+                    rotary::fill(arrival.position, frequency, cos, sin);
+                }
+                Order::Learned(weight) => {
+                    let last = weight.len() / size - 1;
+                    let row = usize::try_from(arrival.position).map_or(last, |row| row.min(last));
+                    add_assign(simd, normed, &weight[row * size..(row + 1) * size]);
+                }
+                Order::None => {}
+            }
+            let hidden = &mut self.states[arrival.at + self.network.state_len..][..size];
+            norm.apply(simd, normed, hidden);
+        }
+    }
+
+    #[inline(always)]
+    fn blocks<S: Simd>(&mut self, simd: S) {
+        let blocks = &self.network.blocks;
+        let state_len = self.network.state_len;
+        let part = state_len / blocks.len();
+        for (index, block) in blocks.iter().enumerate() {
+            let last = index + 1 == blocks.len();
+            let mut users = Users {
+                tile: self.tile,
+                states: self.states,
+                part: index * part..(index + 1) * part,
+                hidden: state_len,
+                rotates: matches!(self.network.order, Order::Rotary(_)),
+                next: if last { (self.next, 0) } else { (self.tile, (index + 1) * part) },
+            };
+            block.step(simd, &mut users, self.scratch);
+        }
+    }
+}
