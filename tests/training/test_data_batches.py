@@ -93,6 +93,23 @@ def test_without_carrying_windows_stand_alone():
     assert sorted(found.tolist()) == sorted(i for h in expected(dataset) for i in h[1:])
 
 
+def test_windows_that_stand_alone_are_cut_from_the_end():
+    dataset = make([14])  # 12 to train on: 11 inputs in windows of 5 are 1, 5 and 5
+    (batch,) = WindowBatches(dataset, 5, 8, carry_state=False, seed=1)
+    rows = sorted(zip(batch["inputs"].tolist(), batch["targets"].tolist(), strict=True))
+    items = dataset.items.tolist()
+    windows = [(slice(0, 1), slice(1, 2)), (slice(1, 6), slice(2, 7)), (slice(6, 11), slice(7, 12))]
+    wanted = [tuple((items[part] + [0] * 4)[:5] for part in window) for window in windows]
+    assert rows == sorted(wanted)
+
+
+def test_a_history_as_long_as_the_epoch_starts_first():
+    lengths = [12] * 160 + [400]
+    batches = list(WindowBatches(make(lengths), 5, 8, carry_state=True, seed=1))
+    # 40 turns of the short ones and 80 of the long one, which is in every batch from the first on.
+    assert len(batches) == 80
+
+
 def test_short_histories_share_batches_with_others_of_their_length():
     lengths = np.random.default_rng(3).integers(5, 200, 3000).tolist()
     dataset = make(lengths)

@@ -6,8 +6,9 @@ consecutive carried batches, and a row takes the next user of a shuffled queue w
 The whole epoch is laid out beforehand, with the rows that are busy longest first: towards the end
 of an epoch, rows only ever fall away at the end of a batch, and no batch has an empty row.
 
-Windows that stand alone, those of short histories, go into batches of similar length instead, so
-that little padding is computed. Batches of both kinds are mixed at random. Their events differ in
+Windows that stand alone go into batches of similar length instead, so that little padding is
+computed. Where no state is handed on, a history is cut from its end, so that its last window is
+the one of the window read-out. Batches of both kinds are mixed at random. Their events differ in
 number, so each has a share in the loss: with equal ones, short histories would count for more.
 """
 
@@ -35,6 +36,14 @@ class TrainBatch(TypedDict):
     share: float  # weight of its mean loss, so that each event of an epoch counts the same
 
 
+@dataclass(frozen=True)
+class _Windows:
+    counts: np.ndarray  # [histories] windows of each
+    starts: np.ndarray  # [windows]
+    lengths: np.ndarray  # [windows]
+    continued: np.ndarray  # [windows] bool, not the first of its history
+
+
 class WindowBatches:
     """One epoch of training batches each time it is iterated; every target comes exactly once.
 
@@ -54,13 +63,16 @@ class WindowBatches:
         self._batch_size = batch_size
         self._carry_state = carry_state
         self._seed = seed
+        self._counts = -(-(self._stops - self._starts - 1) // window)  # windows of each history
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the order of an epoch: a function of the seed and `epoch` alone."""
         generator = np.random.default_rng([self._seed, epoch])
         order = generator.permutation(len(self._starts))
-        windows = _cut(self._starts[order], self._stops[order] - 1, self._window)
+        if self._carry_state:
+            order = order[_long_first(self._counts[order], self._batch_size)]
+        windows = self._cut(order)
         many = (windows.counts > 1) & self._carry_state
         alone = ~np.repeat(many, windows.counts)
         step, row = np.empty((2, len(alone)), dtype=np.int64)
@@ -77,6 +89,21 @@ class WindowBatches:
         self._keep = (windows.continued & ~alone)[by_place]
         self._carried = np.isin(np.arange(lanes + buckets), carried)
         self._bounds = np.concatenate([[0], np.cumsum(np.bincount(step))])
+
+    def _cut(self, order: np.ndarray) -> _Windows:
+        """Histories cut into consecutive windows.
+
+        The last window of each may be shorter; without `carry_state` it is the first one.
+        """
+        starts, stops, counts = self._starts[order], self._stops[order] - 1, self._counts[order]
+        if not self._carry_state:
+            starts = stops - counts * self._window
+        firsts = np.cumsum(counts) - counts
+        rank = np.arange(counts.sum()) - np.repeat(firsts, counts)
+        begin = np.repeat(starts, counts) + rank * self._window
+        end = np.minimum(begin + self._window, np.repeat(stops, counts))
+        begin = np.maximum(begin, np.repeat(self._starts[order], counts))
+        return _Windows(counts, begin, end - begin, rank > 0)
 
     def __len__(self) -> int:
         """Batches in the chosen epoch; with carry_state it differs a little between epochs."""
@@ -196,22 +223,13 @@ class EvaluationBatches:
             )
 
 
-@dataclass(frozen=True)
-class _Windows:
-    counts: np.ndarray  # [histories] windows of each
-    starts: np.ndarray  # [windows]
-    lengths: np.ndarray  # [windows]
-    continued: np.ndarray  # [windows] bool, not the first of its history
+def _long_first(counts: np.ndarray, rows: int) -> np.ndarray:
+    """Order of histories: first those of more than a quarter of an epoch's steps, longest first.
 
-
-def _cut(starts: np.ndarray, stops: np.ndarray, window: int) -> _Windows:
-    """Histories cut into consecutive windows; the last of each may be shorter."""
-    counts = -(-(stops - starts) // window)
-    firsts = np.cumsum(counts) - counts
-    rank = np.arange(counts.sum()) - np.repeat(firsts, counts)
-    window_starts = np.repeat(starts, counts) + rank * window
-    lengths = np.minimum(np.repeat(stops, counts) - window_starts, window)
-    return _Windows(counts, window_starts, lengths, rank > 0)
+    Started late, such a history would go on in a row of its own when all others are used up.
+    """
+    steps = counts[counts > 1].sum() / rows
+    return np.argsort(np.where(counts > max(1, steps / 4), -counts, 0), kind="stable")
 
 
 def _lanes(counts: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
