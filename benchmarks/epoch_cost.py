@@ -74,7 +74,7 @@ class Form:
 
 def measure(config: Config, prefixes: int, steps: int) -> dict:
     """Times `steps` steps of each form; `prefixes` is the batch of the paper's form."""
-    dataset = load_dataset(config.data, config.seed)
+    dataset = load_dataset(config.data)
     paper = ["model.kind=bidirectional", "model.decay=none", f"train.batch_size={prefixes}"]
     forms = [
         Form("bidirectional, prefixes", change_config(config, paper), dataset),

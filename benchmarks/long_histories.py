@@ -86,7 +86,7 @@ def main() -> int:
     options = parser.parse_args()
 
     model, config, _ = load_checkpoint(best_checkpoint(options.run))
-    dataset = load_dataset(config.data, config.seed)
+    dataset = load_dataset(config.data)
     result = compare(ranks_by_history(model, dataset, config.evaluate, options.users))
     print(json.dumps({name: {"ndcg@10": a, "less own": b} for name, (a, b) in result.items()}))
     return int(any(difference.high < 0 for _, difference in result.values()))

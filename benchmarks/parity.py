@@ -34,7 +34,7 @@ def main() -> int:
     options = parser.parse_args()
 
     model, config, ids = load_checkpoint(best_checkpoint(options.run))
-    dataset = load_dataset(config.data, config.seed)
+    dataset = load_dataset(config.data)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         export_model(model, ids, path)

@@ -33,7 +33,7 @@ def main() -> None:
         raise ValueError(
             f"{options.run} was trained on {config.data.source}; give a run on {FILMS}"
         )
-    dataset = load_dataset(config.data, config.seed)
+    dataset = load_dataset(config.data)
     titles = item_titles(FILMS)
     user = _middling(dataset) if options.user is None else _index(parser, dataset, options.user)
     history = [int(dataset.item_ids[index - 1]) for index in dataset.history(user)]

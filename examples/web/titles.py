@@ -28,7 +28,7 @@ def main() -> None:
             f"{options.run} was trained on {config.data.source}; give a run on {FILMS}"
         )
     titles = item_titles(FILMS)
-    items = load_dataset(config.data, config.seed).item_ids  # the most frequent first
+    items = load_dataset(config.data).item_ids  # the most frequent first
     text = json.dumps([[int(item), titles[item]] for item in items], ensure_ascii=False)
     write_atomically(options.output, text.encode())
 

@@ -51,7 +51,7 @@ def small_settings(events_file) -> list[str]:
 def small_dataset(small_settings):
     """What a run with `small_settings` trains on."""
     config = load_config(None, small_settings[1::2])
-    return load_dataset(config.data, config.seed)
+    return load_dataset(config.data)
 
 
 @pytest.fixture(scope="session")

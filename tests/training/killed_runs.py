@@ -25,7 +25,7 @@ RANDOM_KILLS = 6
 def train(run: Path, settings: list[str], *, resume: bool) -> None:
     """What `recgrela-train fit` does, but for its messages."""
     config = load_config(None, settings)
-    dataset = load_dataset(config.data, config.seed)
+    dataset = load_dataset(config.data)
     fit(config, dataset, run, resume=resume, console=Console(quiet=True))
 
 

@@ -25,8 +25,8 @@ def test_file_then_settings(tmp_path):
 
 
 def test_change_leaves_the_rest():
-    changed = change_config(Config(seed=5), ["evaluate.mask_seen=true"])
-    assert changed.evaluate.mask_seen
+    changed = change_config(Config(seed=5), ["evaluate.exclude_seen=history"])
+    assert changed.evaluate.exclude_seen == "history"
     assert changed.seed == 5
 
 

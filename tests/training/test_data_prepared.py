@@ -18,13 +18,13 @@ def config(request, tmp_path) -> DataConfig:
 
 
 def prepared(config: DataConfig, folder, **changes) -> DataConfig:
-    write_prepared(load_dataset(config, 7), config, 7, folder)
+    write_prepared(load_dataset(config), config, folder)
     return config.model_copy(update={"source": str(folder), **changes})
 
 
 def test_it_is_the_same_data_set(config, tmp_path):
-    expected = load_dataset(config, 7)
-    got = load_dataset(prepared(config, tmp_path / "folder"), 7)
+    expected = load_dataset(config)
+    got = load_dataset(prepared(config, tmp_path / "folder"))
     assert got.fingerprint() == expected.fingerprint()
     assert list(got.user_ids) == list(expected.user_ids)
     assert type(got.item_ids) is type(expected.item_ids)
@@ -33,22 +33,22 @@ def test_it_is_the_same_data_set(config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "seed", "says"),
+    ("changes", "says"),
     [
-        ({"min_events": 3}, 7, r"data\.min_events=2.*data\.min_events=3"),
-        ({"ties": "file"}, 7, r"data\.ties=random.*data\.ties=file"),
-        ({}, 8, "seed=7.*seed=8"),
+        ({"min_events": 3}, r"data\.min_events=2.*data\.min_events=3"),
+        ({"ties": "file"}, r"data\.ties=random.*data\.ties=file"),
+        ({"tie_seed": 8}, r"data\.tie_seed=42.*data\.tie_seed=8"),
     ],
 )
-def test_other_settings_than_its_own_are_refused(config, tmp_path, changes, seed, says):
+def test_other_settings_than_its_own_are_refused(config, tmp_path, changes, says):
     with pytest.raises(DataError, match=says):
-        load_dataset(prepared(config, tmp_path / "folder", **changes), seed)
+        load_dataset(prepared(config, tmp_path / "folder", **changes))
 
 
-def test_the_seed_matters_only_where_it_orders_events(config, tmp_path):
+def test_the_tie_seed_matters_only_where_ties_are_random(config, tmp_path):
     by_item = config.model_copy(update={"ties": "item"})
-    again = prepared(by_item, tmp_path / "folder")
-    assert load_dataset(again, 8).fingerprint() == load_dataset(by_item, 7).fingerprint()
+    again = prepared(by_item, tmp_path / "folder", tie_seed=8)
+    assert load_dataset(again).fingerprint() == load_dataset(by_item).fingerprint()
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_a_damaged_folder_is_named(config, tmp_path, damage):
     else:
         np.save(items, np.array([{}]), allow_pickle=True)
     with pytest.raises(DataError, match=r"folder.*prepare it anew"):
-        load_dataset(again, 7)
+        load_dataset(again)
 
 
 def test_an_unfinished_folder_is_no_data_set(config, tmp_path):
     again = prepared(config, tmp_path / "folder")
     (tmp_path / "folder" / "prepared.json").unlink()
     with pytest.raises(DataError):
-        load_dataset(again, 7)
+        load_dataset(again)
 
 
 def test_the_command_writes_what_fit_reads(command, events_file, small_settings, tmp_path):

@@ -32,7 +32,7 @@ from typer.testing import CliRunner
 def train(run, settings, *changes, resume=False):
     """`fit` in this process, which takes a fraction of a command's time."""
     config = load_config(None, [*settings[1::2], *changes])
-    dataset = load_dataset(config.data, config.seed)
+    dataset = load_dataset(config.data)
     return fit(config, dataset, run, resume=resume, console=Console(quiet=True))
 
 
@@ -59,7 +59,13 @@ def test_evaluate_repeats_the_figures_of_fit_and_prints_its_settings(
     assert result.returncode == 0, result.stderr
     assert json.loads(output.read_text()) == json.loads((finished_run / "metrics.json").read_text())
     printed = " ".join(result.stdout.split())
-    for expected in ("NDCG@10", "stream", "window", "mask_seen=false", "times: random, seed 42"):
+    for expected in (
+        "NDCG@10",
+        "stream",
+        "window",
+        "exclude_seen=none",
+        "in time: random, seed 42",
+    ):
         assert expected in printed
     assert "warning" not in result.stderr
 
@@ -74,11 +80,11 @@ def test_data_other_than_those_of_the_training_are_noticed(
     settings = [*small_settings, "--set", f"data.source={events}"]
     train(tmp_path / "run", settings, "train.max_epochs=1")
 
-    other = command("evaluate", tmp_path / "run", "--set", "seed=7")
+    other = command("evaluate", tmp_path / "run", "--set", "data.tie_seed=7")
     assert other.returncode == 0, other.stderr
     assert "not the histories" in other.stderr
-    assert "(seed was 42, is 7)" in other.stderr
-    assert "times: random, seed 7" in " ".join(other.stdout.split())
+    assert "(data.tie_seed was 42, is 7)" in other.stderr
+    assert "in time: random, seed 7" in " ".join(other.stdout.split())
 
     events.write_text("user_id,item_id,timestamp\n" + "".join(rows[::-1]))
     with pytest.raises(RunError, match="other histories than when this run started"):

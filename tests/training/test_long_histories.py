@@ -37,7 +37,7 @@ def trained(request, tmp_path_factory):
             "train.max_epochs=12", "train.learning_rate=0.02", "train.accelerator=cpu",
         ],
     )  # fmt: skip
-    dataset = load_dataset(config.data, config.seed)
+    dataset = load_dataset(config.data)
     best = fit(config, dataset, folder / "run", resume=False, console=Console(quiet=True))
     return load_checkpoint(best)[0], dataset, config.evaluate
 

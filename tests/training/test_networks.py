@@ -180,7 +180,7 @@ def test_only_the_causal_model_can_be_exported(kind, tmp_path):
 def test_sasrec_starts_every_window_anew(small_settings):
     config = load_config(None, [*small_settings[1::2], "model.kind=sasrec"])
     assert config.train.carry_state
-    module = TrainingModule(config, load_dataset(config.data, config.seed))
+    module = TrainingModule(config, load_dataset(config.data))
     batches = list(module.train_dataloader())
     assert len(batches) > 1
     assert not any(batch["keep"].any() for batch in batches)

@@ -27,7 +27,7 @@ def make_module(tmp_path: Path, *changes: str) -> TrainingModule:
     path = tmp_path / "ratings.dat"
     path.write_text(RATINGS)
     config = load_config(CONFIG, [f"data.source={path}", "data.min_events=1", *changes])
-    return TrainingModule(config, load_dataset(config.data, config.seed))
+    return TrainingModule(config, load_dataset(config.data))
 
 
 def test_events_stand_in_the_order_of_rounded_times_and_then_of_the_file(tmp_path):
@@ -37,7 +37,7 @@ def test_events_stand_in_the_order_of_rounded_times_and_then_of_the_file(tmp_pat
     assert names == [[40, 10, 20, 30, 50], [20, 30, 10]]
     config = load_config(CONFIG, [f"data.source={tmp_path / 'ratings.dat'}", "data.min_events=1"])
     true_times = config.data.model_copy(update={"ties": "file"})
-    other = load_dataset(true_times, config.seed)
+    other = load_dataset(true_times)
     assert [int(other.item_ids[i - 1]) for i in other.history(0)] == [40, 20, 10, 50, 30]
 
 

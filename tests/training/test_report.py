@@ -83,7 +83,12 @@ def test_the_command_writes_a_page_that_stands_alone(finished_run, command, tmp_
         assert f"{figures['test'][readout]['ndcg@10']:.4f}" in page.text
     low, high = figures["intervals"]["test"]["stream"]["hr@10"]
     assert f"{low:.4f} to {high:.4f}" in page.text
-    for words in ("Validation NDCG@10", "Training loss", "by length of history", "mask_seen=false"):
+    for words in (
+        "Validation NDCG@10",
+        "Training loss",
+        "by length of history",
+        "exclude_seen=none",
+    ):
         assert words in page.text
     assert "model.num_layers" in page.text
     assert "comparison" not in page.ids
@@ -202,8 +207,8 @@ def test_what_is_no_finished_run_is_named(another, tmp_path, damage, says):
 def test_runs_that_cannot_be_compared_are_refused(finished_run, another):
     with pytest.raises(ReportError, match="named twice"):
         load_runs([another, another / ".." / "another"])
-    change(another, lambda f: f["config"]["evaluate"].update(mask_seen=True))
-    with pytest.raises(ReportError, match=r"mask_seen=false, another with .*mask_seen=true"):
+    change(another, lambda f: f["config"]["evaluate"].update(exclude_seen="window"))
+    with pytest.raises(ReportError, match=r"exclude_seen=none, another with .*exclude_seen=window"):
         load_runs([finished_run, another])
     with np.load(another / "metrics.users.npz") as file:
         np.savez(another / "metrics.users.npz", **{**file, "data": np.array("0" * 64)})

@@ -29,7 +29,7 @@ EPOCHS = 5
 
 def train(run, settings, *changes, resume=False, console=None):
     config = load_config(None, [*settings[1::2], *changes])
-    dataset = load_dataset(config.data, config.seed)
+    dataset = load_dataset(config.data)
     return fit(config, dataset, run, resume=resume, console=console or Console(quiet=True))
 
 
@@ -165,7 +165,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(
     assert all(weight.isfinite().all() for weight in kept["weights"].values())
     # What is kept gives the loss again: here the one that it would have been.
     config = load_config(None, small_settings[1::2])
-    model = RecGrela(config.model, load_dataset(config.data, config.seed).num_items)
+    model = RecGrela(config.model, load_dataset(config.data).num_items)
     model.load_state_dict(kept["weights"])
     hidden, _ = model(kept["batch"]["inputs"], kept["state"])
     assert model.scores(hidden).isfinite().all()

@@ -36,7 +36,7 @@ def files(folder: Path) -> dict[Path, bytes]:
 
 def go(run: Path, small_settings, *changes: str, **how) -> Path:
     config = load_config(None, [*small_settings[1::2], "train.max_epochs=2", *changes])
-    dataset = load_dataset(config.data, config.seed)
+    dataset = load_dataset(config.data)
     return fit(config, dataset, run, console=Console(quiet=True), **how)
 
 
@@ -149,4 +149,4 @@ def test_a_damaged_prepared_folder_is_named(small_settings, tmp_path, name, at, 
     np.save(folder / f"{name}.npy", array)
     config = load_config(None, [*small_settings[1::2], f"data.source={folder}"])
     with pytest.raises(DataError, match=says):
-        load_dataset(config.data, config.seed)
+        load_dataset(config.data)

@@ -96,7 +96,7 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint: HR, NDCG and MRR at 5, 10 and 20, full ranking, both read-outs.
 
-    `recgrela-train evaluate runs/first --set evaluate.mask_seen=true`
+    `recgrela-train evaluate runs/first --set evaluate.exclude_seen=history`
     """
     from .config import change_measurement
     from .device import find_device
@@ -302,7 +302,7 @@ def prepare(
     """Read, filter and order a large data set once, for runs that map it from the disk.
 
     The folder is then the source: events that a step does not touch take no memory. It holds for
-    the settings of `data.` and, where equal times are ordered at random, the seed.
+    the settings of `data.`.
 
     `recgrela-train prepare prepared -s data.source=events.parquet`
 
@@ -314,7 +314,7 @@ def prepare(
     chosen = load_config(config, settings)
     if output.exists() and not output.is_dir():
         raise FileExistsError(f"{output} is a file: name a folder")
-    write_prepared(_dataset(chosen), chosen.data, chosen.seed, output)
+    write_prepared(_dataset(chosen), chosen.data, output)
     console.print(f"wrote {output}: use it with --set data.source={output}", **PLAIN)
 
 
@@ -372,7 +372,7 @@ def _dataset(config):
     from .data import load_dataset
 
     with console.status(escape(f"reading {config.data.source}")):
-        dataset = load_dataset(config.data, config.seed)
+        dataset = load_dataset(config.data)
     console.print(escape(f"{config.data.source}: {dataset.report}"), highlight=False)
     return dataset
 
@@ -383,13 +383,13 @@ def _warn_of_other_data(saved, config) -> None:
     changes = [
         f"{key} was {old}, is {new}"
         for key, old, new in changed_settings(saved, config)
-        if key == "seed" or key.startswith("data.")
+        if key.startswith("data.")
     ]
     errors.print(
         "[yellow]warning:[/yellow] these are not the histories that the checkpoint was trained on "
         f"({escape('; '.join(changes) or 'the content of data.source changed')}). It may have "
-        "learned from what is held out here: for figures that can be compared, leave seed and "
-        "data.* as they were",
+        "learned from what is held out here: for figures that can be compared, leave "
+        "data.* as it was",
         highlight=False,
         soft_wrap=True,
     )

@@ -41,6 +41,8 @@ class DataConfig(_Section):
     """k of the k-core filter: users and items with fewer events are left out, repeatedly."""
     ties: Literal["random", "file", "item", "recbole"] = "random"
     """Order of events with equal times; it can decide a benchmark, see docs/model.md."""
+    tie_seed: int = Field(42, ge=0, le=2**32 - 1)
+    """Seed of the random order; one value for all runs, so that `seed` leaves the split alone."""
 
 
 class ModelConfig(_Section):
@@ -131,8 +133,9 @@ class EvaluateConfig(_Section):
 
     window: int = Field(200, ge=1)
     """Events that the `window` read-out sees; `stream` sees the whole history."""
-    mask_seen: bool = False
-    """Leave items of the user's history out of the ranking."""
+    exclude_seen: Literal["none", "window", "history"] = "none"
+    """Items of the user's that are not ranked: none, those of the last `evaluate.window` events, or
+    those of the whole history, as in the engine."""
     batch_size: int = Field(128, ge=1)
     """Users ranked at a time; it changes nothing but memory."""
 
@@ -141,7 +144,7 @@ class Config(_Section):
     """A whole run."""
 
     seed: int = Field(42, ge=0, le=2**32 - 1)
-    """Of weights, batches, dropout, and the order of events with equal times."""
+    """Seed of initial weights, batches and dropout."""
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
@@ -179,10 +182,10 @@ def change_measurement(config: Config, settings: list[str]) -> Config:
     """
     changed = change_config(config, settings)
     for key, old, new in changed_settings(config, changed):
-        if not key.startswith(("data.", "evaluate.", "seed", "train.accelerator")):
+        if not key.startswith(("data.", "evaluate.", "train.accelerator")):
             raise ConfigError(
                 f"{key} was {old!r} when the model was trained and cannot become {new!r} "
-                "afterwards: data.*, evaluate.*, seed and train.accelerator may be set here"
+                "afterwards: data.*, evaluate.* and train.accelerator may be set here"
             )
     return changed
 

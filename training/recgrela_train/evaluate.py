@@ -47,7 +47,10 @@ def item_scores(
 
 def rank_scores(scores: Tensor, batch: EvaluationBatch, settings: EvaluateConfig) -> np.ndarray:
     """Rank of each user's held-out item, [B], by the scores of all items [B, N]."""
-    seen = _seen(batch, scores.shape[1]).to(scores.device) if settings.mask_seen else None
+    seen = None
+    if settings.exclude_seen != "none":
+        window = settings.window if settings.exclude_seen == "window" else None
+        seen = _seen(batch, scores.shape[1], window).to(scores.device)
     return ranks(scores, batch.targets.to(scores.device) - 1, seen).cpu().numpy()
 
 
@@ -80,11 +83,11 @@ def last_hidden(
     return last
 
 
-def _seen(batch: EvaluationBatch, num_items: int) -> Tensor:
-    """[B, N], True for the items of each whole history, also where `window` saw only its end."""
+def _seen(batch: EvaluationBatch, num_items: int, window: int | None = None) -> Tensor:
+    """[B, N], True for the items of each history, or of its last `window` events."""
     seen = torch.zeros(len(batch.histories), num_items, dtype=torch.bool)
     for row, history in enumerate(batch.histories):
-        seen[row, torch.from_numpy(history.astype(np.int64)) - 1] = True
+        seen[row, torch.from_numpy(history[-(window or 0) :].astype(np.int64)) - 1] = True
     return seen
 
 
@@ -151,11 +154,14 @@ def print_metrics(console: Console, result: dict, config: Config, dataset: Datas
 
 def conditions(config: Config, dataset: Dataset) -> str:
     """The settings that decide a run's figures, as a phrase."""
-    ties = config.data.ties + (f", seed {config.seed}" if config.data.ties == "random" else "")
-    seen = "left out" if config.evaluate.mask_seen else "ranked too"
+    ties = config.data.ties
+    if ties == "random":
+        ties += f", seed {config.data.tie_seed}"
+    excluded = {"none": "no seen items", "window": "items of the window", "history": "seen items"}
     return (
-        f"window: last {config.evaluate.window} events, stream: whole history; items seen {seen} "
-        f"(mask_seen={str(config.evaluate.mask_seen).lower()}); equal times: {ties}; "
+        f"window: last {config.evaluate.window} events, stream: whole history; "
+        f"{excluded[config.evaluate.exclude_seen]} excluded "
+        f"(exclude_seen={config.evaluate.exclude_seen}); ties in time: {ties}; "
         f"{config.data.min_events}-core, {dataset.num_users:,} users; score ties count against "
         "the model"
     )

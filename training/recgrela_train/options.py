@@ -21,8 +21,8 @@ MeasurementSettings = Annotated[
         "--set",
         "-s",
         metavar="KEY=VALUE",
-        help="Change how to measure, such as `evaluate.mask_seen=true`: one of `data.*`, "
-        "`evaluate.*`, `seed` and `train.accelerator`; may be repeated.",
+        help="Change how to measure, such as `evaluate.exclude_seen=history`: one of `data.*`, "
+        "`evaluate.*` and `train.accelerator`; may be repeated.",
     ),
 ]
 ConfigFile = Annotated[

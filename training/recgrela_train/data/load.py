@@ -9,13 +9,13 @@ from .prepared import is_prepared, open_prepared
 from .read import read_events
 
 
-def load_dataset(config: DataConfig, seed: int) -> Dataset:
-    """Read, filter and order the events; `seed` orders equal times where they are `random`.
+def load_dataset(config: DataConfig) -> Dataset:
+    """Read, filter and order the events.
 
     A folder that `recgrela-train prepare` wrote is mapped as it is. Raises DataError naming the
     file and what is wrong with it.
     """
     folder = Path(config.source).expanduser()
     if is_prepared(folder):
-        return open_prepared(folder, config, seed)
-    return prepare(read_events(config), config.min_events, config.ties, seed)
+        return open_prepared(folder, config)
+    return prepare(read_events(config), config.min_events, config.ties, config.tie_seed)

@@ -16,7 +16,7 @@ from ..files import replacing, write_atomically
 from .dataset import Counts, Dataset, Report
 from .errors import DataError
 
-VERSION = 1
+VERSION = 2
 
 
 def is_prepared(path: Path) -> bool:
@@ -24,7 +24,7 @@ def is_prepared(path: Path) -> bool:
     return (path / "prepared.json").is_file()
 
 
-def write_prepared(dataset: Dataset, config: DataConfig, seed: int, folder: Path) -> None:
+def write_prepared(dataset: Dataset, config: DataConfig, folder: Path) -> None:
     """Writes the folder for `open_prepared`. Raises OSError."""
     (folder / "prepared.json").unlink(missing_ok=True)
     arrays = {"items": dataset.items, "offsets": dataset.offsets}
@@ -39,7 +39,7 @@ def write_prepared(dataset: Dataset, config: DataConfig, seed: int, folder: Path
     content = {
         "version": VERSION,
         "source": config.source,
-        "settings": _settings(config, seed),
+        "settings": _settings(config),
         "before": report.before,
         "after": report.after,
         "training_only": report.training_only,
@@ -47,7 +47,7 @@ def write_prepared(dataset: Dataset, config: DataConfig, seed: int, folder: Path
     write_atomically(folder / "prepared.json", json.dumps(content, indent=2).encode())
 
 
-def open_prepared(folder: Path, config: DataConfig, seed: int) -> Dataset:
+def open_prepared(folder: Path, config: DataConfig) -> Dataset:
     """The Dataset of a folder, its events mapped from the disk.
 
     Raises DataError where it was prepared with other settings, or is damaged.
@@ -59,7 +59,7 @@ def open_prepared(folder: Path, config: DataConfig, seed: int) -> Dataset:
                 f"{folder}: prepared in version {content['version']}, this is {VERSION}: "
                 "prepare it anew with recgrela-train prepare"
             )
-        _check_settings(folder, content["settings"], _settings(config, seed))
+        _check_settings(folder, content["settings"], _settings(config))
         strings = json.loads((folder / "ids.json").read_bytes())
         items, offsets = (_load(folder, name, mmap_mode="r") for name in ("items", "offsets"))
         ids = [strings.get(n) or _load(folder, n) for n in ("item_ids", "user_ids")]
@@ -97,16 +97,16 @@ def _load(folder: Path, name: str, **options) -> np.ndarray:
     return np.load(folder / f"{name}.npy", allow_pickle=False, **options)
 
 
-def _settings(config: DataConfig, seed: int) -> dict:
+def _settings(config: DataConfig) -> dict:
     """What the order and the choice of events depend on."""
     chosen = {"min_events": config.min_events, "ties": config.ties}
-    return {**chosen, "seed": seed} if config.ties == "random" else chosen
+    return {**chosen, "tie_seed": config.tie_seed} if config.ties == "random" else chosen
 
 
 def _check_settings(folder: Path, prepared: dict, asked: dict) -> None:
     if prepared != asked:
         text, wanted = (
-            ", ".join(f"{'' if k == 'seed' else 'data.'}{k}={v}" for k, v in settings.items())
+            ", ".join(f"data.{key}={value}" for key, value in settings.items())
             for settings in (prepared, asked)
         )
         raise DataError(

@@ -50,7 +50,7 @@ def load_runs(folders: list[Path]) -> list[RunResult]:
         if other.measurement.data != first.measurement.data:
             raise ReportError(
                 f"{first.name} and {other.name} were measured on other histories (data.source, "
-                "data.* or, with data.ties=random, seed differ), so their users cannot be "
+                "or data.* differ), so their users cannot be "
                 "compared: write a report for each"
             )
         if _measured_as(other) != _measured_as(first):
@@ -64,7 +64,7 @@ def load_runs(folders: list[Path]) -> list[RunResult]:
 
 def load_histories(run: RunResult) -> Dataset:
     """The data that the run was measured on. Raises ReportError where it is another by now."""
-    dataset = load_dataset(run.config.data, run.config.seed)
+    dataset = load_dataset(run.config.data)
     if dataset.fingerprint() != run.measurement.data:
         raise ReportError(
             f"{run.name}: {run.config.data.source} gives other histories than those it was "
@@ -125,9 +125,7 @@ def _names(paths: list[Path]) -> list[str]:
 
 def _measured_as(run: RunResult) -> str:
     settings = run.config.evaluate
-    return (
-        f"evaluate.window={settings.window}, evaluate.mask_seen={str(settings.mask_seen).lower()}"
-    )
+    return f"evaluate.window={settings.window}, evaluate.exclude_seen={settings.exclude_seen}"
 
 
 def _curves(folder: Path) -> dict[str, np.ndarray]:
