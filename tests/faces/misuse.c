@@ -85,6 +85,7 @@ static void sessions(recgrela_model model, uint32_t num_items) {
     const uint32_t unknown[] = {0, num_items}, known[] = {0, 1};
     const recgrela_filter null_allow = {.allow = NULL, .allow_count = 2};
     const recgrela_filter unknown_deny = {.deny = unknown, .deny_count = 2};
+    recgrela_filter not_zero = {0};
     size_t count;
     uint32_t item;
     float scores[2];
@@ -114,6 +115,9 @@ static void sessions(recgrela_model model, uint32_t num_items) {
 
     OK(recgrela_session_top_k(session, NULL, again, 3, &count, &error));
     if (memcmp(best, again, sizeof best)) fail(__LINE__, "a refused call changed the session");
+    memset(&not_zero.exclude_seen, 2, 1); /* no bool has this byte */
+    OK(recgrela_session_top_k(session, &not_zero, again, 3, &count, &error));
+    if (memcmp(best, again, sizeof best)) fail(__LINE__, "exclude_seen is anything but 0");
     OK(recgrela_session_free(session, &error));
 }
 

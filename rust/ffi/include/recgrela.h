@@ -79,8 +79,8 @@ typedef struct {
 
 // Which items may be recommended. In place of a filter, NULL is every item not seen.
 typedef struct {
-  // Leave out the items of the history.
-  bool exclude_seen;
+  // Leave out the items of the history, unless it is 0.
+  uint8_t exclude_seen;
   // Only these; NULL is all items. The lists may be in any order.
   const uint32_t *allow;
   // How many there are.

@@ -19,8 +19,8 @@ pub struct recgrela_scored {
 /// Which items may be recommended. In place of a filter, NULL is every item not seen.
 #[repr(C)]
 pub struct recgrela_filter {
-    /// Leave out the items of the history.
-    pub exclude_seen: bool,
+    /// Leave out the items of the history, unless it is 0.
+    pub exclude_seen: u8,
     /// Only these; NULL is all items. The lists may be in any order.
     pub allow: *const u32,
     /// How many there are.
@@ -47,7 +47,7 @@ unsafe fn filter_of<'a>(filter: *const recgrela_filter) -> Result<Filter<'a>, Fa
     };
     // SAFETY: as promised.
     let deny = unsafe { read(filter.deny, filter.deny_count, "deny")? };
-    Ok(Filter { exclude_seen: filter.exclude_seen, allow, deny, quota: None })
+    Ok(Filter { exclude_seen: filter.exclude_seen != 0, allow, deny, quota: None })
 }
 
 /// The scores of `count` items, in their order, into as many numbers: the scores that top_k ranks by.
