@@ -1,6 +1,6 @@
 //! Writing files: safetensors, and without leaving half a file.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -57,20 +57,51 @@ pub(crate) fn safetensors(metadata: &[(&str, &str)], tensors: &[NamedTensor]) ->
     file
 }
 
-/// Puts a new file in the place of `path`, in one step once it is on the disk.
-pub(crate) fn replace(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<()> {
-    try_replace(path, write).map_err(|source| Error::Write { path: path.to_owned(), source })
+/// Who may read a new file, less what the umask takes away. A file that is replaced keeps its mode.
+#[derive(Clone, Copy)]
+pub(crate) enum Readers {
+    Owner = 0o600,
+    Anyone = 0o666,
 }
 
-fn try_replace(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+/// Puts a new file in the place of `path`, in one step once it is on the disk.
+pub(crate) fn replace(
+    path: &Path,
+    readers: Readers,
+    write: impl FnOnce(&File) -> io::Result<()>,
+) -> Result<()> {
+    try_replace(path, readers, write)
+        .map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+fn try_replace(
+    path: &Path,
+    readers: Readers,
+    write: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let part = beside(path)?;
-    let file = File::create_new(&part)?;
-    let done = write(&file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&part, path));
+    let former = fs::metadata(path).ok().map(|former| former.permissions());
+    // Never readable by more than the file that it replaces, not even while it is written.
+    let file = create(&part, if former.is_some() { Readers::Owner } else { readers })?;
+    let done = former
+        .map_or(Ok(()), |permissions| file.set_permissions(permissions))
+        .and_then(|()| write(&file))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&part, path));
     if done.is_err() {
         // The first error is the one to report.
         let _ = fs::remove_file(&part);
     }
     done.and_then(|()| sync_folder(path))
+}
+
+fn create(path: &Path, readers: Readers) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, readers as u32);
+    #[cfg(not(unix))]
+    let _ = readers;
+    options.write(true).create_new(true).open(path)
 }
 
 /// A name in the same folder that no other save uses.

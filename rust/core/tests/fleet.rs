@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::{ModelFile, Rng, SHAPES, Shape, bits, model, models};
-use recgrela::{Error, Filter, Fleet, Groups, ItemId, Model, Quota, Session, TopK};
+use recgrela::{Error, Filter, Fleet, Groups, ItemId, Model, Overlay, Quota, Session, TopK};
 
 /// As many sessions, appended to one at a time.
 struct Singles(Vec<Session>);
@@ -307,6 +307,32 @@ fn paths_that_cannot_be_used_are_named() {
     std::fs::create_dir(&folder).unwrap();
     assert!(fleet(&model, 1).save(&folder).is_err());
     assert_eq!(std::fs::read_dir(folder.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn histories_are_the_owners_and_a_replaced_file_keeps_its_mode() {
+    use std::fs::{Permissions, metadata, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    let (path, model) = (path("mode"), model(&Shape::TINY));
+    let mode = || metadata(&path).unwrap().permissions().mode() & 0o777;
+    fleet(&model, 1).save(&path).unwrap();
+    assert_eq!(mode(), 0o600);
+    for former in [0o640, 0o400, 0o604] {
+        set_permissions(&path, Permissions::from_mode(former)).unwrap();
+        fleet(&model, 1).save(&path).unwrap();
+        assert_eq!(mode(), former);
+    }
+    // A catalogue is nobody's history: as the umask has it, like any new file.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, []).unwrap();
+    let usual = mode();
+    std::fs::remove_file(&path).unwrap();
+    Overlay::new(&model).save(&path).unwrap();
+    assert_eq!(mode(), usual);
+    set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    Overlay::new(&model).save(&path).unwrap();
+    assert_eq!(mode(), 0o600);
 }
 
 /// A fleet's file, and where its first user begins.

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::Fleet;
 use crate::model::Added;
-use crate::{Error, Fingerprint, Model, Result, saving};
+use crate::saving::{self, Readers};
+use crate::{Error, Fingerprint, Model, Result};
 
 const MAGIC: &[u8; 8] = b"RGRLFLET";
 const VERSION: u32 = 1;
@@ -22,7 +23,8 @@ const BUFFER_BYTES: usize = 1 << 16;
 
 impl Fleet {
     /// Writes every user that has events to a file. The file is written beside `path` and then
-    /// renamed, so there is the old one or the new one, whatever happens meanwhile.
+    /// renamed, so there is the old one or the new one, whatever happens meanwhile. On Unix a new
+    /// file is readable by its owner only, and one that is replaced keeps its mode.
     ///
     /// Only absurd weights, or absurd vectors of an overlay, make a state overflow to infinity. A user
     /// with such a state is an error, since the file would not be loaded; [`Fleet::reset`] removes it.
@@ -31,7 +33,7 @@ impl Fleet {
         if let Some(user) = self.active().find(overflown) {
             return Err(Error::FleetOverflow { user: user as u32 });
         }
-        saving::replace(path.as_ref(), |file| self.write(file))
+        saving::replace(path.as_ref(), Readers::Owner, |file| self.write(file))
     }
 
     /// The fleet that [`Fleet::save`] wrote, with room for `capacity` users, which may be another

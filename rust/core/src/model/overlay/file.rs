@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{MAX_ITEMS, Overlay};
 use crate::loading::{Dtype, Tensor, TensorFile};
 use crate::model::vocabulary::IdsLayout;
-use crate::saving::{self, NamedTensor};
+use crate::saving::{self, NamedTensor, Readers};
 use crate::{Error, Model, Result};
 
 const FORMAT_KEY: &str = "recgrela.overlay";
@@ -106,7 +106,7 @@ impl Overlay {
     /// Writes the overlay to a file, beside it first and then in its place: whoever opens the path
     /// finds the old file or the new one, whole.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        saving::replace(path.as_ref(), |mut file| file.write_all(&self.to_bytes()))
+        saving::replace(path.as_ref(), Readers::Anyone, |mut file| file.write_all(&self.to_bytes()))
     }
 }
 
