@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Rng, SHAPES, Shape, bits, catalogue, model, models, session, with_events};
-use recgrela::{Error, Filter, Model, Session};
+use recgrela::{Error, Filter, Model, Session, Snapshot};
 
 fn scores(session: &Session) -> Vec<u32> {
     bits(&session.score(&catalogue(session.model())).unwrap())
@@ -53,6 +53,19 @@ fn counts_and_sizes() {
     session.reset();
     assert_eq!((session.events(), session.state_bytes()), (0, 20_480));
     assert_eq!(session.snapshot(), Session::new(session.model().clone()).snapshot());
+}
+
+#[test]
+fn debug_shows_counts_and_no_items() {
+    let mut session = Session::new(model(&Shape::BASE));
+    session.keep_undo(2).unwrap();
+    session.keep_log(4);
+    session.extend(&[73, 71, 73, 79, 71]).unwrap();
+    let shown = format!("{session:?}");
+    assert_eq!(shown, "Session(5 events, 3 distinct, 4 in the log, 2 undoable)");
+    let blob = session.snapshot();
+    let shown = format!("{:?}", Snapshot::parse(&blob).unwrap());
+    assert_eq!(shown, "Snapshot(5 events, 3 distinct, 4 in the log)");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::{Error, Result, Session};
 
 /// The last events, the oldest first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct EventLog {
     events: VecDeque<u32>,
     /// 0: none are kept.

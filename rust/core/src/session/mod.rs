@@ -4,6 +4,7 @@ mod log;
 mod migrate;
 mod undo;
 
+use std::fmt;
 use std::sync::Arc;
 
 use log::EventLog;
@@ -42,7 +43,7 @@ use crate::{Error, Filter, Model, Overlay, Result, Scored, TopK};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Session {
     pub(crate) model: Arc<Model>,
     pub(crate) events: u64,
@@ -241,5 +242,17 @@ impl Session {
         self.seen.clear();
         self.log.clear();
         self.undo.clear();
+    }
+}
+
+/// Counts only: which items a user chose does not belong in a program's log.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (events, distinct) = (self.events, self.seen.len());
+        let (logged, undoable) = (self.log().len(), self.undoable());
+        write!(
+            f,
+            "Session({events} events, {distinct} distinct, {logged} in the log, {undoable} undoable)"
+        )
     }
 }

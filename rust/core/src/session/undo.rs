@@ -4,7 +4,7 @@ use crate::aligned::AlignedBuf;
 use crate::{Error, Result, Session};
 
 /// What an event changed, apart from the state's numbers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Checkpoint {
     /// Events before it.
     pub(super) events: u64,
@@ -16,7 +16,7 @@ pub(super) struct Checkpoint {
 }
 
 /// The last checkpoints. Its memory is taken once, so that pushing allocates nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct UndoRing {
     /// As many as the ring is deep.
     checkpoints: Vec<Checkpoint>,

@@ -10,7 +10,6 @@ const VERSION: u32 = 2;
 pub(super) const HEADER_BYTES: usize = 120;
 
 /// The header, in the order of its fields.
-#[derive(Debug)]
 pub(super) struct Header {
     pub(super) precision: Precision,
     /// Numbers in the recurrent state.

@@ -1,5 +1,7 @@
 //! A snapshot that passed every check, to be read.
 
+use std::fmt;
+
 use sha2::{Digest, Sha256};
 
 use super::header::{HEADER_BYTES, Header};
@@ -10,7 +12,6 @@ use crate::{Error, Fingerprint, Model, Result};
 /// A snapshot, checked and read without its model.
 ///
 /// It says which model it is of and what it holds. Item indices are those of that model.
-#[derive(Debug)]
 pub struct Snapshot<'a> {
     header: Header,
     state: Numbers<'a>,
@@ -142,6 +143,14 @@ impl<'a> Snapshot<'a> {
             return refuse(found, "as many as were seen");
         }
         Ok(())
+    }
+}
+
+/// Counts only, as for a session.
+impl fmt::Debug for Snapshot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (events, distinct, logged) = (self.events(), self.seen.len(), self.log.len());
+        write!(f, "Snapshot({events} events, {distinct} distinct, {logged} in the log)")
     }
 }
 

@@ -77,7 +77,6 @@ pub(super) fn read(precision: Precision, bytes: &[u8], row_len: usize) -> Number
 }
 
 /// The state in a snapshot.
-#[derive(Debug)]
 pub(super) enum Numbers<'a> {
     Single(&'a [[u8; 4]]),
     Half { halves: &'a [[u8; 2]], exponents: &'a [u8], row_len: usize },
