@@ -7,33 +7,33 @@
 
 use std::ops::Range;
 
-use super::blocks::Blocks;
 use super::ranking::Ranking;
 use super::scan::Scan;
 use crate::kernels::block_scores::{BLOCK, Features};
+use crate::model::Numbers;
 use crate::simd::{Kernel, LANES, ROW_LANES, ROW_VECTORS, Row, Simd};
 
 /// How many blocks, at most: their bounds take 16 KiB, about half of the fastest cache.
-const HEAD_BLOCKS: usize = 128;
+const FIRST_BLOCKS: usize = 128;
 
 /// What a lane holds whose item may not be returned.
 const LEFT_OUT: f32 = f32::NEG_INFINITY;
 
-/// A scan of the model's table, where positions are items, that begins with its head.
-pub(super) struct FirstPass<'a, B, R> {
-    pub(super) scan: Scan<'a, B, R>,
+/// A scan of the model's table, where positions are items, that begins with its first blocks.
+pub(super) struct FirstPass<'a, N, R> {
+    pub(super) scan: Scan<'a, N, R>,
     /// Memory that is used again: for each item of the first blocks a number that its score does
     /// not exceed.
     pub(super) bounds: &'a mut Vec<Features<f32>>,
 }
 
-impl<B: Blocks, R: Ranking> Kernel for FirstPass<'_, B, R> {
+impl<N: Numbers, R: Ranking> Kernel for FirstPass<'_, N, R> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let (first, end) = self.scan.part.range;
-        let stop = end.min(first + HEAD_BLOCKS);
+        let stop = end.min(first + FIRST_BLOCKS);
         self.bounds.clear();
         self.bounds.reserve(stop - first); // also for a query that has no use for it
         let wanted = self.scan.ranking.wanted().filter(|&k| k <= ROW_LANES);
@@ -47,13 +47,14 @@ impl<B: Blocks, R: Ranking> Kernel for FirstPass<'_, B, R> {
     }
 }
 
-impl<B: Blocks, R: Ranking> FirstPass<'_, B, R> {
+impl<N: Numbers, R: Ranking> FirstPass<'_, N, R> {
     /// Ranks the items of some blocks, unless fewer than k lanes have one that may be returned.
     #[inline(always)]
     fn ranked<S: Simd>(&mut self, simd: S, blocks: Range<usize>, k: usize) -> bool {
         self.bounds.resize(blocks.len(), [[0.0; LANES]; ROW_VECTORS]);
         for (block, bounds) in blocks.clone().zip(&mut *self.bounds) {
-            self.scan.part.blocks.at_most(simd, block).store(bounds);
+            let [at_most] = self.scan.part.numbers.at_most(simd, block, [self.scan.hidden]);
+            at_most.store(bounds);
         }
         self.leave_out(&blocks);
         let bar = kth_best(simd, self.maxima(simd), k);

@@ -1,9 +1,10 @@
 //! Scoring the catalogue: the table, the filters and the fused top-k scan.
 
 mod batch;
-mod blocks;
 mod filter;
 mod first_pass;
+mod part;
+mod query;
 mod quota;
 mod ranking;
 mod scan;
@@ -11,12 +12,10 @@ mod scores;
 #[cfg(feature = "threads")]
 mod threads;
 mod topk;
-mod worker;
 
-pub(crate) use batch::Batch;
 pub use filter::Filter;
+pub(crate) use query::{Query, User};
 pub use quota::{Groups, Quota};
 pub use ranking::Scored;
 pub(crate) use scores::Scores;
-pub(crate) use topk::Query;
 pub use topk::TopK;

@@ -100,19 +100,19 @@ impl Quota<'_> {
 
 /// What a group has in a walk.
 #[derive(Clone, Copy, Debug)]
-struct Tally {
+struct GroupCount {
     taken: usize,
     /// The last one taken.
     worst: Scored,
 }
 
-const NONE_TAKEN: Tally = Tally { taken: 0, worst: Scored { item: 0, score: 0.0 } };
+const NONE_TAKEN: GroupCount = GroupCount { taken: 0, worst: Scored { item: 0, score: 0.0 } };
 
-/// The tallies of all groups, in memory that is used again. Between walks nothing is taken.
+/// The counts of all groups, in memory that is used again. Between walks nothing is taken.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tallies(Vec<Tally>);
+pub(super) struct GroupCounts(Vec<GroupCount>);
 
-impl Tallies {
+impl GroupCounts {
     /// Makes sure that there are as many as groups.
     pub(super) fn cover(&mut self, groups: &Groups) {
         if self.0.len() < groups.count {
@@ -120,7 +120,7 @@ impl Tallies {
         }
     }
 
-    /// Cuts candidates to those that the walk takes, the best first; the tallies are then theirs.
+    /// Cuts candidates to those that the walk takes, the best first; the counts are then theirs.
     fn walk(&mut self, candidates: &mut Vec<Scored>, k: usize, quota: Quota<'_>) {
         candidates.sort_unstable_by(Scored::rank);
         let mut taken = 0;
@@ -129,11 +129,11 @@ impl Tallies {
                 return false;
             }
             if let Some(group) = quota.groups.of(candidate.item) {
-                let tally = &mut self.0[group];
-                if tally.taken == quota.limit {
+                let count = &mut self.0[group];
+                if count.taken == quota.limit {
                     return false;
                 }
-                *tally = Tally { taken: tally.taken + 1, worst: *candidate };
+                *count = GroupCount { taken: count.taken + 1, worst: *candidate };
             }
             taken += 1;
             true
@@ -155,7 +155,7 @@ impl Tallies {
 }
 
 /// The k best under a quota.
-pub(super) struct Limited<'a> {
+pub(super) struct QuotaRanking<'a> {
     /// At least 1.
     k: usize,
     quota: Quota<'a>,
@@ -163,12 +163,12 @@ pub(super) struct Limited<'a> {
     candidates: &'a mut Vec<Scored>,
     capacity: usize,
     /// Of the last walk.
-    tallies: &'a mut Tallies,
+    counts: &'a mut GroupCounts,
     /// The last of the last walk, if it took k.
     worst: Option<Scored>,
 }
 
-impl<'a> Limited<'a> {
+impl<'a> QuotaRanking<'a> {
     /// Fewer candidates than this are not worth a cut.
     const MIN_CAPACITY: usize = 64;
 
@@ -177,24 +177,24 @@ impl<'a> Limited<'a> {
         k: usize,
         quota: Quota<'a>,
         candidates: &'a mut Vec<Scored>,
-        tallies: &'a mut Tallies,
+        counts: &'a mut GroupCounts,
     ) -> Self {
         let capacity = (2 * k).max(Self::MIN_CAPACITY);
         candidates.clear();
         candidates.reserve(capacity);
-        tallies.cover(quota.groups);
-        Self { k, quota, candidates, capacity, tallies, worst: None }
+        counts.cover(quota.groups);
+        Self { k, quota, candidates, capacity, counts, worst: None }
     }
 
     fn cut(&mut self) {
         // Also those of the walk before, whose items are still candidates.
-        self.tallies.clear(self.candidates, self.quota.groups);
-        self.tallies.walk(self.candidates, self.k, self.quota);
+        self.counts.clear(self.candidates, self.quota.groups);
+        self.counts.walk(self.candidates, self.k, self.quota);
         self.worst = self.candidates.get(self.k - 1).copied();
     }
 }
 
-impl Ranking for Limited<'_> {
+impl Ranking for QuotaRanking<'_> {
     #[inline(always)]
     fn wanted(&self) -> Option<usize> {
         None
@@ -208,8 +208,8 @@ impl Ranking for Limited<'_> {
     #[inline(always)]
     fn admits(&self, at_most: Scored) -> bool {
         let in_group = |group: usize| {
-            let tally = &self.tallies.0[group];
-            tally.taken < self.quota.limit || at_most.better_than(&tally.worst)
+            let count = &self.counts.0[group];
+            count.taken < self.quota.limit || at_most.better_than(&count.worst)
         };
         self.worst.is_none_or(|worst| at_most.better_than(&worst))
             && self.quota.groups.of(at_most.item).is_none_or(in_group)
@@ -226,7 +226,7 @@ impl Ranking for Limited<'_> {
     }
 
     fn finish(self) {
-        self.tallies.clear(self.candidates, self.quota.groups);
-        self.tallies.cut(self.candidates, self.k, self.quota);
+        self.counts.clear(self.candidates, self.quota.groups);
+        self.counts.cut(self.candidates, self.k, self.quota);
     }
 }

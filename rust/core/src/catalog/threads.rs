@@ -1,50 +1,20 @@
-//! Several threads on one query: each ranks a shard of the catalogue, and the best of all is the best
-//! of what they found. With a quota, too: see `quota.rs`.
+//! Several threads on one query, each on a shard of the catalogue.
 
-use super::blocks::Blocks;
-use super::ranking::Scored;
-use super::scan::Shard;
-use super::worker::{Task, Worker};
+use super::part::Shard;
 
-/// Up to here one thread is as good: its scan takes about as long as waking others.
-const ALONE: usize = 100_000;
+/// Up to so many items one thread is as good: its scan takes about as long as waking others.
+pub(super) const ALONE: usize = 100_000;
 
 /// The most threads; a larger count is a mistake, and memory is set aside for each.
-const MOST: usize = 256;
+pub(super) const MOST: usize = 256;
 
-/// The workers beside the one of the caller.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Helpers {
-    workers: Vec<Worker>,
-}
-
-impl Helpers {
-    /// Those that make up so many threads together with the caller, or [`MOST`].
-    pub(super) fn new(threads: usize) -> Self {
-        Self { workers: vec![Worker::default(); threads.min(MOST).saturating_sub(1)] }
-    }
-
-    /// Has all of them answer the query together with `first`, which then has the answer.
-    pub(super) fn rank<B: Blocks>(&mut self, task: &Task<'_, B>, first: &mut Worker) {
-        let count = 1 + if task.items() > ALONE { self.workers.len() } else { 0 };
-        let workers = &mut self.workers[..count - 1];
-        if workers.is_empty() {
-            return first.rank(task, Shard::WHOLE);
+/// Has the worker of the caller's thread and others do their shards of the work.
+pub(super) fn share<W: Send>(first: &mut W, others: &mut [W], work: impl Fn(&mut W, Shard) + Sync) {
+    let (work, count) = (&work, 1 + others.len());
+    rayon::scope(|scope| {
+        for (index, other) in (1..).zip(others) {
+            scope.spawn(move |_| work(other, Shard { index, count }));
         }
-        rayon::scope(|scope| {
-            for (index, worker) in (1..).zip(&mut *workers) {
-                scope.spawn(move |_| worker.rank(task, Shard { index, count }));
-            }
-            first.rank(task, Shard { index: 0, count });
-        });
-        let Worker { best, tallies, .. } = first;
-        best.extend(workers.iter().flat_map(|worker| &worker.best));
-        match task.query.filter.quota {
-            Some(quota) => tallies.cut(best, task.query.k, quota),
-            None => {
-                best.sort_unstable_by(Scored::rank);
-                best.truncate(task.query.k);
-            }
-        }
-    }
+        work(first, Shard { index: 0, count });
+    });
 }

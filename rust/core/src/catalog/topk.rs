@@ -1,18 +1,19 @@
-//! The best items: the face of the scan, and the memory that it uses again.
+//! The answer to a query, and the memory that finding it uses again.
 
-use super::blocks::{Blocks, Floats, Integers};
-use super::filter::{Filter, Lists};
-use super::ranking::Scored;
-use super::scan::Part;
-#[cfg(not(feature = "threads"))]
-use super::scan::Shard;
+use std::collections::BinaryHeap;
+
+use super::filter::Lists;
+use super::first_pass::FirstPass;
+use super::part::{Part, Shard};
+use super::query::{Query, User};
+use super::quota::{GroupCounts, QuotaRanking};
+use super::ranking::{Best, Ranked, Ranking, Scored};
+use super::scan::Scan;
 #[cfg(feature = "threads")]
-use super::threads::Helpers;
-use super::worker::{Task, Worker};
-use crate::kernels::block_scores::BLOCK;
-use crate::kernels::integer_scores::Rounded;
-use crate::model::{Overlay, Table, View};
-use crate::simd::{Backend, GROUP};
+use super::threads;
+use crate::kernels::block_scores::Features;
+use crate::model::{Hidden, Numbers, Visitor};
+use crate::simd::GROUP;
 
 /// A ranking that is used again: after the first query with the largest `k`, the longest lists and
 /// the most groups, [`Session::top_k_into`](crate::Session::top_k_into) allocates nothing.
@@ -36,8 +37,9 @@ use crate::simd::{Backend, GROUP};
 pub struct TopK {
     lists: Lists,
     pub(super) worker: Worker,
+    /// Of the threads beside the caller's.
     #[cfg(feature = "threads")]
-    helpers: Helpers,
+    others: Vec<Worker>,
     pub(super) codes: Vec<[i8; GROUP]>,
 }
 
@@ -53,7 +55,8 @@ impl TopK {
     /// allocate.
     #[cfg(feature = "threads")]
     pub fn with_threads(self, count: usize) -> Self {
-        Self { helpers: Helpers::new(count), ..self }
+        let others = count.min(threads::MOST).saturating_sub(1);
+        Self { others: vec![Worker::default(); others], ..self }
     }
 
     /// The items of the last query, the best first.
@@ -66,94 +69,105 @@ impl TopK {
         self.worker.best
     }
 
-    /// Answers a query.
-    pub(crate) fn answer(&mut self, backend: Backend, query: &Query<'_>) {
+    /// Answers a query for a user.
+    pub(crate) fn answer(&mut self, query: &Query<'_>, user: User<'_>) {
         if query.wants_nothing() {
             return self.worker.best.clear();
         }
         self.lists.fill(query.filter, query.catalog.overlay);
-        let (hidden, file) = (query.hidden, query.catalog.file);
-        match query.catalog.table {
-            Table::F32(table) => {
-                self.rank(backend, query, Floats { features: table.features(file), hidden });
-            }
-            Table::F16(table) => {
-                self.rank(backend, query, Floats { features: table.features(file), hidden });
-            }
-            Table::Int8(table) => {
-                let mut codes = std::mem::take(&mut self.codes);
-                let rounded = Rounded::new(hidden, &mut codes);
-                let (groups, scales) = (table.groups(file), table.scales(file));
-                self.rank(backend, query, Integers { groups, scales, hidden, rounded });
-                self.codes = codes;
-            }
-        }
+        query.catalog.table.visit(query.catalog.file, Answer { ranking: self, query, user });
     }
+}
 
-    fn rank<B: Blocks>(&mut self, backend: Backend, query: &Query<'_>, blocks: B) {
-        let task = Task { backend, query, lists: &self.lists, blocks };
+/// [`TopK::answer`], given the numbers of the model's table.
+struct Answer<'r, 'a> {
+    ranking: &'r mut TopK,
+    query: &'r Query<'a>,
+    user: User<'a>,
+}
+
+impl Visitor for Answer<'_, '_> {
+    type Output = ();
+
+    fn visit<N: Numbers>(self, numbers: N) {
+        let Self { ranking, query, user } = self;
+        let hidden = Hidden::new::<N>(user.hidden, &mut ranking.codes);
+        let task = Task { query, seen: user.seen, lists: &ranking.lists, numbers, hidden };
         #[cfg(feature = "threads")]
-        self.helpers.rank(&task, &mut self.worker);
-        #[cfg(not(feature = "threads"))]
-        self.worker.rank(&task, Shard::WHOLE);
+        if !ranking.others.is_empty() && task.items() > threads::ALONE {
+            let work = |worker: &mut Worker, shard| worker.rank(&task, shard);
+            threads::share(&mut ranking.worker, &mut ranking.others, work);
+            return ranking.worker.merge(&ranking.others, query);
+        }
+        ranking.worker.rank(&task, Shard::WHOLE);
     }
 }
 
-/// What [`TopK::answer`] is asked.
-pub(crate) struct Query<'a> {
-    pub(crate) catalog: View<'a>,
-    pub(crate) hidden: &'a [f32],
-    /// How many items to return, at most as many as there are.
-    pub(crate) k: usize,
-    /// Its items exist, and its groups are the model's.
-    pub(crate) filter: &'a Filter<'a>,
-    /// Ascending.
-    pub(crate) seen: &'a [u32],
+/// A query and what it takes to answer it, for any number of workers.
+struct Task<'a, N> {
+    query: &'a Query<'a>,
+    seen: &'a [u32],
+    lists: &'a Lists,
+    numbers: N,
+    hidden: Hidden<'a>,
 }
 
-impl<'a> Query<'a> {
-    /// Whether no item may be returned, whatever there is.
-    pub(super) fn wants_nothing(&self) -> bool {
-        self.k == 0 || self.filter.quota.is_some_and(|quota| quota.limit == 0)
+impl<N: Numbers> Task<'_, N> {
+    /// How many items are looked at.
+    #[cfg(feature = "threads")]
+    fn items(&self) -> usize {
+        let Query { catalog, filter, .. } = self.query;
+        filter.allow.map_or(catalog.len(), |_| self.lists.allow.len())
     }
 
-    /// What not to return for having been seen.
-    pub(super) fn excluded(&self) -> &'a [u32] {
-        if self.filter.exclude_seen { self.seen } else { &[] }
+    /// Shows a shard of the catalogue to a ranking.
+    fn show<R: Ranking>(&self, shard: Shard, bounds: &mut Vec<Features<f32>>, mut ranking: R) {
+        let &Self { query, seen, lists, numbers, hidden } = self;
+        let excluded = query.excluded(seen, lists);
+        let part = Part::base(query, lists, numbers).shard(shard);
+        let scan = Scan { part, hidden, excluded, ranking: &mut ranking };
+        query.backend.run(FirstPass { scan, bounds });
+        if let Some(part) = Part::overlay(query, lists) {
+            let part = part.shard(shard);
+            query.backend.run(Scan { part, hidden, excluded, ranking: &mut ranking });
+        }
+        ranking.finish();
     }
 }
 
-impl Lists {
-    /// The model's table.
-    pub(super) fn base_part<'a, B>(&'a self, query: &Query<'a>, blocks: B) -> Part<'a, B> {
-        let View { num_items, overlay, .. } = query.catalog;
-        let end = self.allow.partition_point(|&item| (item as usize) < num_items);
-        Part {
-            blocks,
-            len: num_items,
-            range: (0, num_items.div_ceil(BLOCK)),
-            items: &[],
-            rest: 0,
-            allow: query.filter.allow.map(|_| &self.allow[..end]),
-            left_out: overlay.map_or(&[], |overlay| &overlay.base_left_out),
+/// What a thread ranks in, used again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Worker {
+    pub(super) heap: BinaryHeap<Ranked>,
+    counts: GroupCounts,
+    bounds: Vec<Features<f32>>,
+    /// The best of its shard, the best first.
+    pub(super) best: Vec<Scored>,
+}
+
+impl Worker {
+    /// Finds the best of a shard.
+    fn rank<N: Numbers>(&mut self, task: &Task<'_, N>, shard: Shard) {
+        let Self { heap, counts, bounds, best } = self;
+        let Query { k, filter, .. } = *task.query;
+        match filter.quota {
+            Some(quota) => task.show(shard, bounds, QuotaRanking::new(k, quota, best, counts)),
+            None => task.show(shard, bounds, Best::new(k, heap, best)),
         }
     }
 
-    /// The overlay's table.
-    pub(super) fn overlay_part<'a>(
-        &'a self,
-        query: &Query<'a>,
-        overlay: &'a Overlay,
-    ) -> Part<'a, Floats<'a, f32>> {
-        let rows = overlay.rows();
-        Part {
-            blocks: Floats { features: rows.features(), hidden: query.hidden },
-            len: rows.len(),
-            range: (0, rows.len().div_ceil(BLOCK)),
-            items: rows.replaced(),
-            rest: rows.num_items(),
-            allow: query.filter.allow.map(|_| &self.allow_rows[..]),
-            left_out: &overlay.rows_left_out,
+    /// Takes over what others found: the best of all is the best of what each found. With a quota,
+    /// too: see `quota.rs`.
+    #[cfg(feature = "threads")]
+    fn merge(&mut self, others: &[Self], query: &Query<'_>) {
+        let Self { best, counts, .. } = self;
+        best.extend(others.iter().flat_map(|other| &other.best));
+        match query.filter.quota {
+            Some(quota) => counts.cut(best, query.k, quota),
+            None => {
+                best.sort_unstable_by(Scored::rank);
+                best.truncate(query.k);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arena::Arena;
 use queue::{Queue, TILE};
 
-use crate::catalog::{Batch, Query, Scores};
+use crate::catalog::{Query, Scores, User};
 use crate::network::{Scratch, Step};
 use crate::{Error, Filter, Model, Result, Scored, Session, TopK};
 
@@ -128,22 +128,16 @@ impl Fleet {
     ) -> Result<()> {
         self.check_users(users)?;
         let overlay = self.model.overlay();
-        let catalog = self.model.view(overlay.as_deref());
-        catalog.check(filter.items())?;
-        filter.quota.map_or(Ok(()), |quota| quota.check(&self.model))?;
+        let query = Query::new(&self.model, overlay.as_deref(), k, filter)?;
         if let Some(&user) = users.iter().find(|&&user| self.events[user as usize] == 0) {
             return Err(Error::UserWithoutEvents { user });
         }
-        let query = |&user: &u32| Query {
-            catalog,
+        let user = |&user: &u32| User {
             hidden: self.hidden(user as usize),
-            k: k.min(catalog.len()),
-            filter,
             seen: &self.seen[user as usize],
         };
         rankings.resize_with(users.len(), TopK::new);
-        let batch = Batch::new(filter, catalog.overlay);
-        batch.answer(self.model.backend, users.iter().map(query), rankings);
+        query.answer_each(users.iter().map(user), rankings);
         Ok(())
     }
 

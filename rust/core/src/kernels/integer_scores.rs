@@ -14,7 +14,7 @@ const LARGEST: f64 = 128.0;
 const ROUNDING: f64 = f32::EPSILON as f64 / 2.0;
 
 /// A hidden vector h as integers: h is about `scale` times the codes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Rounded<'a> {
     codes: &'a [[i8; GROUP]],
     scale: f32,

@@ -9,8 +9,8 @@ mod weights;
 
 pub(crate) use added::Added;
 pub use overlay::Overlay;
-pub(crate) use table::Table;
 pub use table::TableDtype;
+pub(crate) use table::{Floats, Hidden, Numbers, Table, Visitor};
 pub use view::Catalog;
 pub(crate) use view::View;
 pub use vocabulary::{ItemId, Vocabulary};

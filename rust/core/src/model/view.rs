@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::overlay::{Overlay, check_items};
-use super::table::Table;
+use super::overlay::{Overlay, Rows, check_items};
+use super::table::{Numbers, Table, Visitor};
 use crate::simd::Simd;
 use crate::{ItemId, Result, Vocabulary};
 
@@ -83,12 +83,12 @@ impl View<'_> {
         check_items(items, self.len())
     }
 
-    /// The vector of an item.
+    /// out = the vector of an item
     #[inline(always)]
     pub(crate) fn embedding<S: Simd>(&self, simd: S, item: usize, out: &mut [f32]) {
         match self.row_of(item) {
-            Some((overlay, row)) => overlay.rows().embedding(simd, row, out),
-            None => self.table.embedding(simd, self.file, item, out),
+            Some((rows, row)) => rows.numbers().embedding(simd, row, out),
+            None => self.table.visit(self.file, Embedding { simd, item, out }),
         }
     }
 
@@ -96,15 +96,47 @@ impl View<'_> {
     #[inline(always)]
     pub(crate) fn score<S: Simd>(&self, simd: S, item: usize, hidden: &[f32]) -> f32 {
         match self.row_of(item) {
-            Some((overlay, row)) => overlay.rows().score(row, hidden),
-            None => self.table.score(simd, self.file, item, hidden),
+            Some((rows, row)) => rows.numbers().score(simd, row, hidden),
+            None => self.table.visit(self.file, Score { simd, item, hidden }),
         }
     }
 
     /// Where in the overlay the item's vector is, if it is there.
     #[inline(always)]
-    fn row_of(&self, item: usize) -> Option<(&Overlay, usize)> {
-        let overlay = self.overlay?;
-        overlay.rows().row_of(item as u32).map(|row| (overlay, row))
+    fn row_of(&self, item: usize) -> Option<(&Rows, usize)> {
+        let rows = self.overlay?.rows();
+        rows.row_of(item as u32).map(|row| (rows, row))
+    }
+}
+
+/// [`Numbers::embedding`]
+struct Embedding<'a, S> {
+    simd: S,
+    item: usize,
+    out: &'a mut [f32],
+}
+
+impl<S: Simd> Visitor for Embedding<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn visit<N: Numbers>(self, numbers: N) {
+        numbers.embedding(self.simd, self.item, self.out);
+    }
+}
+
+/// [`Numbers::score`]
+struct Score<'a, S> {
+    simd: S,
+    item: usize,
+    hidden: &'a [f32],
+}
+
+impl<S: Simd> Visitor for Score<'_, S> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn visit<N: Numbers>(self, numbers: N) -> f32 {
+        numbers.score(self.simd, self.item, self.hidden)
     }
 }

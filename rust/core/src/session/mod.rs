@@ -11,7 +11,7 @@ use log::EventLog;
 use undo::{Checkpoint, UndoRing};
 
 use crate::aligned::AlignedBuf;
-use crate::catalog::{Query, Scores};
+use crate::catalog::{Query, Scores, User};
 use crate::network::{Arrival, Scratch, Step};
 use crate::{Error, Filter, Model, Overlay, Result, Scored, TopK};
 
@@ -175,12 +175,8 @@ impl Session {
         ranking: &mut TopK,
     ) -> Result<()> {
         let hidden = self.user_vector()?;
-        let catalog = self.model.view(overlay);
-        catalog.check(filter.items())?;
-        filter.quota.map_or(Ok(()), |quota| quota.check(&self.model))?;
-        let k = k.min(catalog.len());
-        let query = Query { catalog, hidden, k, filter, seen: &self.seen };
-        ranking.answer(self.model.backend, &query);
+        let query = Query::new(&self.model, overlay, k, filter)?;
+        ranking.answer(&query, User { hidden, seen: &self.seen });
         Ok(())
     }
 

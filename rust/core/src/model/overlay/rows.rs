@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::aligned::AlignedBuf;
-use crate::kernels::block_scores::{BLOCK, Features};
-use crate::model::table::{column, copy, dot};
-use crate::simd::Simd;
+use crate::kernels::block_scores::BLOCK;
+use crate::model::table::Floats;
 
 /// Vectors in blocks of 32, as an f32 table has them, a row each: those of replaced items, ascending,
 /// then those of added items. So rows are in the order of their items.
@@ -54,26 +53,15 @@ impl Rows {
         }
     }
 
-    /// Features of 32 rows, D to a block.
-    pub(crate) fn features(&self) -> &[Features<f32>] {
-        self.numbers.as_chunks().0.as_chunks().0
+    /// The vectors, a row each.
+    #[inline(always)]
+    pub(crate) fn numbers(&self) -> Floats<'_, f32> {
+        Floats::new(&self.numbers)
     }
 
     /// The vector of a row.
-    pub(crate) fn vector(&self, row: usize) -> impl Iterator<Item = f32> {
-        column(&self.numbers, self.size, row)
-    }
-
-    /// out = the vector of a row
-    #[inline(always)]
-    pub(crate) fn embedding<S: Simd>(&self, simd: S, row: usize, out: &mut [f32]) {
-        copy(simd, &self.numbers, row, out);
-    }
-
-    /// The score of a row: the number that the scan of its block finds for it.
-    #[inline(always)]
-    pub(crate) fn score(&self, row: usize, hidden: &[f32]) -> f32 {
-        dot(column(&self.numbers, self.size, row), hidden)
+    pub(super) fn vector(&self, row: usize) -> impl Iterator<Item = f32> {
+        self.numbers().column(self.size, row)
     }
 
     /// With more vectors, or others. Items past the last one follow it without a gap.

@@ -6,6 +6,9 @@ use bytemuck::Pod;
 
 use crate::loading::Tensor;
 
+/// The name of the table's tensor.
+pub(super) const NAME: &str = "catalog.table";
+
 /// Numbers in the file, or a copy of them where the file does not align them.
 #[derive(Debug)]
 pub(crate) enum Elements<E> {

@@ -1,0 +1,93 @@
+//! A table of floating-point numbers.
+
+use super::elements::{Elements, NAME};
+use super::numbers::{Hidden, Numbers};
+use crate::kernels::block_scores::{BLOCK, Features, block_scores};
+use crate::kernels::element::Element;
+use crate::kernels::{lanes, lanes_mut};
+use crate::loading::{Stored, Tensor, TensorFile};
+use crate::simd::{LANES, Simd, Vector};
+use crate::{Config, Result};
+
+/// Features of 32 items, D to a block.
+#[derive(Clone, Copy)]
+pub(crate) struct Floats<'a, E>(&'a [Features<E>]);
+
+impl<'a, E: Element> Floats<'a, E> {
+    /// Numbers `[B, D, 32]`.
+    #[inline(always)]
+    pub(in crate::model) fn new(numbers: &'a [E]) -> Self {
+        Self(numbers.as_chunks().0.as_chunks().0)
+    }
+
+    /// The features of one item, of which there are `size`.
+    #[inline(always)]
+    pub(in crate::model) fn column(self, size: usize, item: usize) -> impl Iterator<Item = f32> {
+        let block = &self.0[item / BLOCK * size..][..size];
+        block.iter().map(move |features| features.as_flattened()[item % BLOCK].to_f32())
+    }
+}
+
+impl<E: Element> Numbers for Floats<'_, E> {
+    const EXACT: bool = true;
+
+    #[inline(always)]
+    fn embedding<S: Simd>(self, simd: S, item: usize, out: &mut [f32]) {
+        let block = &self.0[item / BLOCK * out.len()..][..out.len()];
+        for (features, out) in lanes(block).iter().zip(lanes_mut(out)) {
+            let mut column = [features[0].as_flattened()[item % BLOCK]; LANES];
+            for (to, features) in column.iter_mut().zip(features) {
+                *to = features.as_flattened()[item % BLOCK];
+            }
+            E::load(simd, &column).store(out);
+        }
+    }
+
+    #[inline(always)]
+    fn score<S: Simd>(self, _simd: S, item: usize, hidden: &[f32]) -> f32 {
+        self.column(hidden.len(), item).zip(hidden).fold(0.0, |sum, (value, h)| sum + value * h)
+    }
+
+    #[inline(always)]
+    fn at_most<S: Simd, const U: usize>(
+        self,
+        simd: S,
+        block: usize,
+        hidden: [Hidden<'_>; U],
+    ) -> [S::Row; U] {
+        let size = hidden[0].vector.len();
+        let mut vectors: [&[f32]; U] = [&[]; U];
+        for u in 0..U {
+            vectors[u] = hidden[u].vector;
+        }
+        block_scores(simd, &self.0[block * size..][..size], vectors)
+    }
+}
+
+/// Takes the table's tensor. Its numbers are finite, and the lanes past N are zero.
+pub(super) fn take<E: Stored>(
+    tensors: &mut TensorFile<'_>,
+    config: &Config,
+    file: &[u8],
+) -> Result<Elements<E>> {
+    let (items, size) = (config.num_items, config.hidden_size);
+    let tensor = tensors.take(NAME, E::DTYPE, &[items.div_ceil(BLOCK), size, BLOCK])?;
+    let elements = Elements::new(&tensor);
+    check(elements.get(file), size, items, &tensor)?;
+    Ok(elements)
+}
+
+/// Checks that every number is finite, and that those past the last item are zero.
+fn check<E: Element>(elements: &[E], size: usize, items: usize, tensor: &Tensor<'_>) -> Result<()> {
+    let invalid = |at: usize, expected| Err(tensor.invalid(at, elements[at].to_f32(), expected));
+    if let Some(at) = elements.iter().position(|element| !element.to_f32().is_finite()) {
+        return invalid(at, "a finite number");
+    }
+    let last_block = (items - 1) / BLOCK;
+    let padding = |at: usize| last_block * BLOCK + at % BLOCK >= items;
+    let mut last = last_block * size * BLOCK..elements.len();
+    match last.find(|&at| padding(at) && elements[at].to_f32() != 0.0) {
+        Some(at) => invalid(at, "zero, past the last item"),
+        None => Ok(()),
+    }
+}
