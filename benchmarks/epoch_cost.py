@@ -18,7 +18,7 @@ import torch
 from recgrela_train.config import Config, change_config, load_config
 from recgrela_train.data import Dataset, TrainBatch, load_dataset
 from recgrela_train.files import write_atomically
-from recgrela_train.module import TrainingModule
+from recgrela_train.fitting.training_module import TrainingModule
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table

@@ -9,7 +9,7 @@ float32 weights: reading them once.
 from pathlib import Path
 
 import numpy as np
-from recgrela_train.model import RecGrela
+from recgrela_train.networks.grela import RecGrela
 
 from .models import (
     NUM_ITEMS,

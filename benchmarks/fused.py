@@ -9,8 +9,8 @@ the others not rotated, with the values 1.
 import math
 
 import torch
-from recgrela_train.attention import rotary_frequency
-from recgrela_train.model import Block, RecGrela
+from recgrela_train.networks.attention import rotary_frequency
+from recgrela_train.networks.grela import Block, RecGrela
 from torch import Tensor
 
 

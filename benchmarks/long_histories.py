@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from recgrela_train.bootstrap import Interval, differences, intervals
 from recgrela_train.data import Dataset, EvaluationBatch, load_dataset
-from recgrela_train.evaluate import rank_targets
-from recgrela_train.fit import best_checkpoint
-from recgrela_train.module import load_checkpoint
+from recgrela_train.evaluation.bootstrap import Interval, differences, intervals
+from recgrela_train.evaluation.evaluate import rank_targets
+from recgrela_train.fitting.fit import best_checkpoint
+from recgrela_train.fitting.training_module import load_checkpoint
 from rich.progress import track
 
 TIMES = 100

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from recgrela_train.config import ModelConfig
-from recgrela_train.export import export_model
-from recgrela_train.model import RecGrela
-from recgrela_train.sasrec import SasRec
+from recgrela_train.export.model_file import export_model
+from recgrela_train.networks.grela import RecGrela
+from recgrela_train.networks.sasrec import SasRec
 
 if TYPE_CHECKING:
     from recgrela import EdgeScorer

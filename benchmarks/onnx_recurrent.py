@@ -15,8 +15,8 @@ from a table of a limited number of positions.
 import numpy as np
 import onnx
 from onnx import TensorProto
-from recgrela_train.attention import EPS
-from recgrela_train.model import CONV_KERNEL, Block, RecGrela
+from recgrela_train.networks.attention import EPS
+from recgrela_train.networks.grela import CONV_KERNEL, Block, RecGrela
 
 from .fused import angles, check_architecture, decay, input_table, projection
 from .onnx_graph import CONTRIB, Bound, Graph, make_session

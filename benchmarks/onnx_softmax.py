@@ -14,7 +14,7 @@ Its work is easier than the engine's: seen items are not left out.
 import numpy as np
 import onnx
 from onnx import TensorProto
-from recgrela_train.sasrec import SasRec, SoftmaxBlock
+from recgrela_train.networks.sasrec import SasRec, SoftmaxBlock
 
 from .onnx_graph import Bound, Graph, make_session
 

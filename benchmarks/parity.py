@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from recgrela import EdgeScorer
 from recgrela_train.data import EvaluationBatch, EvaluationBatches, load_dataset
-from recgrela_train.evaluate import last_hidden
-from recgrela_train.export import export_model
-from recgrela_train.fit import best_checkpoint
-from recgrela_train.model import RecGrela
-from recgrela_train.module import load_checkpoint
+from recgrela_train.evaluation.evaluate import last_hidden
+from recgrela_train.export.model_file import export_model
+from recgrela_train.fitting.fit import best_checkpoint
+from recgrela_train.fitting.training_module import load_checkpoint
+from recgrela_train.networks.grela import RecGrela
 from rich.progress import track
 
 TOLERANCE = 1e-4  # of the largest score of the user

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from recgrela_train.config import Config, changed_settings, parse_config
+from recgrela_train.evaluation.measurement import Measurement, ndcg_by_length, read_measurement
 from recgrela_train.files import write_atomically
-from recgrela_train.measurement import Measurement, ndcg_by_length, read_measurement
 from rich import box
 from rich.console import Console
 from rich.table import Table

@@ -8,8 +8,8 @@ table of a limited number of positions.
 
 import numpy as np
 import torch
-from recgrela_train.attention import EPS
-from recgrela_train.model import CONV_KERNEL, NORM_EPS, Block, RecGrela
+from recgrela_train.networks.attention import EPS
+from recgrela_train.networks.grela import CONV_KERNEL, NORM_EPS, Block, RecGrela
 from torch import Tensor
 from torch.nn import functional
 

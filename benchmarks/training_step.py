@@ -21,14 +21,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from recgrela_train.attention import rotary_frequency, rotation
 from recgrela_train.config import Config, ModelConfig
 from recgrela_train.data import Dataset, prepare
 from recgrela_train.device import fast_products
-from recgrela_train.loss import full_softmax_loss
-from recgrela_train.model import Block, RecGrela
-from recgrela_train.module import TrainingModule
-from recgrela_train.sasrec import SoftmaxBlock
+from recgrela_train.fitting.loss import full_softmax_loss
+from recgrela_train.fitting.training_module import TrainingModule
+from recgrela_train.networks.attention import rotary_frequency, rotation
+from recgrela_train.networks.grela import Block, RecGrela
+from recgrela_train.networks.sasrec import SoftmaxBlock
 from rich.console import Console
 from rich.table import Table
 

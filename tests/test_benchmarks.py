@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from recgrela_train.config import ModelConfig
-from recgrela_train.model import RecGrela
+from recgrela_train.networks.grela import RecGrela
 
 from benchmarks import append, catalogue, epoch_cost, event, history, latency, pictures, size
 from benchmarks.models import (

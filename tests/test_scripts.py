@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from recgrela_train.fit import config_path
+from recgrela_train.fitting.fit import config_path
 
 ROOT = Path(__file__).parent.parent
 PARITY = ["-m", "benchmarks.parity"]

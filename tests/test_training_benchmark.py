@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from recgrela_train.loss import full_softmax_loss
+from recgrela_train.fitting.loss import full_softmax_loss
 
 from benchmarks import training_step
 from benchmarks.training_step import Shape, events_a_second, loss_memory, whole_loss

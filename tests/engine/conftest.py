@@ -11,8 +11,8 @@ import pytest
 import torch
 from recgrela import EdgeScorer
 from recgrela_train.config import ModelConfig
-from recgrela_train.export import export_model
-from recgrela_train.model import RecGrela
+from recgrela_train.export.model_file import export_model
+from recgrela_train.networks.grela import RecGrela
 
 SWITCHES = {
     "default": {},

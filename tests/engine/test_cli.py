@@ -13,8 +13,8 @@ import pytest
 import recgrela.cli
 import torch
 from recgrela_train.config import ModelConfig
-from recgrela_train.export import export_model
-from recgrela_train.model import RecGrela
+from recgrela_train.export.model_file import export_model
+from recgrela_train.networks.grela import RecGrela
 from safetensors.numpy import save
 
 SCRIPT = Path(sys.executable).with_name("recgrela")

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 from recgrela import EdgeScorer
-from recgrela_train.export import fingerprint
+from recgrela_train.export.model_file import fingerprint
 from safetensors import safe_open
 from safetensors.numpy import save
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from recgrela_train.quantize import round_table, rounded_model
+from recgrela_train.export.quantize import round_table, rounded_model
 
 EVENTS = 300
 POINTS = (1, 2, 3, 4, 5, 17, 40, 41, 128, EVENTS)  # events after which all items are scored

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from recgrela import EdgeScorer
-from recgrela_train.export import export_model
+from recgrela_train.export.model_file import export_model
 
 
 def best(scorer: EdgeScorer, items: list) -> list:

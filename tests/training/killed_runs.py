@@ -16,7 +16,7 @@ from pathlib import Path
 
 from recgrela_train.config import load_config
 from recgrela_train.data import load_dataset
-from recgrela_train.fit import fit
+from recgrela_train.fitting.fit import fit
 from rich.console import Console
 
 RANDOM_KILLS = 6

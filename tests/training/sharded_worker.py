@@ -4,8 +4,8 @@ import copy
 
 import torch
 from recgrela_train.config import ModelConfig
-from recgrela_train.model import RecGrela
-from recgrela_train.sharded_table import PART, WHOLE, clip_gradients, shard_table
+from recgrela_train.fitting.sharded_table import PART, WHOLE, clip_gradients, shard_table
+from recgrela_train.networks.grela import RecGrela
 from torch import distributed, nn
 from torch.nn.utils import parametrize
 

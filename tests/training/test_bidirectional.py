@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from recgrela_train.bidirectional import BidirectionalGrela
 from recgrela_train.config import ModelConfig
+from recgrela_train.networks.bidirectional import BidirectionalGrela
 
 D, H, ITEMS = 8, 2, 20
 CONFIG = {"hidden_size": D, "num_heads": H, "num_layers": 2, "decay": "none", "final_norm": False}

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from recgrela_train.bootstrap import BEYOND, differences, intervals
-from recgrela_train.metrics import gains, summarize
+from recgrela_train.evaluation.bootstrap import BEYOND, differences, intervals
+from recgrela_train.evaluation.metrics import gains, summarize
 
 DRAWS = 20_000
 

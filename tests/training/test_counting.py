@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 import torch
 from recgrela_train.config import EvaluateConfig, parse_config
-from recgrela_train.counting import Markov, Popularity, measure_counts
 from recgrela_train.data import load_dataset, prepare
+from recgrela_train.evaluation.counting import Markov, Popularity, measure_counts
 from rich.console import Console
 
 QUIET = Console(quiet=True)

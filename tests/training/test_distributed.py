@@ -12,9 +12,9 @@ import pytest
 import torch
 from recgrela_train.config import ModelConfig, load_config
 from recgrela_train.data import EvaluationBatches, Shard, ShardedBatches, WindowBatches
-from recgrela_train.fit import RunError, best_checkpoint, fit, last_checkpoint
-from recgrela_train.measurement import read_measurement
-from recgrela_train.model import RecGrela
+from recgrela_train.evaluation.measurement import read_measurement
+from recgrela_train.fitting.fit import RunError, best_checkpoint, fit, last_checkpoint
+from recgrela_train.networks.grela import RecGrela
 from recgrela_train.report.runs import load_runs
 from rich.console import Console
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from recgrela_train.dropout import Dropout, DropPath
+from recgrela_train.networks.dropout import Dropout, DropPath
 
 
 @pytest.mark.parametrize("p", [0.1, 0.2, 0.5, 0.9])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from recgrela_train.config import ModelConfig
-from recgrela_train.export import ExportError, export_model, fingerprint
-from recgrela_train.model import RecGrela
+from recgrela_train.export.model_file import ExportError, export_model, fingerprint
+from recgrela_train.networks.grela import RecGrela
 from safetensors import safe_open
 
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from numpy_reader import ModelFile
 from recgrela_train.cli import main
-from recgrela_train.export import ExportError, export_verified
-from recgrela_train.fit import best_checkpoint
-from recgrela_train.module import load_checkpoint
-from recgrela_train.weight_types import MatrixType, TableType
+from recgrela_train.export.model_file import ExportError, export_verified
+from recgrela_train.export.weight_types import MatrixType, TableType
+from recgrela_train.fitting.fit import best_checkpoint
+from recgrela_train.fitting.training_module import load_checkpoint
 
 INT8 = ["--table", "int8"]
 

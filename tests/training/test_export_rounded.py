@@ -5,8 +5,8 @@ import pytest
 import torch
 from numpy_reader import ModelFile
 from recgrela_train.config import ModelConfig
-from recgrela_train.export import ExportError, export_model
-from recgrela_train.model import RecGrela
+from recgrela_train.export.model_file import ExportError, export_model
+from recgrela_train.networks.grela import RecGrela
 
 MATRICES = ("gate", "input", "query_key", "output", "ffn_in", "ffn_out")
 DTYPES = {"int8": np.int8, "f16": np.float16, "f32": np.float32}

@@ -15,7 +15,8 @@ from recgrela_train.cli import app
 from recgrela_train.config import ConfigError, load_config
 from recgrela_train.data import load_dataset
 from recgrela_train.device import fast_products, find_device
-from recgrela_train.fit import (
+from recgrela_train.evaluation.metrics import CUTOFFS
+from recgrela_train.fitting.fit import (
     RunError,
     best_checkpoint,
     config_path,
@@ -23,8 +24,7 @@ from recgrela_train.fit import (
     last_checkpoint,
     remove_run,
 )
-from recgrela_train.metrics import CUTOFFS
-from recgrela_train.module import CheckpointError, load_checkpoint
+from recgrela_train.fitting.training_module import CheckpointError, load_checkpoint
 from rich.console import Console
 from typer.testing import CliRunner
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from recgrela_train.config import load_config
 from recgrela_train.data import load_dataset
-from recgrela_train.fit import fit
-from recgrela_train.module import load_checkpoint
+from recgrela_train.fitting.fit import fit
+from recgrela_train.fitting.training_module import load_checkpoint
 from rich.console import Console
 
 from benchmarks.long_histories import TIMES, compare, ranks_by_history, repeated

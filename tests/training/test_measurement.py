@@ -4,17 +4,17 @@ import json
 
 import numpy as np
 import pytest
-from recgrela_train.evaluate import measure
-from recgrela_train.fit import best_checkpoint
-from recgrela_train.measurement import (
+from recgrela_train.evaluation.evaluate import measure
+from recgrela_train.evaluation.measurement import (
     MeasurementError,
     length_slices,
     ndcg_by_length,
     read_measurement,
     users_path,
 )
-from recgrela_train.metrics import summarize
-from recgrela_train.module import load_checkpoint
+from recgrela_train.evaluation.metrics import summarize
+from recgrela_train.fitting.fit import best_checkpoint
+from recgrela_train.fitting.training_module import load_checkpoint
 from rich.console import Console
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from recgrela_train.config import EvaluateConfig, ModelConfig
 from recgrela_train.data import EvaluationBatch
-from recgrela_train.evaluate import rank_targets
-from recgrela_train.metrics import ranks, summarize
-from recgrela_train.model import RecGrela
+from recgrela_train.evaluation.evaluate import rank_targets
+from recgrela_train.evaluation.metrics import ranks, summarize
+from recgrela_train.networks.grela import RecGrela
 
 
 def test_summary_of_ranks_by_hand():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from ranx import Qrels, Run, evaluate
-from recgrela_train.metrics import CUTOFFS, ranks, summarize
+from recgrela_train.evaluation.metrics import CUTOFFS, ranks, summarize
 
 USERS, ITEMS = 40, 60
 THEIRS = {"hr": "hit_rate", "ndcg": "ndcg", "mrr": "mrr"}

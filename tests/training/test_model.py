@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from recgrela_train.attention import (
+from recgrela_train.config import ModelConfig
+from recgrela_train.networks.attention import (
     MAX_CHUNK,
     float64_device,
     rotary_frequency,
     rotate,
     rotation,
 )
-from recgrela_train.config import ModelConfig
-from recgrela_train.model import RecGrela, State
+from recgrela_train.networks.grela import RecGrela, State
 
 ITEMS = 50
 LENGTHS = (1, 2, 3, 7, MAX_CHUNK - 1, MAX_CHUNK, MAX_CHUNK + 1, 2 * MAX_CHUNK + 3, 131)

@@ -4,16 +4,16 @@ import json
 
 import pytest
 import torch
-from recgrela_train.checkpoints import best_checkpoint
 from recgrela_train.cli import app
 from recgrela_train.config import Config, ConfigError, ModelConfig, change_config, load_config
 from recgrela_train.data import load_dataset
-from recgrela_train.export import ExportError, export_model
-from recgrela_train.gru4rec import Gru4Rec
-from recgrela_train.module import TrainingModule, load_checkpoint
+from recgrela_train.export.model_file import ExportError, export_model
+from recgrela_train.fitting.checkpoints import best_checkpoint
+from recgrela_train.fitting.training_module import TrainingModule, load_checkpoint
 from recgrela_train.networks import NETWORKS, make_network
-from recgrela_train.recommender import Recommender
-from recgrela_train.sasrec import SasRec
+from recgrela_train.networks.gru4rec import Gru4Rec
+from recgrela_train.networks.recommender import Recommender
+from recgrela_train.networks.sasrec import SasRec
 from typer.testing import CliRunner
 
 ITEMS = 50

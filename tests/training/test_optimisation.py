@@ -2,7 +2,7 @@
 
 import pytest
 from recgrela_train.config import TrainConfig
-from recgrela_train.module import learning_rate_factor
+from recgrela_train.fitting.training_module import learning_rate_factor
 
 
 @pytest.mark.parametrize(

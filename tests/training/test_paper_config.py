@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from recgrela_train.config import load_config
 from recgrela_train.data import load_dataset
-from recgrela_train.module import TrainingModule
+from recgrela_train.fitting.training_module import TrainingModule
 
 CONFIG = Path(__file__).parents[2] / "training" / "configs" / "paper-ml-1m.yaml"
 

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import numpy as np
 import polars as pl
 import pytest
-from recgrela_train.bootstrap import differences
 from recgrela_train.data import prepare
-from recgrela_train.measurement import read_measurement
+from recgrela_train.evaluation.bootstrap import differences
+from recgrela_train.evaluation.measurement import read_measurement
 from recgrela_train.report import ReportError, write_report
 from recgrela_train.report.charts import Axis, bar_chart, interval_chart, line_chart
 from recgrela_train.report.popularity import Popularity, lean

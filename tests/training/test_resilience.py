@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 import torch
 from recgrela_train import module
-from recgrela_train.checkpoints import (
+from recgrela_train.config import load_config
+from recgrela_train.data import load_dataset
+from recgrela_train.fitting.checkpoints import (
     best_checkpoint,
     checkpoint_to_resume,
     last_checkpoint,
     previous_checkpoint,
 )
-from recgrela_train.config import load_config
-from recgrela_train.data import load_dataset
-from recgrela_train.fit import RunError, fit
-from recgrela_train.loss import full_softmax_loss
-from recgrela_train.model import RecGrela
-from recgrela_train.module import CheckpointError
+from recgrela_train.fitting.fit import RunError, fit
+from recgrela_train.fitting.loss import full_softmax_loss
+from recgrela_train.fitting.training_module import CheckpointError
+from recgrela_train.networks.grela import RecGrela
 from rich.console import Console
 
 EPOCHS = 5

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recgrela_train.checkpoints import previous_checkpoint
 from recgrela_train.cli import app
 from recgrela_train.config import load_config
 from recgrela_train.data import DataError, load_dataset
-from recgrela_train.fit import (
+from recgrela_train.fitting.checkpoints import previous_checkpoint
+from recgrela_train.fitting.fit import (
     RunError,
     best_checkpoint,
     check_folder,
     fit,
     last_checkpoint,
 )
-from recgrela_train.module import CheckpointError, load_checkpoint
+from recgrela_train.fitting.training_module import CheckpointError, load_checkpoint
 from rich.console import Console
 from typer.testing import CliRunner
 

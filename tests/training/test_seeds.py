@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from recgrela_train.config import load_config
-from recgrela_train.measurement import Measurement, write_measurement
+from recgrela_train.evaluation.measurement import Measurement, write_measurement
 
 from benchmarks import seeds
 

@@ -4,12 +4,12 @@ import json
 import shutil
 
 import pytest
-from recgrela_train.checkpoints import last_checkpoint
 from recgrela_train.cli import app
 from recgrela_train.config import Config, ConfigError, change_config
-from recgrela_train.export import ExportError
-from recgrela_train.fit import RunError
-from recgrela_train.study import ablations, choose, common_readout, comparison
+from recgrela_train.export.model_file import ExportError
+from recgrela_train.fitting.checkpoints import last_checkpoint
+from recgrela_train.fitting.fit import RunError
+from recgrela_train.studies.study import ablations, choose, common_readout, comparison
 from typer.testing import CliRunner
 
 PNG = b"\x89PNG"

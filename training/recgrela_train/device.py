@@ -7,7 +7,7 @@ import torch
 from lightning.fabric import Fabric
 
 from .config import ConfigError
-from .process import local_rank
+from .distributed import local_rank
 
 
 def find_device(accelerator: str) -> torch.device:

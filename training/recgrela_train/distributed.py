@@ -13,6 +13,16 @@ import torch.distributed
 from .data import Shard
 
 
+def local_rank() -> int:
+    """The number of this process on its machine."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def is_main() -> bool:
+    """Whether this is the process that prints, and writes the run's files."""
+    return int(os.environ.get("RANK", local_rank())) == 0
+
+
 class Processes(NamedTuple):
     """How many processes train together."""
 

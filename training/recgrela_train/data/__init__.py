@@ -4,10 +4,9 @@ from .batches import EvaluationBatch, EvaluationBatches, PrefixBatches, TrainBat
 from .dataset import Counts, Dataset, HeldOut, Report
 from .errors import TOO_FEW_EVENTS, DataError
 from .known import item_titles
-from .load import load_dataset
 from .prepare import prepare
 from .prepared import write_prepared
-from .read import read_events
+from .read import load_dataset, read_events
 from .shards import Shard, ShardedBatches
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Events of a file or of a data set known by name: which reader, by the settings."""
+"""From the settings to the Dataset: which reader takes a file, and what is made of its events."""
 
 from pathlib import Path
 
@@ -6,10 +6,13 @@ import polars as pl
 
 from ..config import DataConfig
 from . import known
+from .dataset import Dataset
 from .delimited import Layout, read_delimited
 from .errors import DataError
 from .files import check_file
 from .parquet import read_parquet
+from .prepare import prepare
+from .prepared import is_prepared, open_prepared
 from .sequences import read_sequences
 
 FORMATS = {
@@ -29,6 +32,18 @@ MOVIELENS_FIELDS = ("UserID", "MovieID", "Rating", "Timestamp")
 
 BY_NAME = {"ratings.dat": "ml-dat", "ratings.csv": "ml-csv", "u.data": "u.data"}
 BY_SUFFIX = {".inter": "inter", ".csv": "csv", ".parquet": "parquet", ".txt": "sequences"}
+
+
+def load_dataset(config: DataConfig) -> Dataset:
+    """Read, filter and order the events.
+
+    A folder that `recgrela-train prepare` wrote is mapped as it is. Raises DataError naming the
+    file and what is wrong with it.
+    """
+    folder = Path(config.source).expanduser()
+    if is_prepared(folder):
+        return open_prepared(folder, config)
+    return prepare(read_events(config), config.min_events, config.ties, config.tie_seed)
 
 
 def read_events(config: DataConfig, cache: Path | None = None) -> pl.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..data import DataError, Dataset, item_titles
 from ..data.known import NAMES
-from ..measurement import length_slices
+from ..evaluation.measurement import length_slices
 from .runs import ReportError, RunResult
 
 SHOWN = 8  # events of a history

@@ -10,12 +10,12 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from ..bootstrap import LEVEL, differences
 from ..config import changed_settings, describe_settings
 from ..data import Dataset
-from ..evaluate import conditions
+from ..evaluation.bootstrap import LEVEL, differences
+from ..evaluation.evaluate import conditions
+from ..evaluation.measurement import BY_LENGTH, common_readout
 from ..files import write_atomically
-from ..measurement import BY_LENGTH, common_readout
 from .charts import LOOKS, Chart, bar_chart, interval_chart, line_chart, mark
 from .examples import examples, load_titles
 from .popularity import GROUPS, Lean, Popularity, lean

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..config import Config, ConfigError, load_config, parse_config
 from ..data import Dataset, load_dataset
-from ..fit import config_path
-from ..measurement import Measurement, MeasurementError, read_measurement
+from ..evaluation.measurement import Measurement, MeasurementError, read_measurement
+from ..fitting.fit import config_path
 
 LOSS, NDCG = "train/loss", "validation/ndcg@10"  # as the training module logs them
 

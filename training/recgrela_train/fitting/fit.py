@@ -23,6 +23,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from rich.console import Console
 
+from ..config import Config, changed_settings
+from ..data import TOO_FEW_EVENTS, Dataset
+from ..device import fast_products, find_device
+from ..distributed import Processes, find_processes, is_main
+from ..files import remove_leftovers, write_atomically
 from .callbacks import callbacks
 from .checkpoints import (
     CheckpointFiles,
@@ -31,19 +36,13 @@ from .checkpoints import (
     checkpoint_to_resume,
     last_checkpoint,
 )
-from .config import Config, changed_settings
-from .data import TOO_FEW_EVENTS, Dataset
-from .device import fast_products, find_device
-from .distributed import Processes, find_processes
-from .files import remove_leftovers, write_atomically
-from .module import (
+from .sharded_table import ShardedTable
+from .training_module import (
     NonFiniteLossError,
     TrainingModule,
     load_checkpoint,
     read_progress,
 )
-from .process import is_main
-from .sharded_table import ShardedTable
 
 MAY_CHANGE = (
     "data.source",

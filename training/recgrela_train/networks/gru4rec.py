@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .config import ModelConfig
+from ..config import ModelConfig
 from .dropout import Dropout
-from .model import NORM_EPS
+from .grela import NORM_EPS
 from .recommender import Recommender, init_weights
 
 

@@ -11,8 +11,8 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from .config import EvaluateConfig
-from .data import Dataset, EvaluationBatch
+from ..config import EvaluateConfig
+from ..data import Dataset, EvaluationBatch
 from .evaluate import measure_scores
 from .measurement import Measurement
 

@@ -15,12 +15,12 @@ from rich.progress import Progress
 from rich.table import Table
 from torch import Tensor
 
-from .config import Config, EvaluateConfig
-from .data import TOO_FEW_EVENTS, DataError, Dataset, EvaluationBatch, EvaluationBatches
-from .distributed import gathered, this_shard
+from ..config import Config, EvaluateConfig
+from ..data import TOO_FEW_EVENTS, DataError, Dataset, EvaluationBatch, EvaluationBatches
+from ..distributed import gathered, this_shard
+from ..networks.recommender import Recommender
 from .measurement import Measurement
 from .metrics import ranks
-from .recommender import Recommender
 
 SPLITS = ("validation", "test")
 BEST = 10  # items of a list of recommendations

@@ -16,8 +16,8 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from rich.console import Console
 
-from .files import replacing
-from .module import CheckpointError, load_checkpoint
+from ..files import replacing
+from .training_module import CheckpointError, load_checkpoint
 
 
 def best_checkpoint(run: Path) -> Path:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .files import replacing
-from .model import Block, RecGrela
+from ..files import replacing
+from ..networks.grela import Block, RecGrela
+from ..networks.recommender import Recommender
 from .quantize import Table, round_table, rounded_model
-from .recommender import Recommender
 from .safetensors_file import fingerprint, write_safetensors
 from .weight_types import MatrixType, TableType
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from .config import EvaluateConfig
-from .data import Dataset, EvaluationBatches
-from .evaluate import rank_targets
-from .metrics import summarize
-from .model import RecGrela
+from ..config import EvaluateConfig
+from ..data import Dataset, EvaluationBatches
+from ..evaluation.evaluate import rank_targets
+from ..evaluation.metrics import summarize
+from ..networks.grela import RecGrela
 from .weight_types import MatrixType, TableType
 
 LARGEST = 127  # of int8: the range is symmetric, -128 is not used

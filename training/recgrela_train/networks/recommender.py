@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from .config import ModelConfig
+from ..config import ModelConfig
 
 
 class Recommender(nn.Module):

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .options import Checkpoint, ConfigFile, MeasurementSettings, Only, Settings
-from .process import is_main
-from .weight_types import MatrixType, TableType
+from ..distributed import is_main
+from ..export.weight_types import MatrixType, TableType
+from ..options import Checkpoint, ConfigFile, MeasurementSettings, Only, Settings
 
 app = typer.Typer(
     help="Train causal RecGRELA recommenders and export them for the recgrela engine.",
@@ -52,10 +52,10 @@ def fit(
 
     `torchrun --nproc-per-node=4 -m recgrela_train fit --output runs/four` (docs/distributed.md)
     """
-    from .config import ConfigError, load_config
-    from .device import find_device
-    from .fit import check_folder, config_path
-    from .fit import fit as train
+    from ..config import ConfigError, load_config
+    from ..device import find_device
+    from ..fitting.fit import check_folder, config_path
+    from ..fitting.fit import fit as train
 
     if resume and overwrite:
         raise ConfigError("--resume continues a run and --overwrite deletes it: give one of them")
@@ -98,9 +98,9 @@ def evaluate(
 
     `recgrela-train evaluate runs/first --set evaluate.exclude_seen=history`
     """
-    from .config import change_measurement
-    from .device import find_device
-    from .module import load_checkpoint, read_progress
+    from ..config import change_measurement
+    from ..device import find_device
+    from ..fitting.training_module import load_checkpoint, read_progress
 
     path = _checkpoint_path(checkpoint)
     _, saved, _ = load_checkpoint(path)
@@ -132,9 +132,9 @@ def baseline(
 
     `recgrela-train baseline markov --config training/configs/demo.yaml`
     """
-    from .config import load_config
-    from .counting import COUNTING, measure_counts
-    from .fit import RunError, config_path
+    from ..config import load_config
+    from ..evaluation.counting import COUNTING, measure_counts
+    from ..fitting.fit import RunError, config_path
 
     folder = output or Path("runs", kind)
     if config_path(folder).exists():
@@ -166,7 +166,7 @@ def ablate(
 
     `recgrela-train ablate --config training/configs/demo.yaml --only no-gate --only hydra`
     """
-    from .study import ablations
+    from ..studies.study import ablations
 
     _study(ablations, config, settings, only, output)
 
@@ -187,7 +187,7 @@ def compare(
 
     `recgrela-train compare --config training/configs/demo.yaml`
     """
-    from .study import comparison
+    from ..studies.study import comparison
 
     _study(comparison, config, settings, only, output)
 
@@ -227,10 +227,10 @@ def export(
 
     `recgrela-train export runs/first --table int8 --matrices f16 --max-ndcg-drop 0.002`
     """
-    from .config import change_measurement
-    from .export import ExportError, check_exportable, export_verified
-    from .module import load_checkpoint
-    from .quantize import ndcg_before_and_after
+    from ..config import change_measurement
+    from ..export.model_file import ExportError, check_exportable, export_verified
+    from ..export.quantize import ndcg_before_and_after
+    from ..fitting.training_module import load_checkpoint
 
     path = _checkpoint_path(checkpoint)
     target = _export_path(checkpoint, output)
@@ -283,7 +283,7 @@ def report(
 
     `recgrela-train report runs/base runs/wide --output comparison.html`
     """
-    from .report import write_report
+    from ..report import write_report
 
     path = output or runs[0] / "report.html"
     with console.status("reading the runs"):
@@ -308,8 +308,8 @@ def prepare(
 
     `recgrela-train fit -s data.source=prepared`
     """
-    from .config import load_config
-    from .data import write_prepared
+    from ..config import load_config
+    from ..data import write_prepared
 
     chosen = load_config(config, settings)
     if output.exists() and not output.is_dir():
@@ -321,7 +321,7 @@ def prepare(
 @app.command("settings")
 def list_settings() -> None:
     """List every setting with its default, for YAML files and `--set`."""
-    from .config import describe_settings
+    from ..config import describe_settings
 
     table = Table("key", "default", "meaning", box=None, pad_edge=False)
     for key, default, meaning in describe_settings():
@@ -331,10 +331,10 @@ def list_settings() -> None:
 
 def _study(variants_of, config: Path | None, settings, only, output: Path) -> None:
     """Train, measure and show the variants of a config."""
-    from .config import ConfigError, load_config
-    from .device import find_device
-    from .distributed import find_processes
-    from .study import choose, print_study, run_study, write_study
+    from ..config import ConfigError, load_config
+    from ..device import find_device
+    from ..distributed import find_processes
+    from ..studies.study import choose, print_study, run_study, write_study
 
     chosen = load_config(config, settings)
     if find_processes(chosen.train.devices).total > 1:
@@ -355,7 +355,7 @@ def _study(variants_of, config: Path | None, settings, only, output: Path) -> No
 
 
 def _checkpoint_path(path: Path) -> Path:
-    from .checkpoints import best_checkpoint
+    from ..fitting.checkpoints import best_checkpoint
 
     return best_checkpoint(path) if path.is_dir() else path
 
@@ -369,7 +369,7 @@ def _export_path(checkpoint: Path, output: Path | None) -> Path:
 
 
 def _dataset(config):
-    from .data import load_dataset
+    from ..data import load_dataset
 
     with console.status(escape(f"reading {config.data.source}")):
         dataset = load_dataset(config.data)
@@ -378,7 +378,7 @@ def _dataset(config):
 
 
 def _warn_of_other_data(saved, config) -> None:
-    from .config import changed_settings
+    from ..config import changed_settings
 
     changes = [
         f"{key} was {old}, is {new}"
@@ -396,7 +396,7 @@ def _warn_of_other_data(saved, config) -> None:
 
 
 def _check_items(checkpoint: Path, ids, dataset) -> None:
-    from .module import CheckpointError
+    from ..fitting.training_module import CheckpointError
 
     if list(ids) != list(dataset.item_ids):
         raise CheckpointError(
@@ -407,9 +407,9 @@ def _check_items(checkpoint: Path, ids, dataset) -> None:
 
 def _rounding_dataset(checkpoint: Path, ids, saved, config, *, required: bool):
     """The data to measure rounding on; where there is none, None, or an error if it is required."""
-    from .data import DataError
-    from .export import ExportError
-    from .module import CheckpointError, read_progress
+    from ..data import DataError
+    from ..export.model_file import ExportError
+    from ..fitting.training_module import CheckpointError, read_progress
 
     try:
         dataset = _dataset(config)
@@ -427,7 +427,7 @@ def _rounding_dataset(checkpoint: Path, ids, saved, config, *, required: bool):
 
 def _report_drop(before: float, after: float, rounded: str, limit: float | None) -> None:
     """Print what rounding does to validation NDCG@10; ExportError if it loses over `limit`."""
-    from .export import ExportError
+    from ..export.model_file import ExportError
 
     console.print(
         f"validation NDCG@10, stream: {before:.5f} as trained, {after:.5f} with {rounded} "
@@ -442,8 +442,8 @@ def _report_drop(before: float, after: float, rounded: str, limit: float | None)
 
 
 def _measure(checkpoint: Path, config, dataset, device, output: Path | None) -> None:
-    from .evaluate import measure
-    from .module import load_checkpoint
+    from ..evaluation.evaluate import measure
+    from ..fitting.training_module import load_checkpoint
 
     model, _, ids = load_checkpoint(checkpoint)
     _check_items(checkpoint, ids, dataset)
@@ -453,8 +453,8 @@ def _measure(checkpoint: Path, config, dataset, device, output: Path | None) -> 
 
 def _show(measurement, config, dataset, output: Path | None) -> None:
     """Print the figures, and write them where `output` names a file."""
-    from .evaluate import print_by_length, print_metrics
-    from .measurement import write_measurement
+    from ..evaluation.evaluate import print_by_length, print_metrics
+    from ..evaluation.measurement import write_measurement
 
     figures = measurement.figures(config.evaluate.window)
     print_metrics(console, figures, config, dataset)

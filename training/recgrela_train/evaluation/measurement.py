@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..config import Config
+from ..files import write_atomically
 from .bootstrap import differences, intervals
-from .config import Config
-from .files import write_atomically
 from .metrics import summarize
 
 LENGTH_BOUNDS = (50, 100, 200, 500)  # events, first of each slice but the shortest

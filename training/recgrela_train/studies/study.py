@@ -14,18 +14,23 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from .bootstrap import differences
-from .callbacks import EpochReport
-from .checkpoints import any_checkpoint, best_checkpoint, last_checkpoint
-from .config import Config, ConfigError, change_config, changed_settings, parse_config
-from .counting import COUNTING, measure_counts
-from .data import Dataset
-from .evaluate import measure
-from .files import write_atomically
-from .fit import RunError, fit
-from .measurement import Measurement, common_readout, read_measurement, write_measurement
-from .module import load_checkpoint
-from .study_plot import draw
+from ..config import Config, ConfigError, change_config, changed_settings, parse_config
+from ..data import Dataset
+from ..evaluation.bootstrap import differences
+from ..evaluation.counting import COUNTING, measure_counts
+from ..evaluation.evaluate import measure
+from ..evaluation.measurement import (
+    Measurement,
+    common_readout,
+    read_measurement,
+    write_measurement,
+)
+from ..files import write_atomically
+from ..fitting.callbacks import EpochReport
+from ..fitting.checkpoints import any_checkpoint, best_checkpoint, last_checkpoint
+from ..fitting.fit import RunError, fit
+from ..fitting.training_module import load_checkpoint
+from .plot import draw
 
 BASE = "base"
 METRIC = "ndcg@10"

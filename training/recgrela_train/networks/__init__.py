@@ -1,9 +1,9 @@
 """The networks that `model.kind` chooses from."""
 
+from ..config import ModelConfig
 from .bidirectional import BidirectionalGrela
-from .config import ModelConfig
+from .grela import RecGrela
 from .gru4rec import Gru4Rec
-from .model import RecGrela
 from .recommender import Recommender
 from .sasrec import SasRec
 

@@ -12,9 +12,9 @@ carry, and no `stream` read-out.
 import torch
 from torch import Tensor, nn
 
-from .config import ModelConfig
+from ..config import ModelConfig
 from .dropout import Dropout, DropPath
-from .model import NORM_EPS
+from .grela import NORM_EPS
 from .recommender import Recommender, init_weights
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from rich.console import Console
 
-from .module import MONITOR
+from .training_module import MONITOR
 
 
 def callbacks(patience: int, checkpoints: Path, console: Console) -> list[Callback]:

@@ -7,7 +7,7 @@ continue from, and the engine cannot run it. Everything but the attention is the
 
 from torch import Tensor
 
-from .model import RecGrela
+from .grela import RecGrela
 
 
 class BidirectionalGrela(RecGrela):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..config import ModelConfig
 from .attention import (
     FORMS,
     AttentionState,
@@ -21,7 +22,6 @@ from .attention import (
     rotary_frequency,
     rotation,
 )
-from .config import ModelConfig
 from .dropout import Dropout, DropPath
 from .recommender import Recommender, init_weights
 

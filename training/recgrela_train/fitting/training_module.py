@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .config import Config, TrainConfig, parse_config
-from .data import (
+from ..config import Config, TrainConfig, parse_config
+from ..data import (
     Dataset,
     EvaluationBatch,
     EvaluationBatches,
@@ -22,13 +22,13 @@ from .data import (
     TrainBatch,
     WindowBatches,
 )
-from .distributed import gathered, this_shard
-from .evaluate import rank_targets
+from ..distributed import gathered, this_shard
+from ..evaluation.evaluate import rank_targets
+from ..evaluation.metrics import summarize
+from ..networks import make_network
+from ..networks.grela import State
+from ..networks.recommender import Recommender
 from .loss import full_softmax_loss
-from .metrics import summarize
-from .model import State
-from .networks import make_network
-from .recommender import Recommender
 
 MONITOR = "validation/ndcg@10"
 

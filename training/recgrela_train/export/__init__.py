@@ -1,0 +1,1 @@
+"""The file for the engine: rounding weights, laying them out, writing them."""

@@ -1,0 +1,1 @@
+"""Fitting a network: the training loop and the files of a run."""
