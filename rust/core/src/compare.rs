@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::error::Cause;
 use crate::loading::{Case, ModelFile, SelfTest};
 use crate::simd::Backend;
-use crate::{Error, Filter, Isa, Model, Result, Scored, Session};
+use crate::{Filter, Isa, Model, Result, Scored, Session};
 
 /// The length of the lists that are compared after every event.
 const LIST: usize = 10;
@@ -30,7 +31,7 @@ impl Model {
     /// scores and the ranking of all items after each sequence. It takes the time of several
     /// scans of the catalogue a sequence and instruction set. An active overlay does not matter.
     ///
-    /// Where one differs, the error ([`Error::IsaDisagrees`]) says where and by what.
+    /// Where one differs, the error says where and by what.
     pub fn compare_isas(&self) -> Result<IsaComparison> {
         let mut file = ModelFile::parse(&self.bytes)?;
         let selftest = SelfTest::take(&mut file.tensors, self.num_items())?;
@@ -41,7 +42,7 @@ impl Model {
             for (sequence, case) in selftest.cases().enumerate() {
                 if let Some(what) = first_difference(&found, &expected, &case)? {
                     let what = format!("self-test sequence {sequence}, {what}");
-                    return Err(Error::IsaDisagrees { isa: backend.isa(), what });
+                    return Err(Cause::IsaDisagrees { isa: backend.isa(), what }.into());
                 }
             }
         }

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::{Error, Result};
+use crate::Result;
+use crate::error::Cause;
 
 /// How the order of events enters the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -46,7 +47,7 @@ impl Config {
     /// Reads and checks the text of `recgrela.config`.
     pub(crate) fn from_json(text: &str) -> Result<Self> {
         let config: Self =
-            serde_json::from_str(text).map_err(|error| Error::Config(error.to_string()))?;
+            serde_json::from_str(text).map_err(|error| Cause::Config(error.to_string()))?;
         config.check()?;
         Ok(config)
     }
@@ -68,7 +69,7 @@ impl Config {
         match rules.into_iter().find(|(.., holds)| !holds) {
             None => Ok(()),
             Some((key, found, expected, _)) => {
-                Err(Error::Config(format!("`{key}`: found {found}, expected {expected}")))
+                Err(Cause::Config(format!("`{key}`: found {found}, expected {expected}")).into())
             }
         }
     }

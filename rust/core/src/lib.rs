@@ -41,7 +41,6 @@ mod catalog;
 mod compare;
 mod config;
 mod error;
-mod error_kind;
 mod fingerprint;
 mod fleet;
 #[cfg(feature = "internals")]
@@ -61,8 +60,7 @@ mod verify;
 pub use catalog::{Filter, Groups, Quota, Scored, TopK};
 pub use compare::IsaComparison;
 pub use config::{Config, Positions};
-pub use error::{Error, Result};
-pub use error_kind::ErrorKind;
+pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::Fingerprint;
 pub use fleet::Fleet;
 pub use model::{Catalog, ItemId, Model, Overlay, TableDtype, Vocabulary};

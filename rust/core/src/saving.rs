@@ -5,8 +5,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::error::Cause;
 use crate::fingerprint::Fingerprinter;
-use crate::{Error, Fingerprint, Result};
+use crate::{Fingerprint, Result};
 
 /// The data of a file starts at a multiple of this.
 const ALIGNMENT: usize = 64;
@@ -71,7 +72,7 @@ pub(crate) fn replace(
     write: impl FnOnce(&File) -> io::Result<()>,
 ) -> Result<()> {
     try_replace(path, readers, write)
-        .map_err(|source| Error::Write { path: path.to_owned(), source })
+        .map_err(|source| Cause::Write { path: path.to_owned(), source }.into())
 }
 
 fn try_replace(

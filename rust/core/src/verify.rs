@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use crate::error::Cause;
 use crate::loading::{ModelFile, SelfTest};
-use crate::{Error, Model, Result, Session};
+use crate::{Model, Result, Session};
 
 /// The largest difference that passes, relative to the largest score of its row.
 const TOLERANCE: f32 = 1e-4;
@@ -29,7 +30,7 @@ impl Model {
         let mut file = ModelFile::parse(&self.bytes)?;
         let (found, expected) = (file.compute_fingerprint(), self.fingerprint());
         if found != expected {
-            return Err(Error::FingerprintMismatch { found, expected });
+            return Err(Cause::FingerprintMismatch { found, expected }.into());
         }
         let mut report = Verification { sequences: 0, scores: 0, largest_difference: 0.0 };
         let mut session = Session::new(Arc::clone(self));
@@ -46,7 +47,7 @@ impl Model {
                 let difference = (found - expected).abs();
                 if difference > TOLERANCE * largest || difference.is_nan() {
                     let sequence = report.sequences;
-                    return Err(Error::SelfTest { sequence, item, found, expected });
+                    return Err(Cause::SelfTest { sequence, item, found, expected }.into());
                 }
                 if difference > 0.0 {
                     report.largest_difference = report.largest_difference.max(difference / largest);

@@ -5,8 +5,8 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Rng, SHAPES, models};
-use recgrela::{Error, Filter, Model, Session};
+use common::{Rng, SHAPES, assert_says, models};
+use recgrela::{ErrorKind, Filter, Model, Session};
 
 const UNDO_DEPTH: usize = 6;
 const LOG_CAPACITY: usize = 25;
@@ -61,7 +61,7 @@ impl History {
                     }
                     Err(error) => {
                         assert!(n > self.undoable);
-                        assert!(matches!(error, Error::UndoDepth { .. }), "{error}");
+                        assert_says(&error, ErrorKind::Undo, "events that can be undone");
                     }
                 }
             }
@@ -98,7 +98,11 @@ impl History {
             }
             Err(error) => {
                 assert!(self.events.len() > LOG_CAPACITY);
-                assert!(matches!(error, Error::IncompleteLog { found: LOG_CAPACITY, .. }));
+                assert_says(
+                    &error,
+                    ErrorKind::Log,
+                    &format!("a log of the last {LOG_CAPACITY} events"),
+                );
             }
         }
     }

@@ -6,11 +6,11 @@ mod common;
 use std::sync::Arc;
 
 use common::{
-    F16, F32, I8, ModelFile, NaiveCatalogue, Rng, SHAPES, Shape, bits, brute_force, dot, id_of,
-    model, models, session,
+    F16, F32, I8, ModelFile, NaiveCatalogue, Rng, SHAPES, Shape, assert_says, bits, brute_force,
+    dot, id_of, model, models, session,
 };
 use recgrela::{
-    Error, Filter, Fleet, Groups, ItemId, Model, Overlay, Quota, Result, Scored, Session, TopK,
+    ErrorKind, Filter, Fleet, Groups, ItemId, Model, Overlay, Quota, Result, Scored, Session, TopK,
 };
 
 fn vector(size: usize, rng: &mut Rng) -> Vec<f32> {
@@ -260,13 +260,12 @@ fn impossible_changes_change_nothing() {
         ];
         for (ids, vectors, message) in refused {
             let error = overlay.add(ids, vectors).unwrap_err();
-            assert!(matches!(error, Error::Overlay { .. }));
-            assert!(error.to_string().contains(message), "{error}");
+            assert_says(&error, ErrorKind::Overlay, message);
             assert!(!error.to_string().contains('\n'));
         }
         for change in [Overlay::retire, Overlay::reinstate] {
             let error = change(&mut overlay, &[0, 35]).unwrap_err();
-            assert!(matches!(error, Error::ItemOutOfRange { found: 35, num_items: 35 }));
+            assert_says(&error, ErrorKind::Item, "found 35, expected less than 35");
         }
         assert_eq!(overlay.to_bytes(), before);
         assert_eq!(format!("{overlay:?}"), "Overlay(2 added, 0 replaced, 2 retired)");
@@ -292,7 +291,7 @@ fn an_active_overlay_is_only_continued() {
     model.set_overlay(with(&[100, 101, 102])).unwrap();
     for ids in [&[][..], &[100, 101], &[101, 100, 102], &[100, 101, 103, 102]] {
         let error = model.set_overlay(with(ids)).unwrap_err();
-        assert!(matches!(error, Error::OverlayOrder { added: 3 }), "{error}");
+        assert_says(&error, ErrorKind::Overlay, "expected the 3 of the active overlay first");
     }
     assert_eq!(model.catalog().len(), 36);
     let error = model
@@ -301,22 +300,22 @@ fn an_active_overlay_is_only_continued() {
             Ok(())
         })
         .unwrap_err();
-    assert!(matches!(error, Error::OverlayOrder { .. }));
+    assert_says(&error, ErrorKind::Overlay, "overlay: found other added items");
     let error = model.update_overlay(|overlay| overlay.retire(&[36])).unwrap_err();
-    assert!(matches!(error, Error::ItemOutOfRange { .. }));
+    assert_says(&error, ErrorKind::Item, "item index: found 36");
     assert_eq!(model.overlay().unwrap().to_bytes(), with(&[100, 101, 102]).to_bytes());
 
     let other = common::model(&Shape { items: 34, ..Shape::TINY });
     let error = model.set_overlay(Overlay::new(&other)).unwrap_err();
-    assert!(matches!(error, Error::OverlayModel { .. }), "{error}");
+    assert_says(&error, ErrorKind::OtherModel, "overlay: found one of model");
 }
 
 #[test]
 fn what_is_known_follows_the_overlay() {
     let model = model(&Shape::TINY);
     let mut session = session(&model, 3, 1);
-    let beyond = |error: Error| matches!(error, Error::ItemOutOfRange { found: 33, num_items: 33 });
-    assert!(beyond(session.append(33).unwrap_err()));
+    let error = session.append(33).unwrap_err();
+    assert_says(&error, ErrorKind::Item, "found 33, expected less than 33");
     let catalog = model.catalog();
     let new = [ItemId::Int(-5)];
     let items = model.update_overlay(|overlay| overlay.add(&new, &[0.5; 8])).unwrap();

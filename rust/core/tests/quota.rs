@@ -5,9 +5,10 @@ mod common;
 use std::sync::Arc;
 
 use common::{
-    ModelFile, Rng, SHAPES, Shape, brute_force, catalogue, model, models, session, with_ties,
+    ModelFile, Rng, SHAPES, Shape, assert_says, brute_force, catalogue, model, models, session,
+    with_ties,
 };
-use recgrela::{Error, Filter, Groups, Isa, Model, Quota, Session, TopK};
+use recgrela::{ErrorKind, Filter, Groups, Isa, Model, Quota, Session, TopK};
 
 /// Groups of very different sizes: one of all, a few, two of which one is rare, many, one an item.
 fn groupings(num_items: usize, rng: &mut Rng) -> Vec<Vec<i64>> {
@@ -99,7 +100,7 @@ fn groups_are_one_number_an_item_of_the_model() {
     let tiny = model(&Shape::TINY);
     for length in [0, 32, 34] {
         let error = Groups::new(&tiny, &vec![1_i32; length]).unwrap_err();
-        assert!(matches!(error, Error::GroupsLength { .. }));
+        assert_says(&error, ErrorKind::Argument, &format!("groups: found {length} numbers"));
         assert!(error.to_string().contains(&format!("found {length} numbers, expected 33, one")));
     }
     let groups = Groups::new(&tiny, &[[5_i32, -5, 5]; 11].concat()).unwrap();
@@ -108,5 +109,5 @@ fn groups_are_one_number_an_item_of_the_model() {
     let other = model(&Shape { items: 34, ..Shape::TINY });
     let filter = Filter { quota: Some(Quota { groups: &groups, limit: 1 }), ..Filter::default() };
     let error = session(&other, 3, 1).top_k(5, &filter).unwrap_err();
-    assert!(matches!(error, Error::GroupsModel { .. }), "{error}");
+    assert_says(&error, ErrorKind::OtherModel, "groups: found those of model");
 }

@@ -2,8 +2,10 @@
 
 mod common;
 
-use common::{Rng, SHAPES, Shape, bits, catalogue, model, models, session, with_events};
-use recgrela::{Error, Filter, Model, Session, Snapshot};
+use common::{
+    Rng, SHAPES, Shape, assert_says, bits, catalogue, model, models, session, with_events,
+};
+use recgrela::{ErrorKind, Filter, Model, Session, Snapshot};
 
 fn scores(session: &Session) -> Vec<u32> {
     bits(&session.score(&catalogue(session.model())).unwrap())
@@ -18,7 +20,7 @@ fn a_session_without_events_says_what_to_do() {
         session.user_vector().unwrap_err(),
     ];
     for error in errors {
-        assert!(matches!(error, Error::NoEvents));
+        assert_says(&error, ErrorKind::NoEvents, "the session has no events");
         assert!(error.to_string().contains("append"));
     }
 }
@@ -28,7 +30,8 @@ fn unknown_items_change_nothing() {
     let model = model(&Shape::TINY);
     let mut session = session(&model, 5, 1);
     let before = session.snapshot();
-    assert!(matches!(session.append(33), Err(Error::ItemOutOfRange { found: 33, num_items: 33 })));
+    let error = session.append(33).unwrap_err();
+    assert_says(&error, ErrorKind::Item, "found 33, expected less than 33");
     assert!(session.extend(&[1, 2, u32::MAX]).is_err());
     assert!(session.score(&[1, 33]).is_err());
     let filters = [
@@ -37,7 +40,7 @@ fn unknown_items_change_nothing() {
     ];
     assert!(filters.iter().all(|filter| session.top_k(3, filter).is_err()));
     let error = session.score_into(&[1, 2], &mut [0.0]).unwrap_err();
-    assert!(matches!(error, Error::BufferLength { found: 1, expected: 2 }));
+    assert_says(&error, ErrorKind::Argument, "buffer of scores: found length 1, expected 2");
     assert_eq!(session.snapshot(), before);
 }
 
@@ -125,10 +128,11 @@ fn peek_is_a_copy_that_went_on() {
 fn peek_refuses_what_append_and_top_k_refuse() {
     let model = model(&Shape::TINY);
     let empty = Session::new(model.clone());
-    assert!(matches!(empty.peek(&[], 3, &Filter::default()), Err(Error::NoEvents)));
+    let error = empty.peek(&[], 3, &Filter::default()).unwrap_err();
+    assert_says(&error, ErrorKind::NoEvents, "the session has no events");
     assert_eq!(empty.peek(&[4], 3, &Filter::default()).unwrap().len(), 3);
-    let unknown = empty.peek(&[4, 33], 3, &Filter::default());
-    assert!(matches!(unknown, Err(Error::ItemOutOfRange { found: 33, .. })));
+    let error = empty.peek(&[4, 33], 3, &Filter::default()).unwrap_err();
+    assert_says(&error, ErrorKind::Item, "found 33");
     let filter = Filter { deny: &[33], ..Filter::default() };
     assert!(empty.peek(&[4], 3, &filter).is_err());
 }

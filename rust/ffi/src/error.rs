@@ -69,10 +69,13 @@ impl From<engine::Error> for Failure {
         let status = match error.kind() {
             ErrorKind::Io => recgrela_status::Io,
             ErrorKind::Model => recgrela_status::Model,
-            ErrorKind::Snapshot | ErrorKind::Overlay => recgrela_status::Snapshot,
+            // Of overlays and other models, only a snapshot gets here.
+            ErrorKind::Snapshot | ErrorKind::OtherModel | ErrorKind::Overlay => {
+                recgrela_status::Snapshot
+            }
             ErrorKind::Item => recgrela_status::UnknownItem,
             ErrorKind::NoEvents => recgrela_status::NoEvents,
-            ErrorKind::Undo => recgrela_status::Undo,
+            ErrorKind::Undo | ErrorKind::OutOfMemory => recgrela_status::Undo,
             ErrorKind::Log => recgrela_status::Log,
             _ => recgrela_status::InvalidArgument,
         };

@@ -221,6 +221,9 @@ fn id_of(model: &Model, item: u32) -> Result<OwnedId, Failure> {
     match catalog.id(item) {
         Some(ItemId::Int(number)) => Ok(OwnedId::Int(number)),
         Some(ItemId::Str(text)) => Ok(OwnedId::Text(text.to_owned())),
-        None => Err(engine::Error::ItemOutOfRange { found: item, num_items: catalog.len() }.into()),
+        None => Err(Failure::new(
+            recgrela_status::UnknownItem,
+            format!("item index: found {item}, expected less than {}", catalog.len()),
+        )),
     }
 }

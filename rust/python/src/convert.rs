@@ -1,6 +1,8 @@
 //! Between Python's values and the engine's: item ids, errors, the instruction set.
 
 use std::borrow::Cow;
+use std::error::Error as _;
+use std::io;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::buffer::PyBuffer;
@@ -217,21 +219,19 @@ const EISDIR: i32 = 21;
 
 /// The Python exception for an error of the engine.
 pub(crate) fn to_python(error: Error) -> PyErr {
-    let message = error.to_string();
-    match error {
-        // FileNotFoundError, PermissionError, ... by the number, as Python's own open does it.
-        Error::Io { path, source } | Error::Write { path, source } => {
-            // Python appends the number and the name itself.
-            if path.is_dir() {
-                let text = "it is a folder, expected a file";
-                return PyIsADirectoryError::new_err((EISDIR, text, path.into_os_string()));
-            }
-            let text = source.to_string();
-            let text = text.split(" (os error").next().unwrap_or_default().to_owned();
-            PyOSError::new_err((source.raw_os_error(), text, path.into_os_string()))
-        }
-        _ => PyValueError::new_err(message),
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    let (Some(path), Some(source)) = (error.path(), source) else {
+        return PyValueError::new_err(error.to_string());
+    };
+    // FileNotFoundError, PermissionError, ... by the number, as Python's own open does it. Python
+    // appends the number and the name itself.
+    let name = path.as_os_str().to_owned();
+    if path.is_dir() {
+        return PyIsADirectoryError::new_err((EISDIR, "it is a folder, expected a file", name));
     }
+    let text = source.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default().to_owned();
+    PyOSError::new_err((source.raw_os_error(), text, name))
 }
 
 /// The groups of a model's items from any sequence of integers.

@@ -51,10 +51,12 @@ impl From<Error> for RecgrelaError {
             ErrorKind::Item => Self::UnknownItem,
             ErrorKind::NoEvents => Self::NoEvents,
             ErrorKind::Argument => Self::InvalidArgument,
-            ErrorKind::Undo => Self::NotUndoable,
+            ErrorKind::Undo | ErrorKind::OutOfMemory => Self::NotUndoable,
             ErrorKind::Log => Self::IncompleteLog,
-            // Of overlays only a snapshot that relies on one gets here.
-            ErrorKind::Snapshot | ErrorKind::Overlay => Self::InvalidSnapshot,
+            // Of overlays and other models, only a snapshot gets here.
+            ErrorKind::Snapshot | ErrorKind::OtherModel | ErrorKind::Overlay => {
+                Self::InvalidSnapshot
+            }
             _ => Self::Internal,
         };
         exception(error.to_string())

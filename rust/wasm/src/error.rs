@@ -30,15 +30,16 @@ pub(crate) fn to_js(error: Error) -> RecgrelaError {
 
 /// What a program can tell the error by; stable.
 fn code_of(error: &Error) -> &'static str {
-    match (error, error.kind()) {
-        (Error::UndoMemory { .. }, _) => "out-of-memory",
-        (Error::SnapshotModel { .. } | Error::AddedItems { .. }, _) => "foreign-snapshot",
-        (_, ErrorKind::Model) => "invalid-model",
-        (_, ErrorKind::NoEvents) => "no-events",
-        (_, ErrorKind::Undo) => "undo-depth",
-        (_, ErrorKind::Log) => "no-log",
-        (_, ErrorKind::Snapshot) => "invalid-snapshot",
-        // What nothing here can cause: files of its own, fleets, overlays.
+    match error.kind() {
+        ErrorKind::Model => "invalid-model",
+        ErrorKind::NoEvents => "no-events",
+        ErrorKind::Undo => "undo-depth",
+        ErrorKind::OutOfMemory => "out-of-memory",
+        ErrorKind::Log => "no-log",
+        ErrorKind::Snapshot => "invalid-snapshot",
+        // Of overlays, only a snapshot that relies on one gets here.
+        ErrorKind::OtherModel | ErrorKind::Overlay => "foreign-snapshot",
+        // What nothing here can cause: files of its own, fleets.
         _ => "internal",
     }
 }

@@ -18,7 +18,8 @@
 use std::collections::HashMap;
 
 use super::ranking::{Ranking, Scored};
-use crate::{Error, Fingerprint, Model, Result};
+use crate::error::Cause;
+use crate::{Fingerprint, Model, Result};
 
 /// The group of each item, such as its category; made once and used in any number of queries.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ impl Groups {
         if !(least..=most).contains(&groups.len()) {
             let expected =
                 if least == most { least.to_string() } else { format!("{least} to {most}") };
-            return Err(Error::GroupsLength { found: groups.len(), expected });
+            return Err(Cause::GroupsLength { found: groups.len(), expected }.into());
         }
         let mut known = HashMap::new();
         let mut number = |&group: &G| {
@@ -94,7 +95,7 @@ impl Quota<'_> {
     /// Checks that the groups are those of the model.
     pub(crate) fn check(&self, model: &Model) -> Result<()> {
         let (found, expected) = (self.groups.model, model.fingerprint());
-        if found == expected { Ok(()) } else { Err(Error::GroupsModel { found, expected }) }
+        if found == expected { Ok(()) } else { Err(Cause::GroupsModel { found, expected }.into()) }
     }
 }
 

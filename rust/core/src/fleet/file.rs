@@ -10,9 +10,10 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::Fleet;
+use crate::error::Cause;
 use crate::model::Added;
 use crate::saving::{self, Readers};
-use crate::{Error, Fingerprint, Model, Result};
+use crate::{Fingerprint, Model, Result};
 
 const MAGIC: &[u8; 8] = b"RGRLFLET";
 const VERSION: u32 = 1;
@@ -31,7 +32,7 @@ impl Fleet {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let overflown = |user: &usize| self.arena.of(*user).iter().any(|x| !x.is_finite());
         if let Some(user) = self.active().find(overflown) {
-            return Err(Error::FleetOverflow { user: user as u32 });
+            return Err(Cause::FleetOverflow { user: user as u32 }.into());
         }
         saving::replace(path.as_ref(), Readers::Owner, |file| self.write(file))
     }
@@ -41,8 +42,8 @@ impl Fleet {
     /// that is damaged or of another model is refused.
     pub fn load(path: impl AsRef<Path>, model: Arc<Model>, capacity: u32) -> Result<Self> {
         let path = path.as_ref();
-        let io = |source| Error::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(io)?;
+        let io = Cause::reading(path);
+        let file = File::open(path).map_err(&io)?;
         let length = file.metadata().map_err(io)?.len();
         let reader = BufReader::with_capacity(BUFFER_BYTES, file);
         let mut source = Source { reader, path, hash: Sha256::new() };
@@ -51,7 +52,7 @@ impl Fleet {
         fleet.read_users(&mut source, &counts)?;
         let computed = source.hash.clone().finalize();
         if source.take::<{ CHECKSUM_BYTES as usize }>()?[..] != computed[..] {
-            return Err(Error::FleetChecksum);
+            return Err(Cause::FleetChecksum.into());
         }
         Ok(fleet)
     }
@@ -157,7 +158,7 @@ impl Counts {
         let seen = u64::from_le_bytes(source.take()?);
         let (found, expected) = (Fingerprint::from_bytes(source.take()?), model.fingerprint());
         if found != expected {
-            return Err(Error::FleetModel { found, expected });
+            return Err(Cause::FleetModel { found, expected }.into());
         }
         let added = u64::from_le_bytes(source.take()?);
         let Ok(count) = u32::try_from(added) else {
@@ -187,7 +188,7 @@ impl Counts {
 }
 
 fn refuse<T>(found: impl Into<String>, expected: impl ToString) -> Result<T> {
-    Err(Error::FleetFile { found: found.into(), expected: expected.to_string() })
+    Err(Cause::FleetFile { found: found.into(), expected: expected.to_string() }.into())
 }
 
 /// A file that is read and hashed.
@@ -201,7 +202,7 @@ struct Source<'a> {
 impl Source<'_> {
     fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
         let read = self.reader.read_exact(bytes);
-        read.map_err(|source| Error::Io { path: self.path.to_owned(), source })?;
+        read.map_err(Cause::reading(self.path))?;
         self.hash.update(bytes);
         Ok(())
     }

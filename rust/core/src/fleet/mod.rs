@@ -11,8 +11,9 @@ use arena::Arena;
 use queue::{Queue, TILE};
 
 use crate::catalog::{Query, Scores, User};
+use crate::error::Cause;
 use crate::network::{Scratch, Step};
-use crate::{Error, Filter, Model, Result, Scored, Session, TopK};
+use crate::{Filter, Model, Result, Scored, Session, TopK};
 
 /// Thousands of users on a model, in one piece of memory.
 ///
@@ -56,7 +57,7 @@ impl Fleet {
         let config = model.config();
         let users = capacity as usize;
         let arena = Arena::new(users, config.state_len() + config.hidden_size)
-            .map_err(|bytes| Error::FleetMemory { capacity, bytes })?;
+            .map_err(|bytes| Cause::FleetMemory { capacity, bytes })?;
         let scratch = Scratch::new(config, TILE);
         let (events, seen) = (vec![0; users], vec![Vec::new(); users]);
         Ok(Self { model, arena, events, seen, queue: Queue::new(users), scratch })
@@ -77,7 +78,7 @@ impl Fleet {
     /// that the catalogue does not have are errors, and nothing is appended.
     pub fn append(&mut self, users: &[u32], items: &[u32]) -> Result<()> {
         if users.len() != items.len() {
-            return Err(Error::FleetLengths { users: users.len(), items: items.len() });
+            return Err(Cause::FleetLengths { users: users.len(), items: items.len() }.into());
         }
         self.check_users(users)?;
         let overlay = self.model.overlay();
@@ -130,7 +131,7 @@ impl Fleet {
         let overlay = self.model.overlay();
         let query = Query::new(&self.model, overlay.as_deref(), k, filter)?;
         if let Some(&user) = users.iter().find(|&&user| self.events[user as usize] == 0) {
-            return Err(Error::UserWithoutEvents { user });
+            return Err(Cause::UserWithoutEvents { user }.into());
         }
         let user = |&user: &u32| User {
             hidden: self.hidden(user as usize),
@@ -155,7 +156,7 @@ impl Fleet {
     /// The hidden vector of a user's last event, D numbers. It is an error before the first event.
     pub fn user_vector(&self, user: u32) -> Result<&[f32]> {
         if self.events(user)? == 0 {
-            return Err(Error::UserWithoutEvents { user });
+            return Err(Cause::UserWithoutEvents { user }.into());
         }
         Ok(self.hidden(user as usize))
     }
@@ -207,7 +208,7 @@ impl Fleet {
         // A fingerprint is what a file states of itself; the config is what sizes depend on.
         if found.fingerprint() != expected.fingerprint() || found.config() != expected.config() {
             let (found, expected) = (found.fingerprint(), expected.fingerprint());
-            return Err(Error::FleetModel { found, expected });
+            return Err(Cause::FleetModel { found, expected }.into());
         }
         let last = session.seen.last().copied();
         self.model.check_added(&found.added_up_to(last))?;
@@ -225,7 +226,7 @@ impl Fleet {
         let capacity = self.capacity();
         match users.iter().find(|&&user| user >= capacity) {
             None => Ok(()),
-            Some(&found) => Err(Error::UserOutOfRange { found, capacity }),
+            Some(&found) => Err(Cause::UserOutOfRange { found, capacity }.into()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use crate::error::Cause;
 use crate::kernels::agreement;
 use crate::simd::{Backend, Isa};
 use crate::{Error, Result};
@@ -37,14 +38,14 @@ fn choose_with(
         None => Ok(forced),
         Some(kernel) => {
             let what = format!("in the kernel {kernel}. Force another one, or none");
-            Err(Error::IsaDisagrees { isa: forced.isa(), what })
+            Err(Cause::IsaDisagrees { isa: forced.isa(), what }.into())
         }
     }
 }
 
 fn unavailable(found: &str) -> Error {
     let available: Vec<_> = Isa::available().map(Isa::name).collect();
-    Error::Isa { found: found.to_owned(), available: available.join(", ") }
+    Cause::Isa { found: found.to_owned(), available: available.join(", ") }.into()
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::Path;
 
-use crate::{Error, Result};
+use crate::Result;
+use crate::error::Cause;
 
 /// The whole file.
 pub(crate) enum Bytes {
@@ -27,14 +28,14 @@ impl Bytes {
                 memmap2::Mmap::map(&file)
             }
         };
-        map().map(Self::Mapped).map_err(|source| Error::Io { path: path.to_owned(), source })
+        map().map(Self::Mapped).map_err(Cause::reading(path))
     }
 
     /// Reads the file.
     #[cfg(not(all(feature = "mmap", any(unix, windows))))]
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let read = std::fs::read(path);
-        read.map(Self::Owned).map_err(|source| Error::Io { path: path.to_owned(), source })
+        read.map(Self::Owned).map_err(Cause::reading(path))
     }
 }
 

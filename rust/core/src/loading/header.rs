@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use safetensors::tensor::Metadata;
 
+use crate::error::Cause;
 use crate::{Error, Fingerprint, Result};
 
 /// The length field before the header.
@@ -22,7 +23,7 @@ pub(super) struct Header {
 impl Header {
     /// Reads the header. The tensors then follow each other without gaps and end with the file.
     pub(super) fn parse(file: &[u8]) -> Result<Self> {
-        let error = |message: String| Error::Header(message);
+        let error = |message: String| Error::from(Cause::Header(message));
         let length = file.first_chunk::<LENGTH_BYTES>().ok_or_else(|| {
             error(format!("found {} bytes, expected at least {LENGTH_BYTES}", file.len()))
         })?;
@@ -62,7 +63,7 @@ impl Entries {
 
     /// The text of an entry.
     pub(crate) fn text(&self, key: &'static str, expected: &'static str) -> Result<&str> {
-        let missing = || Error::Metadata { key, found: "nothing".to_owned(), expected };
+        let missing = || Cause::Metadata { key, found: "nothing".to_owned(), expected }.into();
         self.0.get(key).map(String::as_str).ok_or_else(missing)
     }
 
@@ -82,5 +83,5 @@ impl Entries {
 
 fn invalid(key: &'static str, found: &str, expected: &'static str) -> Error {
     // A hostile value may be long; its beginning identifies it.
-    Error::Metadata { key, found: format!("{found:.80?}"), expected }
+    Cause::Metadata { key, found: format!("{found:.80?}"), expected }.into()
 }

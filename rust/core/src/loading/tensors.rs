@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::header::{Entries, Header};
+use crate::error::Cause;
 use crate::fingerprint::Fingerprinter;
 use crate::kernels::element::Element;
 use crate::{Error, Fingerprint, Result};
@@ -110,12 +111,11 @@ impl<'a> TensorFile<'a> {
         allowed: &[Dtype],
         expected: &'static str,
     ) -> Result<Dtype> {
-        let entry = self.tensors.get(name).ok_or_else(|| Error::MissingTensor(name.to_owned()))?;
+        let entry = self.tensors.get(name).ok_or_else(|| Cause::MissingTensor(name.to_owned()))?;
         let known = Dtype::ALL.into_iter().find(|dtype| dtype.name() == entry.dtype);
-        known.filter(|dtype| allowed.contains(dtype)).ok_or_else(|| Error::Dtype {
-            name: name.to_owned(),
-            found: entry.dtype.clone(),
-            expected,
+        known.filter(|dtype| allowed.contains(dtype)).ok_or_else(|| {
+            let found = entry.dtype.clone();
+            Cause::Dtype { name: name.to_owned(), found, expected }.into()
         })
     }
 
@@ -123,7 +123,7 @@ impl<'a> TensorFile<'a> {
     pub(crate) fn take_any_shape(&mut self, name: &str, dtype: Dtype) -> Result<Tensor<'a>> {
         self.dtype(name, &[dtype], dtype.name())?;
         let Some(entry) = self.tensors.get_mut(name) else {
-            return Err(Error::MissingTensor(name.to_owned()));
+            return Err(Cause::MissingTensor(name.to_owned()).into());
         };
         entry.taken = true;
         Ok(Tensor {
@@ -167,7 +167,7 @@ impl<'a> TensorFile<'a> {
     pub(crate) fn expect_all_taken(&self) -> Result<()> {
         match self.tensors.iter().find(|(_, entry)| !entry.taken) {
             None => Ok(()),
-            Some((name, _)) => Err(Error::UnexpectedTensor(name.clone())),
+            Some((name, _)) => Err(Cause::UnexpectedTensor(name.clone()).into()),
         }
     }
 
@@ -234,11 +234,11 @@ impl<'a> Tensor<'a> {
         found: impl std::fmt::Display,
         expected: &'static str,
     ) -> Error {
-        Error::Value { name: self.name.clone(), index, found: found.to_string(), expected }
+        Cause::Value { name: self.name.clone(), index, found: found.to_string(), expected }.into()
     }
 
     /// The error of a shape that is not the `expected` one.
     pub(crate) fn wrong_shape(&self, expected: String) -> Error {
-        Error::Shape { name: self.name.clone(), found: self.shape.clone(), expected }
+        Cause::Shape { name: self.name.clone(), found: self.shape.clone(), expected }.into()
     }
 }

@@ -1,6 +1,7 @@
 //! What a stored history says of the items that overlays added.
 
-use crate::{Error, Model, Result};
+use crate::error::Cause;
+use crate::{Model, Result};
 
 /// The added items that a history relies on: item indices past the model's own mean something only
 /// where the same items were added first.
@@ -30,6 +31,6 @@ impl Model {
             return Ok(());
         }
         let found = overlay.map_or(0, |overlay| overlay.num_added());
-        Err(Error::AddedItems { found, expected })
+        Err(Cause::AddedItems { found, expected }.into())
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::{Error, Result, Session};
+use crate::error::Cause;
+use crate::{Result, Session};
 
 /// The last events, the oldest first.
 #[derive(Clone, Default)]
@@ -82,11 +83,11 @@ impl Session {
         let overlay = self.model.overlay();
         self.model.view(overlay.as_deref()).check(items.iter().copied())?;
         if self.log.capacity == 0 {
-            return Err(Error::NoLog);
+            return Err(Cause::NoLog.into());
         }
         if self.log.events.len() as u64 != self.events {
             let found = self.log.events.len();
-            return Err(Error::IncompleteLog { found, expected: self.events });
+            return Err(Cause::IncompleteLog { found, expected: self.events }.into());
         }
         let mut forgotten = items.to_vec();
         forgotten.sort_unstable();

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::{Error, Model, Result, Session, Snapshot};
+use crate::error::Cause;
+use crate::{Model, Result, Session, Snapshot};
 
 impl Session {
     /// Carries the history of a snapshot over to another model, such as a retrained one: its events
@@ -22,7 +23,7 @@ impl Session {
         if log.len() as u64 != snapshot.events() {
             let found = format!("{} events", log.len());
             let expected = format!("{}, one for each of the snapshot", snapshot.events());
-            return Err(Error::MigrationLog { found, expected });
+            return Err(Cause::MigrationLog { found, expected }.into());
         }
         check_translation(&snapshot, log)?;
         let known: Vec<_> = log.iter().copied().flatten().collect();
@@ -33,7 +34,7 @@ impl Session {
         if found > expected {
             let found = format!("{found} distinct items");
             let expected = format!("at most {expected}, as many as the snapshot has seen");
-            return Err(Error::MigrationLog { found, expected });
+            return Err(Cause::MigrationLog { found, expected }.into());
         }
         Ok(session)
     }
@@ -50,7 +51,7 @@ fn check_translation(snapshot: &Snapshot<'_>, log: &[Option<u32>]) -> Result<()>
             let name = |item: Option<u32>| item.map_or("None".to_owned(), |item| item.to_string());
             let found = format!("item {} at event {}", name(new), first + at);
             let expected = format!("{}, as for the same item before", name(known));
-            return Err(Error::MigrationLog { found, expected });
+            return Err(Cause::MigrationLog { found, expected }.into());
         }
     }
     Ok(())

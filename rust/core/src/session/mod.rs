@@ -12,8 +12,9 @@ use undo::{Checkpoint, UndoRing};
 
 use crate::aligned::AlignedBuf;
 use crate::catalog::{Query, Scores, User};
+use crate::error::Cause;
 use crate::network::{Arrival, Scratch, Step};
-use crate::{Error, Filter, Model, Overlay, Result, Scored, TopK};
+use crate::{Filter, Model, Overlay, Result, Scored, TopK};
 
 /// One user's history on a model: a recurrent state of fixed size and the items seen.
 ///
@@ -139,7 +140,7 @@ impl Session {
         scores: &mut [f32],
     ) -> Result<()> {
         if scores.len() != items.len() {
-            return Err(Error::BufferLength { found: scores.len(), expected: items.len() });
+            return Err(Cause::BufferLength { found: scores.len(), expected: items.len() }.into());
         }
         let hidden = self.user_vector()?;
         let catalog = self.model.view(overlay);
@@ -203,7 +204,7 @@ impl Session {
     /// embedding. It is an error before the first event.
     pub fn user_vector(&self) -> Result<&[f32]> {
         if self.events == 0 {
-            return Err(Error::NoEvents);
+            return Err(Cause::NoEvents.into());
         }
         Ok(&self.state[self.model.config().state_len()..])
     }

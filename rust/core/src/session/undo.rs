@@ -1,7 +1,8 @@
 //! Going back: a ring of checkpoints, one before each of the last events.
 
 use crate::aligned::AlignedBuf;
-use crate::{Error, Result, Session};
+use crate::error::Cause;
+use crate::{Result, Session};
 
 /// What an event changed, apart from the state's numbers.
 #[derive(Clone, Copy, Default)]
@@ -70,7 +71,7 @@ impl Session {
     /// of a former depth are dropped. It is an error if there is no memory, and nothing changes.
     pub fn keep_undo(&mut self, depth: usize) -> Result<()> {
         self.undo =
-            UndoRing::with_depth(depth, self.state.len()).ok_or(Error::UndoMemory { depth })?;
+            UndoRing::with_depth(depth, self.state.len()).ok_or(Cause::UndoMemory { depth })?;
         Ok(())
     }
 
@@ -83,7 +84,7 @@ impl Session {
     /// not carry it.
     pub fn undo(&mut self, n: usize) -> Result<()> {
         if n > self.undoable() {
-            return Err(Error::UndoDepth { found: self.undoable(), expected: n });
+            return Err(Cause::UndoDepth { found: self.undoable(), expected: n }.into());
         }
         for _ in 0..n {
             let Some(checkpoint) = self.undo.pop(&mut self.state) else { break };

@@ -2,8 +2,9 @@
 
 use super::CHECKSUM_BYTES;
 use super::state::Precision;
+use crate::error::Cause;
 use crate::model::Added;
-use crate::{Error, Fingerprint, Result, Session};
+use crate::{Fingerprint, Result, Session};
 
 const MAGIC: &[u8; 8] = b"RGRLSESS";
 const VERSION: u32 = 2;
@@ -64,11 +65,11 @@ impl Header {
     pub(super) fn parse(blob: &[u8]) -> Result<Self> {
         let mut rest = blob;
         if take(&mut rest)? != *MAGIC {
-            return Err(Error::SnapshotMagic);
+            return Err(Cause::SnapshotMagic.into());
         }
         let found = u32::from_le_bytes(take(&mut rest)?);
         if found != VERSION {
-            return Err(Error::SnapshotVersion { found, expected: VERSION });
+            return Err(Cause::SnapshotVersion { found, expected: VERSION }.into());
         }
         let precision = Precision::from_code(u32::from_le_bytes(take(&mut rest)?))?;
         let numbers = u32::from_le_bytes(take(&mut rest)?);
@@ -93,14 +94,15 @@ impl Header {
         };
         if added.count == 0 && added != Added::default() {
             let found = "a digest of no added items".to_owned();
-            return Err(Error::SnapshotValue { found, expected: "zeros" });
+            return Err(Cause::SnapshotValue { found, expected: "zeros" }.into());
         }
         header.check_sizes(blob.len() as u64)?;
         Ok(header)
     }
 
     fn check_sizes(&self, bytes: u64) -> Result<()> {
-        let refuse = |what, found, expected| Err(Error::SnapshotSize { what, found, expected });
+        let refuse =
+            |what, found, expected| Err(Cause::SnapshotSize { what, found, expected }.into());
         if self.hidden_size == 0 || !self.numbers.is_multiple_of(self.hidden_size) {
             let expected = format!("a multiple of the hidden size, {}", self.hidden_size);
             return refuse("state numbers", self.numbers.into(), expected);
@@ -135,7 +137,9 @@ impl Header {
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
     let Some((first, after)) = rest.split_first_chunk() else {
         let expected = format!("at least {N} more");
-        return Err(Error::SnapshotSize { what: "bytes left", found: rest.len() as u64, expected });
+        return Err(
+            Cause::SnapshotSize { what: "bytes left", found: rest.len() as u64, expected }.into()
+        );
     };
     *rest = after;
     Ok(*first)

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use super::header::{HEADER_BYTES, Header};
 use super::state::{self, Numbers};
 use super::{CHECKSUM_BYTES, Precision};
-use crate::{Error, Fingerprint, Model, Result};
+use crate::error::Cause;
+use crate::{Fingerprint, Model, Result};
 
 /// A snapshot, checked and read without its model.
 ///
@@ -26,7 +27,7 @@ impl<'a> Snapshot<'a> {
         let header = Header::parse(snapshot)?;
         let (body, checksum) = snapshot.split_at(snapshot.len() - CHECKSUM_BYTES);
         if Sha256::digest(body)[..] != *checksum {
-            return Err(Error::SnapshotChecksum);
+            return Err(Cause::SnapshotChecksum.into());
         }
         // All counts are in range: their sum is the snapshot's length.
         let (state, words) = body[HEADER_BYTES..].split_at(header.state_bytes() as usize);
@@ -81,7 +82,7 @@ impl<'a> Snapshot<'a> {
     pub(super) fn check_model(&self, model: &Model) -> Result<()> {
         let (found, expected) = (self.fingerprint(), model.fingerprint());
         if found != expected {
-            return Err(Error::SnapshotModel { found, expected });
+            return Err(Cause::SnapshotModel { found, expected }.into());
         }
         let config = model.config();
         let sizes = [
@@ -91,7 +92,7 @@ impl<'a> Snapshot<'a> {
         for (what, found, expected) in sizes {
             if found != expected {
                 let (found, expected) = (found as u64, expected.to_string());
-                return Err(Error::SnapshotSize { what, found, expected });
+                return Err(Cause::SnapshotSize { what, found, expected }.into());
             }
         }
         let added = &self.header.added;
@@ -155,5 +156,5 @@ impl fmt::Debug for Snapshot<'_> {
 }
 
 fn refuse<T>(found: String, expected: &'static str) -> Result<T> {
-    Err(Error::SnapshotValue { found, expected })
+    Err(Cause::SnapshotValue { found, expected }.into())
 }

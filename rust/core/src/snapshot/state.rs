@@ -2,7 +2,8 @@
 
 use half::f16;
 
-use crate::{Error, Result};
+use crate::Result;
+use crate::error::Cause;
 
 /// How a snapshot stores the numbers of the recurrent state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,10 +33,11 @@ impl Precision {
         match code {
             0 => Ok(Self::F32),
             1 => Ok(Self::F16),
-            _ => Err(Error::SnapshotValue {
+            _ => Err(Cause::SnapshotValue {
                 found: format!("precision {code}"),
                 expected: "0 (f32) or 1 (f16)",
-            }),
+            }
+            .into()),
         }
     }
 

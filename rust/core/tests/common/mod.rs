@@ -22,7 +22,7 @@ pub use reference::Reference;
 pub use rng::Rng;
 pub use shape::{SHAPES, Shape};
 
-use recgrela::{Isa, Model, Session};
+use recgrela::{Error, ErrorKind, Isa, Model, Session};
 
 /// A random model of a shape, loaded.
 pub fn model(shape: &Shape) -> Arc<Model> {
@@ -50,6 +50,16 @@ pub fn catalogue(model: &Model) -> Vec<u32> {
 
 pub fn bits(numbers: &[f32]) -> Vec<u32> {
     numbers.iter().map(|number| number.to_bits()).collect()
+}
+
+/// Checks what an error is about and that its message has these words.
+#[track_caller]
+pub fn assert_says(error: &Error, kind: ErrorKind, words: &str) {
+    assert!(
+        error.kind() == kind && error.to_string().contains(words),
+        "{:?}: {error}",
+        error.kind()
+    );
 }
 
 /// Bytes before the state in a snapshot.

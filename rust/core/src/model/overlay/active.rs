@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Overlay;
-use crate::{Error, Result};
+use crate::Result;
+use crate::error::Cause;
 
 /// An overlay that can be exchanged while other threads use it.
 #[derive(Debug, Default)]
@@ -39,7 +40,7 @@ impl Active {
         let added = present.as_ref().map_or(0, |overlay| overlay.num_added());
         let digest = present.as_ref().and_then(|overlay| overlay.added_digest(added));
         if digest.is_some() && next.added_digest(added) != digest {
-            return Err(Error::OverlayOrder { added });
+            return Err(Cause::OverlayOrder { added }.into());
         }
         let former = present.replace(next);
         self.present.store(true, Ordering::Release);

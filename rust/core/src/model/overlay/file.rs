@@ -4,10 +4,11 @@ use std::io::Write;
 use std::path::Path;
 
 use super::{MAX_ITEMS, Overlay};
+use crate::error::Cause;
 use crate::loading::{Dtype, Tensor, TensorFile};
 use crate::model::vocabulary::IdsLayout;
 use crate::saving::{self, NamedTensor, Readers};
-use crate::{Error, Model, Result};
+use crate::{Model, Result};
 
 const FORMAT_KEY: &str = "recgrela.overlay";
 const MODEL_KEY: &str = "recgrela.model";
@@ -18,8 +19,7 @@ impl Overlay {
     /// is, its fingerprint included; that of another model is refused.
     pub fn open(model: &Model, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes =
-            std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(Cause::reading(path))?;
         Self::from_bytes(model, &bytes)
     }
 
@@ -29,12 +29,12 @@ impl Overlay {
         entries.expect(FORMAT_KEY, "1", "\"1\"")?;
         let (found, expected) = (entries.fingerprint(MODEL_KEY)?, model.fingerprint());
         if found != expected {
-            return Err(Error::OverlayModel { found, expected });
+            return Err(Cause::OverlayModel { found, expected }.into());
         }
         let found = tensors.compute_fingerprint(&expected.to_string());
         let expected = entries.fingerprint(FINGERPRINT_KEY)?;
         if found != expected {
-            return Err(Error::FingerprintMismatch { found, expected });
+            return Err(Cause::FingerprintMismatch { found, expected }.into());
         }
         let mut overlay = Self::new(model);
         overlay.take(&mut tensors, bytes)?;

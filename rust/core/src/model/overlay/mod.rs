@@ -15,10 +15,11 @@ use std::sync::Arc;
 
 use ids::AddedIds;
 
+use crate::error::Cause;
 use crate::kernels::block_scores::BLOCK;
 use crate::loading::Bytes;
 use crate::model::vocabulary::VocabularyLayout;
-use crate::{Error, Fingerprint, ItemId, Result, Vocabulary};
+use crate::{Fingerprint, ItemId, Result, Vocabulary};
 
 /// The end of item indices.
 const MAX_ITEMS: usize = 1 << 31;
@@ -238,7 +239,7 @@ pub(in crate::model) fn check_items(
 ) -> Result<()> {
     match items.into_iter().find(|&item| item as usize >= num_items) {
         None => Ok(()),
-        Some(found) => Err(Error::ItemOutOfRange { found, num_items }),
+        Some(found) => Err(Cause::ItemOutOfRange { found, num_items }.into()),
     }
 }
 
@@ -256,5 +257,5 @@ fn bits(positions: impl Iterator<Item = usize>, len: usize) -> Vec<u32> {
 }
 
 fn refuse<T>(found: String, expected: impl Into<String>) -> Result<T> {
-    Err(Error::Overlay { found, expected: expected.into() })
+    Err(Cause::Overlay { found, expected: expected.into() }.into())
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{AddedIds, Overlay, Rows};
+use crate::error::Cause;
 use crate::model::{Catalog, View};
-use crate::{Error, Model, Result};
+use crate::{Model, Result};
 
 impl Model {
     /// The active overlay, if there is one.
@@ -51,7 +52,7 @@ impl Model {
     ) -> Result<bool> {
         let (found, expected) = (overlay.model, self.fingerprint());
         if found != expected {
-            return Err(Error::OverlayModel { found, expected });
+            return Err(Cause::OverlayModel { found, expected }.into());
         }
         self.overlay.set(overlay, only_after)
     }

@@ -1,8 +1,8 @@
 //! What an error is about, for those who act on errors: the bindings, and callers of theirs.
 
-use crate::Error;
+use super::Cause;
 
-/// What an [`Error`] is about. The message says the rest.
+/// What an [`Error`](crate::Error) is about. The message says the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -20,21 +20,24 @@ pub enum ErrorKind {
     Argument,
     /// More is to be undone than is kept.
     Undo,
+    /// What was asked for takes more memory than there is.
+    OutOfMemory,
     /// The log that forgetting or migrating needs.
     Log,
-    /// The bytes are not a snapshot of this model, or a damaged one.
+    /// The bytes are not a snapshot, or a damaged one.
     Snapshot,
-    /// Changes to a catalogue that are not possible, or of another model.
+    /// A snapshot, a fleet, an overlay or groups of another model.
+    OtherModel,
+    /// Changes to a catalogue that are not possible, or missing.
     Overlay,
     /// A fleet, its users or its file.
     Fleet,
 }
 
-impl Error {
-    /// What the error is about.
-    pub fn kind(&self) -> ErrorKind {
+impl Cause {
+    pub(crate) fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io { .. } | Self::Write { .. } => ErrorKind::Io,
+            Self::Read { .. } | Self::Write { .. } => ErrorKind::Io,
             Self::Header(_)
             | Self::Metadata { .. }
             | Self::Config(_)
@@ -48,25 +51,24 @@ impl Error {
             Self::Isa { .. } | Self::IsaDisagrees { .. } => ErrorKind::Isa,
             Self::ItemOutOfRange { .. } => ErrorKind::Item,
             Self::NoEvents | Self::UserWithoutEvents { .. } => ErrorKind::NoEvents,
-            Self::BufferLength { .. } | Self::GroupsLength { .. } | Self::GroupsModel { .. } => {
-                ErrorKind::Argument
-            }
-            Self::UndoDepth { .. } | Self::UndoMemory { .. } => ErrorKind::Undo,
+            Self::BufferLength { .. } | Self::GroupsLength { .. } => ErrorKind::Argument,
+            Self::UndoDepth { .. } => ErrorKind::Undo,
+            Self::UndoMemory { .. } | Self::FleetMemory { .. } => ErrorKind::OutOfMemory,
+            Self::SnapshotModel { .. }
+            | Self::FleetModel { .. }
+            | Self::OverlayModel { .. }
+            | Self::GroupsModel { .. } => ErrorKind::OtherModel,
             Self::NoLog | Self::IncompleteLog { .. } | Self::MigrationLog { .. } => ErrorKind::Log,
             Self::SnapshotMagic
             | Self::SnapshotVersion { .. }
-            | Self::SnapshotModel { .. }
             | Self::SnapshotSize { .. }
             | Self::SnapshotChecksum
             | Self::SnapshotValue { .. } => ErrorKind::Snapshot,
-            Self::Overlay { .. }
-            | Self::OverlayModel { .. }
-            | Self::OverlayOrder { .. }
-            | Self::AddedItems { .. } => ErrorKind::Overlay,
+            Self::Overlay { .. } | Self::OverlayOrder { .. } | Self::AddedItems { .. } => {
+                ErrorKind::Overlay
+            }
             Self::UserOutOfRange { .. }
             | Self::FleetLengths { .. }
-            | Self::FleetMemory { .. }
-            | Self::FleetModel { .. }
             | Self::FleetOverflow { .. }
             | Self::FleetFile { .. }
             | Self::FleetChecksum => ErrorKind::Fleet,

@@ -1,0 +1,168 @@
+//! Everything that can go wrong, in one place.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Fingerprint, Isa};
+
+/// What is inside an [`Error`](super::Error).
+#[derive(thiserror::Error)]
+pub(crate) enum Cause {
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("not a safetensors file: {}", OneLine(.0))]
+    Header(String),
+    #[error("metadata `{key}`: found {}, expected {expected}", OneLine(found))]
+    Metadata { key: &'static str, found: String, expected: &'static str },
+    #[error("metadata `recgrela.config`: {}", OneLine(.0))]
+    Config(String),
+    #[error("tensor `{0}` is missing")]
+    MissingTensor(String),
+    #[error("tensor `{}` is unknown: this config does not call for it", OneLine(.0))]
+    UnexpectedTensor(String),
+    #[error("tensor `{name}`: found dtype {found}, expected {expected}")]
+    Dtype { name: String, found: String, expected: &'static str },
+    #[error("tensor `{name}`: found shape {}, expected {expected}", Dimensions(found))]
+    Shape { name: String, found: Vec<usize>, expected: String },
+    #[error("tensor `{name}`, element {index}: found {found}, expected {expected}")]
+    Value { name: String, index: usize, found: String, expected: &'static str },
+    #[error("instruction set: found `{found}`, expected one of those available here: {available}")]
+    Isa { found: String, available: String },
+    #[error("instruction set: `{isa}` gives other bits than portable code here: {what}")]
+    IsaDisagrees { isa: Isa, what: String },
+    #[error("fingerprint of the tensors: found {found}, expected {expected}")]
+    FingerprintMismatch { found: Fingerprint, expected: Fingerprint },
+    #[error("self-test sequence {sequence}, item {item}: found score {found}, expected {expected}")]
+    SelfTest { sequence: usize, item: u32, found: f32, expected: f32 },
+    #[error("the session has no events: append at least one item before scoring")]
+    NoEvents,
+    #[error("item index: found {found}, expected less than {num_items}")]
+    ItemOutOfRange { found: u32, num_items: usize },
+    #[error("buffer of scores: found length {found}, expected {expected}")]
+    BufferLength { found: usize, expected: usize },
+    #[error(
+        "undo: found {found} events that can be undone, expected {expected}: keep_undo keeps more"
+    )]
+    UndoDepth { found: usize, expected: usize },
+    #[error("undo: found no memory for {depth} checkpoints, expected a smaller depth")]
+    UndoMemory { depth: usize },
+    #[error(
+        "forget: found no log of the events, expected one: call keep_log before the first event"
+    )]
+    NoLog,
+    #[error(
+        "forget: found a log of the last {found} events, expected all {expected}: call keep_log \
+         before the first event and with enough capacity"
+    )]
+    IncompleteLog { found: usize, expected: u64 },
+    #[error("log to migrate: found {found}, expected {expected}")]
+    MigrationLog { found: String, expected: String },
+    #[error("user {user} has no events: append at least one item before scoring")]
+    UserWithoutEvents { user: u32 },
+    #[error("user: found {found}, expected less than the capacity, {capacity}")]
+    UserOutOfRange { found: u32, capacity: u32 },
+    #[error("items to append: found {items}, expected {users}, one for each user")]
+    FleetLengths { users: usize, items: usize },
+    #[error(
+        "a fleet of {capacity} users: {bytes} bytes are not to be had, choose a smaller capacity"
+    )]
+    FleetMemory { capacity: u32, bytes: u128 },
+    #[error("fleet: found model {found}, expected {expected}")]
+    FleetModel { found: Fingerprint, expected: Fingerprint },
+    #[error("the state of user {user} is not finite: reset the user, and verify the model")]
+    FleetOverflow { user: u32 },
+    #[error("fleet file: found {found}, expected {expected}")]
+    FleetFile { found: String, expected: String },
+    #[error("fleet file: the checksum does not match, it was damaged")]
+    FleetChecksum,
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("groups: found {found} numbers, expected {expected}, one for each item")]
+    GroupsLength { found: usize, expected: String },
+    #[error("groups: found those of model {found}, expected {expected}")]
+    GroupsModel { found: Fingerprint, expected: Fingerprint },
+    #[error("overlay: found {}, expected {expected}", OneLine(found))]
+    Overlay { found: String, expected: String },
+    #[error("overlay: found one of model {found}, expected {expected}")]
+    OverlayModel { found: Fingerprint, expected: Fingerprint },
+    #[error(
+        "overlay: found other added items, expected the {added} of the active overlay first and in \
+         their order: sessions may hold them, so change a copy of the active overlay"
+    )]
+    OverlayOrder { added: usize },
+    #[error(
+        "added items: found {found} in the active overlay, expected the {expected} of the history, in \
+         their order: make that overlay, or one that continues it, active first"
+    )]
+    AddedItems { found: usize, expected: usize },
+    #[error("snapshot: found another beginning, expected the magic `RGRLSESS`")]
+    SnapshotMagic,
+    #[error("snapshot: found version {found}, expected {expected}")]
+    SnapshotVersion { found: u32, expected: u32 },
+    #[error("snapshot: found model {found}, expected {expected}")]
+    SnapshotModel { found: Fingerprint, expected: Fingerprint },
+    #[error("snapshot: found {found} {what}, expected {expected}")]
+    SnapshotSize { what: &'static str, found: u64, expected: String },
+    #[error("snapshot: the checksum does not match, it was damaged or cut")]
+    SnapshotChecksum,
+    #[error("snapshot: found {found}, expected {expected}")]
+    SnapshotValue { found: String, expected: &'static str },
+}
+
+impl Cause {
+    /// Of the operating system's error, the one that a file could not be read.
+    pub(crate) fn reading(path: &Path) -> impl Fn(io::Error) -> Error {
+        |source| Self::Read { path: path.to_owned(), source }.into()
+    }
+}
+
+/// The message: a derived one adds 10 KB to the library.
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text out of an untrusted file: control characters, which could fake lines or drive a terminal,
+/// are escaped, and what is long is cut.
+struct OneLine<'a>(&'a str);
+
+impl OneLine<'_> {
+    const LONGEST: usize = 300;
+}
+
+/// A shape out of an untrusted file, which may have any number of dimensions.
+struct Dimensions<'a>(&'a [usize]);
+
+impl fmt::Display for Dimensions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [.., _, _, _, _, _] => write!(f, "{} dimensions", self.0.len()),
+            few => write!(f, "{few:?}"),
+        }
+    }
+}
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().take(Self::LONGEST).try_for_each(|c| match c.is_control() {
+            true => write!(f, "{}", c.escape_default()),
+            false => write!(f, "{c}"),
+        })?;
+        if self.0.chars().nth(Self::LONGEST).is_some() { f.write_str("...") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cause;
+
+    #[test]
+    fn names_out_of_a_file_stay_on_the_line() {
+        let message = Cause::UnexpectedTensor("a\n\u{1b}[31mb".to_owned()).to_string();
+        let long = Cause::UnexpectedTensor("x".repeat(1000)).to_string();
+        assert!(long.contains("xxx...` is unknown") && long.len() < 400, "{long}");
+        assert!(message.starts_with("tensor `a\\n\\u{1b}[31mb` is unknown"), "{message}");
+    }
+}
