@@ -16,7 +16,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-arm test-wasm test-faces test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-kernels bench-web parity long-histories epoch-cost clean
+.PHONY: help setup demo test test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-kernels bench-web parity long-histories epoch-cost clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,7 +59,7 @@ test-arm: ## Run the engine's tests for 64-bit Arm under qemu, with NEON (needs 
 test-wasm: ## Run the engine's tests as WebAssembly in Node, with simd128 (needs Debian packages)
 	.ci/test-wasm
 
-kotlin: ## Run the tests of the Kotlin face on the JVM (needs JDK 17 and Maven)
+kotlin: ## Run the tests of the Kotlin binding on the JVM (needs JDK 17 and Maven)
 	examples/kotlin/run test
 
 swift: ## Make the Swift package's sources, and check what can be without Swift
@@ -93,8 +93,8 @@ test-asan: ## Run the engine's tests under AddressSanitizer (x86-64 Linux)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=allocator_may_return_null=1 \
 		cargo test --quiet --tests --target x86_64-unknown-linux-gnu --package recgrela --package recgrela-fuzz
 
-test-faces: setup wasm $(NODE_MODULES) ## Run the golden sequences through every face; one hash a face (needs Debian packages)
-	.ci/test-faces
+test-bindings: setup wasm $(NODE_MODULES) ## Run the golden sequences through every binding; one hash per binding (needs Debian packages)
+	.ci/test-bindings
 
 install-c: ## Install the C library, its header and its pkg-config file under PREFIX (/usr/local)
 	cargo build --release --quiet -p recgrela-ffi

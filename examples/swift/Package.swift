@@ -1,5 +1,5 @@
 // swift-tools-version:5.9
-// The Swift face as a package. `examples/swift/build` puts this file beside what it belongs to.
+// The Swift binding as a package. `examples/swift/build` puts this file beside what it belongs to.
 import PackageDescription
 
 let package = Package(

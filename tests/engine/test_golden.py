@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tests.faces.golden import golden_hash, play_python
+from tests.bindings.golden import golden_hash, play_python
 
 
 def test_portable_code_gives_the_golden_hash():

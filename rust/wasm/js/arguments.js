@@ -1,4 +1,4 @@
-// The arguments that the face takes, checked and as the engine wants them.
+// Checks the public arguments and converts them to what the engine takes.
 
 import { bytesOf } from "./source.js";
 import { invalid } from "./shared.js";

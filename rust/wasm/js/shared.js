@@ -1,4 +1,4 @@
-// What the engine's module and the face share; the generated JavaScript imports it by this name.
+// Shared by the engine's module and the wrapper. The generated JavaScript imports this file by name.
 
 /** Everything that this package throws, but for an abort, whose reason is yours. */
 export class RecgrelaError extends Error {

@@ -1,4 +1,4 @@
-// Prints the golden hash of both builds in headless Chromium, for `make test-faces`.
+// Prints the golden hash of both builds in headless Chromium, for `make test-bindings`.
 
 import { goldenHashIn, launch, serve } from "./chromium.mjs";
 

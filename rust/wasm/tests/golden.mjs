@@ -1,4 +1,4 @@
-// Prints the golden hash of both builds in Node, for `make test-faces`.
+// Prints the golden hash of both builds in Node, for `make test-bindings`.
 
 import { readFile } from "node:fs/promises";
 

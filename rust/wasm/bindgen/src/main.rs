@@ -12,7 +12,7 @@ fn main() -> Result<()> {
     Bindgen::new()
         .input_path(wasm)
         .web(true)?
-        // The face brings the compiled module, and the types.
+        // The wrapper (rust/wasm/js) provides the compiled module, and the types.
         .omit_default_module_path(true)
         .typescript(false)
         // A module whose memory a trap has left as it was can be thrown away.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from recgrela import EdgeScorer
 
-from tests.faces.golden import GOLDEN, ROOT, build_library, compile_c, golden_hash, play_c
+from tests.bindings.golden import GOLDEN, ROOT, build_library, compile_c, golden_hash, play_c
 
 # What the table of handles holds at the end is reachable; everything else is a leak.
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"]
@@ -17,7 +17,7 @@ VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"]
 def programs(tmp_path_factory) -> Path:
     """A folder of programs, on a library that is built with every assertion."""
     library, folder = build_library("dev"), tmp_path_factory.mktemp("c")
-    for source in (ROOT / "examples/c/recommend.c", *(ROOT / "tests/faces").glob("*.c")):
+    for source in (ROOT / "examples/c/recommend.c", *(ROOT / "tests/bindings").glob("*.c")):
         compile_c(source, library, folder)
     return folder
 

@@ -1,4 +1,4 @@
-"""The golden hash of tests/golden, whose README says what is hashed, for faces that run here.
+"""The golden hash of tests/golden, whose README says what is hashed, for Python and C.
 
 As a program it prints one line for Python and one for C: the name and the hash.
 """
@@ -90,7 +90,7 @@ def play_c(program: Path) -> Play:
 def main() -> int:
     """Print the lines; the exit status is 1 where a hash is another one."""
     with tempfile.TemporaryDirectory() as folder:
-        source = ROOT / "tests/faces/golden.c"
+        source = ROOT / "tests/bindings/golden.c"
         program = compile_c(source, build_library("release"), Path(folder))
         for name, play in (("python", play_python), ("c", play_c(program))):
             print(name, golden_hash(play), flush=True)
