@@ -42,7 +42,7 @@ def test_changed_settings_are_named_with_both_values():
         ("trian.window=5", "unknown setting 'trian': did you mean 'train'?"),
         ("num_layers=2", "unknown setting 'num_layers': did you mean 'model.num_layers'?"),
         ("model.zzz=2", "known here: model.kind, model.hidden_size"),
-        ("model.hidden_size=60", "model.hidden_size: Input should be a multiple of 8; found 60"),
+        ("model.hidden_size=60", "model.hidden_size: Input should be a multiple of 8; found '60'"),
         ("model.num_heads=7", "num_heads must divide hidden_size: 7 and 64"),
         ("train.window=many", "train.window: Input should be a valid integer"),
         ("data.ties=sorted", "'random', 'file', 'item' or 'recbole'; found 'sorted'"),
@@ -50,13 +50,38 @@ def test_changed_settings_are_named_with_both_values():
         ("seed.x=1", "'seed' is not a section"),
         (f"seed={2**32}", "seed: Input should be less than or equal to 4294967295"),
         ("train=5", "train: "),
-        ("train.window=[", "--set train.window=[: not a YAML value"),
+        ("train.window=[", "train.window: Input should be a valid integer"),
+        ("train.max_epochs=0x10", "train.max_epochs: Input should be a valid integer"),
     ],
 )  # fmt: skip
 def test_wrong_settings_are_named(setting, expected):
     with pytest.raises(ConfigError) as error:
         change_config(Config(), [setting])
     assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "value"),
+    [
+        ("data.user_column", "user #1", "user #1"),
+        ("data.user_column", "on", "on"),
+        ("data.user_column", "1", "1"),
+        ("data.user_column", "null", "null"),
+        ("data.user_column", "a: b", "a: b"),
+        ("data.source", "2024-01-01", "2024-01-01"),
+        ("data.source", "[12].csv", "[12].csv"),
+        ("train.max_epochs", "010", 10),
+        ("train.learning_rate", "1e-3", 0.001),
+        ("model.gate", "off", False),
+    ],
+)
+def test_the_type_of_a_setting_decides_what_was_typed(tmp_path, key, typed, value):
+    section, name = key.split(".")
+    assert getattr(getattr(load_config(None, [f"{key}={typed}"]), section), name) == value
+    path = tmp_path / "run.yaml"
+    quoted = f"'{typed}'" if set(typed) & set("#:[") else typed  # else YAML's own syntax
+    path.write_text(f"{section}:\n  {name}: {quoted}\n")
+    assert getattr(getattr(load_config(path, []), section), name) == value
 
 
 @pytest.mark.parametrize(

@@ -233,16 +233,13 @@ def _with_settings(values: dict, settings: list[str]) -> Config:
             inner = inner.setdefault(section, {})
             if not isinstance(inner, dict):
                 raise ConfigError(f"--set {setting}: '{section}' is not a section")
-        try:
-            inner[name] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise ConfigError(f"--set {setting}: not a YAML value: '{text}'") from None
+        inner[name] = text  # the setting's type decides what it means
     return parse_config(values)
 
 
 def _read_yaml(path: Path) -> dict:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:  # BaseLoader leaves scalars as text: YAML 1.1 reads 010 as 8, and `on` as true
+        values = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
