@@ -1,52 +1,7 @@
-//! The events themselves, kept on request, and what they make possible: exact forgetting.
-
-use std::collections::VecDeque;
+//! Keeping the events, and what they make possible: exact forgetting.
 
 use crate::error::Cause;
 use crate::{Result, Session};
-
-/// The last events, the oldest first.
-#[derive(Clone, Default)]
-pub(crate) struct EventLog {
-    events: VecDeque<u32>,
-    /// 0: none are kept.
-    capacity: usize,
-}
-
-impl EventLog {
-    /// Adds an event; gives back the one that a full log drops for it.
-    pub(super) fn push(&mut self, item: u32) -> Option<u32> {
-        if self.capacity == 0 {
-            return None;
-        }
-        let full = self.events.len() == self.capacity;
-        let dropped = if full { self.events.pop_front() } else { None };
-        self.events.push_back(item);
-        dropped
-    }
-
-    /// Undoes [`EventLog::push`].
-    pub(super) fn take_back(&mut self, dropped: Option<u32>) {
-        self.events.pop_back();
-        if let Some(item) = dropped {
-            self.events.push_front(item);
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.events.clear();
-    }
-
-    /// Takes over the log of a snapshot, and its capacity where none is kept here.
-    pub(crate) fn restore(&mut self, capacity: usize, log: impl ExactSizeIterator<Item = u32>) {
-        if self.capacity == 0 {
-            self.capacity = capacity;
-        }
-        self.events.clear();
-        let excess = log.len().saturating_sub(self.capacity);
-        self.events.extend(log.skip(excess));
-    }
-}
 
 impl Session {
     /// Keeps the last `capacity` events; 0, the default, keeps none.

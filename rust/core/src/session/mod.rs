@@ -1,14 +1,17 @@
 //! One user on a model.
 
+mod event_log;
 mod log;
 mod migrate;
+mod snapshot;
 mod undo;
+mod undo_ring;
 
 use std::fmt;
 use std::sync::Arc;
 
-use log::EventLog;
-use undo::{Checkpoint, UndoRing};
+use event_log::EventLog;
+use undo_ring::{Checkpoint, UndoRing};
 
 use crate::aligned::AlignedBuf;
 use crate::catalog::{Query, Scores, User};
@@ -52,8 +55,8 @@ pub struct Session {
     pub(crate) state: AlignedBuf,
     /// Ascending.
     pub(crate) seen: Vec<u32>,
-    pub(crate) log: EventLog,
-    pub(crate) undo: UndoRing,
+    log: EventLog,
+    undo: UndoRing,
     scratch: Scratch,
 }
 

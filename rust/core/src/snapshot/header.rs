@@ -1,49 +1,34 @@
 //! The fixed part at the front: what follows, and how much of it.
 
-use super::CHECKSUM_BYTES;
 use super::state::Precision;
 use crate::error::Cause;
 use crate::model::Added;
-use crate::{Fingerprint, Result, Session};
+use crate::{Fingerprint, Result};
 
 const MAGIC: &[u8; 8] = b"RGRLSESS";
 const VERSION: u32 = 2;
 pub(super) const HEADER_BYTES: usize = 120;
+pub(super) const CHECKSUM_BYTES: usize = 32;
 
 /// The header, in the order of its fields.
-pub(super) struct Header {
-    pub(super) precision: Precision,
+pub(crate) struct Header {
+    pub(crate) precision: Precision,
     /// Numbers in the recurrent state.
-    pub(super) numbers: u32,
+    pub(crate) numbers: u32,
     /// D
-    pub(super) hidden_size: u32,
-    pub(super) events: u64,
+    pub(crate) hidden_size: u32,
+    pub(crate) events: u64,
     /// Distinct items.
-    pub(super) seen: u32,
+    pub(crate) seen: u32,
     /// Events that the log may hold.
-    pub(super) log_capacity: u64,
+    pub(crate) log_capacity: u64,
     /// Events that it does hold.
-    pub(super) log: u64,
-    pub(super) fingerprint: Fingerprint,
-    pub(super) added: Added,
+    pub(crate) log: u64,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) added: Added,
 }
 
 impl Header {
-    pub(super) fn of(session: &Session, precision: Precision) -> Self {
-        let config = session.model.config();
-        Self {
-            precision,
-            numbers: config.state_len() as u32,
-            hidden_size: config.hidden_size as u32,
-            events: session.events,
-            seen: session.seen.len() as u32,
-            log_capacity: session.log_capacity() as u64,
-            log: session.log().len() as u64,
-            fingerprint: session.model.fingerprint(),
-            added: session.model.added_up_to(session.seen.last().copied()),
-        }
-    }
-
     pub(super) fn write(&self, blob: &mut Vec<u8>) {
         blob.extend_from_slice(MAGIC);
         for field in [VERSION, self.precision.code(), self.numbers, self.hidden_size] {

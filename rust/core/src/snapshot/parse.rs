@@ -4,9 +4,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::header::{HEADER_BYTES, Header};
-use super::state::{self, Numbers};
-use super::{CHECKSUM_BYTES, Precision};
+use super::header::{CHECKSUM_BYTES, HEADER_BYTES, Header};
+use super::state::{self, Numbers, Precision};
 use crate::error::Cause;
 use crate::{Fingerprint, Model, Result};
 
@@ -73,13 +72,13 @@ impl<'a> Snapshot<'a> {
     }
 
     /// The recurrent state and the hidden vector.
-    pub(super) fn numbers(&self) -> impl Iterator<Item = f32> {
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = f32> {
         let state = (0..self.state.len()).map(|at| self.state.get(at));
         state.chain(self.hidden.iter().map(|&bytes| f32::from_le_bytes(bytes)))
     }
 
     /// Checks that a session on the model can take the snapshot over.
-    pub(super) fn check_model(&self, model: &Model) -> Result<()> {
+    pub(crate) fn check_model(&self, model: &Model) -> Result<()> {
         let (found, expected) = (self.fingerprint(), model.fingerprint());
         if found != expected {
             return Err(Cause::SnapshotModel { found, expected }.into());
