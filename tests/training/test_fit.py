@@ -279,6 +279,8 @@ def test_interrupting_leaves_the_last_checkpoint_loadable(small_settings, tmp_pa
     process = subprocess.Popen(
         [*words, "--set", "train.max_epochs=100000", "--set", "train.patience=100000"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # Background jobs of a shell, such as make test under nohup, ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not last_checkpoint(run).exists() and time.monotonic() < deadline:
