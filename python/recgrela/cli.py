@@ -50,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
         "recommend",
         help="play a history and print what comes next",
         description="Play a history, oldest event first, and print what comes next.",
+        usage="recgrela recommend MODEL [--history ITEM ...] [-k K] [--include-seen] "
+        "[--skip-unknown] [--titles TSV] [--isa ISA]",
         epilog="example: recgrela recommend model.safetensors --history 50 172 181 -k 5",
     )
     recommend.add_argument(
@@ -62,16 +64,21 @@ def _parser() -> argparse.ArgumentParser:
         "--include-seen", action="store_true", help="items of the history may come again"
     )
     recommend.add_argument(
-        "--skip-unknown", action="store_true", help="pass over items that the model does not know"
+        "--skip-unknown",
+        action="store_true",
+        help="skip items that the model does not know, and print how many",
     )
     recommend.add_argument(
         "--titles", type=Path, metavar="TSV",
         help="tab-separated file of item ids and titles, to print the titles",
     )  # fmt: skip
-    recommend.set_defaults(run=_recommend)
+    recommend.set_defaults(run=_recommend, usage_error=recommend.error)
 
     for command in (inspect, verify, recommend):
-        command.add_argument("model", type=Path, help="a file from `recgrela-train export`")
+        command.add_argument(
+            "model", type=Path, nargs="?" if command is recommend else None,
+            help="a file from `recgrela-train export`",
+        )  # fmt: skip
         command.add_argument(
             "--isa", help="instruction set to run on, such as scalar (default: the best there is)"
         )
@@ -115,16 +122,26 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _recommend(options: argparse.Namespace) -> None:
+    if options.model is None and len(options.history or []) > 1:
+        options.model = Path(options.history.pop())  # `--history` takes all words up to an option
+        if not options.model.is_file():
+            options.model = None
+    if options.model is None:
+        options.usage_error("the model is missing")
     scorer = EdgeScorer.load(options.model, isa=options.isa)
     titles = _read_titles(options.titles) if options.titles else {}
-    history = options.history or sys.stdin.read().splitlines()
+    history = options.history or _lines(sys.stdin.read())
     if scorer.id_type == "int":
         history = [_integer(word) for text in history for word in text.replace(",", " ").split()]
     unknown: Literal["skip", "error"] = "skip" if options.skip_unknown else "error"
     started = time.perf_counter()
     events = scorer.extend(history, unknown=unknown)
+    skipped = f"{len(history) - events} unknown items skipped, " if events < len(history) else ""
     if events == 0:
-        raise ValueError("no event to recommend from: give item ids by --history or standard input")
+        cause = (
+            "all items are unknown" if skipped else "give item ids by --history or standard input"
+        )
+        raise ValueError(f"no event to recommend from: {cause}")
     elapsed = (time.perf_counter() - started) / events * 1e6
     top = scorer.top_k(options.k, exclude_seen=not options.include_seen)
     for rank, (item, score) in enumerate(top, 1):
@@ -133,10 +150,16 @@ def _recommend(options: argparse.Namespace) -> None:
         text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
         print(f"{rank:4}  {score:9.4f}  {text}")
     print(
-        f"{events} events, {elapsed:.1f} us each on {scorer.isa}; "
+        f"{events} events, {skipped}{elapsed:.1f} us each on {scorer.isa}; "
         f"state {scorer.state_bytes:,} bytes",
         file=sys.stderr,
     )
+
+
+def _lines(text: str) -> list[str]:
+    """The lines that are not blank, without a byte order mark and blanks at their ends."""
+    lines = (line.strip() for line in text.removeprefix("\ufeff").split("\n"))
+    return [line for line in lines if line]
 
 
 def _positive(text: str) -> int:
@@ -155,8 +178,8 @@ def _integer(text: str) -> int:
 
 def _read_titles(path: Path) -> dict[str, str]:
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text: {error}") from None
     rows = (line.split("\t") for line in lines)
-    return {row[0]: row[1] for row in rows if len(row) >= 2}
+    return {row[0].strip(): row[1] for row in rows if len(row) >= 2}
