@@ -1,8 +1,10 @@
 //! What cannot be seen from C: a fault inside, and whether the header is what this crate says.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::error::{guard, recgrela_error, recgrela_status};
+use crate::handles::recgrela_session;
 
 #[test]
 fn a_panic_becomes_a_status() {
@@ -10,6 +12,20 @@ fn a_panic_becomes_a_status() {
     assert_eq!(guard(&mut error, || panic!("on purpose")), recgrela_status::Internal);
     assert_eq!(error.status, recgrela_status::Internal);
     assert_ne!(error.message[0], 0);
+}
+
+#[test]
+fn a_session_is_refused_after_a_panic() {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/f32.safetensors");
+    let model = Arc::new(engine::Model::open(golden).unwrap());
+    let session = recgrela_session::new(engine::Session::new(model));
+    let mut error = recgrela_error { status: recgrela_status::Ok, message: [0; _] };
+    let panics = || session.with(|_| panic!("on purpose"));
+    assert_eq!(guard(&mut error, panics), recgrela_status::Internal);
+    let append = || session.with(|session| Ok(session.append(0)?));
+    assert_eq!(guard(&mut error, append), recgrela_status::Internal);
+    assert!(error.message.map(|byte| byte as u8).starts_with(b"session: an earlier call"));
+    assert!(session.free().is_ok());
 }
 
 #[test]
