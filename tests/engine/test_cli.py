@@ -150,13 +150,15 @@ def test_recommend_prints_titles(command, small, tmp_path):
     history = small.history(12)
     _, plain, _ = command("recommend", small.path, "--history", *history)
     first, second = items_of(plain)[:2]
-    titles.write_text(f'item\ttitle\n{first}\t"Äon", a film\t1999\nshort\n\n', encoding="utf-8")
+    rows = f'{first}\t"Äon", a film\t1999\nshort\n\n'
     arguments = ("recommend", small.path, "--titles", titles, "--history", *history)
-    status, output, _ = command(*arguments)
-    lines = output.splitlines()
-    assert status == 0
-    assert lines[0].endswith(f'  {first}  "Äon", a film')
-    assert lines[1].endswith(f"  {second}")
+    for text in (f"item\ttitle\n{rows}", f"\ufeff{rows}", f" {rows}"):
+        titles.write_text(text, encoding="utf-8")
+        status, output, _ = command(*arguments)
+        lines = output.splitlines()
+        assert status == 0
+        assert lines[0].endswith(f'  {first}  "Äon", a film')
+        assert lines[1].endswith(f"  {second}")
 
 
 def test_recommend_skips_unknown_items_on_request(command, small):
@@ -165,7 +167,32 @@ def test_recommend_skips_unknown_items_on_request(command, small):
     words = [4242, *history, 4243]
     status, output, errors = command("recommend", small.path, "--skip-unknown", "--history", *words)
     assert (status, output) == (0, expected)
-    assert errors.startswith("5 events, ")
+    assert errors.startswith("5 events, 2 unknown items skipped, ")
+
+
+def test_recommend_takes_the_model_last(command, small, tmp_path):
+    history = small.history(5)
+    _, expected, _ = command("recommend", small.path, "-k", 3, "--history", *history)
+    for words in (["-k", 3, "--history", *history, small.path], ["--history", *history, "-k", 3]):
+        if small.path not in words:
+            words.append(small.path)
+        status, output, _ = command("recommend", *words)
+        assert (status, output) == (0, expected)
+    for words in ([], ["--history", 100], ["--history", 100, 101], ["--history", small.path]):
+        status, output, errors = command("recommend", *words)
+        assert (status, output) == (2, "")
+        assert errors.startswith("usage: recgrela recommend MODEL [--history ITEM ...]")
+        assert errors.endswith("error: the model is missing\n")
+
+
+@pytest.mark.parametrize("text", ["\ufeff{}\n{}\n", "{} \n\n {}", "{}\r\n\t{}\r\n \r\n"])
+@pytest.mark.parametrize("kind", ["int", "str"])
+def test_recommend_ignores_marks_and_blanks_around_ids(command, export, kind, text):
+    file = export(kind)
+    history = file.ids[3:5]
+    _, expected, _ = command("recommend", file.path, "--history", *history)
+    status, output, _ = command("recommend", file.path, stdin=text.format(*history))
+    assert (status, output) == (0, expected)
 
 
 def no_titles(folder: Path) -> list:
@@ -183,7 +210,7 @@ def latin_titles(folder: Path) -> list:
         (["--history", "4242"], "item 4242 is not among the model's 70 items"),
         (["--history", "abc"], "this model's item ids are integers, found 'abc'"),
         (["--history", "1.5"], "this model's item ids are integers, found '1.5'"),
-        (["--history", "4242", "--skip-unknown"], "no event to recommend from"),
+        (["--history", "4242", "--skip-unknown"], "recommend from: all items are unknown"),
         (["--history", str(10**40)], f"item {10**40} is not among"),
         (["--history", "100", "--isa", "sse9"], "isa: found 'sse9', expected one of those"),
         (no_titles, "none.tsv"),
@@ -209,11 +236,16 @@ def test_an_empty_standard_input_is_an_error(command, small):
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path, command, name):
     (tmp_path / "text.safetensors").write_text("this is no model")
     (tmp_path / "empty.safetensors").touch()
+    torch.save({"state_dict": {}}, tmp_path / "last.ckpt")
     for path, message in [
         (tmp_path / "missing.safetensors", "No such file or directory: '"),
         (tmp_path, "it is a folder"),
-        (tmp_path / "text.safetensors", "not a safetensors file"),
-        (tmp_path / "empty.safetensors", "not a safetensors file: found 0 bytes"),
+        (tmp_path / "text.safetensors", "text.safetensors: not a safetensors file"),
+        (
+            tmp_path / "empty.safetensors",
+            "empty.safetensors: not a safetensors file: found 0 bytes",
+        ),
+        (tmp_path / "last.ckpt", "such as a training checkpoint: run recgrela-train export"),
     ]:
         status, output, errors = command(name, path, stdin="100")
         assert (status, output) == (1, "")
@@ -240,7 +272,7 @@ def test_a_damaged_model_is_inspected_but_neither_verified_nor_used(command, sma
     for words in (["verify", path], ["recommend", path, "--history", 100]):
         status, output, errors = command(*words)
         assert (status, output) == (1, "")
-        assert errors.startswith("recgrela: error: fingerprint of the tensors: found ")
+        assert errors.startswith(f"recgrela: error: {path}: fingerprint of the tensors: found ")
 
 
 @pytest.mark.parametrize("words", [["-k", "0"], ["-k", "-3"], ["-k", "many"], ["--no-such"]])

@@ -97,7 +97,7 @@ def test_cut_anywhere(tiny, tmp_path, verify):
         refused(content[:length], "^not a safetensors file: ", verify=verify)
     for length in (0, 7, 8, 1000, len(content) - 1):  # the same from a mapped file
         path.write_bytes(content[:length])
-        with pytest.raises(ValueError, match=r"^not a safetensors file: "):
+        with pytest.raises(ValueError, match=f"^{path}: not a safetensors file: "):
             EdgeScorer.load(path, verify=verify)
 
 

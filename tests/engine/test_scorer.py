@@ -3,9 +3,10 @@
 import copy
 
 import numpy as np
+import polars
 import pytest
 import recgrela
-from recgrela import EdgeScorer
+from recgrela import EdgeScorer, Fleet
 
 
 def same_future(a: EdgeScorer, b: EdgeScorer, ids: list) -> bool:
@@ -110,6 +111,60 @@ def test_an_id_of_the_other_type_is_named_as_such(small, export):
         small.load().append("100")
     with pytest.raises(KeyError, match=r"item 100 is not .*; its ids are of type str"):
         export("str").load().append(100)
+
+
+@pytest.mark.parametrize(("kind", "wrong"), [("int", "127"), ("str", 127)])
+def test_an_id_of_the_other_type_is_never_skipped(export, kind, wrong):
+    file = export(kind)
+    scorer = file.load()
+    scorer.append(file.ids[0])
+    before, skip = scorer.snapshot(), {"unknown": "skip"}
+    for call in (
+        lambda: scorer.append(wrong, **skip),
+        lambda: scorer.extend([file.ids[1], wrong], **skip),
+        lambda: scorer.peek([wrong], **skip),
+        lambda: scorer.top_k(3, deny=[wrong], **skip),
+        lambda: scorer.top_k(3, allow=[wrong], **skip),
+        lambda: Fleet(scorer, 1).top_k([], deny=[wrong], **skip),
+        lambda: scorer.migrate(before, [wrong]),
+    ):
+        with pytest.raises(
+            KeyError, match=rf"item {wrong!r} is not .*; its ids are of type {kind}"
+        ):
+            call()
+    assert scorer.snapshot() == before
+
+
+@pytest.mark.parametrize("unordered", [set, frozenset])
+def test_a_set_has_no_order_for_a_history(scorer, small, unordered):
+    items = unordered(small.ids[:3])
+    scorer.extend(dict.fromkeys(small.ids[5:8]).keys())  # in the order of insertion
+    vectors = np.ones((3, 16), np.float32)
+    for call in (
+        lambda: scorer.extend(items),
+        lambda: scorer.peek(items),
+        lambda: scorer.score(items),
+        lambda: scorer.migrate(scorer.snapshot(), items),
+        lambda: scorer.catalog.add(items, vectors),
+        lambda: Fleet(scorer, 3).append([0, 1, 2], items),
+    ):
+        with pytest.raises(TypeError, match=f"found a {unordered.__name__}, which has none"):
+            call()
+    assert (scorer.events, len(scorer.catalog)) == (3, 70)
+    for name in ("allow", "deny"):  # where the order does not matter
+        assert list(scorer.top_k(**{name: items})) == list(scorer.top_k(**{name: list(items)}))
+
+
+def test_a_table_is_not_a_list_of_ids(export):
+    """Its columns' names would be taken for ids, or its rows."""
+    scorer = export("str").load()
+    for table in (polars.DataFrame({"movie-3": ["movie-4"]}), np.array([["movie-3"]])):
+        for call in (scorer.extend, lambda items: scorer.extend(items, unknown="skip")):
+            with pytest.raises(
+                TypeError, match=r"expected a list of item ids, found shape \(1, 1\)"
+            ):
+                call(table)
+    assert scorer.extend(polars.Series(["movie-3"])) == 1
 
 
 @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**100, np.uint64(2**64 - 1)])

@@ -9,7 +9,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use recgrela::{ItemId, Model, Overlay};
 
-use crate::convert::{Unknown, each_of, find, ids_of, indices_of, item_id, to_python};
+use crate::convert::{
+    Unknown, each_of, find, ids_of, in_file, item_id, ordered, set_of, to_python,
+};
 
 /// The items of a model, and changes to them: an overlay that all sessions on the model share.
 ///
@@ -42,7 +44,7 @@ impl Catalog {
         ids: &Bound<'_, PyAny>,
         vectors: PyArrayLike2<'_, f32, AllowTypeChange>,
     ) -> PyResult<()> {
-        let ids: Vec<_> = each_of(ids)?.collect::<PyResult<_>>()?;
+        let ids: Vec<_> = each_of(ordered(ids)?)?.collect::<PyResult<_>>()?;
         let ids: Vec<ItemId<'_>> = ids.iter().map(item_id).collect::<PyResult<_>>()?;
         let (found, size) = (vectors.shape(), self.model.config().hidden_size);
         if found != [ids.len(), size] {
@@ -59,13 +61,13 @@ impl Catalog {
 
     /// Retire items: they are not recommended any more. Histories may still hold them.
     fn retire(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<()> {
-        let items = indices_of(&self.model.catalog(), ids, Unknown::Error)?;
+        let items = set_of(&self.model.catalog(), ids, Unknown::Error)?;
         py.detach(|| self.model.update_overlay(|overlay| overlay.retire(&items))).map_err(to_python)
     }
 
     /// Take back that items were retired.
     fn reinstate(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<()> {
-        let items = indices_of(&self.model.catalog(), ids, Unknown::Error)?;
+        let items = set_of(&self.model.catalog(), ids, Unknown::Error)?;
         py.detach(|| self.model.update_overlay(|overlay| overlay.reinstate(&items)))
             .map_err(to_python)
     }
@@ -85,7 +87,8 @@ impl Catalog {
     /// Raises ValueError for a damaged file, for one of another model, and for one that lacks items
     /// that were added here: sessions may hold them.
     fn load(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        py.detach(|| self.model.set_overlay(Overlay::open(&self.model, path)?)).map_err(to_python)
+        py.detach(|| self.model.set_overlay(Overlay::open(&self.model, &path)?))
+            .map_err(|error| in_file(py, Some(&path), error))
     }
 
     /// The ids of added items, in the order of adding.

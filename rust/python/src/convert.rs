@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error as _;
 use std::io;
+use std::path::Path;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::buffer::PyBuffer;
@@ -10,7 +11,9 @@ use pyo3::exceptions::{
     PyIsADirectoryError, PyKeyError, PyOSError, PyOverflowError, PyTypeError, PyValueError,
 };
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyIterator, PyList, PyString};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyFrozenSet, PyIterator, PyList, PySet, PyString, PyTuple,
+};
 use recgrela::{Catalog, Error, Groups, Isa, ItemId, Model, Precision};
 
 /// What to do with an id that the model does not know.
@@ -111,20 +114,18 @@ fn not_an_id(value: &Bound<'_, PyAny>) -> PyErr {
     }
 }
 
-/// The item index of an id; for one that no item has, `None` or KeyError as `unknown` says.
+/// The item index of an id; for one that no item has, `None` or KeyError as `unknown` says. An id
+/// of the other type is always a KeyError: it is a mistake, not an item of another catalogue.
 pub(crate) fn index_of(
     catalog: &Catalog<'_>,
     id: &Bound<'_, PyAny>,
     unknown: Unknown,
 ) -> PyResult<Option<u32>> {
     let index = find(catalog, id)?;
-    if index.is_some() || unknown == Unknown::Skip {
-        return Ok(index);
-    }
-    let is_text = id.is_instance_of::<PyString>();
-    let hint = match (catalog.is_text(), is_text) {
+    let hint = match (catalog.is_text(), id.is_instance_of::<PyString>()) {
         (true, false) => "; its ids are of type str",
         (false, true) => "; its ids are of type int",
+        _ if index.is_some() || unknown == Unknown::Skip => return Ok(index),
         _ => "",
     };
     let repr = id.repr()?;
@@ -132,8 +133,8 @@ pub(crate) fn index_of(
     Err(PyKeyError::new_err(format!("item {repr} is not among the model's {count} items{hint}")))
 }
 
-/// The item indices of some ids; those that no item has are left out, or a KeyError.
-pub(crate) fn indices_of(
+/// The item indices of ids in any order; those that no item has are left out, or a KeyError.
+pub(crate) fn set_of(
     catalog: &Catalog<'_>,
     ids: &Bound<'_, PyAny>,
     unknown: Unknown,
@@ -142,16 +143,43 @@ pub(crate) fn indices_of(
     each_of(ids)?.filter_map(|id| index_of(id).transpose()).collect()
 }
 
-/// The item indices of some ids, `None` for each that no item has.
-pub(crate) fn known_indices_of(
+/// The same of ids whose order matters, which a Python set does not keep.
+pub(crate) fn sequence_of(
+    catalog: &Catalog<'_>,
+    ids: &Bound<'_, PyAny>,
+    unknown: Unknown,
+) -> PyResult<Vec<u32>> {
+    set_of(catalog, ordered(ids)?, unknown)
+}
+
+/// The same, with `None` for each that no item has.
+pub(crate) fn known_sequence_of(
     catalog: &Catalog<'_>,
     ids: &Bound<'_, PyAny>,
 ) -> PyResult<Vec<Option<u32>>> {
-    each_of(ids)?.map(|id| find(catalog, &id?)).collect()
+    each_of(ordered(ids)?)?.map(|id| index_of(catalog, &id?, Unknown::Skip)).collect()
+}
+
+/// The argument, or TypeError for a set.
+pub(crate) fn ordered<'a, 'py>(ids: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyAny>> {
+    if ids.is_instance_of::<PySet>() || ids.is_instance_of::<PyFrozenSet>() {
+        let found = ids.get_type().name()?;
+        let message = format!("expected item ids in their order, found a {found}, which has none");
+        return Err(PyTypeError::new_err(message));
+    }
+    Ok(ids)
 }
 
 /// The values of a list, or of anything else that can be iterated and is not a single id.
 pub(crate) fn each_of<'py>(ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyIterator>> {
+    // A table (pandas, polars, NumPy) would give its columns' names or its rows.
+    if let Ok(shape) = ids.getattr("shape")
+        && let Ok(shape) = shape.cast::<PyTuple>()
+        && shape.len() > 1
+    {
+        let message = format!("expected a list of item ids, found shape {}", shape.repr()?);
+        return Err(PyTypeError::new_err(message));
+    }
     match ids.try_iter() {
         // The characters of a text, or the numbers of bytes, would be taken for ids.
         Ok(iterator) if !is_one_value(ids) => Ok(iterator),
@@ -184,6 +212,7 @@ pub(crate) fn ids_of<'py>(
 }
 
 /// The precision of a snapshot by its name.
+#[derive(Default)]
 pub(crate) struct StatePrecision(pub(crate) Precision);
 
 impl<'py> FromPyObject<'_, 'py> for StatePrecision {
@@ -232,6 +261,17 @@ pub(crate) fn to_python(error: Error) -> PyErr {
     let text = source.to_string();
     let text = text.split(" (os error").next().unwrap_or_default().to_owned();
     PyOSError::new_err((source.raw_os_error(), text, name))
+}
+
+/// The same for an error in a file: a ValueError names the file, as an OSError does.
+pub(crate) fn in_file(py: Python<'_>, path: Option<&Path>, error: Error) -> PyErr {
+    let error = to_python(error);
+    match path {
+        Some(path) if error.is_instance_of::<PyValueError>(py) => {
+            PyValueError::new_err(format!("{}: {}", path.display(), error.value(py)))
+        }
+        _ => error,
+    }
 }
 
 /// The groups of a model's items from any sequence of integers.

@@ -1,17 +1,18 @@
 //! `Fleet`: thousands of users in one object.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use recgrela::{self as engine, Groups, Model, Scored};
 
-use crate::convert::{Count, Unknown, ids_of, indices_of, to_python};
+use crate::convert::{Count, Unknown, ids_of, in_file, sequence_of, to_python};
 use crate::options::{Choice, Options};
 use crate::scorer::EdgeScorer;
 use crate::top_k::TopK;
+use crate::turns::Turns;
 
 /// Thousands of users on one model, in one block of memory: calls take many users at once, read
 /// the weights and the catalogue once for several of them, and give the bits that a scorer for
@@ -22,22 +23,15 @@ use crate::top_k::TopK;
 pub(crate) struct Fleet {
     model: Arc<Model>,
     groups: Option<Arc<Groups>>,
-    fleet: Mutex<engine::Fleet>,
+    path: Option<Arc<Path>>,
+    fleet: Turns<engine::Fleet>,
 }
 
 impl Fleet {
     fn of(scorer: &EdgeScorer, fleet: engine::Fleet) -> Self {
-        let (model, groups) = (Arc::clone(&scorer.model), scorer.groups.clone());
-        Self { model, groups, fleet: Mutex::new(fleet) }
-    }
-
-    /// Works on the fleet without the GIL, as `EdgeScorer` does.
-    fn with<T: Send>(
-        &self,
-        py: Python<'_>,
-        work: impl FnOnce(&mut engine::Fleet) -> T + Send,
-    ) -> T {
-        py.detach(|| work(&mut self.fleet.lock().unwrap_or_else(PoisonError::into_inner)))
+        let EdgeScorer { model, groups, path, .. } = scorer;
+        let (model, groups, path) = (Arc::clone(model), groups.clone(), path.clone());
+        Self { model, groups, path, fleet: Turns::new(fleet) }
     }
 }
 
@@ -59,13 +53,13 @@ impl Fleet {
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf, scorer: &EdgeScorer, capacity: u32) -> PyResult<Self> {
         let model = Arc::clone(&scorer.model);
-        let fleet = py.detach(|| engine::Fleet::load(path, model, capacity)).map_err(to_python)?;
-        Ok(Self::of(scorer, fleet))
+        let fleet = py.detach(|| engine::Fleet::load(&path, model, capacity));
+        Ok(Self::of(scorer, fleet.map_err(|error| in_file(py, Some(&path), error))?))
     }
 
     /// Write all users that have events to one file; an earlier file is replaced whole.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        self.with(py, |fleet| fleet.save(path)).map_err(to_python)
+        self.fleet.try_with(py, |fleet| fleet.save(path))
     }
 
     /// Take in events: items[i] for users[i]. A user may occur more than once, oldest event first.
@@ -73,8 +67,8 @@ impl Fleet {
     /// Raises KeyError for an unknown item and ValueError for a user past the capacity; nothing is
     /// taken in then.
     fn append(&self, py: Python<'_>, users: Vec<u32>, items: &Bound<'_, PyAny>) -> PyResult<()> {
-        let items = indices_of(&self.model.catalog(), items, Unknown::Error)?;
-        self.with(py, |fleet| fleet.append(&users, &items)).map_err(to_python)
+        let items = sequence_of(&self.model.catalog(), items, Unknown::Error)?;
+        self.fleet.try_with(py, |fleet| fleet.append(&users, &items))
     }
 
     /// The k best items of each user, a list of TopK. The options are those of EdgeScorer.top_k and
@@ -100,7 +94,7 @@ impl Fleet {
         let options = Options::new(&self.model, self.groups.as_ref(), &choice)?;
         let filter = options.filter();
         let all: Vec<Vec<Scored>> =
-            self.with(py, |fleet| fleet.top_k(&users, k.0, &filter)).map_err(to_python)?;
+            self.fleet.try_with(py, |fleet| fleet.top_k(&users, k.0, &filter))?;
         let catalog = self.model.catalog();
         all.iter().map(|items| TopK::new(py, &catalog, items)).collect()
     }
@@ -112,57 +106,57 @@ impl Fleet {
         user: u32,
         items: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        let items = indices_of(&self.model.catalog(), items, Unknown::Error)?;
-        let scores = self.with(py, |fleet| fleet.score(user, &items)).map_err(to_python)?;
+        let items = sequence_of(&self.model.catalog(), items, Unknown::Error)?;
+        let scores = self.fleet.try_with(py, |fleet| fleet.score(user, &items))?;
         Ok(PyArray1::from_vec(py, scores))
     }
 
     /// Events of a user so far.
     fn events(&self, py: Python<'_>, user: u32) -> PyResult<u64> {
-        self.with(py, |fleet| fleet.events(user)).map_err(to_python)
+        self.fleet.try_with(py, |fleet| fleet.events(user))
     }
 
     /// The distinct items of a user, in the order of the catalogue.
     fn seen<'py>(&self, py: Python<'py>, user: u32) -> PyResult<Bound<'py, PyList>> {
-        let seen = self.with(py, |fleet| fleet.seen(user).map(<[u32]>::to_vec));
-        ids_of(py, &self.model.catalog(), seen.map_err(to_python)?)
+        let seen = self.fleet.try_with(py, |fleet| fleet.seen(user).map(<[u32]>::to_vec))?;
+        ids_of(py, &self.model.catalog(), seen)
     }
 
     /// Forget a user's events.
     fn reset(&self, py: Python<'_>, user: u32) -> PyResult<()> {
-        self.with(py, |fleet| fleet.reset(user)).map_err(to_python)
+        self.fleet.try_with(py, |fleet| fleet.reset(user))
     }
 
     /// A user's history as a scorer of its own.
     fn session(&self, py: Python<'_>, user: u32) -> PyResult<EdgeScorer> {
-        let session = self.with(py, |fleet| fleet.session(user)).map_err(to_python)?;
-        Ok(EdgeScorer::of(session, self.groups.clone()))
+        let session = self.fleet.try_with(py, |fleet| fleet.session(user))?;
+        Ok(EdgeScorer::of(session, self.groups.clone(), self.path.clone()))
     }
 
     /// Give a user the history of a scorer on the same model, in place of its own.
     fn set(&self, py: Python<'_>, user: u32, scorer: &EdgeScorer) -> PyResult<()> {
-        let session = scorer.with(py, |session| session.clone());
-        self.with(py, |fleet| fleet.set(user, &session)).map_err(to_python)
+        let session = scorer.with(py, |session| session.clone())?;
+        self.fleet.try_with(py, |fleet| fleet.set(user, &session))
     }
 
     /// How many users there is room for.
     #[getter]
-    fn capacity(&self, py: Python<'_>) -> u32 {
-        self.with(py, |fleet| fleet.capacity())
+    fn capacity(&self, py: Python<'_>) -> PyResult<u32> {
+        self.fleet.with(py, |fleet| fleet.capacity())
     }
 
     /// Bytes set aside for the histories.
     #[getter]
-    fn state_bytes(&self, py: Python<'_>) -> usize {
-        self.with(py, |fleet| fleet.state_bytes())
+    fn state_bytes(&self, py: Python<'_>) -> PyResult<usize> {
+        self.fleet.with(py, |fleet| fleet.state_bytes())
     }
 
-    fn __len__(&self, py: Python<'_>) -> usize {
-        self.capacity(py) as usize
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.capacity(py)? as usize)
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let (items, isa) = (self.model.num_items(), self.model.isa());
-        format!("Fleet({items} items, capacity {}, {isa})", self.capacity(py))
+        Ok(format!("Fleet({items} items, capacity {}, {isa})", self.capacity(py)?))
     }
 }

@@ -6,6 +6,7 @@ mod fleet;
 mod options;
 mod scorer;
 mod top_k;
+mod turns;
 
 use pyo3::prelude::*;
 

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use recgrela::{Filter, Groups, Model, Quota};
 
-use crate::convert::{Count, Unknown, groups_of, indices_of};
+use crate::convert::{Count, Unknown, groups_of, set_of};
 
 /// The keywords of `top_k` that choose items.
 pub(crate) struct Choice<'a, 'py> {
@@ -35,7 +35,7 @@ impl Options {
     ) -> PyResult<Self> {
         let catalog = model.catalog();
         let list = |ids: Option<&Bound<'_, PyAny>>| {
-            ids.map(|ids| indices_of(&catalog, ids, choice.unknown)).transpose()
+            ids.map(|ids| set_of(&catalog, ids, choice.unknown)).transpose()
         };
         let quota = match (&choice.max_per_group, choice.groups) {
             (None, None) => None,

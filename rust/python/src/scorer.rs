@@ -1,7 +1,7 @@
 //! `EdgeScorer`: a model and one user's session on it, in one object.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use numpy::PyArray1;
 use pyo3::prelude::*;
@@ -10,11 +10,12 @@ use recgrela::{self as engine, Groups, Isa, Model, Positions, Precision, Scored,
 
 use crate::catalog::Catalog;
 use crate::convert::{
-    Blob, Count, StatePrecision, Unknown, find, groups_of, ids_of, index_of, indices_of, isa_of,
-    known_indices_of, to_python,
+    Blob, Count, StatePrecision, Unknown, find, groups_of, ids_of, in_file, index_of, isa_of,
+    known_sequence_of, sequence_of, set_of, to_python,
 };
 use crate::options::{Choice, Options};
 use crate::top_k::TopK;
+use crate::turns::Turns;
 
 /// One user's session on a model: it takes in one event at a time and answers "what next?".
 ///
@@ -25,7 +26,9 @@ pub(crate) struct EdgeScorer {
     pub(crate) model: Arc<Model>,
     /// Given at load.
     pub(crate) groups: Option<Arc<Groups>>,
-    user: Mutex<User>,
+    /// The absolute path, where the model came from a file.
+    pub(crate) path: Option<Arc<Path>>,
+    user: Turns<User>,
 }
 
 /// A session, and what it ranks items in: memory that is used again.
@@ -35,9 +38,18 @@ struct User {
 }
 
 impl EdgeScorer {
-    pub(crate) fn of(session: Session, groups: Option<Arc<Groups>>) -> Self {
+    pub(crate) fn of(
+        session: Session,
+        groups: Option<Arc<Groups>>,
+        path: Option<Arc<Path>>,
+    ) -> Self {
         let (model, ranking) = (Arc::clone(session.model()), engine::TopK::new());
-        Self { model, groups, user: Mutex::new(User { session, ranking }) }
+        Self { model, groups, path, user: Turns::new(User { session, ranking }) }
+    }
+
+    /// Another session on the same model.
+    fn another(&self, session: Session) -> Self {
+        Self::of(session, self.groups.clone(), self.path.clone())
     }
 
     /// Loads without the GIL; `load` reads the model.
@@ -45,6 +57,7 @@ impl EdgeScorer {
         py: Python<'_>,
         verify: bool,
         groups: Option<&Bound<'_, PyAny>>,
+        path: Option<&Path>,
         load: impl FnOnce() -> recgrela::Result<Model> + Send,
     ) -> PyResult<Self> {
         let model = py.detach(|| {
@@ -54,23 +67,26 @@ impl EdgeScorer {
             }
             Ok(model)
         });
-        let model = model.map_err(to_python)?;
+        let model = model.map_err(|error| in_file(py, path, error))?;
         let groups = groups.map(|groups| groups_of(&model, groups).map(Arc::new)).transpose()?;
-        Ok(Self::of(Session::new(model), groups))
+        let path = path.and_then(|path| std::path::absolute(path).ok()).map(Arc::from);
+        Ok(Self::of(Session::new(model), groups, path))
     }
 
-    /// Works on the session without the GIL. The lock is taken and given back in there, so a
-    /// thread that waits for it never holds the GIL.
     pub(crate) fn with<T: Send>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(&mut Session) -> T + Send,
-    ) -> T {
-        self.with_user(py, |user| work(&mut user.session))
+    ) -> PyResult<T> {
+        self.user.with(py, |user| work(&mut user.session))
     }
 
-    fn with_user<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut User) -> T + Send) -> T {
-        py.detach(|| work(&mut self.user.lock().unwrap_or_else(PoisonError::into_inner)))
+    fn try_with<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Session) -> recgrela::Result<T> + Send,
+    ) -> PyResult<T> {
+        self.user.try_with(py, |user| work(&mut user.session))
     }
 }
 
@@ -97,7 +113,7 @@ impl EdgeScorer {
         groups: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let isa: Option<Isa> = isa_of(isa)?;
-        Self::open(py, verify, groups, || Model::open_with(path, isa))
+        Self::open(py, verify, groups, Some(&path), || Model::open_with(&path, isa))
     }
 
     /// Load a model from the bytes of its file; otherwise the same as load.
@@ -111,7 +127,7 @@ impl EdgeScorer {
         groups: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let isa: Option<Isa> = isa_of(isa)?;
-        Self::open(py, verify, groups, || Model::from_bytes_with(data.0.into_owned(), isa))
+        Self::open(py, verify, groups, None, || Model::from_bytes_with(data.0.into_owned(), isa))
     }
 
     /// Take in one event; returns whether it was.
@@ -122,7 +138,7 @@ impl EdgeScorer {
         match index_of(&self.model.catalog(), item, unknown)? {
             None => Ok(false),
             Some(index) => {
-                self.with(py, |session| session.append(index)).map_err(to_python)?;
+                self.try_with(py, |session| session.append(index))?;
                 Ok(true)
             }
         }
@@ -139,8 +155,8 @@ impl EdgeScorer {
         items: &Bound<'_, PyAny>,
         unknown: Unknown,
     ) -> PyResult<usize> {
-        let items = indices_of(&self.model.catalog(), items, unknown)?;
-        self.with(py, |session| session.extend(&items)).map_err(to_python)?;
+        let items = sequence_of(&self.model.catalog(), items, unknown)?;
+        self.try_with(py, |session| session.extend(&items))?;
         Ok(items.len())
     }
 
@@ -153,8 +169,8 @@ impl EdgeScorer {
         py: Python<'py>,
         items: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        let items = indices_of(&self.model.catalog(), items, Unknown::Error)?;
-        let scores = self.with(py, |session| session.score(&items)).map_err(to_python)?;
+        let items = sequence_of(&self.model.catalog(), items, Unknown::Error)?;
+        let scores = self.try_with(py, |session| session.score(&items))?;
         Ok(PyArray1::from_vec(py, scores))
     }
 
@@ -186,12 +202,12 @@ impl EdgeScorer {
         let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
         let options = Options::new(&self.model, self.groups.as_ref(), &choice)?;
         let filter = options.filter();
-        let top = self.with_user(py, |User { session, ranking }| {
+        let top = self.user.try_with(py, |User { session, ranking }| {
             *ranking = std::mem::take(ranking).with_threads(threads.0);
             session.top_k_into(k.0, &filter, ranking)?;
             Ok(ranking.items().to_vec())
-        });
-        TopK::new(py, &self.model.catalog(), &top.map_err(to_python)?)
+        })?;
+        TopK::new(py, &self.model.catalog(), &top)
     }
 
     /// What top_k would give after more events; the session stays as it is.
@@ -214,30 +230,29 @@ impl EdgeScorer {
         groups: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
     ) -> PyResult<TopK> {
-        let items = indices_of(&self.model.catalog(), items, unknown)?;
+        let items = sequence_of(&self.model.catalog(), items, unknown)?;
         let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
         let options = Options::new(&self.model, self.groups.as_ref(), &choice)?;
         let filter = options.filter();
-        let top: Vec<Scored> =
-            self.with(py, |session| session.peek(&items, k.0, &filter)).map_err(to_python)?;
+        let top: Vec<Scored> = self.try_with(py, |session| session.peek(&items, k.0, &filter))?;
         TopK::new(py, &self.model.catalog(), &top)
     }
 
     /// Keep the last depth events undoable, from here on; 0 keeps none. It takes undo_bytes.
     fn keep_undo(&self, py: Python<'_>, depth: Count) -> PyResult<()> {
-        self.with(py, |session| session.keep_undo(depth.0)).map_err(to_python)
+        self.try_with(py, |session| session.keep_undo(depth.0))
     }
 
     /// Go back n events, exactly. Raises ValueError where fewer are undoable (see keep_undo), and
     /// the session stays as it is.
     #[pyo3(signature = (n=Count(1)), text_signature = "($self, n=1)")]
     fn undo(&self, py: Python<'_>, n: Count) -> PyResult<()> {
-        self.with(py, |session| session.undo(n.0)).map_err(to_python)
+        self.try_with(py, |session| session.undo(n.0))
     }
 
     /// Keep a log of the last capacity events, from here on; 0 keeps none. forget needs it.
-    fn keep_log(&self, py: Python<'_>, capacity: Count) {
-        self.with(py, |session| session.keep_log(capacity.0));
+    fn keep_log(&self, py: Python<'_>, capacity: Count) -> PyResult<()> {
+        self.with(py, |session| session.keep_log(capacity.0))
     }
 
     /// Forget items, exactly: the session becomes one that never saw them.
@@ -245,15 +260,15 @@ impl EdgeScorer {
     /// All other events are replayed from the log, so it has to hold every event (see keep_log);
     /// otherwise ValueError, and the session stays as it is. Raises KeyError for an unknown item.
     fn forget(&self, py: Python<'_>, items: &Bound<'_, PyAny>) -> PyResult<()> {
-        let items = indices_of(&self.model.catalog(), items, Unknown::Error)?;
-        self.with(py, |session| session.forget(&items)).map_err(to_python)
+        let items = set_of(&self.model.catalog(), items, Unknown::Error)?;
+        self.try_with(py, |session| session.forget(&items))
     }
 
     /// The hidden vector after the last event, float32 of shape [D]; an item's score is its dot
     /// product with the item's embedding. Raises ValueError before the first event.
     fn user_vector<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        let vector = self.with(py, |session| session.user_vector().map(<[f32]>::to_vec));
-        Ok(PyArray1::from_vec(py, vector.map_err(to_python)?))
+        let vector = self.try_with(py, |session| session.user_vector().map(<[f32]>::to_vec))?;
+        Ok(PyArray1::from_vec(py, vector))
     }
 
     /// The session as bytes, to be restored into the same model: exactly, or with
@@ -262,14 +277,18 @@ impl EdgeScorer {
         signature = (*, precision=StatePrecision(Precision::F32)),
         text_signature = "($self, *, precision='f32')"
     )]
-    fn snapshot<'py>(&self, py: Python<'py>, precision: StatePrecision) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.with(py, |session| session.snapshot_with(precision.0)))
+    fn snapshot<'py>(
+        &self,
+        py: Python<'py>,
+        precision: StatePrecision,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.with(py, |session| session.snapshot_with(precision.0))?))
     }
 
     /// Continue from a snapshot. A damaged one, or one of another model, is a ValueError, and the
     /// session stays as it is.
     fn restore(&self, py: Python<'_>, snapshot: Blob<'_>) -> PyResult<()> {
-        self.with(py, |session| session.restore(&snapshot.0)).map_err(to_python)
+        self.try_with(py, |session| session.restore(&snapshot.0))
     }
 
     /// Another session on this model with the history of a snapshot of another one, such as of the
@@ -284,26 +303,26 @@ impl EdgeScorer {
         snapshot: Blob<'_>,
         log: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
-        let log = known_indices_of(&self.model.catalog(), log)?;
+        let log = known_sequence_of(&self.model.catalog(), log)?;
         let model = Arc::clone(&self.model);
         let session =
             py.detach(|| Session::migrate(model, &snapshot.0, &log)).map_err(to_python)?;
-        Ok(Self::of(session, self.groups.clone()))
+        Ok(self.another(session))
     }
 
     /// Forget all events.
-    fn reset(&self, py: Python<'_>) {
-        self.with(py, Session::reset);
+    fn reset(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, Session::reset)
     }
 
     /// A copy with the same history, independent from here on.
-    fn clone(&self, py: Python<'_>) -> Self {
-        Self::of(self.with(py, |session| session.clone()), self.groups.clone())
+    fn clone(&self, py: Python<'_>) -> PyResult<Self> {
+        Ok(self.another(self.with(py, |session| session.clone())?))
     }
 
     /// Another user, without history, on the same weights.
     fn new_session(&self) -> Self {
-        Self::of(Session::new(Arc::clone(&self.model)), self.groups.clone())
+        self.another(Session::new(Arc::clone(&self.model)))
     }
 
     /// Recompute the file's fingerprint and replay its self-test, in a session of its own.
@@ -311,7 +330,8 @@ impl EdgeScorer {
     /// Returns a dict with sequences, scores and max_difference (relative to the largest score of
     /// a sequence). Raises ValueError if either does not match.
     fn verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let report = py.detach(|| self.model.verify()).map_err(to_python)?;
+        let report = py.detach(|| self.model.verify());
+        let report = report.map_err(|error| in_file(py, self.path.as_deref(), error))?;
         let dict = PyDict::new(py);
         dict.set_item("sequences", report.sequences)?;
         dict.set_item("scores", report.scores)?;
@@ -340,55 +360,55 @@ impl EdgeScorer {
         matches!(find(&self.model.catalog(), item), Ok(Some(_)))
     }
 
-    fn __copy__(&self, py: Python<'_>) -> Self {
+    fn __copy__(&self, py: Python<'_>) -> PyResult<Self> {
         self.clone(py)
     }
 
-    fn __deepcopy__(&self, py: Python<'_>, memo: &Bound<'_, PyAny>) -> Self {
+    fn __deepcopy__(&self, py: Python<'_>, memo: &Bound<'_, PyAny>) -> PyResult<Self> {
         let _ = memo;
         self.clone(py)
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let (items, isa) = (self.model.num_items(), self.model.isa());
-        format!("EdgeScorer({items} items, {} events, {isa})", self.events(py))
+        Ok(format!("EdgeScorer({items} items, {} events, {isa})", self.events(py)?))
     }
 
     /// Events taken in so far.
     #[getter]
-    fn events(&self, py: Python<'_>) -> u64 {
+    fn events(&self, py: Python<'_>) -> PyResult<u64> {
         self.with(py, |session| session.events())
     }
 
     /// The distinct items taken in so far, in the order of the catalogue.
     #[getter]
     fn seen<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let seen = self.with(py, |session| session.seen().to_vec());
+        let seen = self.with(py, |session| session.seen().to_vec())?;
         ids_of(py, &self.model.catalog(), seen)
     }
 
     /// Bytes of the history: the state, and 4 for each distinct item.
     #[getter]
-    fn state_bytes(&self, py: Python<'_>) -> usize {
+    fn state_bytes(&self, py: Python<'_>) -> PyResult<usize> {
         self.with(py, |session| session.state_bytes())
     }
 
     /// Events that undo can take back now.
     #[getter]
-    fn undoable(&self, py: Python<'_>) -> usize {
+    fn undoable(&self, py: Python<'_>) -> PyResult<usize> {
         self.with(py, |session| session.undoable())
     }
 
     /// Bytes that keep_undo set aside; state_bytes does not count them.
     #[getter]
-    fn undo_bytes(&self, py: Python<'_>) -> usize {
+    fn undo_bytes(&self, py: Python<'_>) -> PyResult<usize> {
         self.with(py, |session| session.undo_bytes())
     }
 
     /// The ids of the events in the log, the oldest first (see keep_log).
     #[getter]
     fn log<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let log: Vec<u32> = self.with(py, |session| session.log().collect());
+        let log: Vec<u32> = self.with(py, |session| session.log().collect())?;
         ids_of(py, &self.model.catalog(), log)
     }
 

@@ -14,6 +14,15 @@ const LENGTH_BYTES: usize = 8;
 /// memory that the file's size does not bound.
 const MAX_HEADER: u64 = 1 << 18;
 
+/// What is taken for a model by mistake, by its first bytes; as a length they are past [`MAX_HEADER`].
+const OTHER_FILES: [(&[u8], &str); 5] = [
+    (b"PK\x03\x04", "a zip archive, such as a training checkpoint: run recgrela-train export"),
+    (b"RGRLSESS", "a session's snapshot, expected a model"),
+    (b"RGRLFLET", "a fleet's file, expected a model"),
+    (b"\x1f\x8b\x08", "a gzip archive: unpack it first"),
+    (b"<", "HTML or XML, such as a server's error page"),
+];
+
 /// What the header says, and where the data begins.
 pub(super) struct Header {
     pub(super) metadata: Metadata,
@@ -29,9 +38,11 @@ impl Header {
         })?;
         let length = u64::from_le_bytes(*length);
         if length > MAX_HEADER {
-            return Err(error(format!(
-                "found a header of {length} bytes, expected at most {MAX_HEADER}"
-            )));
+            let other = OTHER_FILES.iter().find(|(start, _)| file.starts_with(start));
+            return Err(error(match other {
+                Some((_, what)) => format!("found {what}"),
+                None => format!("found a header of {length} bytes, expected at most {MAX_HEADER}"),
+            }));
         }
         let data_start = LENGTH_BYTES + length as usize;
         let text = file.get(LENGTH_BYTES..data_start).ok_or_else(|| {
