@@ -5,14 +5,23 @@ from typing import Any, Literal, final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Catalog", "EdgeScorer", "Fleet", "TopK", "__version__"]
+__all__ = ["Catalog", "EdgeScorer", "Fleet", "TopK", "__version__", "_unpickle"]
 
 __version__: str
+
+def _unpickle(
+    path: str | PathLike[str],
+    fingerprint: str,
+    snapshot: bytes,
+    groups: Sequence[int] | None,
+    overlay: bytes | None,
+) -> EdgeScorer: ...
 
 @final
 class TopK:
     """The best items, best first."""
 
+    def __new__(cls, ids: list[int] | list[str], scores: Sequence[float]) -> TopK: ...
     @property
     def ids(self) -> list[int] | list[str]: ...
     @property

@@ -4,6 +4,7 @@ mod catalog;
 mod convert;
 mod fleet;
 mod options;
+mod pickle;
 mod scorer;
 mod top_k;
 mod turns;
@@ -19,6 +20,8 @@ mod _core {
     use super::catalog::Catalog;
     #[pymodule_export]
     use super::fleet::Fleet;
+    #[pymodule_export]
+    use super::pickle::_unpickle;
     #[pymodule_export]
     use super::scorer::EdgeScorer;
     #[pymodule_export]

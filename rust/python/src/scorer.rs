@@ -14,6 +14,7 @@ use crate::convert::{
     known_sequence_of, sequence_of, set_of, to_python,
 };
 use crate::options::{Choice, Options};
+use crate::pickle::{Kept, keep};
 use crate::top_k::TopK;
 use crate::turns::Turns;
 
@@ -105,7 +106,7 @@ impl EdgeScorer {
     /// what is wrong with it.
     #[staticmethod]
     #[pyo3(signature = (path, *, isa=None, verify=true, groups=None))]
-    fn load(
+    pub(crate) fn load(
         py: Python<'_>,
         path: PathBuf,
         isa: Option<&str>,
@@ -277,7 +278,7 @@ impl EdgeScorer {
         signature = (*, precision=StatePrecision(Precision::F32)),
         text_signature = "($self, *, precision='f32')"
     )]
-    fn snapshot<'py>(
+    pub(crate) fn snapshot<'py>(
         &self,
         py: Python<'py>,
         precision: StatePrecision,
@@ -287,7 +288,7 @@ impl EdgeScorer {
 
     /// Continue from a snapshot. A damaged one, or one of another model, is a ValueError, and the
     /// session stays as it is.
-    fn restore(&self, py: Python<'_>, snapshot: Blob<'_>) -> PyResult<()> {
+    pub(crate) fn restore(&self, py: Python<'_>, snapshot: Blob<'_>) -> PyResult<()> {
         self.try_with(py, |session| session.restore(&snapshot.0))
     }
 
@@ -367,6 +368,13 @@ impl EdgeScorer {
     fn __deepcopy__(&self, py: Python<'_>, memo: &Bound<'_, PyAny>) -> PyResult<Self> {
         let _ = memo;
         self.clone(py)
+    }
+
+    /// Pickle keeps the path of the model, its fingerprint and a snapshot, with the groups given at
+    /// load and the changes to the catalogue, and loads the model again. Undo is not kept.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Kept<'py>)> {
+        let unpickle = py.import("recgrela._core")?.getattr("_unpickle")?;
+        Ok((unpickle, keep(py, self)?))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -468,7 +476,7 @@ impl EdgeScorer {
 
     /// The model's identity: SHA-256 of its config and tensors, 64 hex digits.
     #[getter]
-    fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         self.model.fingerprint().to_string()
     }
 

@@ -1,9 +1,10 @@
 //! The result of a recommendation.
 
 use numpy::PyArray1;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyIterator, PyList};
+use pyo3::types::{PyIterator, PyList, PyType};
 use recgrela::{Catalog, Scored};
 
 use crate::convert::ids_of;
@@ -29,6 +30,24 @@ impl TopK {
 
 #[pymethods]
 impl TopK {
+    /// Items with their scores, such as pickle kept.
+    #[new]
+    fn from_lists(ids: Bound<'_, PyList>, scores: Vec<f32>) -> PyResult<Self> {
+        if ids.len() != scores.len() {
+            let (found, expected) = (scores.len(), ids.len());
+            let message = format!("scores: found {found}, expected {expected}, one for each id");
+            return Err(PyValueError::new_err(message));
+        }
+        Ok(Self { ids: ids.unbind(), values: scores, array: PyOnceLock::new() })
+    }
+
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> (Bound<'py, PyType>, (Bound<'py, PyList>, Vec<f32>)) {
+        (py.get_type::<Self>(), (self.ids.bind(py).clone(), self.values.clone()))
+    }
+
     fn __len__(&self, py: Python<'_>) -> usize {
         self.ids.bind(py).len()
     }

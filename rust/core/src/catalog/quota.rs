@@ -60,7 +60,7 @@ impl Groups {
 
     /// The number of an item's group, if it is in one.
     #[inline(always)]
-    fn of(&self, item: u32) -> Option<usize> {
+    pub fn of(&self, item: u32) -> Option<usize> {
         self.numbers.get(item as usize).map(|&number| number as usize)
     }
 }
