@@ -87,10 +87,10 @@ struct Observed {
 
 fn observe(model: &Arc<Model>) -> Observed {
     let count = model.num_items() as u32;
-    let vocabulary = model.vocabulary();
+    let catalog = model.catalog();
     for item in 0..count {
-        let id = vocabulary.id(item).expect("every item has an id");
-        assert_eq!(vocabulary.index_of(id), Some(item));
+        let id = catalog.id(item).expect("every item has an id");
+        assert_eq!(catalog.index_of(id), Some(item));
     }
     let verified = model.verify().map(|report| report.largest_difference.to_bits());
     let mut session = Session::new(Arc::clone(model));

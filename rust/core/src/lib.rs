@@ -10,15 +10,15 @@
 //!
 //! # fn main() -> recgrela::Result<()> {
 //! let model = Arc::new(Model::open("tests/data/tiny.safetensors")?);
-//! let vocabulary = model.vocabulary();
+//! let catalog = model.catalog();
 //!
 //! let mut session = Session::new(Arc::clone(&model));
 //! for id in ["movie-07", "movie-19"] {
-//!     let item = vocabulary.index_of(id).expect("the model knows this movie");
+//!     let item = catalog.index_of(id).expect("the model knows this movie");
 //!     session.append(item)?;
 //! }
 //! for best in session.top_k(10, &Filter::unseen())? {
-//!     println!("{} {}", vocabulary.id(best.item).expect("every item has an id"), best.score);
+//!     println!("{} {}", catalog.id(best.item).expect("every item has an id"), best.score);
 //! }
 //!
 //! let stored = session.snapshot();
@@ -63,7 +63,7 @@ pub use config::{Config, Positions};
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::Fingerprint;
 pub use fleet::Fleet;
-pub use model::{Catalog, ItemId, Model, Overlay, TableDtype, Vocabulary};
+pub use model::{Catalog, ItemId, Model, Overlay, TableDtype};
 pub use session::Session;
 pub use simd::Isa;
 pub use snapshot::{Precision, Snapshot};

@@ -66,10 +66,11 @@ static ALLOCATOR: Counting = Counting;
 
 /// Adds `count` items to the catalogue, replaces one and retires one.
 fn overlay(model: &Model, count: usize) {
-    let is_text = model.vocabulary().is_text();
+    let catalog = model.catalog();
+    let is_text = catalog.is_text();
     let name = |n: usize| if is_text { format!("new {n}") } else { (1_000_000 + n).to_string() };
     let names: Vec<_> = (0..count).map(name).collect();
-    let first = model.vocabulary().id(0).unwrap();
+    let first = catalog.id(0).unwrap();
     let ids: Vec<_> = names.iter().map(|name| id_of(name, is_text)).chain([first]).collect();
     let vectors = vec![0.5; ids.len() * model.config().hidden_size];
     model.update_overlay(|overlay| overlay.add(&ids, &vectors)).unwrap();

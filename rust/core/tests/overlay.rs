@@ -222,8 +222,9 @@ fn ties_with_the_models_items() {
     let file = common::with_ties();
     let model = Arc::new(Model::from_bytes(file.to_bytes()).unwrap());
     let session = session(&model, 6, 3);
-    let ids: Vec<_> = [3, 4, 100, 101, 150].map(|item| model.vocabulary().id(item).unwrap()).into();
-    let new = (0..40).map(ItemId::Int).filter(|&id| model.vocabulary().index_of(id).is_none());
+    let catalog = model.catalog();
+    let ids: Vec<_> = [3, 4, 100, 101, 150].map(|item| catalog.id(item).unwrap()).into();
+    let new = (0..40).map(ItemId::Int).filter(|&id| catalog.index_of(id).is_none());
     let ids: Vec<_> = ids.into_iter().chain(new).collect();
     for value in [0.5, -0.25] {
         let vectors = [value; 8].repeat(ids.len());

@@ -17,10 +17,10 @@ const TEXT: Shape = Shape { text: true, ..Shape::TINY };
 fn overlay(model: &Model) -> Overlay {
     let rng = &mut Rng::new(2);
     let mut overlay = Overlay::new(model);
-    let vocabulary = model.vocabulary();
-    let known = [32, 0, 17, 5].map(|item| vocabulary.id(item).unwrap());
+    let catalog = model.catalog();
+    let known = [32, 0, 17, 5].map(|item| catalog.id(item).unwrap());
     let texts = ["9001", "", "9002", "ß\n", "9000"];
-    let new = (0..5).map(|n| match vocabulary.is_text() {
+    let new = (0..5).map(|n| match catalog.is_text() {
         true => ItemId::Str(texts[n]),
         false => ItemId::Int([9001, i64::MIN, 9002, i64::MAX, 9000][n]),
     });
@@ -226,7 +226,7 @@ fn values_of_hostile_files() {
         file.put_i32(name, values);
         assert_refused(&model, &file.sealed(), &[message]);
     }
-    let taken = model.vocabulary().id(7).unwrap().to_string();
+    let taken = model.catalog().id(7).unwrap().to_string();
     let ids: [(&[i64], &str); 3] = [
         (&[9001, 9000, 9002, 9001, 9003], "id `9001` twice"),
         (&[9001, 9000, 9002, 9004, taken.parse().unwrap()], &format!("id `{taken}`")),

@@ -429,7 +429,7 @@ impl EdgeScorer {
     /// Type of the items' ids: "int" or "str".
     #[getter]
     fn id_type(&self) -> &'static str {
-        if self.model.vocabulary().is_text() { "str" } else { "int" }
+        if self.model.catalog().is_text() { "str" } else { "int" }
     }
 
     /// Number of items in the catalogue.

@@ -57,7 +57,7 @@ impl Model {
     /// Whether the ids are strings; otherwise they are numbers.
     #[wasm_bindgen(getter)]
     pub fn text(&self) -> bool {
-        self.0.vocabulary().is_text()
+        self.0.catalog().is_text()
     }
 
     /// The name of the instruction set.

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::{Error, Fingerprint, Isa};
+use crate::{Fingerprint, Isa};
 
-/// What is inside an [`Error`](super::Error).
+/// What is inside an [`Error`](crate::Error).
 #[derive(thiserror::Error)]
 pub(crate) enum Cause {
     #[error("cannot read {}: {source}", path.display())]
@@ -108,13 +108,6 @@ pub(crate) enum Cause {
     SnapshotChecksum,
     #[error("snapshot: found {found}, expected {expected}")]
     SnapshotValue { found: String, expected: &'static str },
-}
-
-impl Cause {
-    /// Of the operating system's error, the one that a file could not be read.
-    pub(crate) fn reading(path: &Path) -> impl Fn(io::Error) -> Error {
-        |source| Self::Read { path: path.to_owned(), source }.into()
-    }
 }
 
 /// The message: a derived one adds 10 KB to the library.

@@ -4,6 +4,7 @@ mod cause;
 mod kind;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 
 pub(crate) use cause::Cause;
@@ -39,6 +40,13 @@ impl From<Cause> for Error {
     #[cold]
     fn from(cause: Cause) -> Self {
         Self(Box::new(cause))
+    }
+}
+
+impl Cause {
+    /// Of the operating system's error, the one that a file could not be read.
+    pub(crate) fn reading(path: &Path) -> impl Fn(io::Error) -> Error {
+        |source| Self::Read { path: path.to_owned(), source }.into()
     }
 }
 

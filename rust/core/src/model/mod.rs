@@ -1,6 +1,7 @@
 //! A loaded, checked model: config, weights, table, ids, and the overlay on its catalogue.
 
 mod added;
+mod catalog;
 mod overlay;
 mod table;
 mod view;
@@ -8,12 +9,12 @@ mod vocabulary;
 mod weights;
 
 pub(crate) use added::Added;
+pub use catalog::Catalog;
 pub use overlay::Overlay;
 pub use table::TableDtype;
 pub(crate) use table::{Floats, Hidden, Numbers, Table, Visitor};
-pub use view::Catalog;
 pub(crate) use view::View;
-pub use vocabulary::{ItemId, Vocabulary};
+pub use vocabulary::ItemId;
 pub(crate) use weights::{Block, Network, Order};
 
 use std::path::Path;
@@ -111,11 +112,6 @@ impl Model {
     /// The fingerprint that the file states. [`Model::verify`] checks it.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
-    }
-
-    /// The ids of the file's items. [`Model::catalog`] also knows those that an overlay added.
-    pub fn vocabulary(&self) -> Vocabulary<'_> {
-        self.vocabulary.view(&self.bytes)
     }
 
     /// N, the number of items in the file.

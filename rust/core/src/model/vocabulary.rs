@@ -37,11 +37,9 @@ impl<'a> From<&'a str> for ItemId<'a> {
     }
 }
 
-/// The ids of a model's items: between an id and an item index, both ways.
-///
-/// All ids of a model are of one kind. A look-up allocates nothing and costs a binary search.
+/// Ids looked up both ways: by index and, by a binary search, the index of an id.
 #[derive(Clone, Copy)]
-pub struct Vocabulary<'a> {
+pub(crate) struct Vocabulary<'a> {
     ids: Ids<'a>,
     order: &'a [[u8; 4]],
 }
@@ -64,18 +62,17 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// The number of items.
-    #[allow(clippy::len_without_is_empty)] // no model is without items
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.order.len()
     }
 
     /// Whether the ids are texts; otherwise they are numbers.
-    pub fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         matches!(self.ids, Ids::Str { .. })
     }
 
     /// The id of an item, or `None` past the last one.
-    pub fn id(&self, index: u32) -> Option<ItemId<'a>> {
+    pub(crate) fn id(&self, index: u32) -> Option<ItemId<'a>> {
         let at = usize::try_from(index).ok()?;
         match self.ids {
             Ids::Int(ids) => ids.get(at).map(|&id| ItemId::Int(i64::from_le_bytes(id))),
@@ -87,8 +84,7 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// The item of an id, or `None` if no item has it.
-    pub fn index_of<'b>(&self, id: impl Into<ItemId<'b>>) -> Option<u32> {
-        let wanted = id.into();
+    pub(crate) fn index_of(&self, wanted: ItemId<'_>) -> Option<u32> {
         let at = self.order.binary_search_by(|&index| self.compare(index, wanted)).ok()?;
         let index = u32::from_le_bytes(self.order[at]);
         (self.id(index) == Some(wanted)).then_some(index)

@@ -26,9 +26,9 @@ impl NaiveCatalogue {
     /// A model's own items.
     pub fn new(model: &Model) -> Self {
         let items = model.num_items();
-        let id = |item| model.vocabulary().id(item).unwrap().to_string();
+        let id = |item| model.catalog().id(item).unwrap().to_string();
         Self {
-            is_text: model.vocabulary().is_text(),
+            is_text: model.catalog().is_text(),
             ids: (0..items as u32).map(id).collect(),
             vectors: vec![None; items],
             retired: vec![false; items],

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{MAX_ITEMS, Overlay};
 use crate::error::Cause;
 use crate::loading::{Dtype, Tensor, TensorFile};
-use crate::model::vocabulary::IdsLayout;
+use crate::model::vocabulary::{IdsLayout, Vocabulary};
 use crate::saving::{self, NamedTensor, Readers};
 use crate::{Model, Result};
 
@@ -67,7 +67,7 @@ impl Overlay {
     /// Takes the ids of added items, which are distinct and none of the model's.
     fn take_ids(&mut self, tensors: &mut TensorFile<'_>, file: &[u8], count: usize) -> Result<()> {
         let layout = IdsLayout::take(tensors, "overlay", self.base().is_text(), count)?;
-        let vocabulary = crate::Vocabulary::new(layout.view(file), &[]);
+        let vocabulary = Vocabulary::new(layout.view(file), &[]);
         let ids: Vec<_> = (0..count as u32).filter_map(|at| vocabulary.id(at)).collect();
         self.check_ids(&ids)?;
         if let Some(id) = ids.iter().find(|&&id| self.base().index_of(id).is_some()) {

@@ -2,8 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::model::vocabulary::Ids;
-use crate::{ItemId, Vocabulary};
+use crate::ItemId;
+use crate::model::vocabulary::{Ids, Vocabulary};
 
 /// Ids in the order in which they were added, laid out as in a model file.
 #[derive(Clone, Debug)]

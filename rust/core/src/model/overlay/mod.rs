@@ -18,8 +18,8 @@ use ids::AddedIds;
 use crate::error::Cause;
 use crate::kernels::block_scores::BLOCK;
 use crate::loading::Bytes;
-use crate::model::vocabulary::VocabularyLayout;
-use crate::{Fingerprint, ItemId, Result, Vocabulary};
+use crate::model::vocabulary::{Vocabulary, VocabularyLayout};
+use crate::{Fingerprint, ItemId, Result};
 
 /// The end of item indices.
 const MAX_ITEMS: usize = 1 << 31;
@@ -147,14 +147,9 @@ impl Overlay {
         &self.rows
     }
 
-    /// The id of an added item, counted from 0.
-    pub(super) fn added_id(&self, at: u32) -> Option<ItemId<'_>> {
-        self.added.vocabulary().id(at)
-    }
-
-    /// The added item of an id, counted from 0.
-    pub(super) fn added_index_of(&self, id: ItemId<'_>) -> Option<u32> {
-        self.added.vocabulary().index_of(id)
+    /// The ids of added items, counted from 0.
+    pub(super) fn added(&self) -> Vocabulary<'_> {
+        self.added.vocabulary()
     }
 
     fn base(&self) -> Vocabulary<'_> {
@@ -168,7 +163,7 @@ impl Overlay {
 
     fn index_of(&self, id: ItemId<'_>) -> Option<u32> {
         let base = self.base();
-        let added = || self.added_index_of(id).map(|at| base.len() as u32 + at);
+        let added = || self.added().index_of(id).map(|at| base.len() as u32 + at);
         base.index_of(id).or_else(added)
     }
 

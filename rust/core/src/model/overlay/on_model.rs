@@ -59,7 +59,7 @@ impl Model {
 
     /// The ids and indices of all items, added ones included, as they are now.
     pub fn catalog(&self) -> Catalog<'_> {
-        Catalog::new(self.vocabulary(), self.overlay())
+        Catalog::new(self.vocabulary.view(&self.bytes), self.overlay())
     }
 
     /// The catalogue under an overlay.
@@ -75,7 +75,7 @@ impl Overlay {
             model: model.fingerprint(),
             file: Arc::clone(&model.bytes),
             vocabulary: model.vocabulary.clone(),
-            added: AddedIds::new(model.vocabulary().is_text()),
+            added: AddedIds::new(model.vocabulary.view(&model.bytes).is_text()),
             rows: Rows::new(model.num_items(), model.config().hidden_size),
             retired: Vec::new(),
             base_left_out: Vec::new(),
