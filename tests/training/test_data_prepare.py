@@ -119,14 +119,21 @@ def test_leave_one_out():
 def test_the_fingerprint_is_of_what_is_split():
     events = make([(1, i, i // 20) for i in range(60)] + [(2, 5, 0), (2, 6, 1)])
     made = prepare(events, 1, "random", 1)
-    assert made.fingerprint() == prepare(events, 1, "random", 1).fingerprint()
+    assert made.fingerprint == prepare(events, 1, "random", 1).fingerprint
     others = [
         prepare(events, 1, "random", 2),
         prepare(events.with_columns(item=pl.col("item") + 1), 1, "random", 1),
         prepare(events.with_columns(user=pl.lit(1)), 1, "random", 1),
         prepare(events[:-1], 1, "random", 1),
     ]
-    assert len({made.fingerprint(), *(other.fingerprint() for other in others)}) == 5
+    assert len({made.fingerprint, *(other.fingerprint for other in others)}) == 5
     # Names of users and what stands between events enter no split.
     renamed = events.with_columns(user=pl.col("user") + 7, time=pl.col("time") * 2)
-    assert prepare(renamed, 1, "random", 1).fingerprint() == made.fingerprint()
+    assert prepare(renamed, 1, "random", 1).fingerprint == made.fingerprint
+
+
+def test_the_fingerprint_is_computed_once(monkeypatch):
+    made = prepare(make([("u", 1, 1), ("u", 2, 2)]), 1, "file", 0)
+    first = made.fingerprint
+    monkeypatch.delattr("hashlib.sha256")
+    assert made.fingerprint == first

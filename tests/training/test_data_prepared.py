@@ -25,7 +25,7 @@ def prepared(config: DataConfig, folder, **changes) -> DataConfig:
 def test_it_is_the_same_data_set(config, tmp_path):
     expected = load_dataset(config)
     got = load_dataset(prepared(config, tmp_path / "folder"))
-    assert got.fingerprint() == expected.fingerprint()
+    assert got.fingerprint == expected.fingerprint
     assert list(got.user_ids) == list(expected.user_ids)
     assert type(got.item_ids) is type(expected.item_ids)
     assert got.report == expected.report
@@ -48,7 +48,7 @@ def test_other_settings_than_its_own_are_refused(config, tmp_path, changes, says
 def test_the_tie_seed_matters_only_where_ties_are_random(config, tmp_path):
     by_item = config.model_copy(update={"ties": "item"})
     again = prepared(by_item, tmp_path / "folder", tie_seed=8)
-    assert load_dataset(again).fingerprint() == load_dataset(by_item).fingerprint()
+    assert load_dataset(again).fingerprint == load_dataset(by_item).fingerprint
 
 
 @pytest.mark.parametrize(

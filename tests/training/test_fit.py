@@ -13,7 +13,7 @@ import pytest
 import torch
 from recgrela_train.cli import app
 from recgrela_train.config import ConfigError, load_config
-from recgrela_train.data import load_dataset
+from recgrela_train.data import batches, load_dataset
 from recgrela_train.device import fast_products, find_device
 from recgrela_train.evaluation.metrics import CUTOFFS
 from recgrela_train.fitting.fit import (
@@ -49,6 +49,14 @@ def test_a_run_leaves_its_config_checkpoints_curves_and_metrics(finished_run):
     model, config, ids = load_checkpoint(best_checkpoint(finished_run))
     assert metrics["config"] == config.model_dump()
     assert model.num_items == len(ids) == 30
+
+
+def test_an_epoch_is_laid_out_once(small_settings, tmp_path, monkeypatch):
+    layouts = []
+    lanes = batches._lanes
+    monkeypatch.setattr(batches, "_lanes", lambda *a: layouts.append(a) or lanes(*a))
+    train(tmp_path / "run", small_settings, "train.max_epochs=3")
+    assert len(layouts) == 3
 
 
 def test_evaluate_repeats_the_figures_of_fit_and_prints_its_settings(

@@ -57,7 +57,7 @@ def test_a_single_readout_has_no_difference():
 def test_fit_keeps_what_the_figures_came_from(finished_run, measured, small_dataset):
     metrics = finished_run / "metrics.json"
     kept = read_measurement(metrics)
-    assert kept.data == small_dataset.fingerprint()
+    assert kept.data == small_dataset.fingerprint
     assert kept.users.tolist() == list(range(small_dataset.num_users))
     figures = json.loads(metrics.read_text())
     for split, back in (("validation", 2), ("test", 1)):

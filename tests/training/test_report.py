@@ -13,7 +13,7 @@ from recgrela_train.evaluation.bootstrap import differences
 from recgrela_train.evaluation.measurement import read_measurement
 from recgrela_train.report import ReportError, write_report
 from recgrela_train.report.charts import Axis, bar_chart, interval_chart, line_chart
-from recgrela_train.report.popularity import Popularity, lean
+from recgrela_train.report.popularity import PopularityGroups, lean
 from recgrela_train.report.runs import load_runs
 
 VOID = {"meta"}  # the others say in the tag that they are closed
@@ -237,7 +237,7 @@ def test_popularity_and_coverage_by_hand():
     # Twenty items; item "0" has 11 training events of two users, all others one or none.
     user, item = [0] * 12 + [1] * 12, [0] * 10 + [1, 2] + [0] * 1 + list(range(3, 14))
     events = pl.DataFrame({"user": user, "item": item, "time": range(24)})
-    popularity = Popularity.of_training(prepare(events, 1, "file", 0))
+    popularity = PopularityGroups.of_training(prepare(events, 1, "file", 0))
     # Held out: 1, 2 and 12, 13. Trained on: item 0 eleven times and 3 .. 11 once, 20 in all.
     assert popularity.share[0] == pytest.approx(11 / 20)
     assert popularity.share.sum() == pytest.approx(1)

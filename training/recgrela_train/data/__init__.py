@@ -5,7 +5,7 @@ from .dataset import Counts, Dataset, HeldOut, Report
 from .errors import TOO_FEW_EVENTS, DataError
 from .known import item_titles
 from .prepare import prepare
-from .prepared import write_prepared
+from .prepared import check_folder, write_prepared
 from .read import load_dataset, read_events
 from .shards import Shard, ShardedBatches
 
@@ -23,6 +23,7 @@ __all__ = [
     "ShardedBatches",
     "TrainBatch",
     "WindowBatches",
+    "check_folder",
     "item_titles",
     "load_dataset",
     "prepare",

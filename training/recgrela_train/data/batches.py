@@ -64,10 +64,14 @@ class WindowBatches:
         self._carry_state = carry_state
         self._seed = seed
         self._counts = -(-(self._stops - self._starts - 1) // window)  # windows of each history
+        self._epoch: int | None = None
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the order of an epoch: a function of the seed and `epoch` alone."""
+        if epoch == self._epoch:
+            return
+        self._epoch = epoch
         generator = np.random.default_rng([self._seed, epoch])
         order = generator.permutation(len(self._starts))
         if self._carry_state:

@@ -6,6 +6,7 @@ slices `items[start:stop]`.
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -80,6 +81,7 @@ class Dataset:
         """All item indices of one user, [n], a view."""
         return self.items[self.offsets[user] : self.offsets[user + 1]]
 
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of every history as item ids in order: the same only for the same split."""
         ids = "\0".join(map(str, self.item_ids)).encode()
@@ -95,6 +97,15 @@ class Dataset:
         """
         starts, stops = self.offsets[:-1], self.offsets[1:]
         return starts, np.where(stops - starts >= 3, stops - 2, stops)
+
+    def train_counts(self) -> np.ndarray:
+        """How many training events each item has, [N]."""
+        starts, stops = self.train_bounds()
+        inside = np.zeros(len(self.items) + 1, dtype=np.int64)
+        np.add.at(inside, starts, 1)
+        np.add.at(inside, stops, -1)
+        trained = self.items[np.cumsum(inside[:-1]) > 0]
+        return np.bincount(trained, minlength=self.num_items + 1)[1:]
 
     def train_targets(self) -> tuple[np.ndarray, np.ndarray]:
         """Every event to be predicted in training [M], and the start of its history [M].

@@ -24,6 +24,12 @@ def is_prepared(path: Path) -> bool:
     return (path / "prepared.json").is_file()
 
 
+def check_folder(path: Path) -> None:
+    """Raises FileExistsError where a file stands in the way of a folder."""
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"{path} is a file: name a folder")
+
+
 def write_prepared(dataset: Dataset, config: DataConfig, folder: Path) -> None:
     """Writes the folder for `open_prepared`. Raises OSError."""
     (folder / "prepared.json").unlink(missing_ok=True)

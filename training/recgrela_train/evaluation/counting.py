@@ -17,8 +17,8 @@ from .evaluate import measure_scores
 from .measurement import Measurement
 
 
-class Counts(Protocol):
-    """A counted model over N items."""
+class CountingModel(Protocol):
+    """A counting baseline over N items."""
 
     state_bytes: ClassVar[int]
     """Of what is kept of one user's history."""
@@ -33,11 +33,7 @@ class Popularity:
     state_bytes = 0
 
     def __init__(self, dataset: Dataset):
-        starts, stops = dataset.train_bounds()
-        targets, _ = dataset.train_targets()
-        events = dataset.items[np.concatenate([starts[starts < stops], targets])]
-        counts = np.bincount(events, minlength=dataset.num_items + 1)
-        self._counts = torch.from_numpy(counts[1:]).double()
+        self._counts = torch.from_numpy(dataset.train_counts()).double()
 
     def scores(self, last: np.ndarray) -> Tensor:
         """The same for everybody, [B, N]."""
@@ -76,7 +72,7 @@ COUNTING: dict[str, type[Popularity] | type[Markov]] = {"popularity": Popularity
 
 
 def measure_counts(
-    model: Counts, dataset: Dataset, settings: EvaluateConfig, console: Console
+    model: CountingModel, dataset: Dataset, settings: EvaluateConfig, console: Console
 ) -> Measurement:
     """Ranks and recommendations as `evaluate.measure` gives them for a network."""
 

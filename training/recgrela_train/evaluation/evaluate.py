@@ -134,7 +134,7 @@ def measure_scores(
                 by_user = gathered(np.concatenate(rows))[order]
                 ranks_of[split][readout] = by_user[:, 0]
                 best[readout] = by_user[:, 1:]  # the test split comes last
-    return Measurement(held_out.users, lengths, ranks_of, best, dataset.fingerprint())
+    return Measurement(held_out.users, lengths, ranks_of, best, dataset.fingerprint)
 
 
 def print_metrics(console: Console, result: dict, config: Config, dataset: Dataset) -> None:

@@ -33,7 +33,7 @@ class Measurement:
     lengths: dict[str, np.ndarray]  # split -> [M] events before the target
     ranks: dict[str, dict[str, np.ndarray]]  # split -> read-out -> [M], from 1
     best: dict[str, np.ndarray]  # read-out -> [M, K] item indices, best first; test split
-    data: str  # Dataset.fingerprint()
+    data: str  # Dataset.fingerprint
 
     def figures(self, window: int) -> dict:
         """All figures, ready for JSON; `window` is what the read-out of that name saw.

@@ -36,6 +36,14 @@ class Exported(NamedTuple):
     verification: str  # a sentence on how the engine replayed it
 
 
+def export_path(checkpoint: Path, output: Path | None) -> Path:
+    """The file to write: a run's model stands in its folder, a checkpoint's beside it."""
+    if output is None and not checkpoint.is_dir():
+        return checkpoint.with_suffix(".safetensors")
+    place = output or checkpoint
+    return place / "model.safetensors" if place.is_dir() else place
+
+
 def check_exportable(model: Recommender) -> None:
     """Raises ExportError if the engine does not run this kind of network."""
     kind = model.config.kind

@@ -1,4 +1,4 @@
-"""Rounding a trained model to the types that its file holds, and what that costs in ranking.
+"""Rounding a trained model to the types that its file holds.
 
 Rounding is defined here once. `round_table` gives the values that are stored; `rounded_model` is
 the model that has just these values: it is measured, and its scores are the file's self-test.
@@ -11,10 +11,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..config import EvaluateConfig
-from ..data import Dataset, EvaluationBatches
-from ..evaluation.evaluate import rank_targets
-from ..evaluation.metrics import summarize
 from ..networks.grela import RecGrela
 from .weight_types import MatrixType, TableType
 
@@ -88,21 +84,3 @@ def rounded_model(
             if isinstance(layer, nn.Linear):
                 layer.weight.data = layer.weight.data.half().float()
     return rounded.eval()
-
-
-def ndcg_before_and_after(
-    model: RecGrela,
-    dataset: Dataset,
-    settings: EvaluateConfig,
-    table: TableType,
-    matrices: MatrixType,
-) -> tuple[float, float]:
-    """NDCG@10 of the validation split, stream read-out: the trained model and the rounded one."""
-    rounded = rounded_model(model, round_table(model, table), matrices)
-    return _ndcg(model, dataset, settings), _ndcg(rounded, dataset, settings)
-
-
-def _ndcg(model: RecGrela, dataset: Dataset, settings: EvaluateConfig) -> float:
-    batches = EvaluationBatches(dataset, "validation", settings.batch_size)
-    ranks = [rank_targets(model, batch, "stream", settings) for batch in batches]
-    return summarize(np.concatenate(ranks))["ndcg@10"]

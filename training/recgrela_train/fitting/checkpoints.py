@@ -35,6 +35,11 @@ def previous_checkpoint(run: Path) -> Path:
     return run / "checkpoints" / "previous.ckpt"
 
 
+def checkpoint_file(path: Path) -> Path:
+    """The file that a path means: itself, or the best checkpoint of a run's folder."""
+    return best_checkpoint(path) if path.is_dir() else path
+
+
 def any_checkpoint(run: Path) -> bool:
     """Whether an epoch of the run was finished."""
     places = (best_checkpoint, last_checkpoint, previous_checkpoint)

@@ -272,7 +272,7 @@ def _check_unchanged(last: Path, config: Config, dataset: Dataset) -> None:
                 f"{key} was {old!r} when this run started and cannot become {new!r}: leave it, or "
                 f"start another run. What may change with --resume: {', '.join(MAY_CHANGE)}"
             )
-    if progress.data != dataset.fingerprint():
+    if progress.data != dataset.fingerprint:
         raise RunError(
             f"{config.data.source} gives other histories than when this run started: its content "
             "changed. Put the old file back, or start another run"

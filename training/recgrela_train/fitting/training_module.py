@@ -55,16 +55,17 @@ class TrainingModule(lightning.LightningModule):
         self.config = config
         self.dataset = dataset
         self.model = make_network(config.model, dataset.num_items)
+        self._batches = self._train_batches()
+        self._steps_per_epoch = len(self._batches)  # of the first; others differ by a few
         self._state: State | None = None
         self._ranks: list[np.ndarray] = []
 
     def train_dataloader(self) -> ShardedBatches:
         """This process's part of the coming epoch's batches; the trainer asks anew before each."""
-        batches = self._first_epoch()
-        batches.set_epoch(self.current_epoch)
-        return ShardedBatches(batches, this_shard())
+        self._batches.set_epoch(self.current_epoch)
+        return ShardedBatches(self._batches, this_shard())
 
-    def _first_epoch(self) -> WindowBatches | PrefixBatches:
+    def _train_batches(self) -> WindowBatches | PrefixBatches:
         train, seed = self.config.train, self.config.seed
         if self.model.prefixes:
             return PrefixBatches(self.dataset, train.window, train.batch_size, seed)
@@ -126,7 +127,7 @@ class TrainingModule(lightning.LightningModule):
         """Adam with linear warm-up and then the schedule."""
         train = self.config.train
         optimizer = torch.optim.Adam(self.model.parameters(), lr=train.learning_rate)
-        steps = train.max_epochs * len(self._first_epoch())  # epochs differ by a few steps
+        steps = train.max_epochs * self._steps_per_epoch
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: learning_rate_factor(step, steps, train)
         )
@@ -141,7 +142,7 @@ class TrainingModule(lightning.LightningModule):
         checkpoint["recgrela"] = {
             "config": self.config.model_dump(),
             "item_ids": torch.tensor(ids) if isinstance(ids, np.ndarray) else ids,
-            "data": self.dataset.fingerprint(),
+            "data": self.dataset.fingerprint,
         }
 
 
@@ -180,7 +181,7 @@ def load_checkpoint(path) -> tuple[Recommender, Config, np.ndarray | list[str]]:
 class Progress(NamedTuple):
     """How far a run had come when it wrote a checkpoint, and on which data."""
 
-    data: str  # Dataset.fingerprint()
+    data: str  # Dataset.fingerprint
     epochs: int  # finished
 
 

@@ -18,7 +18,7 @@ from ..evaluation.measurement import BY_LENGTH, common_readout
 from ..files import write_atomically
 from .charts import LOOKS, Chart, bar_chart, interval_chart, line_chart, mark
 from .examples import examples, load_titles
-from .popularity import GROUPS, Lean, Popularity, lean
+from .popularity import GROUPS, Lean, PopularityGroups, lean
 from .runs import LOSS, NDCG, RunResult, load_histories, load_runs
 
 HERE = Path(__file__).parent
@@ -47,7 +47,7 @@ def write_report(folders: list[Path], output: Path, titles: Path | None) -> list
 
 
 def _content(runs: list[RunResult], dataset: Dataset, titles: dict[str, str]) -> dict:
-    popularity = Popularity.of_training(dataset)
+    popularity = PopularityGroups.of_training(dataset)
     readout = common_readout([run.figures for run in runs])
     leans = {run.name: lean(run.measurement.best[run.readouts[0]], popularity) for run in runs}
     window = runs[0].config.evaluate.window
@@ -164,7 +164,7 @@ def _by_length(run: RunResult) -> dict:
     }
 
 
-def _popularity_chart(popularity: Popularity, leans: dict[str, Lean]) -> Chart:
+def _popularity_chart(popularity: PopularityGroups, leans: dict[str, Lean]) -> Chart:
     series: dict[str, Sequence[float] | np.ndarray] = {"training events": popularity.by_group()}
     series |= {name: here.by_group for name, here in leans.items()}
     return bar_chart(

@@ -10,21 +10,16 @@ GROUPS = 10
 
 
 @dataclass(frozen=True)
-class Popularity:
+class PopularityGroups:
     """Shares of the events to learn from, by item, and the items by group."""
 
     share: np.ndarray  # [N] of item index i at i-1
     group: np.ndarray  # [N] 0 for the most popular tenth of the items
 
     @classmethod
-    def of_training(cls, dataset: Dataset) -> "Popularity":
+    def of_training(cls, dataset: Dataset) -> "PopularityGroups":
         """Counts what models are trained on: all but what is held out."""
-        starts, stops = dataset.train_bounds()
-        inside = np.zeros(len(dataset.items) + 1, dtype=np.int64)
-        np.add.at(inside, starts, 1)
-        np.add.at(inside, stops, -1)
-        trained = dataset.items[np.cumsum(inside[:-1]) > 0]
-        counts = np.bincount(trained, minlength=dataset.num_items + 1)[1:]
+        counts = dataset.train_counts()
         order = np.argsort(-counts, kind="stable")
         group = np.empty(len(counts), dtype=np.int64)
         for number, items in enumerate(np.array_split(order, GROUPS)):
@@ -43,12 +38,12 @@ class Lean:
     coverage: float
     """Share of the catalogue that is recommended to at least one user."""
     by_group: np.ndarray
-    """Share of the recommendations that fall on each group of Popularity, [GROUPS]."""
+    """Share of the recommendations that fall on each group of PopularityGroups, [GROUPS]."""
     ten_most: float
     """Share of the recommendations that fall on the ten items recommended most."""
 
 
-def lean(best: np.ndarray, popularity: Popularity) -> Lean:
+def lean(best: np.ndarray, popularity: PopularityGroups) -> Lean:
     """Of recommended item indices [M, K], 0 for none."""
     shown = best[best > 0] - 1
     counts = np.bincount(shown, minlength=len(popularity.group))

@@ -65,7 +65,7 @@ def load_runs(folders: list[Path]) -> list[RunResult]:
 def load_histories(run: RunResult) -> Dataset:
     """The data that the run was measured on. Raises ReportError where it is another by now."""
     dataset = load_dataset(run.config.data)
-    if dataset.fingerprint() != run.measurement.data:
+    if dataset.fingerprint != run.measurement.data:
         raise ReportError(
             f"{run.name}: {run.config.data.source} gives other histories than those it was "
             "measured on: put the old file back, or measure again with recgrela-train evaluate "

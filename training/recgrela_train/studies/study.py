@@ -140,7 +140,7 @@ def _finished(run: Path, config: Config) -> bool:
 def _measured(run: Path, dataset: Dataset) -> Measurement:
     """Ranks of a finished run. Raises RunError if they are of other histories."""
     measurement = read_measurement(run / "metrics.json")
-    if measurement.data != dataset.fingerprint():
+    if measurement.data != dataset.fingerprint:
         raise RunError(
             f"{run} was trained on other histories: the content of data.source changed. Put the "
             "old file back, or choose another folder with --output"

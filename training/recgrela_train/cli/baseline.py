@@ -1,0 +1,46 @@
+"""`recgrela-train baseline`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .console import console, say
+from .options import ConfigFile, Settings
+
+
+def baseline(
+    kind: Annotated[
+        Literal["popularity", "markov"],
+        typer.Argument(
+            help="popularity: the most frequent items; markov: what most often came right after "
+            "the last item, and then popularity."
+        ),
+    ],
+    config: ConfigFile = None,
+    settings: Settings = [],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for metrics.json; without it runs/KIND."),
+    ] = None,
+) -> None:
+    """Measure a counting baseline on the split and with the metrics of `fit`.
+
+    `recgrela-train baseline markov --config training/configs/demo.yaml`
+    """
+    from ..config import load_config
+    from ..evaluation.counting import COUNTING, measure_counts
+    from ..fitting.fit import RunError, config_path
+    from .shared import read_data, show
+
+    folder = output or Path("runs", kind)
+    if config_path(folder).exists():
+        raise RunError(
+            f"{folder} holds a trained run, whose figures these would replace: choose another "
+            "folder with --output"
+        )
+    chosen = load_config(config, settings)
+    dataset = read_data(chosen)
+    measurement = measure_counts(COUNTING[kind](dataset), dataset, chosen.evaluate, console)
+    show(measurement, chosen, dataset, folder / "metrics.json")
+    say(f"wrote {folder / 'metrics.json'}")

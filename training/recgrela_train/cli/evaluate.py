@@ -1,0 +1,41 @@
+"""`recgrela-train evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import console
+from .options import Checkpoint, MeasurementSettings
+
+
+def evaluate(
+    checkpoint: Checkpoint,
+    settings: MeasurementSettings = [],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Also write the figures to this JSON file, with confidence intervals, and each "
+            "user's rank and recommendations beside it (.users.npz).",
+        ),
+    ] = None,
+) -> None:
+    """Measure a checkpoint: HR, NDCG and MRR at 5, 10 and 20, full ranking, both read-outs.
+
+    `recgrela-train evaluate runs/first --set evaluate.exclude_seen=history`
+    """
+    from ..config import change_measurement
+    from ..device import find_device
+    from ..fitting.checkpoints import checkpoint_file
+    from ..fitting.measure import measure_checkpoint, other_data
+    from ..fitting.training_module import load_checkpoint
+    from .shared import read_data, show, warn
+
+    path = checkpoint_file(checkpoint)
+    config = change_measurement(load_checkpoint(path)[1], settings)
+    device = find_device(config.train.accelerator)
+    dataset = read_data(config)
+    warn(other_data(path, config, dataset))
+    show(measure_checkpoint(path, config, dataset, device, console), config, dataset, output)

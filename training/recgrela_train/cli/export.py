@@ -1,0 +1,84 @@
+"""`recgrela-train export`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..export.weight_types import MatrixType, TableType
+from .console import console, say
+from .options import Checkpoint, MeasurementSettings
+
+
+def export(
+    checkpoint: Checkpoint,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The file to write, or a folder for model.safetensors; without it "
+            "RUN/model.safetensors, or CKPT with the suffix .safetensors.",
+        ),
+    ] = None,
+    table: Annotated[
+        TableType, typer.Option(help="Type of the catalogue's table, the input embedding too.")
+    ] = TableType.F32,
+    matrices: Annotated[
+        MatrixType, typer.Option(help="Type of the weights of all Linear layers.")
+    ] = MatrixType.F32,
+    max_ndcg_drop: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="LOSS", help="Write nothing if rounding loses more validation NDCG@10."
+        ),
+    ] = None,
+    settings: MeasurementSettings = [],
+) -> None:
+    """Write one file for the engine, and replay it there if `recgrela` is installed.
+
+    Where weights are rounded, NDCG@10 of the validation split is measured before and after on the
+    data that the run was trained on (`--set data.source=FILE` if it has moved).
+
+    `recgrela-train export runs/first`
+
+    `recgrela-train export runs/first --table int8 --matrices f16 --max-ndcg-drop 0.002`
+    """
+    from ..config import change_measurement
+    from ..data import DataError
+    from ..export.model_file import ExportError, check_exportable, export_path, export_verified
+    from ..export.rounding_loss import rounding_loss
+    from ..fitting.checkpoints import checkpoint_file
+    from ..fitting.measure import check_items, other_data
+    from ..fitting.training_module import CheckpointError, load_checkpoint
+    from .shared import read_data, warn
+
+    path = checkpoint_file(checkpoint)
+    target = export_path(checkpoint, output)
+    model, saved, ids = load_checkpoint(path)
+    check_exportable(model)
+    if target.resolve() == path.resolve():
+        raise ExportError(f"--output {output} is the checkpoint itself: name another file")
+    config = change_measurement(saved, settings)
+    if (table, matrices) != (TableType.F32, MatrixType.F32):
+        try:
+            dataset = read_data(config)
+            check_items(path, ids, dataset)
+            warn(other_data(path, config, dataset))
+        except (DataError, CheckpointError, OSError) as error:
+            why = f"{error}\ngive the data of the run with --set data.source=FILE"
+            if max_ndcg_drop is not None:
+                raise ExportError(f"--max-ndcg-drop needs a measurement: {why}") from None
+            warn(f"what rounding loses was not measured: {why}")
+        else:
+            with console.status("measuring what rounding loses"):
+                loss = rounding_loss(model, dataset, config.evaluate, table, matrices)
+            say(f"{loss} with {table} table and {matrices} matrices ({-loss.value:+.5f})")
+            loss.check(max_ndcg_drop)
+    with console.status("exporting"):
+        done = export_verified(model, ids, target, table, matrices)
+    size = f"{done.size / 2**20:.2f} MiB"
+    if done.size < done.size_in_f32:
+        size += f" (in f32 {done.size_in_f32 / 2**20:.2f} MiB)"
+    say(f"wrote {target}, {size}, {model.num_items:,} items")
+    say(done.verification)

@@ -1,0 +1,65 @@
+"""`recgrela-train fit`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import console, errors, say
+from .options import ConfigFile, Settings
+
+
+def fit(
+    config: ConfigFile = None,
+    settings: Settings = [],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")] = Path(
+        "runs/latest"
+    ),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in that folder, with its settings.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Delete the run in that folder first.")
+    ] = False,
+) -> None:
+    """Train on a data set, stop when validation no longer improves, and measure the result.
+
+    Data: a RecBole .inter file; MovieLens ratings.dat, u.data or ratings.csv; CSV or Parquet with
+    named columns; lines of item ids (.txt, .txt.gz), one user a line; or the name ml-100k.
+
+    `recgrela-train fit --config training/configs/demo.yaml --output runs/first`
+
+    `recgrela-train fit --resume --output runs/first --set train.max_epochs=80`
+
+    `torchrun --nproc-per-node=4 -m recgrela_train fit --output runs/four` (docs/distributed.md)
+    """
+    from ..config import ConfigError, load_config
+    from ..device import find_device
+    from ..distributed import is_main
+    from ..fitting import fit as fitting
+    from ..fitting.measure import measure_checkpoint
+    from .shared import read_data, show
+
+    console.quiet = not is_main()  # of several processes that train together one talks
+    if resume and overwrite:
+        raise ConfigError("--resume continues a run and --overwrite deletes it: give one of them")
+    saved = fitting.config_path(output)
+    if resume and config is not None:
+        raise ConfigError(f"--resume takes its settings from {saved}: leave out --config")
+    if not overwrite:
+        fitting.check_folder(output, resume=resume)
+    chosen = load_config(saved if resume else config, settings)
+    device = find_device(chosen.train.accelerator)
+    dataset = read_data(chosen)
+    try:
+        best = fitting.fit(
+            chosen, dataset, output, resume=resume, overwrite=overwrite, console=console
+        )
+    except KeyboardInterrupt:
+        say(f"interrupted: continue with recgrela-train fit --resume --output {output}", errors)
+        raise typer.Exit(130) from None
+    measurement = measure_checkpoint(best, chosen, dataset, device, console)
+    show(measurement, chosen, dataset, output / "metrics.json")
+    say(f"best checkpoint: {best}")
+    if chosen.model.kind == "grela":
+        say(f"next: recgrela-train export {output}")

@@ -1,0 +1,33 @@
+"""`recgrela-train prepare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import say
+from .options import ConfigFile, Settings
+
+
+def prepare(
+    output: Annotated[Path, typer.Argument(help="Folder to write.", metavar="FOLDER")],
+    config: ConfigFile = None,
+    settings: Settings = [],
+) -> None:
+    """Read, filter and order a large data set once, for runs that map it from the disk.
+
+    The folder is then the source: events that a step does not touch take no memory. It holds for
+    the settings of `data.`.
+
+    `recgrela-train prepare prepared -s data.source=events.parquet`
+
+    `recgrela-train fit -s data.source=prepared`
+    """
+    from ..config import load_config
+    from ..data import check_folder, write_prepared
+    from .shared import read_data
+
+    chosen = load_config(config, settings)
+    check_folder(output)
+    write_prepared(read_data(chosen), chosen.data, output)
+    say(f"wrote {output}: use it with --set data.source={output}")

@@ -1,0 +1,65 @@
+"""What several subcommands do; imported when they run."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+from rich.markup import escape
+
+from ..config import Config, ConfigError, load_config
+from ..data import Dataset, load_dataset
+from ..device import find_device
+from ..distributed import find_processes, is_main
+from ..evaluation.evaluate import print_by_length, print_metrics
+from ..evaluation.measurement import Measurement, write_measurement
+from ..studies.study import Variant, choose, print_study, run_study, write_study
+from .console import console, errors, say
+
+
+def read_data(config: Config) -> Dataset:
+    """The data set of a config; prints how large it is."""
+    with console.status(escape(f"reading {config.data.source}")):
+        dataset = load_dataset(config.data)
+    console.print(escape(f"{config.data.source}: {dataset.report}"), highlight=False)
+    return dataset
+
+
+def show(measurement: Measurement, config: Config, dataset: Dataset, output: Path | None) -> None:
+    """Prints the metrics, and writes them where `output` names a file."""
+    figures = measurement.figures(config.evaluate.window)
+    print_metrics(console, figures, config, dataset)
+    print_by_length(console, figures)
+    if output is not None and is_main():
+        write_measurement(output, measurement, config)
+
+
+def warn(text: str | None) -> None:
+    """Prints a warning, if there is one."""
+    if text:
+        errors.print(f"[yellow]warning:[/yellow] {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def study(
+    variants_of: Callable[[Config], list[Variant]],
+    config: Path | None,
+    settings: list[str],
+    only: list[str],
+    output: Path,
+) -> None:
+    """Trains, measures and shows the variants of a config."""
+    chosen = load_config(config, settings)
+    if find_processes(chosen.train.devices).total > 1:
+        raise ConfigError(
+            "several runs are trained by one process: set train.devices=1, without torchrun"
+        )
+    variants = choose(variants_of(chosen), only)
+    device = find_device(chosen.train.accelerator)
+    dataset = read_data(chosen)
+    try:
+        rows = run_study(variants, dataset, device, output, console)
+    except KeyboardInterrupt:
+        say("interrupted: the same command goes on from here", errors)
+        raise typer.Exit(130) from None
+    print_study(console, rows, chosen.data.source)
+    for path in write_study(rows, output, chosen.data.source):
+        say(f"wrote {path}")

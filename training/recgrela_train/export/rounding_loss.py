@@ -1,0 +1,55 @@
+"""What rounding a model's weights costs in ranking."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..config import EvaluateConfig
+from ..data import Dataset, EvaluationBatches
+from ..evaluation.evaluate import rank_targets
+from ..evaluation.metrics import summarize
+from ..networks.grela import RecGrela
+from .model_file import ExportError
+from .quantize import round_table, rounded_model
+from .weight_types import MatrixType, TableType
+
+
+class RoundingLoss(NamedTuple):
+    """NDCG@10 of the validation split, stream read-out, before and after rounding."""
+
+    before: float
+    after: float
+
+    @property
+    def value(self) -> float:
+        """What is lost."""
+        return self.before - self.after
+
+    def __str__(self) -> str:
+        return f"validation NDCG@10, stream: {self.before:.5f} as trained, {self.after:.5f}"
+
+    def check(self, limit: float | None) -> None:
+        """Raises ExportError if more than `limit` is lost; None is no limit."""
+        if limit is not None and not self.value <= limit:
+            raise ExportError(
+                f"nothing was written: rounding loses {self.value:.5f} of validation NDCG@10, "
+                f"--max-ndcg-drop allows {limit}; choose a wider --table or --matrices"
+            )
+
+
+def rounding_loss(
+    model: RecGrela,
+    dataset: Dataset,
+    settings: EvaluateConfig,
+    table: TableType,
+    matrices: MatrixType,
+) -> RoundingLoss:
+    """Measures the trained model and the one that has the values of its file."""
+    rounded = rounded_model(model, round_table(model, table), matrices)
+    return RoundingLoss(*(_ndcg(each, dataset, settings) for each in (model, rounded)))
+
+
+def _ndcg(model: RecGrela, dataset: Dataset, settings: EvaluateConfig) -> float:
+    batches = EvaluationBatches(dataset, "validation", settings.batch_size)
+    ranks = [rank_targets(model, batch, "stream", settings) for batch in batches]
+    return summarize(np.concatenate(ranks))["ndcg@10"]
