@@ -172,7 +172,7 @@ def test_figures_are_measured_on_the_device_of_the_training(finished_run, monkey
         raise ValueError("noted")
 
     monkeypatch.setattr("recgrela_train.device.find_device", lambda _: torch.device("meta"))
-    monkeypatch.setattr("recgrela_train.evaluate.measure", note_device)
+    monkeypatch.setattr("recgrela_train.fitting.measure.measure", note_device)
     CliRunner().invoke(app, ["evaluate", str(finished_run)])
     assert devices == ["meta"]
 
