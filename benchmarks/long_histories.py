@@ -17,8 +17,8 @@ import torch
 from recgrela_train.data import Dataset, EvaluationBatch, load_dataset
 from recgrela_train.evaluation.bootstrap import Interval, differences, intervals
 from recgrela_train.evaluation.evaluate import rank_targets
+from recgrela_train.fitting.checkpoints import load_checkpoint
 from recgrela_train.fitting.fit import best_checkpoint
-from recgrela_train.fitting.training_module import load_checkpoint
 from rich.progress import track
 
 TIMES = 100
@@ -85,7 +85,7 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=128, help="how many test users (%(default)s)")
     options = parser.parse_args()
 
-    model, config, _ = load_checkpoint(best_checkpoint(options.run))
+    _, model, config, *_ = load_checkpoint(best_checkpoint(options.run))
     dataset = load_dataset(config.data)
     result = compare(ranks_by_history(model, dataset, config.evaluate, options.users))
     print(json.dumps({name: {"ndcg@10": a, "less own": b} for name, (a, b) in result.items()}))

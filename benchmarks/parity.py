@@ -16,8 +16,8 @@ from recgrela import EdgeScorer
 from recgrela_train.data import EvaluationBatch, EvaluationBatches, load_dataset
 from recgrela_train.evaluation.evaluate import last_hidden
 from recgrela_train.export.model_file import export_model
+from recgrela_train.fitting.checkpoints import load_checkpoint
 from recgrela_train.fitting.fit import best_checkpoint
-from recgrela_train.fitting.training_module import load_checkpoint
 from recgrela_train.networks.grela import RecGrela
 from rich.progress import track
 
@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
     options = parser.parse_args()
 
-    model, config, ids = load_checkpoint(best_checkpoint(options.run))
+    _, model, config, ids, *_ = load_checkpoint(best_checkpoint(options.run))
     dataset = load_dataset(config.data)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"

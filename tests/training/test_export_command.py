@@ -12,8 +12,8 @@ from numpy_reader import ModelFile
 from recgrela_train.cli import main
 from recgrela_train.export.model_file import ExportError, export_verified
 from recgrela_train.export.weight_types import MatrixType, TableType
+from recgrela_train.fitting.checkpoints import load_checkpoint
 from recgrela_train.fitting.fit import best_checkpoint
-from recgrela_train.fitting.training_module import load_checkpoint
 
 INT8 = ["--table", "int8"]
 
@@ -214,11 +214,11 @@ def test_a_file_that_the_engine_refuses_replaces_nothing(
     finished_run, tmp_path, monkeypatch, stand_in, expected
 ):
     monkeypatch.setitem(sys.modules, "recgrela", stand_in)
-    model, _, ids = load_checkpoint(best_checkpoint(finished_run))
+    trained = load_checkpoint(best_checkpoint(finished_run))
     path = tmp_path / "m.safetensors"
     path.write_bytes(b"earlier")
     with pytest.raises(ExportError, match=expected) as error:
-        export_verified(model, ids, path, TableType.INT8, MatrixType.F32)
+        export_verified(trained.model, trained.item_ids, path, TableType.INT8, MatrixType.F32)
     assert str(error.value).startswith(f"{path} was not written: ")
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"earlier"]
 
@@ -230,11 +230,13 @@ def test_the_file_is_written_with_and_without_an_engine(
     finished_run, tmp_path, monkeypatch, stand_in, expected
 ):
     monkeypatch.setitem(sys.modules, "recgrela", stand_in)  # None: importing it fails
-    model, _, ids = load_checkpoint(best_checkpoint(finished_run))
+    trained = load_checkpoint(best_checkpoint(finished_run))
     path, exact = tmp_path / "m.safetensors", tmp_path / "f32.safetensors"
-    done = export_verified(model, ids, path, TableType.INT8, MatrixType.F16)
+    done = export_verified(trained.model, trained.item_ids, path, TableType.INT8, MatrixType.F16)
     assert done.verification.startswith(expected)
     assert done.size == path.stat().st_size
-    unrounded = export_verified(model, ids, exact, TableType.F32, MatrixType.F32)
+    unrounded = export_verified(
+        trained.model, trained.item_ids, exact, TableType.F32, MatrixType.F32
+    )
     assert unrounded.size == unrounded.size_in_f32
     assert abs(done.size_in_f32 - unrounded.size) < 256  # the headers differ

@@ -16,6 +16,7 @@ from recgrela_train.config import ConfigError, load_config
 from recgrela_train.data import batches, load_dataset
 from recgrela_train.device import fast_products, find_device
 from recgrela_train.evaluation.metrics import CUTOFFS
+from recgrela_train.fitting.checkpoints import CheckpointError, load_checkpoint
 from recgrela_train.fitting.fit import (
     RunError,
     best_checkpoint,
@@ -24,7 +25,6 @@ from recgrela_train.fitting.fit import (
     last_checkpoint,
     remove_run,
 )
-from recgrela_train.fitting.training_module import CheckpointError, load_checkpoint
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -46,7 +46,7 @@ def test_a_run_leaves_its_config_checkpoints_curves_and_metrics(finished_run):
         for values in metrics[split].values():
             assert set(values) == names
             assert all(0 <= value <= 1 for value in values.values())
-    model, config, ids = load_checkpoint(best_checkpoint(finished_run))
+    _, model, config, ids, *_ = load_checkpoint(best_checkpoint(finished_run))
     assert metrics["config"] == config.model_dump()
     assert model.num_items == len(ids) == 30
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from recgrela_train.config import load_config
 from recgrela_train.data import load_dataset
+from recgrela_train.fitting.checkpoints import load_checkpoint
 from recgrela_train.fitting.fit import fit
-from recgrela_train.fitting.training_module import load_checkpoint
 from rich.console import Console
 
 from benchmarks.long_histories import TIMES, compare, ranks_by_history, repeated
@@ -39,7 +39,7 @@ def trained(request, tmp_path_factory):
     )  # fmt: skip
     dataset = load_dataset(config.data)
     best = fit(config, dataset, folder / "run", resume=False, console=Console(quiet=True))
-    return load_checkpoint(best)[0], dataset, config.evaluate
+    return load_checkpoint(best).model, dataset, config.evaluate
 
 
 def test_a_history_a_hundred_times_longer_than_any_trained_on_does_no_harm(trained):

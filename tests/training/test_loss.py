@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from recgrela_train import loss
+from recgrela_train.fitting import loss
 from recgrela_train.fitting.loss import full_softmax_loss
 
 POSITIONS, ITEMS, SIZE = 37, 50, 8

@@ -13,15 +13,15 @@ from recgrela_train.evaluation.measurement import (
     users_path,
 )
 from recgrela_train.evaluation.metrics import summarize
+from recgrela_train.fitting.checkpoints import load_checkpoint
 from recgrela_train.fitting.fit import best_checkpoint
-from recgrela_train.fitting.training_module import load_checkpoint
 from rich.console import Console
 
 
 @pytest.fixture(scope="module")
 def measured(finished_run, small_dataset):
-    model, config, _ = load_checkpoint(best_checkpoint(finished_run))
-    return measure(model, small_dataset, config.evaluate, Console(quiet=True))
+    trained = load_checkpoint(best_checkpoint(finished_run))
+    return measure(trained.model, small_dataset, trained.config.evaluate, Console(quiet=True))
 
 
 def test_slices_by_length_have_their_borders_below():

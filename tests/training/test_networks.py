@@ -8,8 +8,8 @@ from recgrela_train.cli import app
 from recgrela_train.config import Config, ConfigError, ModelConfig, change_config, load_config
 from recgrela_train.data import load_dataset
 from recgrela_train.export.model_file import ExportError, export_model
-from recgrela_train.fitting.checkpoints import best_checkpoint
-from recgrela_train.fitting.training_module import TrainingModule, load_checkpoint
+from recgrela_train.fitting.checkpoints import best_checkpoint, load_checkpoint
+from recgrela_train.fitting.training_module import TrainingModule
 from recgrela_train.networks import NETWORKS, make_network
 from recgrela_train.networks.gru4rec import Gru4Rec
 from recgrela_train.networks.recommender import Recommender
@@ -194,9 +194,9 @@ def test_the_paper_s_form_is_trained_and_measured_like_the_others(small_settings
     assert "recgrela-train export" not in result.output
     metrics = json.loads((tmp_path / "metrics.json").read_bytes())
     assert set(metrics["test"]) == set(metrics["validation"]) == {"window"}
-    model, config, _ = load_checkpoint(best_checkpoint(tmp_path))
-    assert isinstance(model, NETWORKS["bidirectional"])
-    assert config.model.kind == "bidirectional"
+    trained = load_checkpoint(best_checkpoint(tmp_path))
+    assert isinstance(trained.model, NETWORKS["bidirectional"])
+    assert trained.config.model.kind == "bidirectional"
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from recgrela_train import module
 from recgrela_train.config import load_config
 from recgrela_train.data import load_dataset
+from recgrela_train.fitting import training_module
 from recgrela_train.fitting.checkpoints import (
+    CheckpointError,
     best_checkpoint,
     checkpoint_to_resume,
     last_checkpoint,
@@ -20,7 +21,6 @@ from recgrela_train.fitting.checkpoints import (
 )
 from recgrela_train.fitting.fit import RunError, fit
 from recgrela_train.fitting.loss import full_softmax_loss
-from recgrela_train.fitting.training_module import CheckpointError
 from recgrela_train.networks.grela import RecGrela
 from rich.console import Console
 
@@ -155,7 +155,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(
         return full_softmax_loss(*of) * (float("nan") if calls == 3 else 1)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "full_softmax_loss", broken)
+        patch.setattr(training_module, "full_softmax_loss", broken)
         with pytest.raises(RunError, match=r"the loss is nan in epoch 2, step \d+.*bad-batch\.pt"):
             train(run, small_settings, "train.max_epochs=2", resume=True)
     assert last_checkpoint(run).read_bytes() == before

@@ -10,7 +10,7 @@ import torch
 from recgrela_train.cli import app
 from recgrela_train.config import load_config
 from recgrela_train.data import DataError, load_dataset
-from recgrela_train.fitting.checkpoints import previous_checkpoint
+from recgrela_train.fitting.checkpoints import CheckpointError, load_checkpoint, previous_checkpoint
 from recgrela_train.fitting.fit import (
     RunError,
     best_checkpoint,
@@ -18,7 +18,6 @@ from recgrela_train.fitting.fit import (
     fit,
     last_checkpoint,
 )
-from recgrela_train.fitting.training_module import CheckpointError, load_checkpoint
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -150,3 +149,18 @@ def test_a_damaged_prepared_folder_is_named(small_settings, tmp_path, name, at, 
     config = load_config(None, [*small_settings[1::2], f"data.source={folder}"])
     with pytest.raises(DataError, match=says):
         load_dataset(config.data)
+
+
+def test_a_command_reads_its_checkpoint_once(finished_run, small_settings, monkeypatch):
+    reads = []
+
+    def counted(path, *arguments, load=torch.load, **options):
+        reads.append(path)
+        return load(path, *arguments, **options)
+
+    monkeypatch.setattr(torch, "load", counted)
+    for words in (["evaluate", finished_run], ["export", finished_run, "--table", "int8"]):
+        reads.clear()
+        result = CliRunner().invoke(app, [*map(str, words)])
+        assert result.exit_code == 0, result.exception
+        assert reads == [best_checkpoint(finished_run)]

@@ -28,14 +28,13 @@ def evaluate(
     """
     from ..config import change_measurement
     from ..device import find_device
-    from ..fitting.checkpoints import checkpoint_file
+    from ..fitting.checkpoints import checkpoint_file, load_checkpoint
     from ..fitting.measure import measure_checkpoint, other_data
-    from ..fitting.training_module import load_checkpoint
     from .shared import read_data, show, warn
 
-    path = checkpoint_file(checkpoint)
-    config = change_measurement(load_checkpoint(path)[1], settings)
+    trained = load_checkpoint(checkpoint_file(checkpoint))
+    config = change_measurement(trained.config, settings)
     device = find_device(config.train.accelerator)
     dataset = read_data(config)
-    warn(other_data(path, config, dataset))
-    show(measure_checkpoint(path, config, dataset, device, console), config, dataset, output)
+    warn(other_data(trained, config, dataset))
+    show(measure_checkpoint(trained, config, dataset, device, console), config, dataset, output)

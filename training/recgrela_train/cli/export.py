@@ -48,23 +48,22 @@ def export(
     from ..data import DataError
     from ..export.model_file import ExportError, check_exportable, export_path, export_verified
     from ..export.rounding_loss import rounding_loss
-    from ..fitting.checkpoints import checkpoint_file
+    from ..fitting.checkpoints import CheckpointError, checkpoint_file, load_checkpoint
     from ..fitting.measure import check_items, other_data
-    from ..fitting.training_module import CheckpointError, load_checkpoint
     from .shared import read_data, warn
 
-    path = checkpoint_file(checkpoint)
     target = export_path(checkpoint, output)
-    model, saved, ids = load_checkpoint(path)
+    trained = load_checkpoint(checkpoint_file(checkpoint))
+    model = trained.model
     check_exportable(model)
-    if target.resolve() == path.resolve():
+    if target.resolve() == trained.path.resolve():
         raise ExportError(f"--output {output} is the checkpoint itself: name another file")
-    config = change_measurement(saved, settings)
+    config = change_measurement(trained.config, settings)
     if (table, matrices) != (TableType.F32, MatrixType.F32):
         try:
             dataset = read_data(config)
-            check_items(path, ids, dataset)
-            warn(other_data(path, config, dataset))
+            check_items(trained, dataset)
+            warn(other_data(trained, config, dataset))
         except (DataError, CheckpointError, OSError) as error:
             why = f"{error}\ngive the data of the run with --set data.source=FILE"
             if max_ndcg_drop is not None:
@@ -76,7 +75,7 @@ def export(
             say(f"{loss} with {table} table and {matrices} matrices ({-loss.value:+.5f})")
             loss.check(max_ndcg_drop)
     with console.status("exporting"):
-        done = export_verified(model, ids, target, table, matrices)
+        done = export_verified(model, trained.item_ids, target, table, matrices)
     size = f"{done.size / 2**20:.2f} MiB"
     if done.size < done.size_in_f32:
         size += f" (in f32 {done.size_in_f32 / 2**20:.2f} MiB)"

@@ -37,6 +37,7 @@ def fit(
     from ..device import find_device
     from ..distributed import is_main
     from ..fitting import fit as fitting
+    from ..fitting.checkpoints import load_checkpoint
     from ..fitting.measure import measure_checkpoint
     from .shared import read_data, show
 
@@ -58,7 +59,7 @@ def fit(
     except KeyboardInterrupt:
         say(f"interrupted: continue with recgrela-train fit --resume --output {output}", errors)
         raise typer.Exit(130) from None
-    measurement = measure_checkpoint(best, chosen, dataset, device, console)
+    measurement = measure_checkpoint(load_checkpoint(best), chosen, dataset, device, console)
     show(measurement, chosen, dataset, output / "metrics.json")
     say(f"best checkpoint: {best}")
     if chosen.model.kind == "grela":

@@ -10,14 +10,37 @@ between two renames there may be no last.ckpt, and then the previous one is the 
 
 import io
 import os
+import textwrap
+import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from rich.console import Console
+from torch import Tensor
 
+from ..config import Config, parse_config
 from ..files import replacing
-from .training_module import CheckpointError, load_checkpoint
+from ..networks import make_network
+from ..networks.recommender import Recommender
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file and what is wrong with it."""
+
+
+class Checkpoint(NamedTuple):
+    """What a checkpoint file holds of a run."""
+
+    path: Path
+    model: Recommender  # float32, in evaluation mode
+    config: Config
+    item_ids: np.ndarray | list[str]  # item_ids[j] is the id of item j + 1
+    data: str  # Dataset.fingerprint
+    epochs: int  # finished
+    epoch_seconds: list[float]
 
 
 def best_checkpoint(run: Path) -> Path:
@@ -46,8 +69,41 @@ def any_checkpoint(run: Path) -> bool:
     return any(place(run).exists() for place in places)
 
 
-def checkpoint_to_resume(run: Path, console: Console) -> Path | None:
-    """The newest whole checkpoint; None where no epoch was finished. Says so if it falls back.
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Reads a checkpoint once. Raises CheckpointError, also where a byte changed."""
+    try:
+        # A zip archive with a checksum per tensor, which torch.load does not look at.
+        with zipfile.ZipFile(path) as archive:
+            if changed := archive.testzip():
+                raise zipfile.BadZipFile(changed)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        saved = content["recgrela"]
+        config, ids = parse_config(saved["config"]), saved["item_ids"]
+        ids = ids.numpy() if isinstance(ids, Tensor) else ids
+        model = make_network(config.model, len(ids))
+        weights = content["state_dict"]
+        model.load_state_dict({k.removeprefix("model."): v for k, v in weights.items()})
+        seconds = content["callbacks"]["EpochReport"]["seconds"]
+        return Checkpoint(
+            path, model.eval(), config, ids, saved["data"], content["epoch"] + 1, seconds
+        )
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: there is no such checkpoint") from None
+    except IsADirectoryError:
+        raise CheckpointError(f"{path} is a folder; name the checkpoint file in it") from None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise CheckpointError(
+            f"{path}: not a readable recgrela checkpoint: damaged: {error}"
+        ) from None
+    except Exception as error:  # a damaged or foreign file has no end of ways to fail
+        detail = textwrap.shorten(str(error), 200, placeholder=" ...")
+        raise CheckpointError(
+            f"{path}: not a readable recgrela checkpoint: {type(error).__name__}: {detail}"
+        ) from None
+
+
+def checkpoint_to_resume(run: Path, console: Console) -> Checkpoint | None:
+    """The newest whole checkpoint; None where there is none. Says so if it falls back.
 
     Raises CheckpointError if all are damaged, or only the best is left.
     """
@@ -56,7 +112,7 @@ def checkpoint_to_resume(run: Path, console: Console) -> Path | None:
         if not path.exists():
             continue
         try:
-            load_checkpoint(path)
+            checkpoint = load_checkpoint(path)
         except CheckpointError as error:
             damaged = error
             continue
@@ -65,7 +121,7 @@ def checkpoint_to_resume(run: Path, console: Console) -> Path | None:
                 f"warning: {damaged}\ncontinuing from {path}, the epoch before",
                 highlight=False, markup=False, soft_wrap=True,
             )  # fmt: skip
-        return path
+        return checkpoint
     if damaged:
         raise CheckpointError(
             f"{damaged}\nno other checkpoint can be read: start again with --overwrite"

@@ -37,12 +37,7 @@ from .checkpoints import (
     last_checkpoint,
 )
 from .sharded_table import ShardedTable
-from .training_module import (
-    NonFiniteLossError,
-    TrainingModule,
-    load_checkpoint,
-    read_progress,
-)
+from .training_module import NonFiniteLossError, TrainingModule
 
 MAY_CHANGE = (
     "data.source",
@@ -121,9 +116,7 @@ def fit(
     or the loss is no number, CheckpointError where all checkpoints are damaged, OSError where the
     folder cannot be written, KeyboardInterrupt after a tidy end.
     """
-    start = checkpoint_to_resume(run, console) if resume else None
-    if start:
-        _check_unchanged(start, config, dataset)
+    start = _checked_start(run, config, dataset, console) if resume else None
     _quieten()
     lightning.seed_everything(config.seed, verbose=False)
     module = TrainingModule(config, dataset)
@@ -249,20 +242,22 @@ def _stopped(error: NonFiniteLossError, module: TrainingModule, run: Path) -> Ru
     )
 
 
-def _check_unchanged(last: Path, config: Config, dataset: Dataset) -> None:
-    """Raises RunError unless settings and data are those that the run started with.
+def _checked_start(run: Path, config: Config, dataset: Dataset, console: Console) -> Path | None:
+    """The checkpoint to continue from; None where there is none.
 
-    The settings of MAY_CHANGE may differ; max_epochs not where the learning rate goes by it.
+    Raises RunError unless settings and data are those that the run started with. The settings of
+    MAY_CHANGE may differ; max_epochs not where the learning rate goes by it.
     """
-    _, saved, _ = load_checkpoint(last)
-    progress = read_progress(last)
-    if config.train.max_epochs < progress.epochs:
+    last = checkpoint_to_resume(run, console)
+    if last is None:
+        return None
+    if config.train.max_epochs < last.epochs:
         raise RunError(
-            f"this run has {progress.epochs} epochs, train.max_epochs={config.train.max_epochs} "
-            f"would undo some: set {progress.epochs} or more"
+            f"this run has {last.epochs} epochs, train.max_epochs={config.train.max_epochs} "
+            f"would undo some: set {last.epochs} or more"
         )
-    for key, old, new in changed_settings(saved, config):
-        if key == "train.max_epochs" and saved.train.schedule == "cosine":
+    for key, old, new in changed_settings(last.config, config):
+        if key == "train.max_epochs" and config.train.schedule == "cosine":
             raise RunError(
                 f"{key} was {old!r} when this run started and cannot become {new!r}: its learning "
                 "rate falls along a cosine that ends there. Start another run"
@@ -272,11 +267,12 @@ def _check_unchanged(last: Path, config: Config, dataset: Dataset) -> None:
                 f"{key} was {old!r} when this run started and cannot become {new!r}: leave it, or "
                 f"start another run. What may change with --resume: {', '.join(MAY_CHANGE)}"
             )
-    if progress.data != dataset.fingerprint:
+    if last.data != dataset.fingerprint:
         raise RunError(
             f"{config.data.source} gives other histories than when this run started: its content "
             "changed. Put the old file back, or start another run"
         )
+    return last.path
 
 
 def _quieten() -> None:

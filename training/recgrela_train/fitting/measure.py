@@ -1,8 +1,5 @@
 """Measuring a checkpoint, on data that it may or may not have been trained on."""
 
-from pathlib import Path
-
-import numpy as np
 import torch
 from rich.console import Console
 
@@ -10,34 +7,33 @@ from ..config import Config, changed_settings
 from ..data import Dataset
 from ..evaluation.evaluate import measure
 from ..evaluation.measurement import Measurement
-from .training_module import CheckpointError, load_checkpoint, read_progress
+from .checkpoints import Checkpoint, CheckpointError
 
 
 def measure_checkpoint(
-    path: Path, config: Config, dataset: Dataset, device: torch.device, console: Console
+    trained: Checkpoint, config: Config, dataset: Dataset, device: torch.device, console: Console
 ) -> Measurement:
     """As `measure` does. Raises CheckpointError where the data has other items."""
-    model, _, ids = load_checkpoint(path)
-    check_items(path, ids, dataset)
-    return measure(model.to(device), dataset, config.evaluate, console)
+    check_items(trained, dataset)
+    return measure(trained.model.to(device), dataset, config.evaluate, console)
 
 
-def check_items(path: Path, ids: np.ndarray | list[str], dataset: Dataset) -> None:
-    """Raises CheckpointError unless a checkpoint with these item ids can rank the data's items."""
-    if list(ids) != list(dataset.item_ids):
+def check_items(trained: Checkpoint, dataset: Dataset) -> None:
+    """Raises CheckpointError unless the checkpoint can rank the data's items."""
+    if list(trained.item_ids) != list(dataset.item_ids):
         raise CheckpointError(
-            f"{path}: trained on {len(ids):,} items, but the data gives "
+            f"{trained.path}: trained on {len(trained.item_ids):,} items, but the data gives "
             f"{dataset.num_items:,} or others: check data.source and data.min_events"
         )
 
 
-def other_data(path: Path, config: Config, dataset: Dataset) -> str | None:
+def other_data(trained: Checkpoint, config: Config, dataset: Dataset) -> str | None:
     """A warning, where `dataset` of `config` is not what the checkpoint was trained on."""
-    if read_progress(path).data == dataset.fingerprint:
+    if trained.data == dataset.fingerprint:
         return None
     changes = [
         f"{key} was {old}, is {new}"
-        for key, old, new in changed_settings(load_checkpoint(path)[1], config)
+        for key, old, new in changed_settings(trained.config, config)
         if key.startswith("data.")
     ]
     return (

@@ -1,18 +1,13 @@
 """The training loop's part that knows the model: loss, optimiser, validation, what is saved."""
 
 import math
-import textwrap
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
 
 import lightning
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..config import Config, TrainConfig, parse_config
+from ..config import Config, TrainConfig
 from ..data import (
     Dataset,
     EvaluationBatch,
@@ -27,7 +22,6 @@ from ..evaluation.evaluate import rank_targets
 from ..evaluation.metrics import summarize
 from ..networks import make_network
 from ..networks.grela import State
-from ..networks.recommender import Recommender
 from .loss import full_softmax_loss
 
 MONITOR = "validation/ndcg@10"
@@ -154,71 +148,3 @@ def learning_rate_factor(step: int, steps: int, train: TrainConfig) -> float:
         return 1.0
     done = (step - train.warmup_steps) / max(1, steps - train.warmup_steps)
     return (1 + math.cos(math.pi * min(1.0, done))) / 2
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file and what is wrong with it."""
-
-
-def load_checkpoint(path) -> tuple[Recommender, Config, np.ndarray | list[str]]:
-    """The model of a checkpoint in float32 and evaluation mode, its config, its item ids.
-
-    `item_ids[j]` is the id of item j + 1. Raises CheckpointError, also where a byte changed.
-    """
-    with _refusals_named(path):
-        _check_whole(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        saved = checkpoint["recgrela"]
-        config = parse_config(saved["config"])
-        ids = saved["item_ids"]
-        ids = ids.numpy() if isinstance(ids, Tensor) else ids
-        model = make_network(config.model, len(ids))
-        weights = checkpoint["state_dict"]
-        model.load_state_dict({k.removeprefix("model."): v for k, v in weights.items()})
-        return model.eval(), config, ids
-
-
-class Progress(NamedTuple):
-    """How far a run had come when it wrote a checkpoint, and on which data."""
-
-    data: str  # Dataset.fingerprint
-    epochs: int  # finished
-
-
-def read_progress(path) -> Progress:
-    """The progress that a checkpoint holds. Raises CheckpointError."""
-    with _refusals_named(path):
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        return Progress(checkpoint["recgrela"]["data"], checkpoint["epoch"] + 1)
-
-
-def _check_whole(path) -> None:
-    """Raises CheckpointError where a byte changed since the checkpoint was written.
-
-    It is a zip archive with a checksum a tensor, which torch.load does not look at.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            changed = archive.testzip()
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        changed = str(error)
-    if changed:
-        raise CheckpointError(f"{path}: not a readable recgrela checkpoint: damaged: {changed}")
-
-
-@contextmanager
-def _refusals_named(path) -> Iterator[None]:
-    """Turns what goes wrong while reading a checkpoint into CheckpointError."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: there is no such checkpoint") from None
-    except CheckpointError:
-        raise
-    except IsADirectoryError:
-        raise CheckpointError(f"{path} is a folder; name the checkpoint file in it") from None
-    except Exception as error:  # a damaged or foreign file has no end of ways to fail
-        detail = textwrap.shorten(str(error), 200, placeholder=" ...")
-        raise CheckpointError(
-            f"{path}: not a readable recgrela checkpoint: {type(error).__name__}: {detail}"
-        ) from None

@@ -26,10 +26,13 @@ from ..evaluation.measurement import (
     write_measurement,
 )
 from ..files import write_atomically
-from ..fitting.callbacks import EpochReport
-from ..fitting.checkpoints import any_checkpoint, best_checkpoint, last_checkpoint
+from ..fitting.checkpoints import (
+    any_checkpoint,
+    best_checkpoint,
+    last_checkpoint,
+    load_checkpoint,
+)
 from ..fitting.fit import RunError, fit
-from ..fitting.training_module import load_checkpoint
 from .plot import draw
 
 BASE = "base"
@@ -159,8 +162,8 @@ def _run(
     else:
         resume = any_checkpoint(run)
         best = fit(config, dataset, run, resume=resume, console=console)
-        model, _, _ = load_checkpoint(best)
-        measurement = measure(model.to(device), dataset, config.evaluate, console)
+        model = load_checkpoint(best).model.to(device)
+        measurement = measure(model, dataset, config.evaluate, console)
     write_measurement(run / "metrics.json", measurement, config)
 
 
@@ -174,17 +177,13 @@ def _row(variant: Variant, run: Path) -> dict:
 
 def _cost(run: Path) -> dict:
     """Size of a trained network and time of its epochs, validation included."""
-    model, _, _ = load_checkpoint(best_checkpoint(run))
-    last, best = (
-        torch.load(path(run), map_location="cpu", weights_only=True)
-        for path in (last_checkpoint, best_checkpoint)
-    )
+    best, last = (load_checkpoint(path(run)) for path in (best_checkpoint, last_checkpoint))
     return {
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "state_bytes": model.state_bytes(),
-        "epochs": last["epoch"] + 1,
-        "best_epoch": best["epoch"] + 1,
-        "seconds_per_epoch": statistics.median(last["callbacks"][EpochReport.__name__]["seconds"]),
+        "parameters": sum(p.numel() for p in best.model.parameters()),
+        "state_bytes": best.model.state_bytes(),
+        "epochs": last.epochs,
+        "best_epoch": best.epochs,
+        "seconds_per_epoch": statistics.median(last.epoch_seconds),
     }
 
 
