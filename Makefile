@@ -44,7 +44,7 @@ $(WEB_NODE_MODULES): examples/web/package.json examples/web/package-lock.json
 	@touch $@
 
 demo: setup ## Train on MovieLens-100K, export, and recommend to a real user
-	$(BIN)/recgrela-train fit --config training/configs/demo.yaml --output runs/demo --overwrite
+	$(BIN)/recgrela-train fit --config training/configs/demo.yaml --output runs/demo --overwrite --test
 	$(BIN)/recgrela-train export runs/demo
 	$(BIN)/python examples/demo.py runs/demo
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from recgrela_train.config import Config, changed_settings, parse_config
-from recgrela_train.evaluation.measurement import Measurement, ndcg_by_length, read_measurement
+from recgrela_train.evaluation.measurement import Measurement, read_measurement
 from recgrela_train.files import write_atomically
+from recgrela_train.studies.seeds import mean_of, spread
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -53,27 +54,17 @@ def entry(figures: dict) -> dict:
     return {**figures, "config": {**config, "data": data}, "seed": config["seed"]}
 
 
-def print_means(console: Console, figures: list[dict]) -> None:
+def print_means(console: Console, means: dict, deviations: dict, runs: int) -> None:
     """Mean and standard deviation over the runs, of each split and read-out."""
-    table = Table(title=f"mean and spread of {len(figures)} runs", box=box.SIMPLE)
+    table = Table(title=f"mean and spread of {runs} runs", box=box.SIMPLE)
     for column in ("split", "read-out", *METRICS):
         table.add_column(column, no_wrap=True)
     for split in ("validation", "test"):
-        for readout in figures[0][split]:
-            values = np.array([[run[split][readout][m] for m in METRICS] for run in figures])
-            spread = values.std(0, ddof=1) if len(values) > 1 else np.zeros(len(METRICS))
-            cells = [f"{m:.4f} +- {s:.4f}" for m, s in zip(values.mean(0), spread, strict=True)]
+        for readout, mean in means[split].items():
+            deviation = deviations[split][readout]
+            cells = [f"{mean[metric]:.4f} +- {deviation[metric]:.4f}" for metric in METRICS]
             table.add_row(split, readout, *cells)
     console.print(table)
-
-
-def lengths_table(measurements: list[Measurement], window: int) -> list[dict]:
-    """Rows of `ndcg_by_length` on test, for the mean of the runs."""
-    ranks = {
-        readout: np.stack([m.ranks["test"][readout] for m in measurements])
-        for readout in measurements[0].ranks["test"]
-    }
-    return ndcg_by_length(ranks, measurements[0].lengths["test"], window)
 
 
 def print_lengths(console: Console, rows: list[dict]) -> None:
@@ -124,9 +115,11 @@ def main() -> int:
     options = parser.parse_args()
 
     figures, measurements = read_runs(options.runs)
+    mean = mean_of(measurements)
+    means = mean.figures(figures[0]["config"]["evaluate"]["window"])
     console = Console(width=120)
-    print_means(console, figures)
-    rows = lengths_table(measurements, figures[0]["config"]["evaluate"]["window"])
+    print_means(console, means, spread(mean), len(figures))
+    rows = means["by_length"]["test"]
     print_lengths(console, rows)
     if options.output:
         content = json.dumps([entry(run) for run in figures], indent=1) + "\n"

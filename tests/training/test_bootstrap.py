@@ -53,6 +53,13 @@ def test_of_several_runs_a_user_counts_with_the_mean():
         assert got[1:] == pytest.approx(drawn(expected), abs=0.06 * np.ptp(drawn(expected)))
 
 
+def test_one_run_is_compared_with_the_mean_of_several():
+    runs, other = np.stack([some_ranks(300, seed) for seed in (1, 2, 3)]), some_ranks(300, 7)
+    expected = differences(runs, np.stack([other] * 3))
+    for metric, got in differences(runs, other).items():
+        assert tuple(got) == pytest.approx(tuple(expected[metric]), abs=1e-12)
+
+
 def test_what_does_not_vary_has_no_width():
     assert tuple(intervals(np.full(50, 3))["mrr@5"]) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
     rank = some_ranks(50, 3)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -76,6 +77,25 @@ def test_evaluate_repeats_the_figures_of_fit_and_prints_its_settings(
     ):
         assert expected in printed
     assert "warning" not in result.stderr
+
+
+def test_test_metrics_are_printed_only_if_asked_for(finished_run, small_settings, tmp_path):
+    def printed(*words) -> str:
+        result = CliRunner().invoke(app, [*map(str, words)])
+        assert result.exit_code == 0, result.output
+        return " ".join(result.output.replace(str(tmp_path), "").split())
+
+    run = tmp_path / "run"
+    shown = printed("fit", *small_settings, "--set", "train.max_epochs=1", "--output", run)
+    hint = "test metrics: recgrela-train evaluate /run --test"
+    assert hint in shown
+    shown = shown.replace(hint, "") + printed("evaluate", run)
+    shown += printed("baseline", "popularity", *small_settings, "--output", tmp_path / "counts")
+    assert shown.count("NDCG@10 by length of history, validation") == 3
+    assert not re.search(r"\btest\b", shown)
+    shown = printed("evaluate", run, "--test")
+    assert len(re.findall(r"\btest\b", shown)) == 3  # two columns, a title
+    assert "NDCG@10 by length of history, test" in shown
 
 
 def test_data_other_than_those_of_the_training_are_noticed(

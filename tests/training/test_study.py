@@ -101,6 +101,34 @@ def test_the_same_command_again_goes_on_where_it_ended(ablation, small_settings)
     assert json.loads((output / "table.json").read_bytes()) == table
 
 
+def test_more_seeds_go_on_from_the_first_and_give_means(
+    ablation, small_settings, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    output = tmp_path / "study"
+    shutil.copytree(ablation[0], output)
+    printed = study("ablate", output, small_settings, "--only", "no-gate", "--seeds", "2")
+    assert printed.count("finished before") == 2
+    rows = {row["name"]: row for row in json.loads((output / "table.json").read_bytes())}
+    assert list(rows) == ["base", "no-gate"]
+    means = {}
+    for name, row in rows.items():
+        runs = [
+            json.loads((output / f / "metrics.json").read_bytes()) for f in (name, f"{name}-43")
+        ]
+        assert row["seeds"] == [run["config"]["seed"] for run in runs] == [42, 43]
+        first, second = (run["test"]["stream"]["ndcg@10"] for run in runs)
+        means[name] = (first + second) / 2
+        assert row["test"]["stream"]["ndcg@10"] == pytest.approx(means[name])
+        deviation = abs(first - second) / 2**0.5
+        assert row["spread"]["test"]["stream"]["ndcg@10"] == pytest.approx(deviation)
+        assert f"{means[name]:.4f} +- {deviation:.4f}" in printed
+        low, high = row["intervals"]["test"]["stream"]["ndcg@10"]
+        assert low <= means[name] <= high
+    difference = rows["no-gate"]["difference"]["ndcg@10"][0]
+    assert difference == pytest.approx(means["no-gate"] - means["base"])
+
+
 def test_a_study_is_of_one_process(small_settings, tmp_path):
     with pytest.raises(ConfigError, match=r"set train\.devices=1, without torchrun"):
         study("ablate", tmp_path, small_settings, "--set", "train.devices=2")

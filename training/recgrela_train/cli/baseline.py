@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from .console import console, say
-from .options import ConfigFile, Settings
+from .options import ConfigFile, Settings, Test
 
 
 def baseline(
@@ -19,6 +19,7 @@ def baseline(
     ],
     config: ConfigFile = None,
     settings: Settings = [],
+    test: Test = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for metrics.json; without it runs/KIND."),
@@ -42,5 +43,5 @@ def baseline(
     chosen = load_config(config, settings)
     dataset = read_data(chosen)
     measurement = measure_counts(COUNTING[kind](dataset), dataset, chosen.evaluate, console)
-    show(measurement, chosen, dataset, folder / "metrics.json")
+    show(measurement, chosen, dataset, folder / "metrics.json", test=test)
     say(f"wrote {folder / 'metrics.json'}")

@@ -1,29 +1,26 @@
 """`recgrela-train compare`."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from .options import ConfigFile, Only, Settings
+from .options import ConfigFile, Only, Seeds, Settings, StudyFolder
 
 
 def compare(
     config: ConfigFile = None,
     settings: Settings = [],
     only: Only = [],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the runs and the table.")
-    ] = Path("runs/comparison"),
+    seeds: Seeds = 1,
+    output: StudyFolder = Path("runs/comparison"),
 ) -> None:
     """Train every network with the same config, and set them beside the counting baselines.
 
     Variants: grela, sasrec, gru4rec, popularity and markov. The same command again skips finished
-    runs and resumes the others. It ends with a table, table.json and table.png.
+    runs and resumes the others. It ends with a table, table.json and table.png. With --seeds the
+    table has means, standard deviations over the seeds and intervals over users.
 
     `recgrela-train compare --config training/configs/demo.yaml`
     """
     from ..studies.study import comparison
     from .shared import study
 
-    study(comparison, config, settings, only, output)
+    study(comparison, config, settings, only, seeds, output)

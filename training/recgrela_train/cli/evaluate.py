@@ -6,19 +6,20 @@ from typing import Annotated
 import typer
 
 from .console import console
-from .options import Checkpoint, MeasurementSettings
+from .options import Checkpoint, MeasurementSettings, Test
 
 
 def evaluate(
     checkpoint: Checkpoint,
     settings: MeasurementSettings = [],
+    test: Test = False,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
-            help="Also write the figures to this JSON file, with confidence intervals, and each "
-            "user's rank and recommendations beside it (.users.npz).",
+            help="Also write the metrics of both splits to this JSON file, with confidence "
+            "intervals, and each user's rank and recommendations beside it (.users.npz).",
         ),
     ] = None,
 ) -> None:
@@ -37,4 +38,5 @@ def evaluate(
     device = find_device(config.train.accelerator)
     dataset = read_data(config)
     warn(other_data(trained, config, dataset))
-    show(measure_checkpoint(trained, config, dataset, device, console), config, dataset, output)
+    measurement = measure_checkpoint(trained, config, dataset, device, console)
+    show(measurement, config, dataset, output, test=test)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import console, errors, say
-from .options import ConfigFile, Settings
+from .options import ConfigFile, Settings, Test
 
 
 def fit(
@@ -15,6 +15,7 @@ def fit(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")] = Path(
         "runs/latest"
     ),
+    test: Test = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in that folder, with its settings.")
     ] = False,
@@ -60,7 +61,9 @@ def fit(
         say(f"interrupted: continue with recgrela-train fit --resume --output {output}", errors)
         raise typer.Exit(130) from None
     measurement = measure_checkpoint(load_checkpoint(best), chosen, dataset, device, console)
-    show(measurement, chosen, dataset, output / "metrics.json")
+    show(measurement, chosen, dataset, output / "metrics.json", test=test)
     say(f"best checkpoint: {best}")
+    if not test:
+        say(f"test metrics: recgrela-train evaluate {output} --test")
     if chosen.model.kind == "grela":
         say(f"next: recgrela-train export {output}")

@@ -37,6 +37,18 @@ Only = Annotated[
         "--only", metavar="NAME", help="Only this variant beside the first one; may be repeated."
     ),
 ]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds", metavar="N", min=1, help="Train each network with seeds seed, seed+1, ...: N."
+    ),
+]
+StudyFolder = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder of the runs and the table.")
+]
+Test = Annotated[
+    bool, typer.Option("--test", help="Print test metrics too, not validation metrics alone.")
+]
 Checkpoint = Annotated[
     Path,
     typer.Argument(help="A checkpoint, or a run's folder for its best one.", metavar="RUN|CKPT"),

@@ -10,7 +10,7 @@ from ..config import Config, ConfigError, load_config
 from ..data import Dataset, load_dataset
 from ..device import find_device
 from ..distributed import find_processes, is_main
-from ..evaluation.evaluate import print_by_length, print_metrics
+from ..evaluation.evaluate import SPLITS, print_by_length, print_metrics
 from ..evaluation.measurement import Measurement, write_measurement
 from ..studies.study import Variant, choose, print_study, run_study, write_study
 from .console import console, errors, say
@@ -24,11 +24,14 @@ def read_data(config: Config) -> Dataset:
     return dataset
 
 
-def show(measurement: Measurement, config: Config, dataset: Dataset, output: Path | None) -> None:
-    """Prints the metrics, and writes them where `output` names a file."""
+def show(
+    measurement: Measurement, config: Config, dataset: Dataset, output: Path | None, *, test: bool
+) -> None:
+    """Prints validation metrics, with `test` also test metrics; writes all where `output` says."""
     figures = measurement.figures(config.evaluate.window)
-    print_metrics(console, figures, config, dataset)
-    print_by_length(console, figures)
+    splits = SPLITS if test else SPLITS[:1]
+    print_metrics(console, figures, config, dataset, splits)
+    print_by_length(console, figures, splits[-1])
     if output is not None and is_main():
         write_measurement(output, measurement, config)
 
@@ -44,6 +47,7 @@ def study(
     config: Path | None,
     settings: list[str],
     only: list[str],
+    seeds: int,
     output: Path,
 ) -> None:
     """Trains, measures and shows the variants of a config."""
@@ -56,7 +60,7 @@ def study(
     device = find_device(chosen.train.accelerator)
     dataset = read_data(chosen)
     try:
-        rows = run_study(variants, dataset, device, output, console)
+        rows = run_study(variants, dataset, device, output, console, seeds)
     except KeyboardInterrupt:
         say("interrupted: the same command goes on from here", errors)
         raise typer.Exit(130) from None

@@ -34,31 +34,32 @@ def intervals(rank: np.ndarray) -> dict[str, Interval]:
 
     rank [U], U > 0, or [R, U] of R models, of which a user counts with the mean.
     """
-    classes, counts = _classes(rank[np.newaxis])
-    return _resampled(_mean_gains(classes[0]), counts)
+    classes, counts = _classes(np.atleast_2d(rank))
+    return _resampled(_mean_gains(classes), counts)
 
 
 def differences(rank: np.ndarray, other: np.ndarray) -> dict[str, Interval]:
-    """Metrics of `rank` less those of `other`, both [U] or [R, U], of the same users in order.
+    """Metrics of `rank` less those of `other`, each [U] or [R, U], of the same users in order.
 
     The users are drawn in pairs: what makes one hard for both models does not widen the interval.
     """
-    users = rank.shape[-1], other.shape[-1]
+    rank, other = np.atleast_2d(rank, other)
+    users = rank.shape[1], other.shape[1]
     if users[0] != users[1]:
         raise ValueError(f"a paired difference needs the same users: {users[0]:,} and {users[1]:,}")
-    classes, counts = _classes(np.stack([rank, other]))
-    ours, theirs = map(_mean_gains, classes)
+    classes, counts = _classes(np.concatenate([rank, other]))
+    ours, theirs = map(_mean_gains, np.split(classes, [len(rank)]))
     return _resampled({metric: ours[metric] - theirs[metric] for metric in ours}, counts)
 
 
 def _classes(rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different columns of ranks [..., U], and how many users have each."""
+    """The different columns of ranks [R, U], and how many users have each."""
     return np.unique(np.minimum(rank, BEYOND), axis=-1, return_counts=True)
 
 
 def _mean_gains(rank: np.ndarray) -> dict[str, np.ndarray]:
-    """Gains of ranks [U], or the mean of R models of [R, U]."""
-    return {metric: np.atleast_2d(gain).mean(0) for metric, gain in gains(rank).items()}
+    """Gains of ranks [R, U], each user's mean over R models."""
+    return {metric: gain.mean(0) for metric, gain in gains(rank).items()}
 
 
 def _resampled(gain: dict[str, np.ndarray], counts: np.ndarray) -> dict[str, Interval]:

@@ -137,15 +137,17 @@ def measure_scores(
     return Measurement(held_out.users, lengths, ranks_of, best, dataset.fingerprint)
 
 
-def print_metrics(console: Console, result: dict, config: Config, dataset: Dataset) -> None:
-    """One table of both splits and read-outs, with the settings that decide its figures."""
-    columns = [(split, readout) for split in SPLITS for readout in result[split]]
+def print_metrics(
+    console: Console, result: dict, config: Config, dataset: Dataset, splits: Sequence[str]
+) -> None:
+    """One table of these splits and all read-outs, with the settings that decide its figures."""
+    columns = [(split, readout) for split in splits for readout in result[split]]
     source = escape(config.data.source)
     table = Table(title=f"{source}: full ranking over {dataset.num_items:,} items")
     table.add_column("metric")
     for split, readout in columns:
         table.add_column(f"{split}\n{readout}", justify="right")
-    for metric in result["test"]["window"]:
+    for metric in result[splits[0]]["window"]:
         values = [f"{result[split][readout][metric]:.4f}" for split, readout in columns]
         table.add_row(metric.upper(), *values, end_section=metric.startswith("mrr"))
     table.caption = conditions(config, dataset)
@@ -167,10 +169,10 @@ def conditions(config: Config, dataset: Dataset) -> str:
     )
 
 
-def print_by_length(console: Console, result: dict) -> None:
-    """One table of the test split by length of history, where there are both read-outs."""
-    rows = [row for row in result["by_length"]["test"] if "stream-window" in row]
-    table = Table(title="NDCG@10 by length of history, test")
+def print_by_length(console: Console, result: dict, split: str) -> None:
+    """One table of a split by length of history, where there are both read-outs."""
+    rows = [row for row in result["by_length"][split] if "stream-window" in row]
+    table = Table(title=f"NDCG@10 by length of history, {split}")
     for column in ("events", "users", "stream", "window", "stream - window (95%)"):
         table.add_column(column, justify="left" if column == "events" else "right")
     for row in rows:

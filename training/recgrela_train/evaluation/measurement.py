@@ -31,7 +31,7 @@ class Measurement:
 
     users: np.ndarray  # [M] user indices
     lengths: dict[str, np.ndarray]  # split -> [M] events before the target
-    ranks: dict[str, dict[str, np.ndarray]]  # split -> read-out -> [M], from 1
+    ranks: dict[str, dict[str, np.ndarray]]  # split -> read-out -> [M], or [R, M] of R runs; from 1
     best: dict[str, np.ndarray]  # read-out -> [M, K] item indices, best first; test split
     data: str  # Dataset.fingerprint
 

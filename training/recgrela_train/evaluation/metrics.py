@@ -27,7 +27,7 @@ def ranks(scores: Tensor, targets: Tensor, seen: Tensor | None = None) -> Tensor
 
 
 def gains(rank: np.ndarray) -> dict[str, np.ndarray]:
-    """What each user adds to each metric: ranks [U] -> {"hr@5": [U], "ndcg@5": ..., ...}."""
+    """What each user adds to each metric: {"hr@5": ..., ...}, each of the shape of `rank`."""
     rank = np.asarray(rank, dtype=np.float64)
     result = {}
     for k in CUTOFFS:
@@ -39,5 +39,5 @@ def gains(rank: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def summarize(rank: np.ndarray) -> dict[str, float]:
-    """Metrics of ranks [U]: {"hr@5": ..., "ndcg@5": ..., "mrr@5": ..., "hr@10": ...}."""
+    """Means over users of ranks [U] or [R, U]: {"hr@5": ..., "ndcg@5": ..., "mrr@5": ..., ...}."""
     return {metric: float(values.mean()) for metric, values in gains(rank).items()}

@@ -1,7 +1,8 @@
 """Variants of one config, trained one after the other and set side by side.
 
 FOLDER/NAME/       a variant's run, as `fit` leaves it; one with metrics.json is finished
-FOLDER/table.json  a row a variant: what it is, what it cost, how it ranks
+FOLDER/NAME-SEED/  its run with a further seed
+FOLDER/table.json  a row per variant: what it is, what it cost, how it ranks
 FOLDER/table.png   NDCG@10 of the variants with their intervals
 """
 
@@ -18,7 +19,6 @@ from ..config import Config, ConfigError, change_config, changed_settings, parse
 from ..data import Dataset
 from ..evaluation.bootstrap import differences
 from ..evaluation.counting import COUNTING, measure_counts
-from ..evaluation.evaluate import measure
 from ..evaluation.measurement import (
     Measurement,
     common_readout,
@@ -33,7 +33,9 @@ from ..fitting.checkpoints import (
     load_checkpoint,
 )
 from ..fitting.fit import RunError, fit
+from ..fitting.measure import measure_checkpoint
 from .plot import draw
+from .seeds import mean_of, spread
 
 BASE = "base"
 METRIC = "ndcg@10"
@@ -103,26 +105,45 @@ def choose(variants: list[Variant], only: list[str]) -> list[Variant]:
 
 
 def run_study(
-    variants: list[Variant], dataset: Dataset, device: torch.device, folder: Path, console: Console
+    variants: list[Variant],
+    dataset: Dataset,
+    device: torch.device,
+    folder: Path,
+    console: Console,
+    seeds: int = 1,
 ) -> list[dict]:
     """Train and measure what is not finished; rows for the table, the first variant first.
+
+    Each network is trained with `seeds` seeds, counted up from the config's; its row has the means.
 
     Raises RunError where the folder holds a run with other settings, KeyboardInterrupt after a
     tidy end; what is finished then stays, and what is not goes on from its last epoch.
     """
     rows, measured = [], []
     for number, variant in enumerate(variants, 1):
-        run = folder / variant.name
         settings = " ".join(variant.settings)
         console.print(f"{variant.name} ({number} of {len(variants)}) {settings}", highlight=False)
-        if _finished(run, variant.config):
-            console.print(f"finished before: {run}", highlight=False, soft_wrap=True)
-        else:
-            _run(variant, dataset, device, run, console)
-        measured.append(_measured(run, dataset))
-        rows.append(_row(variant, run))
+        runs = _runs(variant, folder, seeds)
+        for run, config in runs.items():
+            if len(runs) > 1:
+                console.print(f"{variant.name}, seed {config.seed}", highlight=False)
+            if _finished(run, config):
+                console.print(f"finished before: {run}", highlight=False, soft_wrap=True)
+            else:
+                _run(variant, config, dataset, device, run, console)
+        measured.append(mean_of([_measured(run, dataset) for run in runs]))
+        rows.append(_row(variant, runs, measured[-1]))
     _add_differences(rows, measured)
     return rows
+
+
+def _runs(variant: Variant, folder: Path, seeds: int) -> dict[Path, Config]:
+    """The folder and config of each seed; a counting baseline does not depend on the seed."""
+    first = variant.config
+    runs = {folder / variant.name: first}
+    for seed in range(first.seed + 1, first.seed + (1 if variant.counting else seeds)):
+        runs[folder / f"{variant.name}-{seed}"] = change_config(first, [f"seed={seed}"])
+    return runs
 
 
 def _finished(run: Path, config: Config) -> bool:
@@ -152,9 +173,13 @@ def _measured(run: Path, dataset: Dataset) -> Measurement:
 
 
 def _run(
-    variant: Variant, dataset: Dataset, device: torch.device, run: Path, console: Console
+    variant: Variant,
+    config: Config,
+    dataset: Dataset,
+    device: torch.device,
+    run: Path,
+    console: Console,
 ) -> None:
-    config = variant.config
     if variant.counting:
         measurement = measure_counts(
             COUNTING[variant.name](dataset), dataset, config.evaluate, console
@@ -162,28 +187,36 @@ def _run(
     else:
         resume = any_checkpoint(run)
         best = fit(config, dataset, run, resume=resume, console=console)
-        model = load_checkpoint(best).model.to(device)
-        measurement = measure(model, dataset, config.evaluate, console)
+        trained = load_checkpoint(best)
+        measurement = measure_checkpoint(trained, config, dataset, device, console)
     write_measurement(run / "metrics.json", measurement, config)
 
 
-def _row(variant: Variant, run: Path) -> dict:
-    """What a finished run is, what it cost and how it ranks."""
+def _row(variant: Variant, runs: dict[Path, Config], mean: Measurement) -> dict:
+    """What a variant is, what it cost and how it ranks, in the mean of its runs."""
     counted = COUNTING[variant.name] if variant.counting else None
-    cost = _cost(run) if counted is None else {"state_bytes": counted.state_bytes}
-    figures = json.loads((run / "metrics.json").read_bytes())
-    return {"name": variant.name, "settings": variant.settings, **cost, **figures}
-
-
-def _cost(run: Path) -> dict:
-    """Size of a trained network and time of its epochs, validation included."""
-    best, last = (load_checkpoint(path(run)) for path in (best_checkpoint, last_checkpoint))
     return {
-        "parameters": sum(p.numel() for p in best.model.parameters()),
-        "state_bytes": best.model.state_bytes(),
-        "epochs": last.epochs,
-        "best_epoch": best.epochs,
-        "seconds_per_epoch": statistics.median(last.epoch_seconds),
+        "name": variant.name,
+        "settings": variant.settings,
+        **(_cost(list(runs)) if counted is None else {"state_bytes": counted.state_bytes}),
+        **mean.figures(variant.config.evaluate.window),
+        "config": variant.config.model_dump(),
+        "seeds": [config.seed for config in runs.values()],
+        "spread": spread(mean),
+    }
+
+
+def _cost(runs: list[Path]) -> dict:
+    """Size of a trained network; the median run's epochs, and their time with validation."""
+    best, last = (
+        [load_checkpoint(path(run)) for run in runs] for path in (best_checkpoint, last_checkpoint)
+    )
+    return {
+        "parameters": sum(p.numel() for p in best[0].model.parameters()),
+        "state_bytes": best[0].model.state_bytes(),
+        "epochs": statistics.median_low(each.epochs for each in last),
+        "best_epoch": statistics.median_low(each.epochs for each in best),
+        "seconds_per_epoch": statistics.median(s for each in last for s in each.epoch_seconds),
     }
 
 
@@ -208,7 +241,9 @@ def print_study(console: Console, rows: list[dict], title: str) -> None:
     """Two tables of a line a variant: how it ranks, and what it costs."""
     readout, base = common_readout(rows), rows[0]["name"]
     ranks = ("validation", "stream", "window", f"{readout} less {base}'s, 95%")
-    _print(console, rows, f"{title}: {METRIC.upper()}, test", ranks, _rank_cells)
+    runs = len(rows[0]["seeds"])
+    of_seeds = f", mean +- standard deviation of {runs} seeds" if runs > 1 else ""
+    _print(console, rows, f"{title}: {METRIC.upper()}, test{of_seeds}", ranks, _rank_cells)
     costs = ("parameters", "bytes a user", "epochs", "best epoch", "s an epoch")
     _print(console, rows, "What it costs", costs, _cost_cells)
 
@@ -224,7 +259,10 @@ def _print(console: Console, rows: list[dict], title: str, columns, cells) -> No
 
 def _rank_cells(row: dict) -> list[str]:
     def figure(split: str, readout: str) -> str:
-        return f"{row[split][readout][METRIC]:.4f}" if readout in row[split] else "-"
+        if readout not in row[split]:
+            return "-"
+        mean, deviation = (part[split][readout][METRIC] for part in (row, row["spread"]))
+        return f"{mean:.4f} +- {deviation:.4f}" if len(row["seeds"]) > 1 else f"{mean:.4f}"
 
     main = "stream" if "stream" in row["validation"] else "window"
     difference = "-"
