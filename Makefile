@@ -1,5 +1,5 @@
-# Every habit of this project is a target; `make help` lists them.
-# PYTHON is the interpreter that the environment is made with, 3.11 or newer.
+# Every routine task is a target; `make help` lists them.
+# PYTHON is the interpreter for the virtual environment, 3.11 or newer.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,14 +18,14 @@ RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-kernels bench-web parity long-histories epoch-cost clean
 
-help: ## Show this list
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(ENGINE) ## Make .venv with both packages (the first time it downloads PyTorch)
+setup: $(ENGINE) ## Create .venv with both packages (downloads PyTorch the first time)
 
 $(READY): pyproject.toml training/pyproject.toml
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from rustup.rs, then run make again"; exit 1; }
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {v[0]}.{v[1]}: make setup PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"{sys.executable} is Python {v[0]}.{v[1]}, expected 3.11 or newer: make setup PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --progress-bar on -e training --group dev
@@ -48,24 +48,24 @@ demo: setup ## Train on MovieLens-100K, export, and recommend to a real user
 	$(BIN)/recgrela-train export runs/demo
 	$(BIN)/python examples/demo.py runs/demo
 
-test: lint ## Run every check and test
+test: lint ## Run all checks and tests
 	cargo test --quiet --workspace --exclude recgrela-python
 	cargo test --quiet -p recgrela --features threads --test threads --test overlay --test quota --test top_k
 	$(BIN)/python -m pytest -q
 
-test-arm: ## Run the engine's tests for 64-bit Arm under qemu, with NEON (needs Debian packages)
+test-arm: ## Run the engine's tests with NEON, on 64-bit Arm under qemu (needs Debian packages)
 	.ci/test-arm
 
-test-wasm: ## Run the engine's tests as WebAssembly in Node, with simd128 (needs Debian packages)
+test-wasm: ## Run the engine's tests with simd128, as WebAssembly in Node (needs Debian packages)
 	.ci/test-wasm
 
 kotlin: ## Run the tests of the Kotlin binding on the JVM (needs JDK 17 and Maven)
 	examples/kotlin/run test
 
-swift: ## Make the Swift package's sources, and check what can be without Swift
+swift: ## Generate the Swift package's sources, and check them as far as possible without Swift
 	.ci/test-swift
 
-test-aar: ## Pack the Android archive around stand-in libraries and check it (needs Debian packages)
+test-aar: ## Pack the Android archive with Linux libraries and check it (needs Debian packages)
 	.ci/test-aar
 
 wasm: $(NPM_PACKAGE) ## Build the npm package into target/npm/recgrela (needs Debian packages)
@@ -76,12 +76,12 @@ $(NPM_PACKAGE): $(RUST_SOURCES) $(wildcard rust/wasm/js/*) LICENSE .ci/build-was
 test-web: wasm $(NODE_MODULES) ## Test the npm package in Node and headless Chromium (needs Debian packages)
 	node --test rust/wasm/tests/*.test.mjs
 
-web: $(DEMO_MODEL) wasm $(DEMO_TITLES) ## Serve the demo page on 127.0.0.1, PORT=8000 (wants make demo)
+web: $(DEMO_MODEL) wasm $(DEMO_TITLES) ## Serve the demo page on 127.0.0.1, PORT=8000 (run make demo first)
 	node examples/web/assemble.mjs $(DEMO_MODEL) $(DEMO_TITLES) target/web
 	node examples/web/serve.mjs target/web $(PORT)
 
 $(DEMO_MODEL):
-	@echo "make web: there is no $@. Train and export one: make demo (a few minutes)" >&2; exit 1
+	@echo "make web: $@ does not exist. Train and export a model first: make demo (a few minutes)" >&2; exit 1
 
 $(DEMO_TITLES): $(DEMO_MODEL) examples/web/titles.py $(READY)
 	$(BIN)/python examples/web/titles.py runs/demo $@
@@ -93,10 +93,10 @@ test-asan: ## Run the engine's tests under AddressSanitizer (x86-64 Linux)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=allocator_may_return_null=1 \
 		cargo test --quiet --tests --target x86_64-unknown-linux-gnu --package recgrela --package recgrela-fuzz
 
-test-bindings: setup wasm $(NODE_MODULES) ## Run the golden sequences through every binding; one hash per binding (needs Debian packages)
+test-bindings: setup wasm $(NODE_MODULES) ## Print the golden hash of every binding (needs Debian packages)
 	.ci/test-bindings
 
-install-c: ## Install the C library, its header and its pkg-config file under PREFIX (/usr/local)
+install-c: ## Install the C library, header and pkg-config file under PREFIX (/usr/local)
 	cargo build --release --quiet -p recgrela-ffi
 	install -D -m 644 rust/ffi/include/recgrela.h $(DESTDIR)$(PREFIX)/include/recgrela.h
 	install -D -m 755 -s $(TARGET_DIR)/release/librecgrela.so $(DESTDIR)$(PREFIX)/lib/librecgrela.so
@@ -104,10 +104,10 @@ install-c: ## Install the C library, its header and its pkg-config file under PR
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' rust/ffi/recgrela.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/recgrela.pc
 
-fuzz: ## Fuzz each target for FUZZ_SECONDS (600), two at a time
+fuzz: ## Fuzz each target for FUZZ_SECONDS (600), two in parallel
 	fuzz/run $(or $(FUZZ_SECONDS),600)
 
-lint: setup ## Check format, lints and type stubs
+lint: setup ## Check formatting, lints and type stubs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --features recgrela/internals,recgrela/threads --quiet -- -D warnings
 	cargo check --quiet -p recgrela --no-default-features
@@ -121,32 +121,32 @@ format: setup ## Format all sources
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --quiet --fix .
 
-bench: setup ## Time the engine beside ONNX Runtime, PyTorch, NumPy and usearch, into runs/bench.json
+bench: setup ## Time the engine against ONNX Runtime, PyTorch, NumPy and usearch, into runs/bench.json
 	$(BIN)/python -m benchmarks.latency --output runs/bench.json
 
-pictures: setup ## Draw runs/bench.json into docs/images
+pictures: setup ## Plot runs/bench.json into docs/images
 	$(BIN)/python -m benchmarks.pictures runs/bench.json docs/images
 
-size: setup ## Check wheel, library, memory and load time against their budgets
+size: setup ## Check size of wheel and libraries, memory and load time against their budgets
 	$(BIN)/python -m benchmarks.size
 
-bench-training: setup ## Time the training step, a position by length, and the memory of the loss
+bench-training: setup ## Measure the training step, time per position by length, and memory of the loss
 	$(BIN)/python -m benchmarks.training_step
 
-bench-kernels: ## Time each kernel on every instruction set, with bytes read a second
+bench-kernels: ## Time each kernel on every instruction set, in bytes per second
 	cargo bench -p recgrela --features internals --bench kernels -- --noplot
 
-bench-web: setup wasm $(NODE_MODULES) ## Time the npm package beside the native engine and onnxruntime-web
+bench-web: setup wasm $(NODE_MODULES) ## Time the npm package against the native engine and onnxruntime-web
 	$(BIN)/python -m benchmarks.web
 
-parity: setup ## Compare every score of RUN=folder with the float64 reference
-	$(BIN)/python -m benchmarks.parity $(or $(RUN),$(error give a finished run: make parity RUN=runs/demo))
+parity: setup ## Compare all scores of RUN=folder with the float64 reference
+	$(BIN)/python -m benchmarks.parity $(or $(RUN),$(error RUN is not set. Pass a finished run: make parity RUN=runs/demo))
 
-long-histories: setup ## Measure RUN=folder on histories 100 times longer than any in training
-	$(BIN)/python -m benchmarks.long_histories $(or $(RUN),$(error give a finished run: make long-histories RUN=runs/demo))
+long-histories: setup ## Evaluate RUN=folder on histories 100 times longer than any in training
+	$(BIN)/python -m benchmarks.long_histories $(or $(RUN),$(error RUN is not set. Pass a finished run: make long-histories RUN=runs/demo))
 
-epoch-cost: setup ## Time an epoch of the paper's form and of ours (SOURCE=file, else ml-100k)
+epoch-cost: setup ## Time a training epoch of the paper's form and of ours (SOURCE=file, default ml-100k)
 	$(BIN)/python -m benchmarks.epoch_cost --set data.source=$(or $(SOURCE),ml-100k) --set model.num_layers=4
 
-clean: ## Delete what was built (not .venv, not runs)
+clean: ## Delete build outputs (not .venv, not runs)
 	cargo clean
