@@ -28,6 +28,7 @@ def with_gradients(function, hidden, weight, targets, factor=1.0):
 @pytest.mark.parametrize("rows", [1, 7, 36, 37, 1000])
 def test_it_is_cross_entropy_whatever_the_chunk(monkeypatch, rows):
     monkeypatch.setattr(loss, "CHUNK_LOGITS", rows * ITEMS)
+    monkeypatch.setattr(loss, "MIN_ROWS", 1)
     case = draw()
     got = with_gradients(full_softmax_loss, *case, factor=3.0)
     for a, b in zip(got, with_gradients(plain, *case, factor=3.0), strict=True):
@@ -35,10 +36,19 @@ def test_it_is_cross_entropy_whatever_the_chunk(monkeypatch, rows):
     assert not got[2][0].any()  # the padding row
 
 
-def test_chunks_smaller_than_a_row_still_take_one(monkeypatch):
-    monkeypatch.setattr(loss, "CHUNK_LOGITS", 1)
+def test_a_large_table_does_not_shrink_a_chunk_below_the_measured_minimum(monkeypatch):
+    monkeypatch.setattr(loss, "CHUNK_LOGITS", ITEMS)  # one row's
+    chunks = []
+    softmax = torch.softmax
+
+    def counted(logits, *arguments, **options):
+        chunks.append(len(logits))
+        return softmax(logits, *arguments, **options)
+
+    monkeypatch.setattr(torch, "softmax", counted)
     case = draw()
     torch.testing.assert_close(full_softmax_loss(*case), plain(*case))
+    assert chunks == [32, POSITIONS - 32]
 
 
 def test_a_target_without_a_chance_has_a_finite_loss():

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 CHUNK_LOGITS = 2**20  # at a time, 4 MiB of float32; `make bench-training` shows the memory
+MIN_ROWS = 32  # of a chunk, each of which passes over the whole table and its gradient
 
 
 def full_softmax_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
@@ -34,7 +35,7 @@ class _FullSoftmaxLoss(torch.autograd.Function):
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros_like(weight)
         total = weight.new_zeros(())
-        rows = max(1, CHUNK_LOGITS // len(table))
+        rows = max(MIN_ROWS, CHUNK_LOGITS // len(table))
         with torch.autocast(hidden.device.type, enabled=False):
             for start in range(0, count, rows):
                 part = slice(start, start + rows)
