@@ -3,6 +3,7 @@
 import pytest
 import torch
 from recgrela_train.config import ModelConfig
+from recgrela_train.networks import make_network
 from recgrela_train.networks.attention import (
     MAX_CHUNK,
     float64_device,
@@ -186,3 +187,40 @@ def test_compiling_changes_nothing():
     hidden.sum().backward()
     torch.testing.assert_close(hidden, expected, rtol=1e-12, atol=1e-12)
     assert all(p.grad is not None for p in model.parameters())
+
+
+def test_a_decay_that_underflows_forgets_all_and_stays_finite():
+    model = make_model()
+    with torch.no_grad():
+        model.blocks[0].decay.fill_(-1000)  # sigmoid is 0, its logarithm -inf
+    items = draw_items(2, MAX_CHUNK + 3)
+    (one, _), (other, _) = (model(items, form=form) for form in ("recurrent", "chunked"))
+    torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+    other.square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("network", ["grela", "gru4rec"])
+def test_a_row_that_starts_anew_does_not_inherit_what_overflowed(network):
+    model = make_network(ModelConfig(kind=network, hidden_size=16, num_heads=2), ITEMS)
+    full = model.empty_state(3).map(lambda x: x.double() + torch.inf)
+    tensors = []
+    full.keep(torch.tensor([True, False])).map(tensors.append)
+    for x in tensors:
+        assert x.shape[0] == 2
+        assert x[0].isinf().all()
+        assert not x[1].any()
+
+
+def test_rotation_in_real_arithmetic_is_that_in_complex_numbers():
+    by = rotation(torch.arange(1000)[None], rotary_frequency(16), torch.float32)
+    x = torch.randn(2, 1000, 32).chunk(2, dim=-1)[1]  # not contiguous, as in the block
+    graphs = []
+
+    def keep_graph(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    real = torch.compile(rotate, backend=keep_graph, fullgraph=True)(x, by)
+    assert "complex" not in graphs[0].code
+    torch.testing.assert_close(real, rotate(x, by), rtol=1e-6, atol=1e-6)

@@ -46,9 +46,9 @@ def float64_device(device: torch.device) -> torch.device:
 
 
 def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Tensor:
-    """The rotation at integer positions [B or 1, T] as complex numbers, [B or 1, T, D / 2].
+    """The rotation at integer positions [B or 1, T], as [B or 1, T, D / 2, 2].
 
-    cos + i sin of the angle of each pair (2i, 2i + 1), of real type `dtype`, where `position` is.
+    cos and sin of the angle of each pair (2i, 2i + 1), of type `dtype`, where `position` is.
 
     Computed in float64, on the device of `frequency`, and reduced to a fraction of a turn, so it
     stays exact for positions far beyond any that training saw.
@@ -56,14 +56,18 @@ def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Tensor:
     # Types change on that device only: the one of the positions may have no float64.
     turns = position.to(frequency.device).to(torch.float64).unsqueeze(-1) * frequency
     angle = 2 * math.pi * (turns - turns.floor())
-    cos, sin = (part.to(dtype).to(position.device) for part in (angle.cos(), angle.sin()))
-    return torch.complex(cos, sin)
+    return torch.stack((angle.cos(), angle.sin()), -1).to(dtype).to(position.device)
 
 
 def rotate(x: Tensor, by: Tensor) -> Tensor:
     """x [B, T, D] with each pair (2i, 2i + 1) turned by its position's angle."""
-    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * by).flatten(-2)
+    pairs = x.unflatten(-1, (-1, 2))
+    # Complex products are the fastest on the CPU; Inductor and some devices have none.
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+        turned = torch.view_as_complex(pairs) * torch.view_as_complex(by)
+        return torch.view_as_real(turned).flatten(-2)
+    (a, b), (cos, sin) = pairs.unbind(-1), by.unbind(-1)
+    return torch.stack((a * cos - b * sin, a * sin + b * cos), -1).flatten(-2)
 
 
 def feature_map(x: Tensor) -> Tensor:
@@ -145,7 +149,7 @@ def chunked(
     q, k, v, q_rotated, k_rotated = map(split, (q, k, v, q_rotated, k_rotated))
 
     # Weights gamma^(i - j) inside a chunk, and gamma^(events left) towards the chunk's end.
-    log_gamma = gamma.log()
+    log_gamma = gamma.clamp(min=torch.finfo(gamma.dtype).tiny).log()  # 0 x -inf is nan
     step = torch.arange(size, device=q.device)
     age = step[:, None] - step
     inside = (age.clamp(min=0) * log_gamma[:, None, None]).exp() * (age >= 0)  # [H, C, C]

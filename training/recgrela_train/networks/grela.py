@@ -8,6 +8,7 @@ Item ids inside the model are 1..N; 0 is padding, stands only at the end of a ro
 scored. docs/model.md has the equations and the glossary.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +24,7 @@ from .attention import (
     rotation,
 )
 from .dropout import Dropout, DropPath
-from .recommender import Recommender, init_weights
+from .recommender import CarriedState, Recommender, init_weights
 
 NORM_EPS = 1e-12
 CONV_KERNEL = 4
@@ -38,25 +39,14 @@ class BlockState:
 
 
 @dataclass
-class State:
+class State(CarriedState):
     """What the whole model keeps of a history: its size does not depend on the length."""
 
     position: Tensor  # [B], events so far
     blocks: list[BlockState]
 
-    def detach(self) -> "State":
-        """The same numbers, cut from the graph: truncated back-propagation ends here."""
-        return self._map(Tensor.detach)
-
-    def keep(self, rows: Tensor) -> "State":
-        """The first len(rows) rows, those where `rows` is False back at the empty history."""
-
-        def kept(x: Tensor) -> Tensor:
-            return x[: len(rows)] * rows.view(-1, *[1] * (x.dim() - 1)).to(x.dtype)
-
-        return self._map(kept)
-
-    def _map(self, f) -> "State":
+    def map(self, f: Callable[[Tensor], Tensor]) -> "State":
+        """See CarriedState."""
         blocks = [
             BlockState(AttentionState(f(b.attention.s), f(b.attention.z)), f(b.conv))
             for b in self.blocks

@@ -5,6 +5,7 @@ What is not the recurrence is as in `model.py`: the input's dropout and LayerNor
 scores against the item embeddings; so is the loss, which is the full softmax here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,22 +14,18 @@ from torch import Tensor, nn
 from ..config import ModelConfig
 from .dropout import Dropout
 from .grela import NORM_EPS
-from .recommender import Recommender, init_weights
+from .recommender import CarriedState, Recommender, init_weights
 
 
 @dataclass
-class GruState:
+class GruState(CarriedState):
     """The hidden vector of each layer."""
 
     layers: Tensor  # [B, L, D]
 
-    def detach(self) -> "GruState":
-        """The same numbers, cut from the graph."""
-        return GruState(self.layers.detach())
-
-    def keep(self, rows: Tensor) -> "GruState":
-        """The first len(rows) rows, those where `rows` is False back at the empty history."""
-        return GruState(self.layers[: len(rows)] * rows[:, None, None].to(self.layers.dtype))
+    def map(self, f: Callable[[Tensor], Tensor]) -> "GruState":
+        """See CarriedState."""
+        return GruState(f(self.layers))
 
 
 class Gru4Rec(Recommender):

@@ -4,11 +4,31 @@ The trainer, the read-outs and checkpoints know a network by this interface alon
 `network(items, state=None) -> (hidden, state)`, and scores against its own item embeddings.
 """
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 
 from ..config import ModelConfig
+
+
+class CarriedState:
+    """What a network keeps of B histories: tensors whose first dimension is B."""
+
+    def map(self, f: Callable[[Tensor], Tensor]) -> Self:
+        """The state with `f` applied to each of its tensors, always in the same order."""
+        raise NotImplementedError
+
+    def detach(self) -> Self:
+        """The same numbers, cut from the graph: truncated back-propagation ends here."""
+        return self.map(Tensor.detach)
+
+    def keep(self, rows: Tensor) -> Self:
+        """The first len(rows) rows; those where `rows` is False start from the empty history."""
+        return self.map(
+            lambda x: torch.where(rows.view(-1, *[1] * (x.dim() - 1)), x[: len(rows)], 0)
+        )
 
 
 class Recommender(nn.Module):
@@ -16,7 +36,7 @@ class Recommender(nn.Module):
 
     Called with items [B, T] and the state after the events before them (None: no events), it
     returns hidden [B, T, D] and the state after them, which is None for a network that keeps
-    none. A state has `detach()` and `keep(rows)`, as `model.State` describes them.
+    none.
     """
 
     readouts: ClassVar[tuple[str, ...]] = ("stream", "window")
