@@ -7,12 +7,14 @@ lengths are spread as those of a data set, so that padding costs what it costs t
 times one block, forward and backward, on the same number of positions cut into rows of growing
 length, beside a block of causal softmax attention (PyTorch's fused kernel) of the same size.
 `memory` compares the chunked loss with cross-entropy over all logits, each in a process of its
-own. `accelerations` times the same step under what PyTorch offers beside: bfloat16 and compile.
+own; `loss` times it beside PyTorch's `linear_cross_entropy`. `accelerations` times the same step
+under what PyTorch offers beside: bfloat16 and compile.
 """
 
 import argparse
 import multiprocessing
 import re
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -130,6 +132,27 @@ def loss_memory(loss: Callable, positions: int, items: int) -> float:
         return pool.apply(_peak, (loss, positions, items))
 
 
+def loss_seconds(items: int, positions: int, rounds: int) -> dict[str, float]:
+    """Median seconds of forward and backward of each loss, taking turns; D = 64."""
+    fused = torch.nn.functional.linear_cross_entropy
+    options = torch.nn.LinearCrossEntropyOptions()
+    losses = {
+        "ours": full_softmax_loss,
+        "chunked": lambda h, w, t: fused(h, w[1:], t - 1, options=options),
+        "all logits": lambda h, w, t: fused(h, w[1:], t - 1),
+    }
+    hidden = torch.randn(positions, 64, requires_grad=True)
+    weight = torch.randn(items + 1, 64, requires_grad=True)
+    targets = torch.randint(1, items + 1, (positions,))
+    seconds: dict[str, list[float]] = {name: [] for name in losses}
+    for _ in range(rounds + 1):
+        for name, loss in losses.items():
+            start = time.perf_counter()
+            torch.autograd.grad(loss(hidden, weight, targets), (hidden, weight))
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values[1:]) for name, values in seconds.items()}
+
+
 def _peak(loss: Callable, positions: int, items: int) -> float:
     def run(positions: int, items: int) -> None:
         hidden = torch.randn(positions, 64, requires_grad=True)
@@ -192,7 +215,22 @@ def print_memory(console: Console) -> None:
     console.print(table)
 
 
-PARTS = ("step", "position", "memory", "accelerations")
+def print_losses(console: Console, rounds: int) -> None:
+    """Time of a position in each loss by the number of items, and its ratio to ours."""
+    table = Table(title="loss, forward and backward: us a position (times ours)")
+    table.add_column("items", justify="right")
+    for name in ("ours", "chunked", "all logits"):
+        table.add_column(name if name == "ours" else f"linear_cross_entropy, {name}")
+    for items, positions in ((3_416, 6_400), (20_000, 2_048), (100_000, 512), (1_000_000, 64)):
+        seconds = loss_seconds(items, positions, rounds)
+        cells = (
+            f"{s / positions * 1e6:,.0f} ({s / seconds['ours']:.2f})" for s in seconds.values()
+        )
+        table.add_row(f"{items:,}", *cells)
+    console.print(table)
+
+
+PARTS = ("step", "position", "memory", "loss", "accelerations")
 
 
 def main() -> None:
@@ -203,7 +241,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS[:3])
     parser.add_argument("--threads", type=int, default=1, help="PyTorch's threads (1)")
     parser.add_argument("--steps", type=int, default=40, help="training steps that are timed (40)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of a block (5)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of a block or loss (5)")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     console = Console()
@@ -211,6 +249,7 @@ def main() -> None:
         "step": lambda: print_steps(console, arguments.steps),
         "position": lambda: print_positions(console, arguments.rounds),
         "memory": lambda: print_memory(console),
+        "loss": lambda: print_losses(console, arguments.rounds),
         "accelerations": lambda: print_accelerations(console, arguments.steps),
     }
     with fast_products(torch.device("cpu")):
