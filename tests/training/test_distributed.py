@@ -153,13 +153,6 @@ def test_a_table_in_parts_trains_as_a_whole_one():
     torchrun(Path(__file__).with_name("sharded_worker.py"))
 
 
-def test_parts_of_a_table_do_not_go_with_scaled_gradients(small_settings, small_dataset, tmp_path):
-    changes = ["train.devices=2", "train.shard_items=true", "train.precision=16-mixed"]
-    config = load_config(None, [*small_settings[1::2], *changes])
-    with pytest.raises(RunError, match="do not go together"):
-        fit(config, small_dataset, tmp_path / "run", resume=False, console=Console(quiet=True))
-
-
 def test_more_processes_than_rows_are_refused(small_settings, small_dataset, tmp_path):
     config = load_config(None, [*small_settings[1::2], "train.devices=17"])
     with pytest.raises(RunError, match=r"17 processes cannot share train\.batch_size, 16"):

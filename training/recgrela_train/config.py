@@ -119,12 +119,13 @@ class TrainConfig(_Section):
     patience: int = Field(10, ge=1)
     """Stop after so many epochs without a better validation NDCG@10."""
     accelerator: str = "auto"
-    """Device, as Lightning names it: auto, cpu, gpu, mps."""
+    """auto (a CUDA GPU where there is one, else the CPU), cpu, gpu, mps."""
     devices: int = Field(1, ge=1)
-    """Processes on this machine, one a device, that share each batch; under torchrun it says."""
+    """Processes on this machine, one a device, that share each batch; ignored under
+    torchrun, which sets it."""
     shard_items: bool = False
     """Spread the item table and its optimiser state over the processes: for tables of gigabytes."""
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Number format of the matrix products; the attention and its running sums stay float32."""
 
 

@@ -25,7 +25,7 @@ from rich.console import Console
 
 from ..config import Config, changed_settings
 from ..data import TOO_FEW_EVENTS, Dataset
-from ..device import fast_products, find_device
+from ..device import fast_products
 from ..distributed import Processes, find_processes, is_main
 from ..files import remove_leftovers, write_atomically
 from .callbacks import callbacks
@@ -160,8 +160,6 @@ def _begin(run: Path, config: Config, *, overwrite: bool) -> None:
 
 def _trainer(config: Config, processes: Processes, run: Path, console: Console):
     sharded = _sharded_table(config, processes)
-    if config.train.precision == "16-mixed" and find_device(config.train.accelerator).type == "cpu":
-        raise RunError("train.precision=16-mixed takes a GPU; on a CPU use bf16-mixed or 32-true")
     return lightning.Trainer(
         accelerator=config.train.accelerator,
         devices=processes.a_node,
@@ -205,11 +203,6 @@ def _sharded_table(config: Config, processes: Processes) -> list[ShardedTable]:
     """What spreads the item table, where that is asked for and there are processes to share it."""
     if not config.train.shard_items or processes.total == 1:
         return []
-    if config.train.precision == "16-mixed":
-        raise RunError(
-            "train.shard_items and train.precision=16-mixed do not go together: processes would "
-            "scale their gradients differently. Use bf16-mixed or 32-true"
-        )
     return [ShardedTable(config.train.gradient_clip)]
 
 
