@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recgrela_train.config import ModelConfig, load_config
+from recgrela_train.config import ConfigError, ModelConfig, load_config
 from recgrela_train.data import EvaluationBatches, Shard, ShardedBatches, WindowBatches
+from recgrela_train.distributed import find_processes
 from recgrela_train.evaluation.measurement import read_measurement
 from recgrela_train.fitting.fit import RunError, best_checkpoint, fit, last_checkpoint
 from recgrela_train.networks.grela import RecGrela
@@ -157,3 +158,36 @@ def test_more_processes_than_rows_are_refused(small_settings, small_dataset, tmp
     config = load_config(None, [*small_settings[1::2], "train.devices=17"])
     with pytest.raises(RunError, match=r"17 processes cannot share train\.batch_size, 16"):
         fit(config, small_dataset, tmp_path / "run", resume=False, console=Console(quiet=True))
+
+
+def test_under_slurm_one_process_prints_and_writes(small_settings, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    job = {
+        "SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2",
+        "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "1", "SLURM_NODEID": "0",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    words = [sys.executable, "-m", "recgrela_train", "fit", "--output", tmp_path / "run"]
+    settings = (*small_settings, "--set", "train.devices=2", "--set", "train.max_epochs=1")
+    tasks = [
+        subprocess.Popen(
+            [*words, *settings], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **job, "SLURM_PROCID": rank, "SLURM_LOCALID": rank},
+        )
+        for rank in "01"
+    ]  # fmt: skip
+    said = [task.communicate(timeout=300) for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], said
+    assert "on 2 x CPUAccelerator" in said[0][0]
+    assert said[1][0] == ""
+
+
+def test_slurm_tasks_have_to_be_the_devices_of_each_node(monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")
+    monkeypatch.setenv("SLURM_JOB_NAME", "train")
+    assert find_processes(2) == (2, 2)
+    with pytest.raises(ConfigError, match=r"srun started 4 processes, which train\.devices=3"):
+        find_processes(3)

@@ -4,26 +4,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from lightning.fabric import Fabric
 
 from .config import ConfigError
-from .distributed import local_rank
 
 
 def find_device(accelerator: str) -> torch.device:
     """Where training runs under this setting, and so what comes after it.
 
-    Raises ConfigError where this machine has no such device.
+    A GPU has no index: it is the one that the trainer has made the process's current one. Raises
+    ConfigError where this machine has no such device.
     """
-    try:
-        device = Fabric(accelerator=accelerator, devices=1).device
-    except (ImportError, RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    # MPS was never run here, so it has to be asked for by name.
+    kind = {"auto": "cuda" if cuda else "cpu", "gpu": "cuda"}.get(accelerator, accelerator)
+    usable = [name for name, here in (("cpu", True), ("cuda", cuda), ("mps", mps)) if here]
+    if kind not in usable:
         raise ConfigError(
-            f"train.accelerator={accelerator} cannot be used here: {reason} "
-            "Set it to auto or cpu: --set train.accelerator=auto"
-        ) from None
-    return torch.device("cuda", local_rank()) if device.type == "cuda" else device
+            f"train.accelerator={accelerator} cannot be used here, only {', '.join(usable)}: set "
+            "it to auto or one of these"
+        )
+    return torch.device(kind)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Several processes that train one model: how many, whose part is whose, what they share.
 
-`torchrun` starts the processes and says in the environment how many there are; without it the
-trainer starts `train.devices` of them on this machine. docs/distributed.md has the commands.
+`torchrun` or SLURM's `srun` starts the processes; without them the trainer starts `train.devices`
+of them on this machine. docs/distributed.md has the commands.
 """
 
 import os
@@ -9,18 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 import torch.distributed
+from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 
+from .config import ConfigError
 from .data import Shard
-
-
-def local_rank() -> int:
-    """The number of this process on its machine."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def is_main() -> bool:
     """Whether this is the process that prints, and writes the run's files."""
-    return int(os.environ.get("RANK", local_rank())) == 0
+    return rank_zero_only.rank == 0  # known from the import on; the trainer keeps it right
 
 
 class Processes(NamedTuple):
@@ -36,11 +34,22 @@ class Processes(NamedTuple):
 
 
 def find_processes(devices: int) -> Processes:
-    """Those that torchrun started, or `devices` to be started on this machine."""
-    if not torch.distributed.is_torchelastic_launched():
+    """Those that torchrun or srun started, or `devices` to be started on this machine.
+
+    Raises ConfigError unless srun started `devices` on each machine.
+    """
+    if TorchElasticEnvironment.detect():
+        here = int(os.environ["LOCAL_WORLD_SIZE"])
+        return Processes(here, TorchElasticEnvironment().world_size() // here)
+    if not SLURMEnvironment.detect():
         return Processes(devices, 1)
-    here = int(os.environ["LOCAL_WORLD_SIZE"])
-    return Processes(here, int(os.environ["WORLD_SIZE"]) // here)
+    total = SLURMEnvironment().world_size()
+    if total % devices:
+        raise ConfigError(
+            f"srun started {total} processes, which train.devices={devices} does not divide: set "
+            "it to the tasks per node"
+        )
+    return Processes(devices, total // devices)
 
 
 def this_shard() -> Shard:

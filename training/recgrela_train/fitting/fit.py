@@ -25,7 +25,7 @@ from rich.console import Console
 
 from ..config import Config, changed_settings
 from ..data import TOO_FEW_EVENTS, Dataset
-from ..device import fast_products
+from ..device import fast_products, find_device
 from ..distributed import Processes, find_processes, is_main
 from ..files import remove_leftovers, write_atomically
 from .callbacks import callbacks
@@ -161,7 +161,7 @@ def _begin(run: Path, config: Config, *, overwrite: bool) -> None:
 def _trainer(config: Config, processes: Processes, run: Path, console: Console):
     sharded = _sharded_table(config, processes)
     return lightning.Trainer(
-        accelerator=config.train.accelerator,
+        accelerator=find_device(config.train.accelerator).type,
         devices=processes.a_node,
         num_nodes=processes.nodes,
         strategy=DDPStrategy() if processes.total > 1 else "auto",
