@@ -2,20 +2,13 @@
 //!
 //! This is behind the feature `internals` and no part of the API; it changes without notice.
 
-use std::marker::PhantomData;
-
 use crate::aligned::AlignedBuf;
 use crate::isa::choose;
-use crate::kernels::activation::{self, Activation, FeatureMap, Gelu, Silu};
-use crate::kernels::attention::Event;
-use crate::kernels::block_scores::{BLOCK, Features, block_scores};
-use crate::kernels::conv::Conv;
-use crate::kernels::element::Element;
-use crate::kernels::integer_scores::Rounded;
-use crate::kernels::linear::Linear;
-use crate::kernels::norm::Norm;
-use crate::kernels::{CONV_HISTORY, rotary};
-use crate::simd::{Backend, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Row, Simd};
+use crate::kernels::activation::{FeatureMap, Gelu, Silu};
+use crate::kernels::block_scores::BLOCK;
+use crate::kernels::samples::{self, Sample, Samples, Work, noise, sample};
+use crate::kernels::{CONV_HISTORY, lanes, lanes_mut};
+use crate::simd::{Backend, Row, Simd};
 use crate::{Isa, Result};
 
 /// D, d and F of the benchmarks' model.
@@ -36,230 +29,52 @@ pub struct Workload {
     pub run: Box<dyn FnMut()>,
 }
 
-/// A [`Workload`] from a [`Backend`], its name, its bytes, and an expression over `simd` and
-/// variables that the workload takes.
-macro_rules! workload {
-    ($backend:expr, $name:expr, $bytes:expr, $(<$generic:ident: $bound:path>)?
-     |$simd:ident $(, $field:ident: $type:ty)*| $body:expr) => {{
-        struct Run<'a $(, $generic)?> {
-            $($field: &'a mut $type,)*
-        }
-        impl$(<$generic: $bound>)? Kernel for Run<'_ $(, $generic)?> {
-            type Output = ();
-
-            #[inline(always)]
-            fn run<S: Simd>(self, $simd: S) {
-                let Self { $($field),* } = self;
-                $body
-            }
-        }
-        let (backend, name, bytes) = ($backend, $name, $bytes);
-        $(let mut $field: $type = $field;)*
-        Workload { name, bytes, run: Box::new(move || backend.run(Run { $($field: &mut $field),* })) }
-    }};
-}
-
 /// Every kernel, on one instruction set.
 pub fn workloads(isa: Isa) -> Result<Vec<Workload>> {
-    let backend = choose(Some(isa))?;
+    let backend = choose(Some(isa), Samples)?;
     let half = |x: f32| half::f16::from_f32(x).to_bits();
-    Ok(vec![
-        read(backend),
-        linear("linear_f32", backend, |x| x),
-        linear("linear_f16", backend, half),
-        norm(backend),
-        activation::<Silu>("silu", backend, SIZE),
-        activation::<Gelu>("gelu", backend, INNER_SIZE),
-        activation::<FeatureMap>("feature_map", backend, 2 * SIZE),
-        attention(backend),
-        conv(backend),
-        rotation(backend),
-        scan("scan_f32", backend, |x| x),
-        scan("scan_f16", backend, half),
-        scan_int8(backend),
-    ])
+    let (matrix, table) = (SIZE * INNER_SIZE, BLOCKS * BLOCK * SIZE);
+    let (ends, sums) = (4 * (SIZE + INNER_SIZE), SIZE * (HEAD_SIZE + 1));
+    let conv = SIZE * (2 * (CONV_HISTORY + 1) + 2);
+    let mut all = Workloads { backend, all: Vec::new() };
+    all.add("read", 4 * matrix, read(matrix));
+    all.add("linear_f32", 4 * matrix + ends, samples::linear(1, SIZE, INNER_SIZE, |x| x));
+    all.add("linear_f16", 2 * matrix + ends, samples::linear(1, SIZE, INNER_SIZE, half));
+    all.add("norm", 4 * 3 * SIZE, samples::norm(SIZE));
+    all.add("silu", 4 * SIZE, samples::activation::<Silu>(noise(SIZE, 1)));
+    all.add("gelu", 4 * INNER_SIZE, samples::activation::<Gelu>(noise(INNER_SIZE, 1)));
+    all.add("feature_map", 8 * SIZE, samples::activation::<FeatureMap>(noise(2 * SIZE, 1)));
+    all.add("attention", 4 * (sums + 6 * SIZE), samples::attention(SIZE, HEAD_SIZE));
+    all.add("conv", 4 * conv, samples::convolution(SIZE));
+    all.add("rotation", 12 * SIZE, samples::rotation(SIZE));
+    all.add("scan_f32", 4 * table, samples::scan(1, BLOCKS, SIZE, |x| x));
+    all.add("scan_f16", 2 * table, samples::scan(1, BLOCKS, SIZE, half));
+    all.add("scan_int8", table + 4 * BLOCKS * BLOCK, samples::integer_scan(BLOCKS, SIZE));
+    Ok(all.all)
 }
 
-/// What the memory gives: as many bytes as a matrix of [`linear`], added up.
-fn read(backend: Backend) -> Workload {
-    let numbers = noise(SIZE * INNER_SIZE);
-    let out = [[0.0; LANES]; ROW_VECTORS];
-    let bytes = size_of_val(&numbers[..]);
-    workload!(backend, "read", bytes, |simd, numbers: AlignedBuf, out: Features<f32>| {
-        let mut sums = [S::Row::splat(simd, 0.0); 2];
-        for pair in rows(numbers).as_chunks::<2>().0 {
-            for (sum, row) in sums.iter_mut().zip(pair) {
-                *sum = *sum + S::Row::load(simd, row);
-            }
-        }
-        (sums[0] + sums[1]).store(out);
-    })
-}
-
-/// D inputs, F outputs.
-fn linear<E: Element>(
-    name: &'static str,
+struct Workloads {
     backend: Backend,
-    element: impl Fn(f32) -> E,
-) -> Workload {
-    let weight: Vec<_> = noise(SIZE * INNER_SIZE).iter().map(|&x| element(x)).collect();
-    let (x, out) = (noise(SIZE), noise(INNER_SIZE));
-    let bytes = size_of_val(&weight[..]) + size_of_val(&x[..]) + size_of_val(&out[..]);
-    let layer = Linear::new(&[(weight, noise(INNER_SIZE).to_vec())]);
-    workload!(backend, name, bytes, <E: Element>
-        |simd, layer: Linear<E>, x: AlignedBuf, out: AlignedBuf| layer.apply(simd, 1, x, x.len(), out))
+    all: Vec<Workload>,
 }
 
-fn norm(backend: Backend) -> Workload {
-    let norm = Norm { weight: noise(SIZE), bias: noise(SIZE) };
-    let (x, out) = (noise(SIZE), noise(SIZE));
-    workload!(
-        backend,
-        "norm",
-        3 * size_of_val(&x[..]),
-        |simd, norm: Norm, x: AlignedBuf, out: AlignedBuf| norm.apply(simd, x, out)
-    )
+impl Workloads {
+    fn add(&mut self, name: &'static str, bytes: usize, mut sample: Sample<impl Work + 'static>) {
+        let backend = self.backend;
+        let run = Box::new(move || backend.run(&mut sample));
+        self.all.push(Workload { name, bytes, run });
+    }
 }
 
-/// In place, so the numbers are renewed each time: a function applied to its own values ends in
-/// zeros or infinities.
-fn activation<A: Activation + 'static>(
-    name: &'static str,
-    backend: Backend,
-    count: usize,
-) -> Workload {
-    let (fresh, x) = (noise(count), noise(count));
-    let function = PhantomData;
-    workload!(backend, name, size_of_val(&x[..]), <A: Activation>
-    |simd, function: PhantomData<A>, fresh: AlignedBuf, x: AlignedBuf| {
-        let _ = function;
-        x.copy_from_slice(fresh);
-        activation::apply::<S, A>(simd, x);
-    })
-}
-
-/// One event on the state of one block.
-fn attention(backend: Backend) -> Workload {
-    let event = [SIZE; 5].map(noise);
-    let decay = AlignedBuf::from(vec![0.99; SIZE]);
-    let (mut sums, out) = (noise(SIZE * (HEAD_SIZE + 1)), noise(SIZE));
-    sums[SIZE * HEAD_SIZE..].fill(1.0); // z
-    let bytes = size_of::<f32>() * SIZE * (HEAD_SIZE + 1 + event.len() + 1);
-    workload!(
-        backend,
-        "attention",
-        bytes,
-        |simd, event: [AlignedBuf; 5], decay: AlignedBuf, sums: AlignedBuf, out: AlignedBuf| {
-            let [query, key, query_rotated, key_rotated, value] = event;
-            let head_size = HEAD_SIZE;
-            Event { query, key, query_rotated, key_rotated, value, decay, head_size }
-                .attend(simd, sums, out);
+// What the memory gives: as many bytes as a matrix, added up.
+sample! { read(count: usize) {
+    numbers: AlignedBuf = noise(count, 1).into();
+} vec![0.0; BLOCK], |simd, out| {
+    let mut sums = [S::Row::splat(simd, 0.0); 2];
+    for pair in lanes(numbers).as_chunks().0.as_chunks::<2>().0 {
+        for (sum, row) in sums.iter_mut().zip(pair) {
+            *sum = *sum + S::Row::load(simd, row);
         }
-    )
-}
-
-fn conv(backend: Backend) -> Workload {
-    let conv = Conv { weight: noise((CONV_HISTORY + 1) * SIZE), bias: noise(SIZE) };
-    let (history, given) = (noise(CONV_HISTORY * SIZE), noise(SIZE));
-    let (value, out) = (given.clone(), noise(SIZE));
-    let bytes = size_of::<f32>() * SIZE * (2 * (CONV_HISTORY + 1) + 2);
-    workload!(backend, "conv", bytes, |simd,
-                                       conv: Conv,
-                                       history: AlignedBuf,
-                                       given: AlignedBuf,
-                                       value: AlignedBuf,
-                                       out: AlignedBuf| {
-        value.copy_from_slice(given);
-        out.fill(0.0);
-        conv.add(simd, history, value, out);
-    })
-}
-
-/// The angles of one event, then the rotation of its query and key.
-fn rotation(backend: Backend) -> Workload {
-    let frequency: Vec<f64> = (1..=SIZE / 2).map(|pair| 0.1 / pair as f64).collect();
-    let (cos, sin) = (noise(SIZE), noise(SIZE));
-    let (x, out) = ([SIZE; 2].map(noise), [SIZE; 2].map(noise));
-    let position = 0;
-    let bytes = size_of_val(&frequency[..]) + 2 * size_of_val(&cos[..]);
-    workload!(
-        backend,
-        "rotation",
-        bytes,
-        |simd,
-         position: u64,
-         frequency: Vec<f64>,
-         cos: AlignedBuf,
-         sin: AlignedBuf,
-         x: [AlignedBuf; 2],
-         out: [AlignedBuf; 2]| {
-            *position += 1;
-            rotary::fill(*position, frequency, cos, sin);
-            for (x, out) in x.iter().zip(out) {
-                rotary::rotate(simd, x, cos, sin, out);
-            }
-        }
-    )
-}
-
-/// Scores of a whole catalogue, all added up.
-fn scan<E: Element>(name: &'static str, backend: Backend, element: impl Fn(f32) -> E) -> Workload {
-    let table: Vec<_> = noise(BLOCKS * SIZE * BLOCK).iter().map(|&x| element(x)).collect();
-    let bytes = size_of_val(&table[..]);
-    let (table, hidden) = (AlignedBuf::from(table), noise(SIZE));
-    let out = [[0.0; LANES]; ROW_VECTORS];
-    workload!(backend, name, bytes, <E: Element>
-    |simd, table: AlignedBuf<E>, hidden: AlignedBuf, out: Features<f32>| {
-        let mut sum = S::Row::splat(simd, 0.0);
-        for block in rows(table).chunks_exact(SIZE) {
-            let [scores] = block_scores(simd, block, [hidden]);
-            sum = sum + scores;
-        }
-        sum.store(out);
-    })
-}
-
-/// The bounds of a whole catalogue's scores, all added up.
-fn scan_int8(backend: Backend) -> Workload {
-    let code = |x: &f32| (x * 127.0) as i8;
-    let table: Vec<_> = noise(BLOCKS * SIZE * BLOCK).iter().map(code).collect();
-    let scales = AlignedBuf::from(vec![0.01; BLOCKS * BLOCK]);
-    let bytes = size_of_val(&table[..]) + size_of_val(&scales[..]);
-    let (table, hidden, codes) = (AlignedBuf::from(table), noise(SIZE), Vec::new());
-    let out = [[0.0; LANES]; ROW_VECTORS];
-    workload!(
-        backend,
-        "scan_int8",
-        bytes,
-        |simd,
-         table: AlignedBuf<i8>,
-         scales: AlignedBuf,
-         hidden: AlignedBuf,
-         codes: Vec<[i8; GROUP]>,
-         out: Features<f32>| {
-            let rounded = Rounded::new(hidden, codes);
-            let groups: &[GroupRow] = table.as_chunks().0.as_chunks().0;
-            let mut sum = S::Row::splat(simd, 0.0);
-            for (block, scales) in groups.chunks_exact(SIZE / GROUP).zip(rows(scales)) {
-                sum = sum + rounded.at_most(simd, block, scales);
-            }
-            sum.store(out);
-        }
-    )
-}
-
-/// The slice in rows of 32.
-#[inline(always)]
-fn rows<T>(x: &[T]) -> &[Features<T>] {
-    x.as_chunks().0.as_chunks().0
-}
-
-/// Numbers in [-1, 1) without a pattern, the same each time.
-fn noise(count: usize) -> AlignedBuf {
-    let mut state = 97_u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    AlignedBuf::from((0..count).map(|_| next()).collect::<Vec<_>>())
-}
+    }
+    (sums[0] + sums[1]).store(&mut lanes_mut(out).as_chunks_mut().0[0]);
+}}

@@ -38,7 +38,6 @@ compile_error!("recgrela reads its little-endian file in place and needs a littl
 
 mod aligned;
 mod catalog;
-mod compare;
 mod config;
 mod error;
 mod fingerprint;
@@ -58,11 +57,11 @@ mod snapshot;
 mod verify;
 
 pub use catalog::{Filter, Groups, Quota, Scored, TopK};
-pub use compare::IsaComparison;
 pub use config::{Config, Positions};
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::Fingerprint;
 pub use fleet::Fleet;
+pub use isa::IsaComparison;
 pub use model::{Catalog, ItemId, Model, Overlay, TableDtype};
 pub use session::Session;
 pub use simd::Isa;

@@ -4,7 +4,6 @@
 //! guarantees it for D, F and everything made of them.
 
 pub(crate) mod activation;
-pub(crate) mod agreement;
 pub(crate) mod attention;
 pub(crate) mod block_scores;
 pub(crate) mod conv;
@@ -13,6 +12,7 @@ pub(crate) mod integer_scores;
 pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod rotary;
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 

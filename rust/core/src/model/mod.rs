@@ -24,6 +24,7 @@ use overlay::Active as ActiveOverlay;
 use vocabulary::VocabularyLayout;
 
 use crate::isa::choose;
+use crate::kernels::samples::Samples;
 use crate::loading::{Bytes, ModelFile, SelfTest};
 use crate::simd::Backend;
 use crate::{Config, Fingerprint, Isa, Result};
@@ -77,7 +78,7 @@ impl Model {
     }
 
     fn load(bytes: Bytes, isa: Option<Isa>) -> Result<Self> {
-        Self::assemble(Arc::new(bytes), choose(isa)?)
+        Self::assemble(Arc::new(bytes), choose(isa, Samples)?)
     }
 
     /// The same file on another instruction set, unchecked.

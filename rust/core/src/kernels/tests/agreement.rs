@@ -1,8 +1,10 @@
 //! The check at load notices each operation that an instruction set can get wrong.
 
+use std::cell::Cell;
 use std::ops::{Add, Div, Mul, Sub};
 
-use crate::kernels::agreement::{Samples, first_difference};
+use crate::isa::{choose, first_difference};
+use crate::kernels::samples::Samples;
 use crate::simd::{Backend, Four, GROUP, GroupRow, Kernel, LANES, Simd, Vector};
 
 /// The operation that is wrong. Not a type parameter: every kernel would be compiled for each.
@@ -22,6 +24,13 @@ enum Fault {
     F16,
     I8,
     Dots,
+    Tile,
+}
+
+thread_local! {
+    /// How many vectors were loaded, and the last one of them that was multiplied by a splat.
+    static LOADED: Cell<u32> = const { Cell::new(0) };
+    static MULTIPLIED: Cell<u32> = const { Cell::new(0) };
 }
 
 /// An instruction set with a fault.
@@ -32,11 +41,25 @@ struct Faulty(Fault);
 struct Lanes {
     lanes: [f32; LANES],
     fault: Fault,
+    origin: Origin,
+}
+
+#[derive(Clone, Copy)]
+enum Origin {
+    Splat,
+    /// Which of all loads.
+    Load(u32),
+    Computed,
 }
 
 impl Faulty {
     fn lanes(self, lanes: [f32; LANES]) -> Lanes {
-        Lanes { lanes, fault: self.0 }
+        Lanes { lanes, fault: self.0, origin: Origin::Computed }
+    }
+
+    fn loaded(self, lanes: [f32; LANES]) -> Lanes {
+        LOADED.set(LOADED.get() + 1);
+        Lanes { origin: Origin::Load(LOADED.get()), ..self.lanes(lanes) }
     }
 }
 
@@ -49,18 +72,18 @@ impl Simd for Faulty {
     }
 
     fn splat(self, x: f32) -> Lanes {
-        self.lanes([x; LANES])
+        Lanes { origin: Origin::Splat, ..self.lanes([x; LANES]) }
     }
 
     fn load(self, x: &[f32; LANES]) -> Lanes {
-        self.lanes(*x)
+        self.loaded(*x)
     }
 
     /// Wrong: subnormal numbers are zero.
     fn load_f16(self, bits: &[u16; LANES]) -> Lanes {
         let subnormal = |bits: u16| bits & 0x7c00 == 0;
         let flushed = |bits: u16| if self.0 == Fault::F16 && subnormal(bits) { 0 } else { bits };
-        self.lanes(bits.map(|bits| half::f16::from_bits(flushed(bits)).to_f32()))
+        self.loaded(bits.map(|bits| half::f16::from_bits(flushed(bits)).to_f32()))
     }
 
     /// Wrong: as if unsigned.
@@ -98,10 +121,10 @@ macro_rules! operations {
                         *a = 0.0;
                     }
                 }
-                if self.fault == Fault::$operation {
+                if self.fault == Fault::$operation || self.is_wrong_in_a_tile(other) {
                     self.lanes[5] = self.lanes[5].next_up();
                 }
-                self
+                Self { origin: Origin::Computed, ..self }
             }
         }
     )*};
@@ -112,6 +135,19 @@ operations! {
     Sub, sub;
     Mul, mul;
     Div, div;
+}
+
+impl Lanes {
+    /// Wrong: a vector that was loaded for several users is right for the first one only.
+    fn is_wrong_in_a_tile(self, by: Self) -> bool {
+        match (self.origin, by.origin) {
+            (Origin::Load(vector), Origin::Splat) => {
+                let again = vector <= MULTIPLIED.replace(vector);
+                self.fault == Fault::Tile && again
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Vector for Lanes {
@@ -176,9 +212,17 @@ fn every_fault_is_found() {
         (Fault::Swap, Some("rotary")),
         (Fault::F16, Some("linear f16")),
         (Fault::Mask, Some("block scores f32")),
-        (Fault::I8, Some("block scores int8")),
+        (Fault::I8, Some("item scores int8")),
         (Fault::Dots, Some("block scores int8")),
+        (Fault::Tile, Some("block scores f32, several users")),
     ] {
         assert_eq!(first_difference(&Samples.run(Faulty(fault)), &expected), kernel, "{fault:?}");
+    }
+}
+
+#[test]
+fn every_instruction_set_of_this_cpu_agrees() {
+    for backend in Backend::available() {
+        assert_eq!(choose(Some(backend.isa()), Samples).unwrap().isa(), backend.isa());
     }
 }

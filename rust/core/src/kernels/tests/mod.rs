@@ -37,18 +37,10 @@ macro_rules! on_every_isa {
 }
 use on_every_isa;
 
+use crate::kernels::samples::noise;
+
 fn bits(numbers: &[f32]) -> Vec<u32> {
     numbers.iter().map(|x| x.to_bits()).collect()
-}
-
-/// Numbers in [-2, 2) that depend on `seed` and have no pattern.
-fn noise(count: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(97);
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 22) as f32 - 2.0
-    };
-    (0..count).map(|_| next()).collect()
 }
 
 /// Asserts that the numbers are those of the f64 loop, up to rounding.

@@ -1,0 +1,313 @@
+//! Every kernel with numbers to run on: for the check of an instruction set, and for benchmarks.
+
+use std::marker::PhantomData;
+
+use super::activation::{self, Activation, FeatureMap, Gelu, Silu};
+use super::attention::Event;
+use super::block_scores::{BLOCK, block_scores};
+use super::conv::Conv;
+use super::element::Element;
+use super::integer_scores::{Rounded, item_score};
+use super::linear::Linear;
+use super::norm::Norm;
+use super::{CONV_HISTORY, add_assign, lanes_mut, mul_assign, rotary};
+use crate::aligned::AlignedBuf;
+use crate::isa::Computed;
+use crate::simd::{GROUP, Kernel, LANES, Row, Simd};
+
+/// D: whole groups of four vectors, and one vector left over.
+const SIZE: usize = 40;
+
+/// Outputs of a Linear layer that has panels of every width.
+const OUTPUTS: usize = (8 + 4 + 2 + 1) * 8;
+
+/// Users that are worked on together: whole tiles and a rest.
+const USERS: usize = 5;
+
+/// Runs every kernel once.
+#[derive(Clone, Copy)]
+pub(crate) struct Samples;
+
+impl Kernel for Samples {
+    type Output = Vec<Computed>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Vec<Computed> {
+        vec![
+            ("elementwise sum and product", elementwise(SIZE).once(simd)),
+            ("linear f32", linear(USERS, SIZE, OUTPUTS, |x| x).once(simd)),
+            ("linear f16", linear(USERS, SIZE, OUTPUTS, half).once(simd)),
+            ("activation", activation::<Silu>(activation_inputs()).once(simd)),
+            ("activation", activation::<Gelu>(activation_inputs()).once(simd)),
+            ("activation", activation::<FeatureMap>(activation_inputs()).once(simd)),
+            ("norm", norm(SIZE).once(simd)),
+            ("attention, heads of 20", attention(SIZE, 20).once(simd)),
+            ("attention, heads of 8", attention(SIZE, 8).once(simd)),
+            ("convolution", convolution(SIZE).once(simd)),
+            ("rotary", rotation(SIZE).once(simd)),
+            ("block scores f32", scan(1, 1, SIZE, |x| x).once(simd)),
+            ("block scores f16", scan(1, 1, SIZE, half).once(simd)),
+            ("block scores f32, several users", scan(USERS, 1, SIZE, |x| x).once(simd)),
+            ("block scores f16, several users", scan(USERS, 1, SIZE, half).once(simd)),
+            ("block scores int8", integer_scan(1, SIZE).once(simd)),
+            ("item scores int8", integer_items(SIZE).once(simd)),
+        ]
+    }
+}
+
+/// A kernel with its numbers, and what it computes: no NaN, whose bits are not promised.
+pub(crate) struct Sample<W> {
+    pub(crate) work: W,
+    pub(crate) out: AlignedBuf,
+}
+
+/// A kernel with its numbers.
+pub(crate) trait Work {
+    fn run<S: Simd>(&mut self, simd: S, out: &mut [f32]);
+}
+
+impl<W: Work> Kernel for &mut Sample<W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        self.work.run(simd, &mut self.out);
+    }
+}
+
+impl<W: Work> Sample<W> {
+    #[inline(always)]
+    fn once<S: Simd>(mut self, simd: S) -> Vec<f32> {
+        Kernel::run(&mut self, simd);
+        self.out.to_vec()
+    }
+}
+
+/// A function that makes a [`Sample`]: its numbers, what stands in `out` at first, and the kernel, an
+/// expression over `simd`, `out` and the numbers.
+macro_rules! sample {
+    ($name:ident $(<$generic:ident: $bound:path>)? ($($argument:ident: $argument_type:ty),*)
+     { $($field:ident: $type:ty = $value:expr;)* } $start:expr,
+     |$simd:ident, $out:ident| $body:expr) => {
+        pub(crate) fn $name$(<$generic: $bound + 'static>)?(
+            $($argument: $argument_type),*
+        ) -> $crate::kernels::samples::Sample<impl $crate::kernels::samples::Work + 'static> {
+            struct Numbers$(<$generic>)? { $($field: $type,)* }
+            impl$(<$generic: $bound>)? $crate::kernels::samples::Work for Numbers$(<$generic>)? {
+                #[inline(always)]
+                fn run<S: Simd>(&mut self, $simd: S, $out: &mut [f32]) {
+                    let Self { $($field),* } = self;
+                    $body;
+                }
+            }
+            $(let $field: $type = $value;)*
+            let out = AlignedBuf::from($start);
+            $crate::kernels::samples::Sample { work: Numbers { $($field),* }, out }
+        }
+    };
+}
+#[cfg(feature = "internals")]
+pub(crate) use sample;
+
+sample! { elementwise(size: usize) {
+    y: [AlignedBuf; 2] = [2, 3].map(|seed| buffer(size, seed));
+} noise(size, 1), |simd, out| {
+    add_assign(simd, out, &y[0]);
+    mul_assign(simd, out, &y[1]);
+}}
+
+sample! { linear<E: Element>(users: usize, inputs: usize, outputs: usize, element: fn(f32) -> E) {
+    layer: Linear<E> =
+        Linear::new(&[(elements(inputs * outputs, 4, element), noise(outputs, 5))]);
+    x: AlignedBuf = buffer(users * inputs, 6);
+    users: usize = users;
+} vec![0.0; users * outputs], |simd, out| {
+    layer.apply(simd, *users, x, x.len() / *users, out)
+}}
+
+// The numbers are renewed each time: a function applied to its own values ends in zeros or infinities.
+sample! { activation<A: Activation>(numbers: Vec<f32>) {
+    x: AlignedBuf = numbers.into();
+    function: PhantomData<A> = PhantomData;
+} vec![0.0; x.len()], |simd, out| {
+    let _ = function;
+    out.copy_from_slice(x);
+    activation::apply::<S, A>(simd, out);
+}}
+
+sample! { norm(size: usize) {
+    norm: Norm = Norm { weight: buffer(size, 8), bias: buffer(size, 9) };
+    x: AlignedBuf = buffer(size, 10);
+} vec![0.0; size], |simd, out| norm.apply(simd, x, out)}
+
+// One event on the state of one block: S, z and the output.
+sample! { attention(size: usize, head_size: usize) {
+    rotated: [AlignedBuf; 3] = [15, 16, 17].map(|seed| buffer(size, seed));
+    mapped: [AlignedBuf; 2] = [13, 14].map(|seed| positive(size, seed).into());
+    decay: AlignedBuf = vec![0.97; size].into();
+    head_size: usize = head_size;
+} [noise(size * head_size, 11), positive(size, 12), vec![0.0; size]].concat(), |simd, out| {
+    let (sums, out) = out.split_at_mut(decay.len() * (*head_size + 1));
+    let ([query, key], [query_rotated, key_rotated, value]) = (&*mapped, &*rotated);
+    let head_size = *head_size;
+    Event { query, key, query_rotated, key_rotated, value, decay, head_size }
+        .attend(simd, sums, out);
+}}
+
+// The history and the output.
+sample! { convolution(size: usize) {
+    conv: Conv = Conv { weight: buffer((CONV_HISTORY + 1) * size, 18), bias: buffer(size, 19) };
+    given: AlignedBuf = buffer(size, 22);
+    value: AlignedBuf = AlignedBuf::zeros(size);
+} noise((CONV_HISTORY + 1) * size, 20), |simd, out| {
+    let (history, out) = out.split_at_mut(CONV_HISTORY * given.len());
+    value.copy_from_slice(given);
+    out.fill(0.5);
+    conv.add(simd, history, value, out);
+}}
+
+// Cosines and sines of one event, and its query and key rotated.
+sample! { rotation(size: usize) {
+    position: u64 = 123_456_789;
+    frequency: Vec<f64> = (0..size / 2).map(|pair| 0.16 / (1 + pair * pair) as f64).collect();
+    x: [AlignedBuf; 2] = [23, 24].map(|seed| buffer(size, seed));
+} vec![0.0; 4 * size], |simd, out| {
+    let size = x[0].len();
+    let (angles, out) = out.split_at_mut(2 * size);
+    let (cos, sin) = angles.split_at_mut(size);
+    *position += 1;
+    rotary::fill(*position, frequency, cos, sin);
+    for (x, out) in x.iter().zip(out.chunks_exact_mut(size)) {
+        rotary::rotate(simd, x, cos, sin, out);
+    }
+}}
+
+// Scores of a whole catalogue for some users, all added up: in tiles and one by one, as for a fleet.
+sample! { scan<E: Element>(users: usize, blocks: usize, size: usize, element: fn(f32) -> E) {
+    table: AlignedBuf<E> = elements(blocks * size * BLOCK, 25, element).into();
+    hidden: Vec<AlignedBuf> = (0..users).map(|user| buffer(size, 26 + user as u32)).collect();
+} vec![0.0; users * COMPARED], |simd, out| {
+    let tiled = match S::TILE {
+        4 => scan_tiles::<S, E, 4>(simd, table, hidden, out),
+        _ => scan_tiles::<S, E, 2>(simd, table, hidden, out),
+    };
+    scan_tiles::<S, E, 1>(simd, table, &hidden[tiled..], &mut out[tiled * COMPARED..]);
+}}
+
+/// For U users at a time; returns for how many.
+#[inline(always)]
+fn scan_tiles<S: Simd, E: Element, const U: usize>(
+    simd: S,
+    table: &[E],
+    hidden: &[AlignedBuf],
+    out: &mut [f32],
+) -> usize {
+    let (tiles, _) = hidden.as_chunks::<U>();
+    for (tile, out) in tiles.iter().zip(out.chunks_exact_mut(U * COMPARED)) {
+        let mut hidden: [&[f32]; U] = [&[]; U];
+        for u in 0..U {
+            hidden[u] = &tile[u];
+        }
+        let mut sums = [S::Row::splat(simd, 0.0); U];
+        let (features, _) = table.as_chunks().0.as_chunks();
+        for block in features.chunks_exact(hidden[0].len()) {
+            let scores = block_scores(simd, block, hidden);
+            for u in 0..U {
+                sums[u] = sums[u] + scores[u];
+            }
+        }
+        for (sum, out) in sums.into_iter().zip(out.chunks_exact_mut(COMPARED)) {
+            compare(simd, sum, out);
+        }
+    }
+    tiles.len() * U
+}
+
+// Bounds of the scores of a whole catalogue, all added up.
+sample! { integer_scan(blocks: usize, size: usize) {
+    table: AlignedBuf<i8> = integers(blocks * size * BLOCK);
+    scales: AlignedBuf = positive(blocks * BLOCK, 31).into();
+    hidden: AlignedBuf = buffer(size, 32);
+    codes: Vec<[i8; GROUP]> = Vec::new();
+} vec![0.0; COMPARED], |simd, out| {
+    let rounded = Rounded::new(hidden, codes);
+    let (rows, _) = table.as_chunks().0.as_chunks();
+    let (scales, _) = scales.as_chunks().0.as_chunks();
+    let mut sum = S::Row::splat(simd, 0.0);
+    for (block, scales) in rows.chunks_exact(hidden.len() / GROUP).zip(scales) {
+        sum = sum + rounded.at_most(simd, block, scales);
+    }
+    compare(simd, sum, out);
+}}
+
+sample! { integer_items(size: usize) {
+    block: AlignedBuf<i8> = integers(size * BLOCK);
+    hidden: AlignedBuf = buffer(size, 32);
+} positive(BLOCK, 31), |simd, out| {
+    for (at, scale) in out.iter_mut().enumerate() {
+        *scale = item_score(simd, block.as_chunks().0.as_chunks().0, at, *scale, hidden);
+    }
+}}
+
+/// What [`compare`] writes.
+const COMPARED: usize = BLOCK + LANES;
+
+/// The numbers of a row, and which of them are above zero.
+#[inline(always)]
+fn compare<S: Simd>(simd: S, row: S::Row, out: &mut [f32]) {
+    let (row_out, rest) = out.split_at_mut(BLOCK);
+    row.store(&mut lanes_mut(row_out).as_chunks_mut().0[0]);
+    let above = row.greater_mask(S::Row::splat(simd, 0.0));
+    rest[..2].copy_from_slice(&[above & 0xffff, above >> 16].map(|half| half as f32));
+}
+
+// What follows depends on no instruction set, and is kept out of the code that does.
+
+/// From where e^x underflows to where it overflows, both zeros and both infinities.
+#[inline(never)]
+fn activation_inputs() -> Vec<f32> {
+    let mut x: Vec<f32> = (-68..68).map(|n| n as f32 * 1.937).collect();
+    x.extend(noise(4 * SIZE, 7));
+    x.extend([0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, 1e-40, -1e-40, 1e-5, -1e-5]);
+    x
+}
+
+/// The smallest and the largest integer are among them.
+#[inline(never)]
+fn integers(count: usize) -> AlignedBuf<i8> {
+    let integer =
+        |(at, x): (usize, f32)| [-128, 127].get(at % 6).copied().unwrap_or((x * 64.0) as i8);
+    noise(count, 30).into_iter().enumerate().map(integer).collect::<Vec<_>>().into()
+}
+
+/// As half precision. Small numbers are made so small that they are subnormal there.
+fn half(x: f32) -> u16 {
+    half::f16::from_f32(if x.abs() < 0.5 { x / 65_536.0 } else { x }).to_bits()
+}
+
+/// Numbers of a matrix or a table.
+#[inline(never)]
+fn elements<E>(count: usize, seed: u32, element: fn(f32) -> E) -> Vec<E> {
+    noise(count, seed).into_iter().map(element).collect()
+}
+
+/// Numbers in [0, 2].
+fn positive(count: usize, seed: u32) -> Vec<f32> {
+    elements(count, seed, f32::abs)
+}
+
+#[inline(never)]
+fn buffer(count: usize, seed: u32) -> AlignedBuf {
+    noise(count, seed).into()
+}
+
+/// Numbers in [-2, 2) without a pattern. There are many calls, and they need not be fast.
+#[inline(never)]
+pub(crate) fn noise(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(97);
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 22) as f32 - 2.0
+    };
+    (0..count).map(|_| next()).collect()
+}
