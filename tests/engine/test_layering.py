@@ -9,7 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.rust_uses import Crate
+from tests.layering import arrows_up, circle
+
 ROOT = Path(__file__).parents[2]
+
+CORE_ROOMS = [
+    ["lib", "internals"],  # the public names; kernels for benchmarks
+    ["verify"],  # the self-test, replayed
+    ["session", "fleet"],  # one user; many users
+    ["snapshot"],  # a session as bytes
+    ["network", "catalog"],  # one event's step; one query's scan
+    ["model"],  # a loaded, checked file
+    ["loading", "saving", "config"],  # from untrusted bytes to checked tensors, and back
+    ["kernels"],  # the arithmetic, once, over lanes
+    ["isa", "simd", "error", "fingerprint", "aligned"],  # instruction sets; what everything uses
+]
 
 
 def modules_after(code: str) -> set[str]:
@@ -60,3 +75,44 @@ def test_the_core_knows_no_binding():
     assert {"recgrela", "safetensors"} <= crates
     bindings = re.compile(r"py(o3|thon)|numpy|recgrela-|uniffi|wasm-bindgen|jni|cbindgen|napi")
     assert not [crate for crate in crates if bindings.match(crate)]
+
+
+def test_the_files_of_the_core_stand_in_rooms_of_one_order():
+    graph = Crate(ROOT / "rust/core/src").graph()
+    assert "simd/mod" in graph["kernels/linear"]
+    assert "model/mod" in graph["session/mod"]
+    assert circle(graph) == []
+    assert arrows_up(graph, CORE_ROOMS) == []
+
+
+def test_circles_and_arrows_up_are_found():
+    graph = {"high/a": {"low/b"}, "low/b": {"low/c"}, "low/c": set()}
+    rooms = [["high"], ["low/b", "low/c"]]
+    assert circle(graph) == []
+    assert arrows_up(graph, rooms) == []
+    graph["low/c"] = {"high/a"}
+    assert set(circle(graph)) == {"high/a", "low/b", "low/c"}
+    assert arrows_up(graph, rooms) == ["low/c -> high/a"]
+    with pytest.raises(AssertionError, match="elsewhere is in 0 rooms"):
+        arrows_up({"elsewhere": {"low/c"}}, rooms)
+
+
+def test_the_uses_of_a_rust_file_are_found(tmp_path):
+    (tmp_path / "b").mkdir()
+    files = {
+        "lib.rs": "mod a;\nmod b;\npub use b::{Deep as Shown, fine};",
+        "a.rs": 'use crate::Shown;\n// crate::b::fine\nfn f() { crate::b::other::g("crate::a") }',
+        "b/mod.rs": "mod deep;\nmod other;\npub(crate) use deep::Deep;\npub fn fine() {}",
+        "b/deep.rs": "use super::{fine, other::{self, g}};\n"
+        "#[cfg(test)]\nmod tests {\n    use crate::a;\n}",
+        "b/other.rs": "pub(in crate::b) fn g() { super::deep::h() }",
+    }
+    for name, code in files.items():
+        (tmp_path / name).write_text(code)
+    assert Crate(tmp_path).graph() == {
+        "lib": set(),
+        "a": {"b/deep", "b/other"},
+        "b/mod": set(),
+        "b/deep": {"b/mod", "b/other"},
+        "b/other": {"b/deep"},
+    }
