@@ -63,7 +63,7 @@ def make_scorer(
         raise BenchmarkError(f"the engine cannot be imported, run 'make setup': {error}") from None
     path = model_file(folder, model.num_items, table, matrices)
     export_model(model, np.arange(model.num_items), path, table=table, matrices=matrices)
-    return EdgeScorer.load(path)
+    return EdgeScorer.load(path, mmap=True)
 
 
 def model_file(folder: Path, num_items: int, table: str, matrices: str) -> Path:

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
-use recgrela::{Filter, Isa, Model, Session};
+use recgrela::{Filter, Isa, Model, ModelOptions, Session};
 use serde_json::Value;
 
 use crate::checks::{all_scores, assert_ranked, restorable, text};
@@ -68,7 +68,7 @@ pub fn model_file(data: &[u8]) {
 
 fn check(bytes: &[u8]) {
     let observed = |bytes: &[u8], isa| {
-        let model = Model::from_bytes_with(bytes.to_vec(), Some(isa));
+        let model = ModelOptions::new().isa(isa).from_bytes(bytes.to_vec());
         model.map(|model| observe(&Arc::new(model))).map_err(|error| text(&error))
     };
     let best = Isa::available().next().expect("at least the scalar one");

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use recgrela::{Isa, Model};
+use recgrela::{Isa, Model, ModelOptions};
 
 use crate::common::{F16, I8, ModelFile, Shape};
 
@@ -55,5 +55,5 @@ pub(crate) fn fresh(choice: u8) -> Vec<Arc<Model>> {
 /// The same, for one instruction set.
 pub(crate) fn loaded(choice: u8, isa: Isa) -> Arc<Model> {
     let bytes = BYTES[usize::from(choice) % BYTES.len()].clone();
-    Arc::new(Model::from_bytes_with(bytes, Some(isa)).expect("a valid file"))
+    Arc::new(ModelOptions::new().isa(isa).from_bytes(bytes).expect("a valid file"))
 }

@@ -40,6 +40,7 @@ class EdgeScorer:
         isa: str | None = None,
         verify: bool = True,
         groups: Sequence[int] | npt.NDArray[np.integer] | None = None,
+        mmap: bool = False,
     ) -> EdgeScorer: ...
     @staticmethod
     def from_bytes(

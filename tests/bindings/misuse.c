@@ -53,7 +53,8 @@ static void handles(const char *path) {
     EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_session_events(session, &events, &error));
 
     const recgrela_session freed = session; /* its place is used again, under another handle */
-    OK(recgrela_model_open(path, &model, &error));
+    OK(recgrela_model_open_mmap(path, &model, &error));
+    OK(recgrela_model_verify(model, &error));
     OK(recgrela_session_new(model, &session, &error));
     EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_session_append(freed, 0, &error));
     OK(recgrela_session_free(session, &error));
@@ -63,6 +64,7 @@ static void handles(const char *path) {
 static void files(const char *path, const char *damaged) {
     recgrela_model model = {1};
     EXPECT(RECGRELA_STATUS_IO, recgrela_model_open("/no/such/file", &model, &error));
+    EXPECT(RECGRELA_STATUS_IO, recgrela_model_open_mmap("/no/such/file", &model, &error));
     EXPECT(RECGRELA_STATUS_MODEL, recgrela_model_open(damaged, &model, &error));
     EXPECT(RECGRELA_STATUS_MODEL, recgrela_model_from_bytes(NULL, 0, &model, &error));
     EXPECT(RECGRELA_STATUS_MODEL, recgrela_model_from_bytes((const uint8_t *)"hello", 5, &model, &error));

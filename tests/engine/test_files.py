@@ -95,10 +95,21 @@ def test_cut_anywhere(tiny, tmp_path, verify):
     path = tmp_path / "cut.safetensors"
     for length in [*range(0, 40), *range(40, len(content), 97), len(content) - 1]:
         refused(content[:length], "^not a safetensors file: ", verify=verify)
-    for length in (0, 7, 8, 1000, len(content) - 1):  # the same from a mapped file
+    for length in (0, 7, 8, 1000, len(content) - 1):  # the same from a file, read or mapped
         path.write_bytes(content[:length])
-        with pytest.raises(ValueError, match=f"^{path}: not a safetensors file: "):
-            EdgeScorer.load(path, verify=verify)
+        for mmap in (False, True):
+            with pytest.raises(ValueError, match=f"^{path}: not a safetensors file: "):
+                EdgeScorer.load(path, verify=verify, mmap=mmap)
+
+
+def test_a_file_that_is_not_mapped_may_change(tiny, tmp_path):
+    path = tmp_path / "changed.safetensors"
+    path.write_bytes(tiny.path.read_bytes())
+    scorer, mapped = EdgeScorer.load(path), tiny.load(mmap=True)
+    path.write_bytes(b"")
+    for each in (scorer, mapped):
+        each.extend(tiny.ids[:3])
+    assert scorer.score(tiny.ids).tobytes() == mapped.score(tiny.ids).tobytes()
 
 
 def test_empty_says_so():

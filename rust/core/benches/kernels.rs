@@ -7,7 +7,7 @@ use std::sync::Arc;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group};
 use criterion::{criterion_main, measurement::WallTime};
 use recgrela::internals::workloads;
-use recgrela::{Filter, Isa, Model, Session, TopK};
+use recgrela::{Filter, Isa, ModelOptions, Session, TopK};
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -78,7 +78,7 @@ fn for_each_isa(
     let bytes = file.to_bytes();
     let mut group = criterion.benchmark_group(name);
     for isa in Isa::available() {
-        let model = Model::from_bytes_with(bytes.clone(), Some(isa)).expect("a valid file");
+        let model = ModelOptions::new().isa(isa).from_bytes(bytes.clone()).expect("a valid file");
         run(&mut group, BenchmarkId::from_parameter(isa), Session::new(Arc::new(model)));
     }
 }

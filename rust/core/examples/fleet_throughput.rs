@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use common::{F16, F32, I8, ModelFile, Rng, Shape};
-use recgrela::{Filter, Fleet, Isa, Model, Session, TopK};
+use recgrela::{Filter, Fleet, Isa, Model, ModelOptions, Session, TopK};
 
 const ITEMS: usize = 3416;
 const ROUNDS: usize = 9;
@@ -113,7 +113,7 @@ fn main() {
     for (matrices, table) in [(F32, F32), (F16, F16), (F16, I8)] {
         let shape = Shape { layers: 4, items: ITEMS, table, matrices, ..Shape::BASE };
         let bytes = ModelFile::random(&shape).to_bytes();
-        let model = Arc::new(Model::from_bytes_with(bytes, isa).expect("a model"));
+        let model = Arc::new(ModelOptions::new().isa(isa).from_bytes(bytes).expect("a model"));
         let mut bench = Bench::new(&model, users);
         let name = format!("{}, matrices {matrices}, table {table}", model.isa());
         report(&format!("append, {name}"), (0..ROUNDS).map(|_| bench.append()).collect());

@@ -1,67 +1,103 @@
 //! Numbers that start on a cache line.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Pod;
 
 const LINE_BYTES: usize = 64;
 
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C, align(64))]
-struct Line([u8; LINE_BYTES]);
-
 /// A fixed count of numbers at a 64-byte boundary, so that no vector load straddles two cache lines.
-#[derive(Clone, Default)]
+///
+/// They are asked of the allocator as zeros without that alignment: large ones then take no memory
+/// before they are written to.
+#[derive(Default)]
 pub(crate) struct AlignedBuf<E = f32> {
-    lines: Vec<Line>,
-    len: usize,
-    elements: PhantomData<E>,
+    numbers: Vec<E>,
+    /// The first number on a cache line.
+    start: usize,
 }
 
 impl<E: Pod> AlignedBuf<E> {
+    /// Numbers of a cache line: as many may lie before the first that is on one.
+    const LINE: usize = LINE_BYTES / size_of::<E>();
+
     pub(crate) fn zeros(len: usize) -> Self {
-        let lines = (len * size_of::<E>()).div_ceil(LINE_BYTES);
-        Self { lines: vec![Line([0; LINE_BYTES]); lines], len, elements: PhantomData }
+        Self::place(vec![E::zeroed(); len + Self::LINE], len)
     }
 
-    /// [`AlignedBuf::zeros`] of a length that a user chose: nothing where there is no memory.
+    /// [`AlignedBuf::zeros`] of a length that a user or a file chose: nothing where there is no
+    /// memory.
     pub(crate) fn try_zeros(len: usize) -> Option<Self> {
-        let count = len.checked_mul(size_of::<E>())?.div_ceil(LINE_BYTES);
-        let mut lines = Vec::new();
-        lines.try_reserve_exact(count).ok()?;
-        lines.resize(count, Line([0; LINE_BYTES]));
-        Some(Self { lines, len, elements: PhantomData })
+        let numbers = bytemuck::allocation::try_zeroed_vec(len.checked_add(Self::LINE)?).ok()?;
+        Some(Self::place(numbers, len))
+    }
+
+    fn copy_of(numbers: &[E]) -> Self {
+        let mut aligned = Self::zeros(numbers.len());
+        aligned.copy_from_slice(numbers);
+        aligned
+    }
+
+    fn place(mut numbers: Vec<E>, len: usize) -> Self {
+        // Alignment is for speed only, and `align_offset` may decline.
+        let start = numbers.as_ptr().align_offset(LINE_BYTES).min(Self::LINE);
+        numbers.truncate(start + len);
+        Self { numbers, start }
     }
 }
 
 impl<E: Pod> From<Vec<E>> for AlignedBuf<E> {
     fn from(numbers: Vec<E>) -> Self {
-        let mut aligned = Self::zeros(numbers.len());
-        aligned.copy_from_slice(&numbers);
-        aligned
+        Self::copy_of(&numbers)
     }
 }
 
-impl<E: Pod> Deref for AlignedBuf<E> {
+impl<E: Pod> Clone for AlignedBuf<E> {
+    fn clone(&self) -> Self {
+        Self::copy_of(self)
+    }
+}
+
+impl<E> Deref for AlignedBuf<E> {
     type Target = [E];
 
     #[inline(always)]
     fn deref(&self) -> &[E] {
-        &bytemuck::cast_slice(&self.lines)[..self.len]
+        &self.numbers[self.start..]
     }
 }
 
-impl<E: Pod> DerefMut for AlignedBuf<E> {
+impl<E> DerefMut for AlignedBuf<E> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [E] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+        &mut self.numbers[self.start..]
     }
 }
 
 impl<E> fmt::Debug for AlignedBuf<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AlignedBuf({} numbers)", self.len)
+        write!(f, "AlignedBuf({} numbers)", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<E: Pod>() {
+        for len in [0, 1, 100, 100_000] {
+            let zeros = AlignedBuf::<E>::zeros(len);
+            for buffer in [zeros.clone(), zeros, AlignedBuf::try_zeros(len).unwrap()] {
+                assert_eq!((buffer.as_ptr().addr() % LINE_BYTES, buffer.len()), (0, len));
+            }
+        }
+        assert!(AlignedBuf::<E>::try_zeros(usize::MAX / 2).is_none());
+    }
+
+    #[test]
+    fn numbers_start_on_a_cache_line() {
+        check::<f32>();
+        check::<u8>();
     }
 }

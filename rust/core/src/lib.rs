@@ -62,7 +62,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::Fingerprint;
 pub use fleet::Fleet;
 pub use isa::IsaComparison;
-pub use model::{Catalog, ItemId, Model, Overlay, TableDtype};
+pub use model::{Catalog, ItemId, Model, ModelOptions, Overlay, TableDtype};
 pub use session::Session;
 pub use simd::Isa;
 pub use snapshot::{Precision, Snapshot};

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::{F16, I8, ModelFile, Rng, Shape, catalogue};
-use recgrela::{Filter, Isa, Model, Scored, Session};
+use recgrela::{Filter, Isa, ModelOptions, Scored, Session};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -44,7 +44,7 @@ fn hash_list(hash: &mut Sha256, list: &[Scored]) {
 }
 
 fn hash_of_model(name: &str, sequences: &[Vec<u32>], isa: Isa) -> [u8; 32] {
-    let model = Arc::new(Model::open_with(path(name), Some(isa)).unwrap());
+    let model = Arc::new(ModelOptions::new().isa(isa).open(path(name)).unwrap());
     let items = catalogue(&model);
     let mut hash = Sha256::new();
     for events in sequences {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::{F16, F32, F64, I8, I32, I64, ModelFile, Shape, U8, assert_says};
-use recgrela::{Error, ErrorKind, Isa, Model};
+use recgrela::{Error, ErrorKind, Isa, Model, ModelOptions};
 
 fn tiny() -> ModelFile {
     ModelFile::random(&Shape::TINY)
@@ -400,13 +400,32 @@ fn a_file_on_disk_is_the_model_in_memory() {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a_file_on_disk.safetensors");
     let file = ModelFile::random(&Shape::BASE);
     std::fs::write(&path, file.to_bytes()).unwrap();
-    let opened = Arc::new(Model::open_with(&path, Some(Isa::Scalar)).unwrap());
+    let opened = Arc::new(ModelOptions::new().isa(Isa::Scalar).open(&path).unwrap());
     opened.verify().unwrap();
     assert_eq!(opened.isa(), Isa::Scalar);
     let read = Arc::new(Model::from_bytes(file.to_bytes()).unwrap());
     let snapshots = [opened, read].map(|model| common::session(&model, 10, 1).snapshot());
     assert_eq!(snapshots[0], snapshots[1]);
+    #[cfg(all(feature = "mmap", any(unix, windows)))]
+    {
+        // SAFETY: the file is of this test only.
+        #[allow(unsafe_code)]
+        let mapped = Arc::new(unsafe { Model::open_mmap(&path).unwrap() });
+        assert_eq!(common::session(&mapped, 10, 1).snapshot(), snapshots[0]);
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
+/// A mapped file that is truncated ends the process.
+#[test]
+fn a_file_that_was_opened_may_be_truncated() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("truncated.safetensors");
+    std::fs::write(&path, ModelFile::random(&Shape::BASE).to_bytes()).unwrap();
+    let model = Arc::new(Model::open(&path).unwrap());
+    let before = common::session(&model, 10, 1).snapshot();
     std::fs::write(&path, b"").unwrap();
+    assert_eq!(common::session(&model, 10, 1).snapshot(), before);
+    model.verify().unwrap();
     assert!(Model::open(&path).is_err());
     std::fs::remove_file(&path).unwrap();
 }

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{I8, ModelFile, Rng, Shape, brute_force, catalogue};
-use recgrela::{Filter, Isa, Model, Session};
+use recgrela::{Filter, Isa, ModelOptions, Session};
 
 const SHAPE: Shape =
     Shape { hidden: 16, heads: 2, inner: 16, items: 300, table: I8, ..Shape::TINY };
@@ -88,7 +88,7 @@ fn top_k_is_that_of_the_stored_table() {
     for (name, file) in tables() {
         let bytes = file.to_bytes();
         for isa in Isa::available() {
-            let model = Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
+            let model = Arc::new(ModelOptions::new().isa(isa).from_bytes(bytes.clone()).unwrap());
             let items = catalogue(&model);
             let rng = &mut Rng::new(5);
             for user in 0..800 {
@@ -111,7 +111,7 @@ fn wide_models_too() {
     for integer in [noise as fn(usize, usize) -> i8, |_, _| -128, |item, _| 127 - item as i8] {
         let bytes = with_table(&shape, integer, |item| 0.01 + item as f32 / 1e6).to_bytes();
         for isa in Isa::available() {
-            let model = Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
+            let model = Arc::new(ModelOptions::new().isa(isa).from_bytes(bytes.clone()).unwrap());
             for user in 0..20 {
                 let session = common::session(&model, 1, user);
                 let filter = Filter::default();
@@ -127,7 +127,7 @@ fn wide_models_too() {
 fn hidden_vectors_out_of_a_forged_snapshot() {
     let bytes = ModelFile::random(&SHAPE).to_bytes();
     for isa in Isa::available() {
-        let model = Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
+        let model = Arc::new(ModelOptions::new().isa(isa).from_bytes(bytes.clone()).unwrap());
         let good = common::session(&model, 5, 1).snapshot();
         let state = u32::from_le_bytes(good[16..20].try_into().unwrap()) as usize;
         let hidden = common::SNAPSHOT_HEADER + 4 * state;

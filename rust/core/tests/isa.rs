@@ -6,7 +6,7 @@ mod common;
 use std::process::Command;
 
 use common::{ModelFile, Shape};
-use recgrela::{Isa, Model};
+use recgrela::{Isa, Model, ModelOptions};
 
 /// The environment is that of a process, so each value gets one: this test, run by itself. Where the
 /// tests run under an emulator, `RECGRELA_TEST_RUNNER` says how one is started.
@@ -55,6 +55,6 @@ fn an_unknown_name_is_an_error_that_lists_what_there_is() {
 fn the_argument_chooses() {
     let bytes = ModelFile::random(&Shape::TINY).to_bytes();
     for isa in Isa::available() {
-        assert_eq!(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap().isa(), isa);
+        assert_eq!(ModelOptions::new().isa(isa).from_bytes(bytes.clone()).unwrap().isa(), isa);
     }
 }

@@ -10,7 +10,8 @@ use common::{
     dot, id_of, model, models, session,
 };
 use recgrela::{
-    ErrorKind, Filter, Fleet, Groups, ItemId, Model, Overlay, Quota, Result, Scored, Session, TopK,
+    ErrorKind, Filter, Fleet, Groups, ItemId, Model, ModelOptions, Overlay, Quota, Result, Scored,
+    Session, TopK,
 };
 
 fn vector(size: usize, rng: &mut Rng) -> Vec<f32> {
@@ -172,7 +173,7 @@ fn an_overlay_is_as_good_as_a_file() {
             for _ in 0..4 {
                 model.update_overlay(|overlay| naive.change(overlay, rng)).unwrap();
                 let bytes = naive.file(&base).to_bytes();
-                let other = Model::from_bytes_with(bytes, Some(model.isa())).unwrap();
+                let other = ModelOptions::new().isa(model.isa()).from_bytes(bytes).unwrap();
                 let mut sessions = [Session::new(Arc::clone(&model)), Session::new(other.into())];
                 let events = rng.items(12, naive.now.ids.len());
                 let deny = naive.now.retired();

@@ -8,7 +8,7 @@ use common::{
     ModelFile, Rng, SHAPES, Shape, assert_says, brute_force, catalogue, model, models, session,
     with_ties,
 };
-use recgrela::{ErrorKind, Filter, Groups, Isa, Model, Quota, Session, TopK};
+use recgrela::{ErrorKind, Filter, Groups, Isa, Model, ModelOptions, Quota, Session, TopK};
 
 /// Groups of very different sizes: one of all, a few, two of which one is rare, many, one an item.
 fn groupings(num_items: usize, rng: &mut Rng) -> Vec<Vec<i64>> {
@@ -59,7 +59,7 @@ fn every_quota_gives_what_walking_gives() {
 fn equal_scores_and_quotas() {
     let bytes = with_ties().to_bytes();
     for isa in Isa::available() {
-        let model = Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
+        let model = Arc::new(ModelOptions::new().isa(isa).from_bytes(bytes.clone()).unwrap());
         let rng = &mut Rng::new(10);
         for groups in groupings(model.num_items(), rng) {
             check(&session(&model, 6, 3), &groups, rng, &mut TopK::new());

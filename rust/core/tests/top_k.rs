@@ -7,7 +7,7 @@ use std::sync::Arc;
 use common::{
     F16, F32, I8, ModelFile, Rng, SHAPES, Shape, brute_force, catalogue, models, session, with_ties,
 };
-use recgrela::{Filter, Isa, Model, Scored, Session, TopK};
+use recgrela::{Filter, Isa, ModelOptions, Scored, Session, TopK};
 
 #[test]
 fn every_filter_gives_what_sorting_gives() {
@@ -62,7 +62,7 @@ fn more_items_than_the_scan_begins_with() {
 fn equal_scores_rank_by_item() {
     let bytes = with_ties().to_bytes();
     for isa in Isa::available() {
-        let model = Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
+        let model = Arc::new(ModelOptions::new().isa(isa).from_bytes(bytes.clone()).unwrap());
         let session = session(&model, 6, 3);
         let items = catalogue(&model);
         for k in [1, 5, 40, 66, 67, 68, 150, 200] {
@@ -101,7 +101,7 @@ fn scores_that_overflow_never_panic_and_nan_is_never_returned() {
     file.put_f32("final_norm.bias", &[8], &bias);
     let bytes = file.to_bytes();
     for isa in Isa::available() {
-        let model = Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
+        let model = Arc::new(ModelOptions::new().isa(isa).from_bytes(bytes.clone()).unwrap());
         let mut session = Session::new(model);
         session.extend(&[1, 2, 4]).unwrap();
         let items = catalogue(session.model());

@@ -106,9 +106,15 @@ extern "C" {
 // The version of this library, such as "0.1.0". It is not to be freed.
 const char *recgrela_version(void);
 
-// Loads a model file (UTF-8 path, zero-terminated) by mapping it. Replace such a file by renaming
-// another over it, never by writing into it.
+// Reads a model file (UTF-8 path, zero-terminated).
 recgrela_status recgrela_model_open(const char *path, recgrela_model *model, recgrela_error *error);
+
+// Maps a model file (UTF-8 path, zero-terminated): large ones load in milliseconds, and processes
+// share their pages. Nobody may write to the file or truncate it while the model lives; replace it
+// by renaming another over it.
+recgrela_status recgrela_model_open_mmap(const char *path,
+                                         recgrela_model *model,
+                                         recgrela_error *error);
 
 // Loads a model from `size` bytes, such as an asset of an app. They are copied.
 recgrela_status recgrela_model_from_bytes(const uint8_t *bytes,

@@ -19,8 +19,7 @@ pub extern "C" fn recgrela_version() -> *const c_char {
     VERSION.as_ptr().cast()
 }
 
-/// Loads a model file (UTF-8 path, zero-terminated) by mapping it. Replace such a file by renaming
-/// another over it, never by writing into it.
+/// Reads a model file (UTF-8 path, zero-terminated).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_open(
     path: *const c_char,
@@ -32,6 +31,23 @@ pub unsafe extern "C" fn recgrela_model_open(
         let path = unsafe { text(path, "path")? };
         // SAFETY: as the caller promises.
         unsafe { hand_out(model, || Ok(Model::open(path)?)) }
+    })
+}
+
+/// Maps a model file (UTF-8 path, zero-terminated): large ones load in milliseconds, and processes
+/// share their pages. Nobody may write to the file or truncate it while the model lives; replace it
+/// by renaming another over it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_open_mmap(
+    path: *const c_char,
+    model: *mut recgrela_model,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || {
+        // SAFETY: as the caller promises.
+        let path = unsafe { text(path, "path")? };
+        // SAFETY: as the caller promises.
+        unsafe { hand_out(model, || Ok(Model::open_mmap(path)?)) }
     })
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn _unpickle(
     groups: Option<&Bound<'_, PyAny>>,
     overlay: Option<Blob<'_>>,
 ) -> PyResult<EdgeScorer> {
-    let mut scorer = EdgeScorer::load(py, path.clone(), None, true, None)?;
+    let mut scorer = EdgeScorer::load(py, path.clone(), None, true, None, false)?;
     if scorer.fingerprint() != fingerprint {
         let (path, found) = (path.display(), scorer.fingerprint());
         return Err(PyValueError::new_err(format!(

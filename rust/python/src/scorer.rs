@@ -6,7 +6,9 @@ use std::sync::Arc;
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use recgrela::{self as engine, Groups, Isa, Model, Positions, Precision, Scored, Session};
+use recgrela::{
+    self as engine, Groups, Model, ModelOptions, Positions, Precision, Scored, Session,
+};
 
 use crate::catalog::Catalog;
 use crate::convert::{
@@ -93,28 +95,37 @@ impl EdgeScorer {
 
 #[pymethods]
 impl EdgeScorer {
-    /// Load a model file, memory-mapped, and start an empty session.
+    /// Load a model file, and start an empty session.
     ///
     /// isa forces an instruction set, such as "scalar"; the default is what the environment
     /// variable RECGRELA_ISA names, or the best of this CPU. verify recomputes the file's
     /// fingerprint and replays its self-test first. groups, one integer an item in the order of the
     /// catalogue, are what max_per_group of top_k counts.
     ///
-    /// Nobody may write to the file meanwhile: replace it by renaming, or use from_bytes.
+    /// The file is read into memory. With mmap=True it is mapped: it loads lazily and processes share
+    /// its pages, which pays above about 64 MiB, with verify=False. Then nobody may write to it or
+    /// truncate it while it is in use, which can crash the process: replace it by renaming another
+    /// file over it.
     ///
     /// Raises FileNotFoundError or OSError where the file cannot be read, and ValueError saying
     /// what is wrong with it.
     #[staticmethod]
-    #[pyo3(signature = (path, *, isa=None, verify=true, groups=None))]
+    #[pyo3(signature = (path, *, isa=None, verify=true, groups=None, mmap=false))]
     pub(crate) fn load(
         py: Python<'_>,
         path: PathBuf,
         isa: Option<&str>,
         verify: bool,
         groups: Option<&Bound<'_, PyAny>>,
+        mmap: bool,
     ) -> PyResult<Self> {
-        let isa: Option<Isa> = isa_of(isa)?;
-        Self::open(py, verify, groups, Some(&path), || Model::open_with(&path, isa))
+        let options = ModelOptions::new().isa(isa_of(isa)?);
+        Self::open(py, verify, groups, Some(&path), || match mmap {
+            // SAFETY: the documentation asks the caller to leave the file as it is.
+            #[allow(unsafe_code)]
+            true => unsafe { options.open_mmap(&path) },
+            false => options.open(&path),
+        })
     }
 
     /// Load a model from the bytes of its file; otherwise the same as load.
@@ -127,8 +138,8 @@ impl EdgeScorer {
         verify: bool,
         groups: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let isa: Option<Isa> = isa_of(isa)?;
-        Self::open(py, verify, groups, None, || Model::from_bytes_with(data.0.into_owned(), isa))
+        let options = ModelOptions::new().isa(isa_of(isa)?);
+        Self::open(py, verify, groups, None, || options.from_bytes(data.0.into_owned()))
     }
 
     /// Take in one event; returns whether it was.

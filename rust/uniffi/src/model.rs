@@ -16,11 +16,21 @@ pub struct Model {
 
 #[uniffi::export]
 impl Model {
-    /// Maps a model file. Nobody may write to it while the model is in use: to update a model, write
-    /// the new file beside the old one and rename it.
+    /// Reads a model file.
     #[uniffi::constructor]
     pub fn open(path: &str) -> Result<Self> {
         Ok(Self { engine: Arc::new(recgrela::Model::open(path)?) })
+    }
+
+    /// Maps a model file, which keeps a large catalogue out of the app's own memory.
+    ///
+    /// Nobody may write to the file or truncate it while the model is in use, or the app can crash:
+    /// to update a model, write the new file beside the old one and rename it.
+    #[uniffi::constructor]
+    #[allow(unsafe_code)]
+    pub fn open_mmap(path: &str) -> Result<Self> {
+        // SAFETY: the documentation asks the caller to leave the file as it is.
+        Ok(Self { engine: Arc::new(unsafe { recgrela::Model::open_mmap(path)? }) })
     }
 
     /// Loads a model from the bytes of its file, such as an asset of the app; they are copied.

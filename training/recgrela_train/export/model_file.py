@@ -97,7 +97,7 @@ def verify(path: Path) -> str:
             "not verified: install the engine with 'pip install recgrela', then 'recgrela verify'"
         )
     try:
-        scorer = EdgeScorer.load(path, verify=False)
+        scorer = EdgeScorer.load(path, verify=False, mmap=True)
     except ValueError as error:
         raise ExportError(
             f"the installed engine does not read it: {error}; is recgrela older than "

@@ -2,18 +2,14 @@
 
 use std::fmt;
 
-use bytemuck::allocation::try_zeroed_vec;
+use crate::aligned::AlignedBuf;
 
 /// Numbers of a cache line.
 const LINE: usize = 16;
 
 /// The numbers of each user, who begin on a cache line.
 pub(super) struct Arena {
-    /// Asked of the allocator as zeros, which costs no memory before they are written to; that is
-    /// why they are not of an aligned type.
-    numbers: Vec<f32>,
-    /// The first number on a cache line.
-    start: usize,
+    numbers: AlignedBuf,
     stride: usize,
     len: usize,
 }
@@ -22,17 +18,14 @@ impl Arena {
     /// `len` zeros for each of `users`, or the bytes that could not be had.
     pub(super) fn new(users: usize, len: usize) -> Result<Self, u128> {
         let stride = len.next_multiple_of(LINE);
-        let numbers = users.checked_mul(stride).and_then(|numbers| numbers.checked_add(LINE));
         let bytes = size_of::<f32>() as u128 * users as u128 * stride as u128;
-        let numbers = try_zeroed_vec::<f32>(numbers.ok_or(bytes)?).map_err(|()| bytes)?;
-        let start = numbers.as_ptr().align_offset(LINE * size_of::<f32>());
-        // Alignment is for speed only, and `align_offset` may decline.
-        Ok(Self { numbers, start: if start < LINE { start } else { 0 }, stride, len })
+        let numbers = users.checked_mul(stride).and_then(AlignedBuf::try_zeros).ok_or(bytes)?;
+        Ok(Self { numbers, stride, len })
     }
 
     /// Where the numbers of a user begin in [`Arena::all_mut`].
     pub(super) fn at(&self, user: usize) -> usize {
-        self.start + user * self.stride
+        user * self.stride
     }
 
     /// The numbers of a user.

@@ -1,41 +1,48 @@
-//! The bytes of a model file, mapped or owned.
+//! The bytes of a model file: read, given or mapped.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::ops::Deref;
 use std::path::Path;
 
 use crate::Result;
+use crate::aligned::AlignedBuf;
 use crate::error::Cause;
 
 /// The whole file.
 pub(crate) enum Bytes {
-    Owned(Vec<u8>),
+    Read(AlignedBuf<u8>),
+    Given(Vec<u8>),
     #[cfg(all(feature = "mmap", any(unix, windows)))]
     Mapped(memmap2::Mmap),
 }
 
 impl Bytes {
-    /// Maps the file.
-    #[cfg(all(feature = "mmap", any(unix, windows)))]
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let map = || {
-            let file = std::fs::File::open(path)?;
-            // SAFETY: the map is read-only and only ever seen as plain numbers, of which every
-            // bit pattern is valid; what text there is, is checked again at each look. That nobody
-            // changes the file meanwhile is asked of the caller of `Model::open`.
-            #[allow(unsafe_code)]
-            unsafe {
-                memmap2::Mmap::map(&file)
-            }
+    /// Reads the file to a cache line, on which its table then starts too.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let read = || {
+            let mut file = File::open(path)?;
+            let length = usize::try_from(file.metadata()?.len()).ok();
+            let bytes = length.and_then(AlignedBuf::try_zeros);
+            let mut bytes = bytes.ok_or(io::ErrorKind::OutOfMemory)?;
+            file.read_exact(&mut bytes)?;
+            Ok(Self::Read(bytes))
         };
-        map().map(Self::Mapped).map_err(Cause::reading(path))
+        read().map_err(Cause::reading(path))
     }
 
-    /// Reads the file.
-    #[cfg(not(all(feature = "mmap", any(unix, windows))))]
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let read = std::fs::read(path);
-        read.map(Self::Owned).map_err(Cause::reading(path))
+    /// Maps the file.
+    ///
+    /// # Safety
+    ///
+    /// Nobody writes to the file or truncates it while it is mapped.
+    #[cfg(all(feature = "mmap", any(unix, windows)))]
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn map(path: &Path) -> Result<Self> {
+        // SAFETY: the map is read-only, and the caller promises the rest.
+        let map = File::open(path).and_then(|file| unsafe { memmap2::Mmap::map(&file) });
+        map.map(Self::Mapped).map_err(Cause::reading(path))
     }
 }
 
@@ -45,7 +52,8 @@ impl Deref for Bytes {
     #[inline]
     fn deref(&self) -> &[u8] {
         match self {
-            Self::Owned(bytes) => bytes,
+            Self::Read(bytes) => bytes,
+            Self::Given(bytes) => bytes,
             #[cfg(all(feature = "mmap", any(unix, windows)))]
             Self::Mapped(map) => map,
         }

@@ -2,6 +2,7 @@
 
 mod added;
 mod catalog;
+mod options;
 mod overlay;
 mod table;
 mod view;
@@ -10,6 +11,7 @@ mod weights;
 
 pub(crate) use added::Added;
 pub use catalog::Catalog;
+pub use options::ModelOptions;
 pub use overlay::Overlay;
 pub use table::TableDtype;
 pub(crate) use table::{Floats, Hidden, Numbers, Table, Visitor};
@@ -23,8 +25,6 @@ use std::sync::Arc;
 use overlay::Active as ActiveOverlay;
 use vocabulary::VocabularyLayout;
 
-use crate::isa::choose;
-use crate::kernels::samples::Samples;
 use crate::loading::{Bytes, ModelFile, SelfTest};
 use crate::simd::Backend;
 use crate::{Config, Fingerprint, Isa, Result};
@@ -48,37 +48,31 @@ pub struct Model {
 }
 
 impl Model {
-    /// Maps a model file, or reads it where the crate is built without the feature `mmap` or for
-    /// WebAssembly. The catalogue table and the ids stay in the map.
-    ///
-    /// The instruction set is the one that the environment variable `RECGRELA_ISA` names (by
-    /// [`Isa::name`]), otherwise the best that the CPU has. The first time in a process that one is
-    /// to be used, it is checked against portable code: where it gives other bits, the next best
-    /// is taken, or there is an error if it was forced.
-    ///
-    /// Nobody may write to the file while the model lives. To update a model, write the new file
-    /// beside the old one and rename it.
+    /// Reads a model file, all of it, on the instruction set that [`ModelOptions::isa`] describes.
+    /// What becomes of the file afterwards does not matter.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_with(path, None)
+        ModelOptions::new().open(path)
     }
 
-    /// [`Model::open`] with an instruction set of the caller's choice.
-    pub fn open_with(path: impl AsRef<Path>, isa: Option<Isa>) -> Result<Self> {
-        Self::load(Bytes::open(path.as_ref())?, isa)
+    /// Maps a model file: the catalogue table and the ids stay in the map, are read when they are
+    /// first used, and are shared with other processes that map the file. Worth it from some 64 MiB
+    /// on.
+    ///
+    /// # Safety
+    ///
+    /// Nobody writes to the file or truncates it while the model lives, in this process or another:
+    /// that is undefined behaviour, and ends the process where pages are gone (`SIGBUS`). To update a
+    /// model, write the new file beside the old one and rename it over that.
+    #[cfg(all(feature = "mmap", any(unix, windows)))]
+    #[allow(unsafe_code)]
+    pub unsafe fn open_mmap(path: impl AsRef<Path>) -> Result<Self> {
+        // SAFETY: the caller promises the same.
+        unsafe { ModelOptions::new().open_mmap(path) }
     }
 
     /// Loads a model from the bytes of its file.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
-        Self::from_bytes_with(bytes, None)
-    }
-
-    /// [`Model::from_bytes`] with an instruction set of the caller's choice.
-    pub fn from_bytes_with(bytes: Vec<u8>, isa: Option<Isa>) -> Result<Self> {
-        Self::load(Bytes::Owned(bytes), isa)
-    }
-
-    fn load(bytes: Bytes, isa: Option<Isa>) -> Result<Self> {
-        Self::assemble(Arc::new(bytes), choose(isa, Samples)?)
+        ModelOptions::new().from_bytes(bytes)
     }
 
     /// The same file on another instruction set, unchecked.

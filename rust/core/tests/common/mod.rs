@@ -22,7 +22,7 @@ pub use reference::Reference;
 pub use rng::Rng;
 pub use shape::{SHAPES, Shape};
 
-use recgrela::{Error, ErrorKind, Isa, Model, Session};
+use recgrela::{Error, ErrorKind, Isa, Model, ModelOptions, Session};
 
 /// A random model of a shape, loaded.
 pub fn model(shape: &Shape) -> Arc<Model> {
@@ -32,7 +32,7 @@ pub fn model(shape: &Shape) -> Arc<Model> {
 /// A random model of a shape, loaded for each instruction set of this CPU.
 pub fn models(shape: &Shape) -> Vec<Arc<Model>> {
     let bytes = ModelFile::random(shape).to_bytes();
-    let load = |isa| Arc::new(Model::from_bytes_with(bytes.clone(), Some(isa)).unwrap());
+    let load = |isa| Arc::new(ModelOptions::new().isa(isa).from_bytes(bytes.clone()).unwrap());
     Isa::available().map(load).collect()
 }
 
