@@ -1,8 +1,10 @@
 """Every instruction set gives the same bits."""
 
 import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,3 +106,13 @@ def test_flushing_subnormal_numbers_leaves_half_precision_tables_as_they_are(tmp
         torch.set_flush_denormal(False)
     assert any(before.values())
     assert flushed == before
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="SSE2 is of x86")
+def test_the_engine_is_not_compiled_for_x86_without_sse2(tmp_path):
+    result = subprocess.run(
+        ["rustc", "--crate-type=lib", "--edition=2024", "--emit=metadata", "-Ctarget-feature=-sse2",
+         f"--out-dir={tmp_path}", Path(__file__).parents[2] / "rust/core/src/lib.rs"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "error: recgrela needs SSE2" in result.stderr

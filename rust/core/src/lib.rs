@@ -30,11 +30,16 @@
 //! ```
 //!
 //! Every score is the same 32 bits whatever instruction set computes it: only exactly rounded
-//! operations are used, in a fixed order. The crate starts no threads, but with the feature
+//! operations are used, in a fixed order. That needs subnormal numbers, which threads keep by default:
+//! in one that flushes them to zero, as `torch.set_flush_denormal(True)` makes it, the bits may differ,
+//! on all instruction sets alike. The crate starts no threads, but with the feature
 //! `threads` a [`TopK`] can ask for them.
 
 #[cfg(target_endian = "big")]
 compile_error!("recgrela reads its little-endian file in place and needs a little-endian target");
+
+#[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), not(target_feature = "sse2")))]
+compile_error!("recgrela needs SSE2 on x86: the x87 registers round differently");
 
 mod aligned;
 mod catalog;
