@@ -1,8 +1,8 @@
-"""`append` alone, beside one plain read of the weights and the state that it touches.
+"""Times `append` alone against one plain read of the weights and state that it touches.
 
-Timed is `extend` with 100 events, divided by 100: how a Python user takes in many events, and what
-keeps the cost of the call itself, half a microsecond, out of the engine's time. The reads are
-repeated 100 times as well.
+An event's time is that of `extend` with 100 events, divided by 100. A Python user appends many
+events this way, and the cost of the call itself, half a microsecond, does not count as engine time.
+The reads are repeated 100 times too.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from .plain_read import PlainRead
 from .report import Part, Result
 from .timing import Tick, take_turns
 
-EVENTS = 100  # a call
-CALLS = 5  # a block
+EVENTS = 100  # per call
+CALLS = 5  # per block
 WARM_UP = 4  # blocks
 
 
@@ -35,17 +35,17 @@ def run(folder: Path, rounds: int, tick: Tick = iter) -> list[Part]:
             (f"roofline_append_{matrices}", f"reading {read.num_bytes:,} bytes", None),
         ]
     timings = take_turns(steps, draw_blocks(rounds, tick), WARM_UP, parts=EVENTS)
-    results = [Result(name, label, timings[name], floor) for name, label, floor in rows]
-    return [Part(f"append, one of {EVENTS} in a call", results)]
+    results = [Result(name, label, timings[name], roofline) for name, label, roofline in rows]
+    return [Part(f"append, one of {EVENTS} per call", results)]
 
 
 def touched_bytes(path: Path) -> int:
-    """Bytes of a file's weights that one event reads: all but catalogue and self-test."""
+    """Bytes of weights that one event reads: all except the catalogue and the self-test."""
     return tensor_bytes(path) - tensor_bytes(path, "catalog.") - tensor_bytes(path, "selftest.")
 
 
 def draw_blocks(rounds: int, tick: Tick) -> Iterator[list[list[int]]]:
-    """Blocks of calls of random events."""
+    """Yield blocks of calls with random events."""
     random = np.random.default_rng(SEED)
     for _ in tick(range(WARM_UP + rounds)):
         yield random.integers(NUM_ITEMS, size=(CALLS, EVENTS)).tolist()

@@ -1,10 +1,10 @@
-"""`top_k(10)` alone, beside others that score all items exactly, at three sizes of catalogue.
+"""Times `top_k(10)` alone against other exact scans, for three catalogue sizes.
 
-Each contender answers for the same users, in turn. The rivals are given the user's vector; they
-leave no seen items out. All but one score with the float32 embeddings and are checked to rank the
-same ten first; usearch is timed on 8-bit vectors as well, which have one scale for the whole table
-and so another answer, checked against its own integers. The floor of each is one plain read of
-the table that it scans.
+Contenders are interleaved and answer for the same users. The others receive the user's vector and
+do not exclude seen items. All but one score with the float32 embeddings and are checked to return
+the same top 10. usearch is also timed on 8-bit vectors with one scale for the whole table. Its
+answer differs and is checked against its own integers. Each contender's roofline is one plain read
+of the table that it scans.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,10 +23,10 @@ from .timing import Tick, take_turns
 
 K = 10
 SIZES = {"3416": 3416, "100k": 100_000, "1m": 1_000_000}
-LARGE = 1_000_000  # items; from here on a fifth of the rounds
+LARGE = 1_000_000  # items; from this size on, a fifth of the rounds
 USERS = 20
-HISTORY = 20  # events of each
-CALLS = 5  # a block
+HISTORY = 20  # events per user
+CALLS = 5  # per block
 WARM_UP = 2  # blocks
 TABLES = ("f32", "f16", "int8")
 TOLERANCE = 1e-4  # of the largest score
@@ -37,8 +37,8 @@ class Line(NamedTuple):
 
     name: str
     label: str
-    step: Callable[[int], Any]  # takes the number of a user
-    floor: str | None = None
+    step: Callable[[int], Any]  # takes a user's index
+    roofline: str | None = None
 
 
 class EngineScan:
@@ -51,7 +51,7 @@ class EngineScan:
             user.extend(random.integers(scorer.num_items, size=HISTORY).tolist())
 
     def __call__(self, user: int) -> list[int]:
-        """The best ten that the user has not seen."""
+        """Return the user's top 10 unseen items."""
         return self._users[user].top_k(K).ids
 
     def hidden(self) -> np.ndarray:
@@ -59,38 +59,40 @@ class EngineScan:
         return np.stack([user.user_vector() for user in self._users])
 
     def check(self, name: str) -> None:
-        """Raise BenchmarkError unless a user's top k is that of the sorted scores of all items."""
+        """Raise BenchmarkError unless a user's top k matches the sorted scores of all items."""
         user = self._users[0]
         scores = user.score(range(user.num_items))
         best = np.argsort(-scores, kind="stable")[:K]
         found = user.top_k(K, exclude_seen=False)
         if found.ids != best.tolist() or found.scores.tolist() != scores[best].tolist():
-            raise BenchmarkError(f"{name}: top {K} is {found}, by its scores {best.tolist()}")
+            raise BenchmarkError(
+                f"{name}: found top {K} {found}, expected {best.tolist()} by score"
+            )
 
 
 class NumpyScan:
-    """Matrix times vector, argpartition, and sorting what is left."""
+    """Matrix-vector product, argpartition and a sort of the result."""
 
     def __init__(self, table: np.ndarray, hidden: np.ndarray):
         self._table, self._hidden = table, hidden
         self._scores = np.empty(len(table), np.float32)
 
     def __call__(self, user: int) -> np.ndarray:
-        """The best ten."""
+        """Return the top 10."""
         scores = np.dot(self._table, self._hidden[user], out=self._scores)
         best = np.argpartition(scores, len(scores) - K)[-K:]
         return best[np.argsort(-scores[best])]
 
 
 class TorchScan:
-    """Matrix times vector and topk, eager."""
+    """Matrix-vector product and topk, eager."""
 
     def __init__(self, table: np.ndarray, hidden: np.ndarray):
         self._table, self._hidden = torch.from_numpy(table), torch.from_numpy(hidden)
 
     @torch.inference_mode()
     def __call__(self, user: int) -> torch.Tensor:
-        """The best ten."""
+        """Return the top 10."""
         return torch.mv(self._table, self._hidden[user]).topk(K).indices
 
 
@@ -104,7 +106,7 @@ class OnnxScan:
         self._bound = Bound(make_session(graph.model()), {"hidden": self._now}, K)
 
     def __call__(self, user: int) -> np.ndarray:
-        """The best ten, valid until the next call."""
+        """Return the top 10, valid until the next call."""
         self._now[0, 0] = self._all[user]
         self._bound.run()
         return self._bound.top_items[0, 0]
@@ -117,41 +119,41 @@ class UsearchScan:
         self._table, self._hidden = table, hidden
 
     def __call__(self, user: int) -> np.ndarray:
-        """The best ten."""
+        """Return the top 10."""
         hidden = self._hidden[user]
         return search(self._table, hidden, K, MetricKind.IP, exact=True, threads=1).keys
 
 
 def run(folder: Path, rounds: int, tick: Tick = iter, sizes: dict[str, int] = SIZES) -> list[Part]:
-    """Time each size of catalogue, named by its key; files go to `folder`."""
+    """Time each catalogue size, named by its key; files go to `folder`."""
     return [_run_size(folder, size, count, rounds, tick) for size, count in sizes.items()]
 
 
 def _run_size(folder: Path, size: str, num_items: int, rounds: int, tick: Tick) -> Part:
     model = make_model(num_items)
-    ours, floors = [], []
+    ours, rooflines = [], []
     for table in TABLES:
         engine = EngineScan(make_scorer(model, folder, table, "f16"))
         engine.check(f"{table} table, {num_items:,} items")
         path = model_file(folder, num_items, table, "f16")
         read = PlainRead(tensor_bytes(path, "catalog.table") + tensor_bytes(path, "catalog.scale"))
-        floor = Line(
+        roofline = Line(
             f"read_{size}_{table}", f"reading {read.num_bytes:,} bytes", read.append_and_top_k
         )
-        floors.append(floor)
-        ours.append(Line(f"scan_{size}_{table}", f"recgrela, {table}", engine, floor.name))
+        rooflines.append(roofline)
+        ours.append(Line(f"scan_{size}_{table}", f"recgrela, {table}", engine, roofline.name))
     hidden = ours[0].step.hidden()
     rivals = make_rivals(size, model.embedding.weight[1:].detach().numpy(), hidden)
 
-    lines = [*ours, *rivals, *floors]
+    lines = [*ours, *rivals, *rooflines]
     rounds = max(1, rounds // 5) if num_items >= LARGE else rounds
     timings = take_turns({line.name: line.step for line in lines}, _blocks(rounds, tick), WARM_UP)
-    results = [Result(line.name, line.label, timings[line.name], line.floor) for line in lines]
+    results = [Result(line.name, line.label, timings[line.name], line.roofline) for line in lines]
     return Part(f"top_k({K}), {num_items:,} items", results, against=f"scan_{size}_int8")
 
 
 def make_rivals(size: str, table: np.ndarray, hidden: np.ndarray) -> list[Line]:
-    """What scores table [N, D] otherwise, for the users' vectors [USERS, D]; checked."""
+    """The other scans of table [N, D] for users' vectors [USERS, D]; checked."""
     kinds = {
         "numpy": ("NumPy", NumpyScan),
         "torch": ("PyTorch", TorchScan),
@@ -172,7 +174,7 @@ def make_rivals(size: str, table: np.ndarray, hidden: np.ndarray) -> list[Line]:
 
 
 def check_rival(rival, scores: np.ndarray, name: str) -> None:
-    """Raise BenchmarkError unless its top k for the first user have the k best scores."""
+    """Raise BenchmarkError unless the top k of the first user have the k best scores."""
     found = [int(item) for item in rival(0)]
     best = np.sort(scores)[::-1][:K]
     allowed = TOLERANCE * np.abs(scores).max()
@@ -184,7 +186,7 @@ def check_rival(rival, scores: np.ndarray, name: str) -> None:
 
 
 def _to_int8(numbers: np.ndarray) -> np.ndarray:
-    """One scale for all: the largest magnitude becomes 127."""
+    """Quantise with one common scale: the largest magnitude becomes 127."""
     return np.rint(numbers * (127 / np.abs(numbers).max())).astype(np.int8)
 
 

@@ -1,9 +1,9 @@
-"""What it costs to see all training targets once: prefixes as in the paper, and whole histories.
+"""Compares the time of a training epoch: one prefix per target, as in the paper, or all positions.
 
-All train a model of the same size on the same data, and an epoch of each predicts the same events:
-the paper's bidirectional form takes one prefix of a history for each, the causal form and the
-baselines all positions of a window at once. They take turns, step by step, so that a busy machine
-slows all; seconds a target of these steps, times the targets of an epoch, are an epoch's seconds.
+All forms train a model of the same size on the same data, and an epoch of each predicts the same
+events. The paper's bidirectional form uses one prefix per event. The causal form and the baselines
+use all positions of a window at once. Forms are interleaved step by step, so that a busy machine
+slows all of them. An epoch's time is extrapolated from the time per target of these steps.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-WARM_UP = 2  # steps of each form that are not counted
-BAR = 50  # times
-KINDS = ("grela", "sasrec", "gru4rec")  # on all positions; the first is the causal form
+WARM_UP = 2  # steps of each form that are not timed
+TARGET = 50  # times cheaper
+KINDS = ("grela", "sasrec", "gru4rec")  # train on all positions; the first is the causal form
 
 
 class Form:
-    """A model in training, one step at a time, and what its steps took."""
+    """A model that trains step by step, with the time of its steps."""
 
     def __init__(self, name: str, config: Config, dataset: Dataset):
         torch.manual_seed(config.seed)
@@ -48,7 +48,7 @@ class Form:
             yield from self._module.train_dataloader()
 
     def step(self, *, counted: bool) -> None:
-        """Takes the next step, its batch included."""
+        """Run the next step, including loading its batch."""
         start = time.perf_counter()
         batch = next(self._batches)
         self._module.training_step(batch, 0).backward()
@@ -61,7 +61,7 @@ class Form:
             self.positions += int((batch["inputs"] != 0).sum())
 
     def result(self, epoch_targets: int) -> dict:
-        """What was timed, and an epoch of `epoch_targets` at that pace."""
+        """The timings, and the extrapolated time of an epoch of `epoch_targets`."""
         return {
             "form": self.name,
             "steps": self.steps,
@@ -73,14 +73,14 @@ class Form:
 
 
 def measure(config: Config, prefixes: int, steps: int) -> dict:
-    """Times `steps` steps of each form; `prefixes` is the batch of the paper's form."""
+    """Time `steps` steps of each form; `prefixes` is the batch size of the paper's form."""
     dataset = load_dataset(config.data)
     paper = ["model.kind=bidirectional", "model.decay=none", f"train.batch_size={prefixes}"]
     forms = [
         Form("bidirectional, prefixes", change_config(config, paper), dataset),
         *(Form(kind, change_config(config, [f"model.kind={kind}"]), dataset) for kind in KINDS),
     ]
-    for number in track(range(WARM_UP + steps), "steps of each", console=Console(stderr=True)):
+    for number in track(range(WARM_UP + steps), "steps of each form", console=Console(stderr=True)):
         for form in forms:
             form.step(counted=number >= WARM_UP)
     targets = len(dataset.train_targets()[0])
@@ -96,9 +96,9 @@ def measure(config: Config, prefixes: int, steps: int) -> dict:
 
 
 def print_report(report: dict) -> None:
-    """A line a form."""
+    """Print one line per form."""
     table = Table(title=f"{report['source']}: an epoch of {report['epoch_targets']:,} targets")
-    columns = ("form", "steps", "targets", "positions", "seconds", "seconds an epoch")
+    columns = ("form", "steps", "targets", "positions", "seconds", "seconds per epoch")
     for column in columns:
         table.add_column(column, justify="left" if column == "form" else "right")
     for row in report["results"]:
@@ -107,20 +107,21 @@ def print_report(report: dict) -> None:
     console = Console()
     console.print(table)
     console.print(
-        f"{KINDS[0]} is {report['times_cheaper']:.0f} times cheaper (bar: {BAR})", highlight=False
+        f"{KINDS[0]} is {report['times_cheaper']:.0f} times cheaper (target: {TARGET})",
+        highlight=False,
     )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure and print; the exit status is 1 where the bar is missed."""
+    """Measure and print; return exit status 1 if the target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.epoch_cost", description=__doc__)
     parser.add_argument("--config", type=Path, help="YAML of the causal form, as for fit")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--prefixes", type=int, default=128, help="batch of the paper's form")
-    parser.add_argument("--steps", type=int, default=20, help="steps of each form that count")
-    parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument("--prefixes", type=int, default=128, help="batch size of the paper's form")
+    parser.add_argument("--steps", type=int, default=20, help="timed steps per form")
+    parser.add_argument("--output", type=Path, help="also write the measurements to this JSON file")
     options = parser.parse_args(arguments)
-    # The steps run outside of a Trainer, which is where their loss would be logged.
+    # The steps run without a Trainer, which would log their loss.
     warnings.filterwarnings("ignore", message=".*`self.trainer` reference is not registered.*")
     try:
         report = measure(load_config(options.config, options.set), options.prefixes, options.steps)
@@ -130,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"epoch_cost: error: {error}", file=sys.stderr)
         return 1
     print_report(report)
-    return int(report["times_cheaper"] < BAR)
+    return int(report["times_cheaper"] < TARGET)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""One event in and the best ten out: `append` and `top_k(10)`, beside other runtimes.
+"""Times one event, `append` and `top_k(10)`, against other runtimes.
 
-As a Python user calls them, the cost of the calls included. The rivals are hand-written in their
-fastest known form, checked to give the same top 10 before the clock starts, and have easier work:
-the engine leaves out the items that the user has seen, they do not. The last line is the floor for
-float32 weights: reading them once.
+Times are those of a Python user and include the cost of the calls. The other runtimes are
+handwritten in their fastest known form and checked to return the same top 10 before timing. They
+have less work, because they do not exclude seen items. The last line is the roofline for float32
+weights: reading them once.
 """
 
 from pathlib import Path
@@ -47,7 +47,7 @@ class Engine:
         self.scorer = scorer
 
     def append_and_top_k(self, item: int) -> list:
-        """Append an item index; the indices of the best ten, those seen left out."""
+        """Append an item index; return the indices of the top 10 unseen items."""
         self.scorer.append(item)
         return self.scorer.top_k(K).ids
 
@@ -56,7 +56,7 @@ class Engine:
         return self.scorer.score(range(self.scorer.num_items))
 
     def reset(self) -> None:
-        """Back to the empty history."""
+        """Reset to the empty history."""
         self.scorer.reset()
 
 
@@ -74,8 +74,8 @@ def run(folder: Path, rounds: int, tick: Tick = iter) -> list[Part]:
         check_agreement(engine, contenders[name], name)
     timings = time_in_turn(contenders, NUM_ITEMS, rounds, tick)
     title = f"append + top_k({K}), {NUM_ITEMS:,} items"
-    floors = {"engine": "read_once"}
-    results = [Result(name, LABELS[name], t, floors.get(name)) for name, t in timings.items()]
+    rooflines = {"engine": "read_once"}
+    results = [Result(name, LABELS[name], t, rooflines.get(name)) for name, t in timings.items()]
     facts = {"isa": engine.scorer.isa, "state_bytes": engine.scorer.new_session().state_bytes}
     return [Part(title, results, against="engine", facts=facts)]
 
@@ -90,9 +90,9 @@ def make_rivals(model: RecGrela) -> dict[str, Contender]:
 
 
 def check_agreement(engine: Engine, rival: Contender, name: str) -> None:
-    """Play one history to both; raise BenchmarkError unless they rank the same ten first.
+    """Replay one history on both; raise BenchmarkError unless they return the same top 10.
 
-    Two items may change places only if the engine's own scores of them are equal within the
+    Two items may be swapped only if the engine's own scores of them are equal within the
     tolerance.
     """
     engine.reset()

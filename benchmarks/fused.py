@@ -1,9 +1,9 @@
-"""The model's weights, multiplied together where that is mathematically possible.
+"""The model's weights, fused where mathematically possible.
 
-v = W_in y and q, k = W_qk v, so gate, v, q and k are one product with y; the normaliser q . z is
-the same sum as the attention with q and k not rotated and values of one. Both rivals on the
-recurrent step therefore run attention with 2H heads: the first H rotated, with the values v,
-the others not rotated, with the values 1.
+v = W_in y and q, k = W_qk v, so gate, v, q and k are one product with y. The normaliser q . z is
+the same sum as the attention with unrotated q and k and values of one. Both runtimes on the
+recurrent step therefore run attention with 2H heads: the first H rotated with the values v,
+the others not rotated with the values 1.
 """
 
 import math
@@ -15,12 +15,12 @@ from torch import Tensor
 
 
 def input_table(model: RecGrela) -> Tensor:
-    """Item embeddings behind the input's LayerNorm, [N, D]: nothing is left of it in a step."""
+    """Item embeddings after the input LayerNorm, [N, D], so that a step need not compute it."""
     return model.input_norm(model.embedding.weight[1:]).detach()
 
 
 def projection(block: Block) -> tuple[Tensor, Tensor]:
-    """Weight [6D, D] and bias [6D] of y -> gate | v | q | q | k | k."""
+    """Weight [6D, D] and bias [6D] of the projection y -> gate | v | q | q | k | k."""
     w_in, b_in = block.input.weight.double(), block.input.bias.double()
     w_qk, b_qk = block.query_key.weight.double(), block.query_key.bias.double()
     w_q, w_k = (w_qk @ w_in).chunk(2)
@@ -42,9 +42,11 @@ def angles(hidden_size: int, positions: int) -> Tensor:
 
 
 def check_architecture(model: RecGrela) -> None:
-    """Raise ValueError unless the model has all the parts of the recurrent rivals."""
+    """Raise ValueError unless the model has the parts that the other runtimes implement."""
     config = model.config
     if not (
         config.gate and config.local_conv and config.final_norm and config.positions == "rotary"
     ):
-        raise ValueError(f"the rivals are written for the default architecture; found {config}")
+        raise ValueError(
+            f"found {config}, expected the default architecture: the other runtimes have no other"
+        )

@@ -1,9 +1,9 @@
-"""What an event costs against the length of the history: ours, and a recomputed window.
+"""Times an event by history length: the engine against a recomputed window.
 
-The engine, with f16 matrices and an int8 table, is taken to each length once and set back to it
-before each block. The window is a softmax model on ONNX Runtime that recomputes as many events as
-the history has: all of it, which is what an exact answer costs a transformer without a cache.
-`append` alone is timed after the shortest and after the longest history as well.
+The engine, with f16 matrices and an int8 table, plays each length once and is reset to it before
+each block. The window is a softmax model on ONNX Runtime that recomputes all events of the history,
+the cost of an exact answer for a transformer without a cache. `append` alone is also timed after
+the shortest and the longest history.
 """
 
 from collections.abc import Iterator
@@ -21,20 +21,20 @@ from .timing import Tick, take_turns
 K = 10
 LENGTHS = (10, 100, 1000, 10_000, 100_000, 1_000_000)
 WINDOWS = (10, 50, 100, 200, 500, 1000, 2000)
-HISTORY_ITEMS = 1000  # distinct, so that after any length there is something left to recommend
-CALLS = 5  # a block
+HISTORY_ITEMS = 1000  # distinct, so that unseen items remain after any length
+CALLS = 5  # per block
 WARM_UP = 2  # blocks
 
 
 class Returning(Engine):
-    """A session that goes back to a point of its history."""
+    """A session that can return to its starting point."""
 
     def __init__(self, scorer):
         super().__init__(scorer)
         self._point = scorer.snapshot()
 
     def reset(self) -> None:
-        """Back to the point where it was made."""
+        """Return to the state at construction."""
         self.scorer.restore(self._point)
 
 
@@ -56,7 +56,7 @@ def run(
 
 
 def after(scorer, lengths: tuple[int, ...]) -> dict[int, Returning]:
-    """Sessions after histories of these lengths, ascending."""
+    """Sessions after histories of these ascending lengths."""
     random = np.random.default_rng(SEED)
     sessions = {}
     for length in lengths:
@@ -79,7 +79,7 @@ def _run_events(
     steps = {name: c.append_and_top_k for name, c in (ours | softmax).items()}
     timings = take_turns(steps, _blocks(list(ours.values()), (CALLS,), rounds, tick), WARM_UP)
     results = [Result(name, labels[name], timing) for name, timing in timings.items()]
-    return Part(f"append + top_k({K}), by events of history", results, against=next(iter(ours)))
+    return Part(f"append + top_k({K}), by history length", results, against=next(iter(ours)))
 
 
 def _run_append(engines: dict[int, Returning], rounds: int, tick: Tick) -> Part:
@@ -90,11 +90,11 @@ def _run_append(engines: dict[int, Returning], rounds: int, tick: Tick) -> Part:
         Result(name, f"recgrela, after {length:,}", timings[name])
         for name, length in zip(steps, engines, strict=True)
     ]
-    return Part("append, by events of history", results, against=next(iter(steps)))
+    return Part("append, by history length", results, against=next(iter(steps)))
 
 
 def short(count: int) -> str:
-    """10, 10k or 1m: a count as names have it."""
+    """Format a count for names: 10, 10k or 1m."""
     for unit, name in ((1_000_000, "m"), (1000, "k")):
         if count >= unit and count % unit == 0:
             return f"{count // unit}{name}"
@@ -104,7 +104,7 @@ def short(count: int) -> str:
 def _blocks(
     returning: list[Returning], shape: tuple[int, ...], rounds: int, tick: Tick
 ) -> Iterator[list]:
-    """Blocks of random events of this shape; before each, all sessions go back."""
+    """Yield blocks of random events of this shape, resetting all sessions before each."""
     random = np.random.default_rng(SEED)
     for _ in tick(range(WARM_UP + rounds)):
         for session in returning:

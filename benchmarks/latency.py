@@ -1,7 +1,7 @@
-"""How long things take: the engine beside other runtimes and plain reads of memory, in one run.
+"""Times the engine against other runtimes and plain reads of memory, in one run.
 
-Everything runs on one thread, and contenders take turns, so that a busy machine slows all of them;
-medians are compared. Each part is a module of this package and says what it times.
+Everything runs on one thread. Contenders are interleaved, so that a busy machine slows all of them,
+and medians are compared. Each part is a module of this package that documents what it times.
 """
 
 import argparse
@@ -23,7 +23,7 @@ PARTS = {"event": event, "append": append, "catalogue": catalogue, "history": hi
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark; returns the exit status."""
+    """Run the benchmark and return the exit status."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(1)
     try:
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(names: list[str], rounds: int) -> list[Part]:
-    """Run parts one after the other, and show each when it is done."""
+    """Run the parts in order, printing each when it is done."""
     done = []
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
@@ -61,16 +61,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--output", type=Path, default=Path("runs/bench.json"), metavar="JSON",
-        help="where the numbers go, with the machine and all versions (%(default)s)",
+        help="output file for results, machine and versions (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--rounds", type=_positive, default=100, metavar="N",
-        help="blocks that each contender is timed on (%(default)s), a fifth of it where a call "
-        "takes milliseconds; more give steadier medians on a busy machine",
+        help="timed blocks per contender (%(default)s), a fifth of it where a call takes "
+        "milliseconds; more rounds give more stable medians on a busy machine",
     )  # fmt: skip
     parser.add_argument(
         "--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART",
-        help=f"only these of {', '.join(PARTS)}; the file then has their results only",
+        help=f"run only these of {', '.join(PARTS)}; the file then has only their results",
     )  # fmt: skip
     return parser
 
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
+        raise argparse.ArgumentTypeError(f"found {text}, expected 1 or more")
     return value
 
 

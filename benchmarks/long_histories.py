@@ -1,9 +1,9 @@
-"""Does a history far longer than any in training cost accuracy? Test users of a run, three ways.
+"""Tests whether histories far longer than any in training cost accuracy.
 
-`own` is each user's history as it is. `repeated` is the same, over and over, and `concatenated` has
-the histories of other users before it, both until they are so many times as long as the longest
-that was trained on. They do no harm if the interval of the paired difference in NDCG@10 from `own`
-reaches 0. `make long-histories RUN=runs/mine` runs it.
+Test users of a run are evaluated with three histories. `own` is the user's history. `repeated` is
+that history repeated, and `concatenated` has the histories of other users before it. Both are
+`TIMES` times as long as the longest training history. They do no harm if the interval of the paired
+difference in NDCG@10 from `own` includes 0. `make long-histories RUN=runs/mine` runs it.
 """
 
 import argparse
@@ -27,12 +27,12 @@ Lengthen = Callable[[np.ndarray, int], np.ndarray]
 
 
 def repeated(history: np.ndarray, events: int) -> np.ndarray:
-    """The history over and over, at least `events` long; its end is the end."""
+    """Repeat the history to at least `events` events; it ends with a complete copy."""
     return np.tile(history, -(-events // len(history)))
 
 
 def concatenated(others: list[np.ndarray]) -> Lengthen:
-    """Puts histories of `others` before a history, drawn anew for each, until it is long enough."""
+    """Return a function that puts random histories of `others` before a history."""
     generator = np.random.default_rng(0)
 
     def lengthen(history: np.ndarray, events: int) -> np.ndarray:
@@ -45,7 +45,7 @@ def concatenated(others: list[np.ndarray]) -> Lengthen:
 
 
 def ranks_by_history(model, dataset: Dataset, settings, users: int) -> dict[str, np.ndarray]:
-    """Rank of the test target after each form of the history, by the stream read-out, [users]."""
+    """Rank of the test target after each kind of history, stream read-out, [users]."""
     held_out = dataset.held_out("test")
     bounds = zip(held_out.starts, held_out.stops, strict=True)
     histories = [dataset.items[start:stop] for start, stop in bounds]
@@ -57,7 +57,7 @@ def ranks_by_history(model, dataset: Dataset, settings, users: int) -> dict[str,
         "concatenated": concatenated(histories),
     }
     result: dict[str, list] = {name: [] for name in forms}
-    for part in track(np.array_split(chosen, -(-len(chosen) // 64)), "measuring"):
+    for part in track(np.array_split(chosen, -(-len(chosen) // 64)), "evaluating"):
         for name, lengthen in forms.items():
             batch = EvaluationBatch(
                 torch.from_numpy(held_out.users[part]),
@@ -69,7 +69,7 @@ def ranks_by_history(model, dataset: Dataset, settings, users: int) -> dict[str,
 
 
 def compare(ranks: dict[str, np.ndarray]) -> dict[str, tuple[Interval, Interval]]:
-    """NDCG@10 of each form, and its paired difference from `own`."""
+    """NDCG@10 of each kind of history, and its paired difference from `own`."""
     return {
         name: (intervals(rank)[METRIC], differences(rank, ranks["own"])[METRIC])
         for name, rank in ranks.items()
@@ -77,18 +77,24 @@ def compare(ranks: dict[str, np.ndarray]) -> dict[str, tuple[Interval, Interval]
 
 
 def main() -> int:
-    """Measure, print, and fail where a longer history does harm."""
+    """Measure and print; return exit status 1 if longer histories do harm."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.long_histories", description=__doc__
     )
-    parser.add_argument("run", type=Path, help="folder of a run, with its data where it was")
-    parser.add_argument("--users", type=int, default=128, help="how many test users (%(default)s)")
+    parser.add_argument(
+        "run", type=Path, help="folder of a run; its data must still be at their path"
+    )
+    parser.add_argument("--users", type=int, default=128, help="number of test users (%(default)s)")
     options = parser.parse_args()
 
     _, model, config, *_ = load_checkpoint(best_checkpoint(options.run))
     dataset = load_dataset(config.data)
     result = compare(ranks_by_history(model, dataset, config.evaluate, options.users))
-    print(json.dumps({name: {"ndcg@10": a, "less own": b} for name, (a, b) in result.items()}))
+    print(
+        json.dumps(
+            {name: {"ndcg@10": a, "difference from own": b} for name, (a, b) in result.items()}
+        )
+    )
     return int(any(difference.high < 0 for _, difference in result.values()))
 
 

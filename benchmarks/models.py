@@ -1,4 +1,4 @@
-"""The models that are timed, as PyTorch has them and as files for the engine."""
+"""The timed models, in PyTorch and as files for the engine."""
 
 import json
 from pathlib import Path
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from recgrela import EdgeScorer
 
 SEED = 0
-NUM_ITEMS = 3416  # as MovieLens-1M
+NUM_ITEMS = 3416  # as in MovieLens-1M
 CONFIG = ModelConfig(hidden_size=64, num_heads=4, num_layers=4)
 
 
 class BenchmarkError(RuntimeError):
-    """Why there is nothing to time; the message says what to do."""
+    """Nothing can be timed; the message says why and what to do."""
 
 
 @torch.no_grad()
 def make_model(num_items: int = NUM_ITEMS) -> RecGrela:
     """The benchmark's model, with random weights as large as trained ones.
 
-    As a training starts they are so small that a rival without rotation would hardly differ, and
-    the check would miss it.
+    Initial weights are so small that a runtime without rotation would hardly differ, and the check
+    would miss it.
     """
     torch.manual_seed(SEED)
     model = RecGrela(CONFIG, num_items).eval()
@@ -42,7 +42,7 @@ def make_model(num_items: int = NUM_ITEMS) -> RecGrela:
 def make_softmax_model(
     window: int, num_items: int = NUM_ITEMS, config: ModelConfig = CONFIG
 ) -> SasRec:
-    """A causal softmax model of the same size over a window; all weights are drawn as well."""
+    """A causal softmax model of the same size over a window, also with random weights."""
     changes = {"kind": "sasrec", "max_positions": window}
     model = SasRec(config.model_copy(update=changes), num_items).eval()
     for parameter in model.parameters():
@@ -55,7 +55,7 @@ def make_scorer(
 ) -> "EdgeScorer":
     """The engine on a model with weights of these types; item ids are the indices.
 
-    The file stays in `folder`, under the name that `model_file` gives, because it is mapped.
+    The file is mapped, so it stays in `folder`, named by `model_file`.
     """
     try:
         from recgrela import EdgeScorer
@@ -67,12 +67,12 @@ def make_scorer(
 
 
 def model_file(folder: Path, num_items: int, table: str, matrices: str) -> Path:
-    """Where a model is written."""
+    """Path of a model's file."""
     return folder / f"{num_items}-{table}-{matrices}.safetensors"
 
 
 def tensor_bytes(path: Path, prefix: str = "") -> int:
-    """Bytes of a file's tensors whose names start so."""
+    """Bytes of a file's tensors whose names start with `prefix`."""
     with path.open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     header.pop("__metadata__")

@@ -1,7 +1,7 @@
-"""What both ONNX rivals share: a terse way to build a graph by hand, and a session to run it.
+"""Builds and runs the ONNX graphs of both ONNX Runtime contenders.
 
-The graphs are built node by node and not traced from PyTorch, because a traced step is several
-times slower: the fewer nodes, the less ONNX Runtime's own cost of a node weighs.
+The graphs are built node by node. A step traced from PyTorch has more nodes and is several times
+slower, because ONNX Runtime has a cost per node.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ NORM_EPS = 1e-12
 
 
 class Graph:
-    """A graph in the making; each tensor is its name."""
+    """A graph builder; tensors are referred to by name."""
 
     def __init__(self):
         self._nodes: list[onnx.NodeProto] = []
@@ -31,7 +31,7 @@ class Graph:
         return name
 
     def output(self, name: str, shape: list[int], dtype: int = TensorProto.FLOAT) -> str:
-        """Declare an output of the graph; a node has to produce it by this name."""
+        """Declare an output of the graph; a node must produce it under this name."""
         self._outputs.append(helper.make_tensor_value_info(name, dtype, shape))
         return name
 
@@ -49,15 +49,15 @@ class Graph:
     def node(
         self, kind: str, *inputs: str, domain: str = "", outputs: list[str], **attributes
     ) -> None:
-        """Add a node whose outputs have these names; "" leaves an output out."""
+        """Add a node with named outputs; "" omits an output."""
         self._nodes.append(helper.make_node(kind, inputs, outputs, domain=domain, **attributes))
 
     def op(self, kind: str, *inputs: str, domain: str = "", **attributes) -> str:
-        """Add a node of one output and return that."""
+        """Add a node with one output and return its name."""
         return self.ops(kind, 1, *inputs, domain=domain, **attributes)[0]
 
     def ops(self, kind: str, count: int, *inputs: str, domain: str = "", **attributes) -> list[str]:
-        """Add a node of `count` outputs and return them."""
+        """Add a node with `count` outputs and return their names."""
         outputs = [f"{kind}{len(self._nodes)}_{i}" for i in range(count)]
         self.node(kind, *inputs, domain=domain, outputs=outputs, **attributes)
         return outputs
@@ -73,7 +73,7 @@ class Graph:
         return self.op("LayerNormalization", x, *affine, epsilon=NORM_EPS)
 
     def add_and_norm(self, branch: str, bias: Tensor, h: str, norm) -> tuple[str, str]:
-        """(LayerNorm(h + branch + bias), h + branch + bias), [1, T, D], by one node."""
+        """(LayerNorm(h + branch + bias), h + branch + bias), [1, T, D], in one node."""
         name = f"skip{len(self._nodes)}"
         constants = map(self.constant, (norm.weight, norm.bias, bias))
         outputs = [f"{name}_norm", "", "", f"{name}_sum"]
@@ -84,7 +84,7 @@ class Graph:
         return outputs[0], outputs[3]
 
     def feed_forward(self, y: str, h: str, ffn_in, ffn_out, norm) -> tuple[str, str]:
-        """The feed-forward part of y, added to h, and the LayerNorm after it, [1, T, D]."""
+        """Feed-forward of y added to h, and the LayerNorm after it, [1, T, D]."""
         inner = self.op("MatMul", y, self.constant(ffn_in.weight.T))
         inner = self.op("BiasGelu", inner, self.constant(ffn_in.bias), domain=CONTRIB)
         branch = self.op("MatMul", inner, self.constant(ffn_out.weight.T))
@@ -109,7 +109,7 @@ class Graph:
 
 
 def make_session(model: onnx.ModelProto) -> ort.InferenceSession:
-    """A session of one thread with every graph optimisation."""
+    """A single-threaded session with all graph optimisations."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -124,8 +124,8 @@ def make_session(model: onnx.ModelProto) -> ort.InferenceSession:
 class Bound:
     """Inputs and outputs of a session bound once to NumPy arrays, and reused in every run.
 
-    State tensors (each has an output of its name with "_next" added) have two buffers that
-    change places from one run to the next: no state is ever copied.
+    Each state tensor has an output of the same name plus "_next". Its two buffers are swapped after
+    each run, so state is never copied.
     """
 
     def __init__(self, session: ort.InferenceSession, inputs: dict[str, np.ndarray], k: int):
@@ -159,8 +159,8 @@ class Bound:
         self._now = 0
 
     def run(self) -> None:
-        """One run: reads the inputs' arrays, fills `scores`, `top_scores` and `top_items`."""
-        # Without RunOptions: the Python wrapper spends 35 us on looking them through.
+        """Read the input arrays and fill `scores`, `top_scores` and `top_items`."""
+        # Without RunOptions, on which the Python wrapper would spend 35 us.
         self._session.run_with_iobinding(self._bindings[self._now])
         self._now = 1 - self._now
 

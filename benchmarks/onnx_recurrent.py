@@ -1,15 +1,20 @@
-"""The rival (a): ONNX Runtime running the same recurrent step, in its fastest form.
+"""ONNX Runtime on the same recurrent step, in its fastest form.
 
-What was tried on two busy cores of an AMD EPYC, model of the benchmark, medians: this graph and
-its relatives 98 to 106 us; attention by matrix products, with the rotation folded into the state's
-decay, 113 us; the convolution from single operators 10 us more; top-k by np.argpartition instead of
-in the graph 36 us more; the table not transposed, Gemm for MatMul, weights not prepacked, spinning
-threads and denormals as zero: nothing gained. A table of the first block's products for every item
-would save 3 us for four times the table's memory, and is left out. Quantised to 8 bits by
-onnxruntime.quantization it takes 94 us for 108 in the same run, and gives other scores.
+Tried on two busy cores of an AMD EPYC with the benchmark's model, medians:
 
-Its work is easier than the engine's: seen items are not left out, and the rotary angles come
-from a table of a limited number of positions.
+* this graph and close variants: 98 to 106 us
+* attention as matrix products, with the rotation folded into the state's decay: 113 us
+* the convolution from single operators: 10 us more
+* top-k by np.argpartition instead of in the graph: 36 us more
+* the table not transposed, Gemm for MatMul, weights not prepacked, spinning threads, denormals as
+  zero: no gain
+* a table of the first block's products for every item: 3 us less for four times the table's memory,
+  so omitted
+* quantised to 8 bits by onnxruntime.quantization: 94 us against 108 in the same run, with different
+  scores
+
+It has less work than the engine: seen items are not excluded, and the rotary angles come from a
+table with a limited number of positions.
 """
 
 import numpy as np
@@ -23,7 +28,7 @@ from .onnx_graph import CONTRIB, Bound, Graph, make_session
 
 
 class OnnxRecurrent:
-    """One user's history on ONNX Runtime, at most `max_events` long."""
+    """One user's history on ONNX Runtime, with at most `max_events` events."""
 
     def __init__(self, model: RecGrela, max_events: int, k: int = 10):
         self._item = np.zeros((1, 1), np.int64)
@@ -33,7 +38,7 @@ class OnnxRecurrent:
         self._events = 0
 
     def append_and_top_k(self, item: int) -> np.ndarray:
-        """Append an item index (0..N-1); the best k indices, [k], valid until the next call."""
+        """Append an item index (0..N-1); return the top k, [k], valid until the next call."""
         self._item[0, 0] = item
         self._position[0] = self._events
         self._bound.run()
@@ -45,7 +50,7 @@ class OnnxRecurrent:
         return self._bound.scores[0, 0].copy()
 
     def reset(self) -> None:
-        """Back to the empty history."""
+        """Reset to the empty history."""
         self._bound.clear()
         self._events = 0
 
@@ -70,7 +75,7 @@ def build_step(model: RecGrela, max_events: int, k: int) -> onnx.ModelProto:
 def _block(
     graph: Graph, number: int, block: Block, norm, y: str, h: str, rotary: tuple[str, str, str]
 ) -> tuple[str, str]:
-    """One block: y, the normed h, and h, both [1, 1, D] -> the same for the next."""
+    """One block: normed h (y) and h, both [1, 1, D] -> the same for the next block."""
     size = block.input.out_features
     projected = graph.linear(y, *projection(block))  # [1, 1, 6D]
     parts = graph.constant([size, size, 4 * size])
@@ -90,7 +95,7 @@ def _attention(
     """v [1, 1, D] and q | q | k | k [1, 1, 4D], before the feature map -> [1, 1, D]."""
     size, heads = block.input.out_features, 2 * block.num_heads
     features = graph.op("Add", graph.op("Elu", qk), graph.constant(np.ones((1, 1, 1))))
-    # Two "heads" of 2D features, the first half of each is rotated: q~ | q | k~ | k.
+    # Two "heads" of 2D features. The first half of each is rotated: q~ | q | k~ | k.
     rotated = graph.op(
         "RotaryEmbedding", features, *rotary,
         domain=CONTRIB, interleaved=1, num_heads=2, rotary_embedding_dim=size,

@@ -1,14 +1,14 @@
-"""The rival (b): ONNX Runtime recomputing a causal softmax model over a window, at each event.
+"""ONNX Runtime recomputing a causal softmax model over a window at each event.
 
-This is how a transformer recommender is usually served: a window that slides by one event, so
-learned positions change and nothing can be kept from the last time. In the last block only the
-last position is computed beyond keys and values, which saves a fifth.
+Transformer recommenders are usually served this way. The window slides by one event, so learned
+positions change and nothing can be cached. The last block computes only keys, values and the last
+position, which saves a fifth.
 
-What was tried on two busy cores of an AMD EPYC, window 200, medians: the standard's Attention
-operator 1.95 ms; the contributed Attention 2.02, MultiHeadAttention 2.13, GroupQueryAttention
-2.26; attention from single operators 2.13, and with the whole last block 2.66.
+Tried on two busy cores of an AMD EPYC, window 200, medians in ms: the standard Attention operator
+1.95, the contributed Attention 2.02, MultiHeadAttention 2.13, GroupQueryAttention 2.26, attention
+from single operators 2.13, and with the whole last block 2.66.
 
-Its work is easier than the engine's: seen items are not left out.
+It has less work than the engine: seen items are not excluded.
 """
 
 import numpy as np
@@ -20,14 +20,14 @@ from .onnx_graph import Bound, Graph, make_session
 
 
 class OnnxSoftmaxWindow:
-    """The last T events of a user on ONNX Runtime; the window is always full."""
+    """The last T events of a user on ONNX Runtime, with a window that is always full."""
 
     def __init__(self, model: SasRec, k: int = 10):
         self._window = np.zeros((1, model.positions.num_embeddings), np.int64)
         self._bound = Bound(make_session(build_window(model, k)), {"items": self._window}, k)
 
     def append_and_top_k(self, item: int) -> np.ndarray:
-        """Append an item index (0..N-1); the best k indices, [k], valid until the next call."""
+        """Append an item index (0..N-1); return the top k, [k], valid until the next call."""
         self._window[0, :-1] = self._window[0, 1:]
         self._window[0, -1] = item
         self._bound.run()
@@ -38,12 +38,12 @@ class OnnxSoftmaxWindow:
         return self._bound.scores[0, 0].copy()
 
     def reset(self) -> None:
-        """Forget all events: the window is full of item 0, which costs the same."""
+        """Fill the window with item 0, which costs the same as any other window."""
         self._window.fill(0)
 
 
 def build_window(model: SasRec, k: int) -> onnx.ModelProto:
-    """The graph of one window: items [1, T] -> scores and top k after the last."""
+    """The graph of one window: items [1, T] -> scores and top k after the last item."""
     graph = Graph()
     length = model.positions.num_embeddings
     items = graph.input("items", [1, length], TensorProto.INT64)
@@ -78,7 +78,7 @@ def _attention(graph: Graph, block: SoftmaxBlock, y: str) -> str:
 
 
 def _last_attention(graph: Graph, block: SoftmaxBlock, y: str, y_last: str) -> str:
-    """The last position's attention over all: y [1, T, D], y_last [1, 1, D] -> [1, 1, D]."""
+    """Attention of the last position: y [1, T, D], y_last [1, 1, D] -> [1, 1, D]."""
     layer, heads = block.query_key_value, block.num_heads
     size = layer.in_features
     query = graph.linear(y_last, layer.weight[:size], layer.bias[:size])

@@ -1,7 +1,7 @@
-"""The engine against the float64 recurrent form: every test user's whole history, every score.
+"""Compares the engine's scores with the float64 recurrent form, for all test users and items.
 
-Reports the largest difference of a score, relative to the largest score of its user, and how many
-users get the same ten best items. `make parity RUN=runs/mine` runs it.
+Reports the largest difference of a score, relative to the user's largest score, and the share of
+users with the same top 10. `make parity RUN=runs/mine` runs it.
 """
 
 import argparse
@@ -27,10 +27,12 @@ K = 10
 
 
 def main() -> int:
-    """Compare, print, and fail where the bar is missed."""
+    """Compare and print; return exit status 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, help="folder of a run, with its data where it was")
-    parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument(
+        "run", type=Path, help="folder of a run; its data must still be at their path"
+    )
+    parser.add_argument("--output", type=Path, help="also write the results to this JSON file")
     options = parser.parse_args()
 
     _, model, config, ids, *_ = load_checkpoint(best_checkpoint(options.run))
@@ -71,13 +73,13 @@ def main() -> int:
 
 
 def _expected(reference: RecGrela, batch: EvaluationBatch) -> np.ndarray:
-    """Scores [B, N] by the recurrent form in float64."""
+    """Scores [B, N] of the recurrent form in float64."""
     with torch.inference_mode():
         return reference.scores(last_hidden(reference, batch, form="recurrent")).numpy()
 
 
 def _top(scores: np.ndarray) -> np.ndarray:
-    """The K best items, equal scores by catalogue order."""
+    """The top K items, ties by catalogue order."""
     return np.argsort(-scores, kind="stable")[:K]
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a benchmark run: latency against the history's length and the catalogue's size."""
+"""Plots a benchmark run: latency by history length and by catalogue size."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ OURS, FLOOR = "#c2410c", "#737373"
 RIVALS = ("#1d4ed8", "#0f766e", "#7e22ce", "#57534e")
 SIZE = (8, 4.5)  # inches
 UNITS = {"": 1, "k": 1000, "m": 1_000_000}
-CATALOGUE = (  # pattern of the names, label, colour, style
+CATALOGUE = (  # pattern of result names, label, colour, style
     (r"usearch_exact_(\w+)", "usearch exact, f32", RIVALS[3], "-"),
     (r"numpy_(\w+)", "NumPy, f32", RIVALS[0], "-"),
     (r"torch_(\w+)", "PyTorch, f32", RIVALS[1], "-"),
@@ -31,10 +31,10 @@ Points = dict[int, float]  # microseconds by count
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Draw the pictures of a run; returns the exit status."""
+    """Plot a run and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pictures", description=__doc__)
-    parser.add_argument("report", type=Path, help="the JSON of python -m benchmarks.latency")
-    parser.add_argument("folder", type=Path, help="where the PNG files go")
+    parser.add_argument("report", type=Path, help="JSON file of python -m benchmarks.latency")
+    parser.add_argument("folder", type=Path, help="output folder for the PNG files")
     options = parser.parse_args(arguments)
     try:
         results = json.loads(options.report.read_bytes())["results"]
@@ -49,15 +49,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def draw_history(axes: Axes, medians: dict[str, float]) -> None:
-    """Latency of an event against the events before it."""
+    """Latency of an event by history length."""
     ours = points(medians, r"engine_after_(\d+[km]?)")
     window = points(medians, r"window_(\d+)_softmax")
     _plot(axes, window, RIVALS[0], "-")
     _plot(axes, ours, OURS, "-")
     _scales(axes, ours | window, [10**power for power in range(1, 7)])
-    axes.set_title("One event: append and the best ten", loc="left")
+    axes.set_title("One event: append and top 10", loc="left")
     axes.set_xlabel("events in the history")
-    label = "recomputing all of them on ONNX Runtime,\na softmax model of the same size"
+    label = "ONNX Runtime recomputing all events,\na softmax model of the same size"
     _label_ends(axes, [(window, label, RIVALS[0])])
     axes.annotate(
         "recgrela, f16 matrices and int8 table", (max(ours), ours[max(ours)]), (0, 8),
@@ -66,19 +66,19 @@ def draw_history(axes: Axes, medians: dict[str, float]) -> None:
 
 
 def draw_catalogue(axes: Axes, medians: dict[str, float]) -> None:
-    """Latency of the best ten against the items they are chosen from."""
+    """Latency of the top 10 by catalogue size."""
     lines = [(points(medians, pattern), *look) for pattern, *look in CATALOGUE]
     for line, _, colour, style in lines:
         _plot(axes, line, colour, style)
     sizes = lines[0][0]
     _scales(axes, sizes, list(sizes))
-    axes.set_title("The best ten of a catalogue", loc="left")
+    axes.set_title("Top 10 of a catalogue", loc="left")
     axes.set_xlabel("items, 64 numbers each")
     _label_ends(axes, [(line, label, colour) for line, label, colour, _ in lines])
 
 
 def points(medians: dict[str, float], pattern: str) -> Points:
-    """The results whose whole name matches, by the count in it, ascending.
+    """The results whose full name matches, in ascending order of the count in the name.
 
     Raises ValueError if there are none.
     """
@@ -89,7 +89,7 @@ def points(medians: dict[str, float], pattern: str) -> Points:
         if count:
             found[int(count[1]) * UNITS[count[2]]] = median
     if not found:
-        raise ValueError(f"the report has no result named {pattern}: run all parts of make bench")
+        raise ValueError(f"the report has no result named {pattern}; run all parts of make bench")
     return dict(sorted(found.items()))
 
 
@@ -98,9 +98,9 @@ def _plot(axes: Axes, line: Points, colour: str, style: str) -> None:
 
 
 def _label_ends(axes: Axes, lines: Sequence[tuple[Points, str, str]]) -> None:
-    """Write each line's label beside its end, moved up where labels would overlap."""
+    """Write each line's label beside its end, moved up if labels would overlap."""
     low, high = axes.get_ylim()
-    apart = (high / low) ** 0.05  # the height of a label on the logarithmic axis
+    apart = (high / low) ** 0.05  # height of a label on the logarithmic axis
     height = 0.0
     for line, label, colour in sorted(lines, key=lambda entry: entry[0][max(entry[0])]):
         height = max(line[max(line)], height * apart)
@@ -111,7 +111,7 @@ def _label_ends(axes: Axes, lines: Sequence[tuple[Points, str, str]]) -> None:
 
 
 def _scales(axes: Axes, xs: Points, ticks: list[int]) -> None:
-    """Logarithmic axes with plain numbers; microseconds upwards."""
+    """Logarithmic axes with plain numbers; times in microseconds or more."""
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(FixedLocator(ticks))

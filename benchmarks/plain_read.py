@@ -1,10 +1,9 @@
-"""The floor: one plain read of the bytes that the engine has to touch.
+"""The roofline: one plain read of the bytes that the engine has to touch.
 
-No arrangement of the arithmetic is faster than reading its numbers once. Two ways to read are
-tried and the faster one is taken: the C library's search for a byte that is not there, which reads
-a core's own caches as fast as hand-written vector loads do (measured: 110 GB/s both), and a NumPy
-reduction, whose large buffers are on huge pages, for what comes from memory. Neither starts
-threads, which a BLAS does.
+No computation is faster than reading its inputs once. Two ways to read are tried and the faster
+one is used. The C library's search for an absent byte reads a core's caches as fast as handwritten
+vector loads (both measured at 110 GB/s). A NumPy reduction, whose large buffers are on huge pages,
+is faster for main memory. Unlike BLAS, neither starts threads.
 """
 
 import time
@@ -18,23 +17,23 @@ Read = Callable[[Sequence[Any]], None]
 
 
 class PlainRead:
-    """A buffer of some size, read from one end to the other."""
+    """A buffer that is read from one end to the other."""
 
     def __init__(self, num_bytes: int):
         self.num_bytes = num_bytes
         self.each = min((_searcher(num_bytes), _reducer(num_bytes)), key=_best_time)
-        """Read everything once for each member of a sequence, whatever they are."""
+        """Read the buffer once per member of a sequence; the members do not matter."""
 
     def append_and_top_k(self, item: int) -> None:
-        """Read everything; the item does not matter."""
+        """Read the buffer once; the item does not matter."""
         self.each((item,))
 
     def scores(self) -> np.ndarray:
-        """None: there is no model behind it, [0]."""
+        """Empty, [0], as there is no model."""
         return np.empty(0, dtype=np.float32)
 
     def reset(self) -> None:
-        """There is no history."""
+        """Do nothing, as there is no history."""
 
 
 def _searcher(num_bytes: int) -> Read:

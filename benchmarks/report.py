@@ -1,4 +1,4 @@
-"""What a run found: the tables on the screen, and the file with the machine and all versions."""
+"""Results of a run: tables on the screen, and a file with results, machine and versions."""
 
 import json
 import os
@@ -20,17 +20,17 @@ PACKAGES = ("recgrela", "onnxruntime", "onnx", "torch", "numpy", "usearch")
 
 @dataclass(frozen=True)
 class Result:
-    """One line."""
+    """One row of a table."""
 
     name: str  # in the file
     label: str  # on the screen
     timing: Timing
-    floor: str | None = None  # name of the plain read of the bytes that it has to touch
+    roofline: str | None = None  # name of the plain read of the bytes touched
 
 
 @dataclass(frozen=True)
 class Part:
-    """Contenders that took turns."""
+    """Contenders that were interleaved."""
 
     title: str
     results: list[Result]
@@ -39,11 +39,11 @@ class Part:
 
 
 def print_part(part: Part) -> None:
-    """Show a part as a table."""
+    """Print a part as a table."""
     medians = _medians(part)
     table = Table(title=f"{part.title}: microseconds, one thread", box=box.SIMPLE)
     columns = ["median", "p10", "p90"]
-    roofed = any(result.floor for result in part.results)
+    roofed = any(result.roofline for result in part.results)
     columns += ["roofline", "times it"] * roofed
     columns += ["ratio"] * (part.against is not None)
     table.add_column("", no_wrap=True)
@@ -53,8 +53,8 @@ def print_part(part: Part) -> None:
         timing = result.timing
         numbers: list[float | None] = [timing.median, timing.p10, timing.p90]
         if roofed:
-            floor = medians[result.floor] if result.floor else None
-            numbers += [floor, floor and timing.median / floor]
+            roofline = medians[result.roofline] if result.roofline else None
+            numbers += [roofline, roofline and timing.median / roofline]
         if part.against:
             numbers.append(timing.median / medians[part.against])
         table.add_row(result.label, *map(_cell, numbers))
@@ -90,8 +90,8 @@ def write(path: Path, parts: list[Part], rounds: int) -> None:
 def _entry(result: Result, part: Part) -> dict:
     entry = {"name": result.name}
     entry |= {f"{key}_us": value for key, value in asdict(result.timing).items()}
-    if result.floor:
-        entry["roofline_us"] = _medians(part)[result.floor]
+    if result.roofline:
+        entry["roofline_us"] = _medians(part)[result.roofline]
     return entry
 
 
@@ -107,7 +107,7 @@ def _cell(number: float | None) -> str:
 
 
 def _processor() -> str:
-    """The processor's name; Linux has it in /proc/cpuinfo only."""
+    """The processor's name, which Linux has only in /proc/cpuinfo."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():

@@ -1,7 +1,7 @@
-"""Runs that differ in the seed alone: mean and spread of their figures, and NDCG@10 by length.
+"""Summarises runs that differ only in the seed: mean, standard deviation, NDCG@10 by length.
 
-Writes all their figures as one list, each with its seed and config. Intervals are over users, each
-of whom counts with the mean of the runs; the spread is the standard deviation over runs.
+Can write the metrics of all runs as one list, each with its seed and config. Intervals are over
+users, each with the mean of the runs. Standard deviations are over runs.
 """
 
 import argparse
@@ -24,9 +24,9 @@ COLOURS = {"stream": "#c2410c", "window": "#1d4ed8"}
 
 
 def read_runs(runs: list[Path]) -> tuple[list[dict], list[Measurement]]:
-    """What `metrics.json` says of each run, and its ranks.
+    """Read each run's `metrics.json` and ranks.
 
-    Raises ValueError if anything but the seed is another, OSError for a run without figures.
+    Raises ValueError if anything but the seed differs, OSError for a run without metrics.
     """
     paths = [run / "metrics.json" for run in runs]
     figures = [json.loads(path.read_bytes()) for path in paths]
@@ -35,7 +35,9 @@ def read_runs(runs: list[Path]) -> tuple[list[dict], list[Measurement]]:
     for run, config, measurement in zip(runs, configs, measurements, strict=True):
         _check_same(runs[0], configs[0], run, config)
         if not np.array_equal(measurement.users, measurements[0].users):
-            raise ValueError(f"{run} measured other users than {runs[0]}: their data differ")
+            raise ValueError(
+                f"{run} was evaluated on other users than {runs[0]}: their data differ"
+            )
     return figures, measurements
 
 
@@ -43,20 +45,20 @@ def _check_same(first: Path, expected: Config, run: Path, config: Config) -> Non
     for key, before, now in changed_settings(expected, config):
         if key != "seed":
             raise ValueError(
-                f"{key} is {before!r} in {first} and {now!r} in {run}, not seeds alone"
+                f"{key} is {before!r} in {first} and {now!r} in {run}; only seeds may differ"
             )
 
 
 def entry(figures: dict) -> dict:
-    """A run's line of the list; the data's folder is the reader's own, only its name is kept."""
+    """A run's entry in the list, with the data's file name instead of its path."""
     config = figures["config"]
     data = {**config["data"], "source": Path(config["data"]["source"]).name}
     return {**figures, "config": {**config, "data": data}, "seed": config["seed"]}
 
 
 def print_means(console: Console, means: dict, deviations: dict, runs: int) -> None:
-    """Mean and standard deviation over the runs, of each split and read-out."""
-    table = Table(title=f"mean and spread of {runs} runs", box=box.SIMPLE)
+    """Print mean and standard deviation over runs, by split and read-out."""
+    table = Table(title=f"mean and standard deviation of {runs} runs", box=box.SIMPLE)
     for column in ("split", "read-out", *METRICS):
         table.add_column(column, no_wrap=True)
     for split in ("validation", "test"):
@@ -68,8 +70,8 @@ def print_means(console: Console, means: dict, deviations: dict, runs: int) -> N
 
 
 def print_lengths(console: Console, rows: list[dict]) -> None:
-    """NDCG@10 by length of history, and the difference of the read-outs."""
-    table = Table(title="test NDCG@10 by length of history", box=box.SIMPLE)
+    """Print NDCG@10 by history length, and the difference of the read-outs."""
+    table = Table(title="test NDCG@10 by history length", box=box.SIMPLE)
     for column in rows[0]:
         table.add_column(column, no_wrap=True, justify="left" if column == "events" else "right")
     for row in rows:
@@ -81,7 +83,7 @@ def print_lengths(console: Console, rows: list[dict]) -> None:
 
 
 def draw_lengths(rows: list[dict]) -> Figure:
-    """The same as a picture, the read-outs side by side."""
+    """Plot NDCG@10 by history length, with the read-outs side by side."""
     figure = Figure(figsize=(7.5, 4), layout="constrained")
     axes = figure.subplots()
     for number, readout in enumerate(_own(rows[0])):
@@ -94,7 +96,7 @@ def draw_lengths(rows: list[dict]) -> Figure:
     axes.set_xticks(range(len(rows)), names)
     axes.set_xlabel("events in the history")
     axes.set_ylim(bottom=0)
-    axes.set_title("Test NDCG@10 by length of history, with 95% interval over users", loc="left")
+    axes.set_title("Test NDCG@10 by history length, with 95% interval over users", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e5e5e5", linewidth=0.8)
     axes.legend(frameon=False)
@@ -107,11 +109,13 @@ def _own(row: dict) -> list[str]:
 
 
 def main() -> int:
-    """Read, print, and write where asked."""
+    """Read, print, and write the requested files."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.seeds", description=__doc__)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of `fit`")
     parser.add_argument("--output", type=Path, help="write the list of runs to this JSON file")
-    parser.add_argument("--picture", type=Path, help="draw NDCG@10 by length as this PNG file")
+    parser.add_argument(
+        "--picture", type=Path, help="plot NDCG@10 by history length into this PNG file"
+    )
     options = parser.parse_args()
 
     figures, measurements = read_runs(options.runs)

@@ -1,11 +1,10 @@
-"""What the engine takes: bytes to install, and memory and time to load a large model.
+"""Checks installed size, and memory and load time of a large model, against budgets.
 
-Each figure has a budget; one over it makes the exit status 1. The wheel is built, and opened for
-its library; so are the libraries for C, for Kotlin and Swift, and the npm package, each stripped as
-it is shipped. What this machine has no compiler for is named and left out. A model of
-1,000,000 items with an int8 table is written, and a new process of the Rust example `footprint`
-maps it: its resident memory after scanning the whole table, and the median time to load of several
-such processes.
+The exit status is 1 if a budget is exceeded. Builds the wheel, the libraries for C, Kotlin and
+Swift, and the npm package, each stripped as shipped. Builds without a compiler on this machine are
+named and skipped. For memory and load time it writes a model of 1,000,000 items with an int8 table,
+which fresh processes of the Rust example `footprint` map. Reported are the resident memory after
+scanning the whole table and the median load time.
 """
 
 import gzip
@@ -33,7 +32,7 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure and the most that it may be."""
+    """A measurement and its budget."""
 
     what: str
     value: float
@@ -47,7 +46,7 @@ class Figure:
 
 
 def main() -> int:
-    """Measure everything; returns the exit status."""
+    """Measure everything and return the exit status."""
     try:
         with tempfile.TemporaryDirectory() as folder:
             figures = measure(Path(folder))
@@ -65,7 +64,7 @@ def main() -> int:
 
 
 def measure(folder: Path) -> list[Figure]:
-    """Every figure."""
+    """All measurements."""
     return [
         *measure_wheel(folder),
         *measure_libraries(folder),
@@ -76,7 +75,7 @@ def measure(folder: Path) -> list[Figure]:
 
 
 def measure_wheel(folder: Path) -> list[Figure]:
-    """Build the wheel; its size and that of its stripped library."""
+    """Build the wheel; measure it and its stripped library."""
     command = [sys.executable, "-m", "maturin", "build", "--release", "--quiet", "--out", folder]
     subprocess.run(command, cwd=ROOT, check=True)
     wheel = next(folder.glob("*.whl"))
@@ -87,12 +86,12 @@ def measure_wheel(folder: Path) -> list[Figure]:
         )  # fmt: skip
     return [
         Figure("wheel", wheel.stat().st_size / MB, 2.0, "MB"),
-        Figure("library in it, stripped", library.file_size / MB, 1.5, "MB"),
+        Figure("library in the wheel, stripped", library.file_size / MB, 1.5, "MB"),
     ]
 
 
 def measure_libraries(folder: Path) -> list[Figure]:
-    """Build the libraries for this machine; their sizes, stripped. Kotlin's is as for Android."""
+    """Build and measure the stripped libraries for this machine, Kotlin's as for Android."""
     figures = []
     for name, crate, *features in (("C", "ffi"), ("Kotlin", "uniffi", "--no-default-features")):
         target = ["--target-dir", ROOT / "target"]
@@ -107,7 +106,7 @@ def measure_libraries(folder: Path) -> list[Figure]:
 
 
 def measure_arm() -> list[Figure]:
-    """Build the libraries for 64-bit Arm; their sizes, stripped. Nothing without a compiler."""
+    """Build and measure the stripped libraries for 64-bit Arm, if there is a compiler."""
     if not build(".ci/build-arm"):
         return []
     folder = ROOT / "target/arm/stripped"
@@ -115,12 +114,12 @@ def measure_arm() -> list[Figure]:
 
 
 def library(name: str, target: str, file: Path, budget: float) -> Figure:
-    """The size of a language's library."""
-    return Figure(f"library for {name}, {target}", file.stat().st_size / MB, budget, "MB")
+    """Size of a language's library."""
+    return Figure(f"{name} library, {target}", file.stat().st_size / MB, budget, "MB")
 
 
 def measure_npm() -> list[Figure]:
-    """Build the npm package; its modules as they are downloaded. Nothing without a compiler."""
+    """Build the npm package and measure its gzipped modules, if there is a compiler."""
     if not build(".ci/build-wasm"):
         return []
     return [
@@ -131,15 +130,15 @@ def measure_npm() -> list[Figure]:
 
 
 def build(script: str) -> bool:
-    """Run a build for another target; whether this machine could."""
+    """Run a build for another target; return whether it succeeded."""
     built = subprocess.run([ROOT / script], stdout=subprocess.DEVNULL).returncode == 0
     if not built:
-        print(f"size: left out, as {script} cannot build here", file=sys.stderr)
+        print(f"size: skipped, because {script} failed", file=sys.stderr)
     return built
 
 
 def measure_model(folder: Path) -> list[Figure]:
-    """Load a large int8 model by memory map; what that takes."""
+    """Memory and time of mapping a large int8 model."""
     make_scorer(make_model(NUM_ITEMS), folder, "int8", "f16")
     path = model_file(folder, NUM_ITEMS, "int8", "f16")
     cargo = ["cargo", "run", "--quiet", "--release", "-p", "recgrela", "--example", "footprint"]
@@ -151,8 +150,10 @@ def measure_model(folder: Path) -> list[Figure]:
     resident = max(run["resident_bytes"]["scanned"] for run in runs)
     load = statistics.median(run["load_ms"] for run in runs)
     return [
-        Figure("resident beyond the table and its scales", (resident - table) / MIB, 16.0, "MiB"),
-        Figure(f"load of {NUM_ITEMS:,} items", load, 20.0, "ms"),
+        Figure(
+            "resident memory beyond the table and its scales", (resident - table) / MIB, 16.0, "MiB"
+        ),
+        Figure(f"load time of {NUM_ITEMS:,} items", load, 20.0, "ms"),
     ]
 
 

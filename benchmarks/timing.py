@@ -1,4 +1,4 @@
-"""Timing contenders in turn, so that whatever else the machine does falls on all of them."""
+"""Interleaved timing of contenders, so that noise on the machine affects all of them."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 ROUND_EVENTS = 20
-HISTORY_ROUNDS = 10  # a history is 200 events long, then all start again
+HISTORY_ROUNDS = 10  # per history, which is reset after 200 events
 HISTORY_EVENTS = ROUND_EVENTS * HISTORY_ROUNDS
 
 T = TypeVar("T")
@@ -20,13 +20,13 @@ class Contender(Protocol):
     """One user's history in some runtime."""
 
     def append_and_top_k(self, item: int) -> Any:
-        """What is timed: append an item index and get the best items' indices."""
+        """Append an item index and return the best items' indices; this is timed."""
 
     def scores(self) -> np.ndarray:
         """Scores of all items after the last event, [N]."""
 
     def reset(self) -> None:
-        """Back to the empty history; not timed."""
+        """Reset to the empty history; not timed."""
 
 
 @runtime_checkable
@@ -34,12 +34,12 @@ class Remote(Contender, Protocol):
     """A contender in another process, which times itself."""
 
     def time_block(self, items: list[int]) -> list[int]:
-        """Append item indices one by one; nanoseconds of each."""
+        """Append item indices one by one; return nanoseconds per event."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Microseconds a step."""
+    """Microseconds per step."""
 
     median: float
     p10: float
@@ -49,9 +49,9 @@ class Timing:
 def time_in_turn(
     contenders: dict[str, Contender], num_items: int, rounds: int, tick: Tick = iter
 ) -> dict[str, Timing]:
-    """Time each event of `rounds` blocks of 20, the contenders taking turns block by block.
+    """Time each event of `rounds` blocks of 20, interleaving contenders block by block.
 
-    All get the same random items. One history of warm-up is played before and not counted.
+    All get the same random items. One warm-up history is played first and not timed.
     """
 
     def blocks() -> Iterator[list[int]]:
@@ -77,10 +77,10 @@ def take_turns(
     warm_up: int,
     parts: int = 1,
 ) -> dict[str, Timing]:
-    """Time each step with each argument of each block, the steps taking turns block by block.
+    """Time each step with each argument of each block, interleaving steps block by block.
 
-    The first `warm_up` blocks are not counted. Where a call does `parts` equal things, the timing
-    is that of one of them.
+    The first `warm_up` blocks are not timed. If a call does `parts` equal pieces of work, the
+    timing is that of one piece.
     """
     timers = {name: partial(_time_block, step) for name, step in steps.items()}
     return _take_turns(timers, blocks, warm_up, parts)

@@ -1,9 +1,9 @@
-"""The rival (c): PyTorch, eager, running the same recurrent step as lean as it can be written.
+"""PyTorch, eager, on the same recurrent step, written for speed.
 
-State is updated in place, the weights are fused as for ONNX Runtime and everything is a vector
-of one user: it takes a third of the time of the model called with one event and its state. Its
-work is easier than the engine's: seen items are not left out, and the rotary angles come from a
-table of a limited number of positions.
+State is updated in place, weights are fused as for ONNX Runtime, and everything is a vector of one
+user. It takes a third of the time of calling the model with one event and its state. It has less
+work than the engine: seen items are not excluded, and the rotary angles come from a table with a
+limited number of positions.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from .fused import angles, check_architecture, decay, input_table, projection
 
 
 class TorchRecurrent:
-    """One user's history on PyTorch, at most `max_events` long."""
+    """One user's history on PyTorch, with at most `max_events` events."""
 
     def __init__(self, model: RecGrela, max_events: int, k: int = 10):
         check_architecture(model)
@@ -33,7 +33,7 @@ class TorchRecurrent:
 
     @torch.inference_mode()
     def append_and_top_k(self, item: int) -> Tensor:
-        """Append an item index (0..N-1); the best k indices, [k]."""
+        """Append an item index (0..N-1); return the top k, [k]."""
         turn = self._turn[self._events]
         h = self._inputs[item]  # [D]
         for step in self._blocks:
@@ -48,7 +48,7 @@ class TorchRecurrent:
         return self._scores.numpy().copy()
 
     def reset(self) -> None:
-        """Back to the empty history."""
+        """Reset to the empty history."""
         self._events = 0
         for step in self._blocks:
             step.clear()
@@ -75,7 +75,7 @@ class _Step:
         self._last = torch.zeros(CONV_KERNEL - 1, self._size)
 
     def clear(self) -> None:
-        """Back to the empty history."""
+        """Reset to the empty history."""
         self._sums.zero_()
         self._last = torch.zeros_like(self._last)
 

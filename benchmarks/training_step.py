@@ -1,14 +1,14 @@
-"""What training costs: events a second, a position by length, and the memory of the loss.
+"""Measures training throughput, time per position by length, and memory and time of the loss.
 
     make bench-training
 
-`step` times whole training steps (forward, backward, clipping, Adam) on made-up histories whose
-lengths are spread as those of a data set, so that padding costs what it costs there. `position`
-times one block, forward and backward, on the same number of positions cut into rows of growing
-length, beside a block of causal softmax attention (PyTorch's fused kernel) of the same size.
-`memory` compares the chunked loss with cross-entropy over all logits, each in a process of its
-own; `loss` times it beside PyTorch's `linear_cross_entropy`. `accelerations` times the same step
-under what PyTorch offers beside: bfloat16 and compile.
+`step` times whole training steps (forward, backward, clipping, Adam) on synthetic histories. Their
+lengths are distributed as in a data set, so that padding costs the same. `position` times one
+block, forward and backward, on a fixed number of positions in rows of growing length, against a
+block of causal softmax attention (PyTorch's fused kernel) of the same size. `memory` compares the
+chunked loss with cross-entropy over all logits, each in its own process. `loss` times it against
+PyTorch's `linear_cross_entropy`. `accelerations` times the same step with bfloat16 and with
+torch.compile.
 """
 
 import argparse
@@ -35,19 +35,19 @@ from rich.console import Console
 from rich.table import Table
 
 LENGTHS = (256, 512, 1024, 2048, 4096)
-POSITIONS = 16_384  # in all rows together
+POSITIONS = 16_384  # over all rows
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A data set's size; lengths of histories are log-normal from 20 on."""
+    """Size of a data set; history lengths are 20 plus a log-normal number."""
 
     items: int
     users: int
     mean_length: float
 
     def dataset(self) -> Dataset:
-        """Made-up histories of uniformly drawn items."""
+        """Synthetic histories of uniformly drawn items."""
         random = np.random.default_rng(1)
         extra = random.lognormal(0, 1.2, self.users)
         lengths = (20 + extra * (self.mean_length - 20) / extra.mean()).astype(int)
@@ -61,7 +61,7 @@ SHAPES = {"ml-1m": Shape(3416, 6040, 165.5), "ml-100k": Shape(1349, 943, 105.3)}
 
 
 def training_steps(dataset: Dataset, compiled: bool = False) -> Iterator[tuple[int, float]]:
-    """Events and seconds of one training step after the other, through the epoch's batches."""
+    """Yield events and seconds per training step, over the epoch's batches."""
     torch.manual_seed(1)
     module = TrainingModule(Config(), dataset).train()
     module.log = lambda *_, **__: None  # there is no trainer
@@ -77,8 +77,8 @@ def training_steps(dataset: Dataset, compiled: bool = False) -> Iterator[tuple[i
         yield int((batch["inputs"] != 0).sum()), time.perf_counter() - start
 
 
-def events_a_second(dataset: Dataset, steps: int, **options) -> float:
-    """Over `steps` training steps, after three that are not counted."""
+def events_per_second(dataset: Dataset, steps: int, **options) -> float:
+    """Throughput over `steps` training steps, after three warm-up steps."""
     events, seconds = 0, 0.0
     for index, (count, elapsed) in enumerate(training_steps(dataset, **options)):
         if index >= 3:
@@ -101,15 +101,15 @@ def grela_block(rows: int, length: int) -> Callable[[], None]:
 
 
 def softmax_block(rows: int, length: int) -> Callable[[], None]:
-    """The same of a block of causal softmax attention."""
+    """Forward and backward of one block of causal softmax attention on [rows, length]."""
     config = ModelConfig(dropout=0, drop_path=0)
     block = SoftmaxBlock(config)
     h = torch.randn(rows, length, config.hidden_size, requires_grad=True)
     return lambda: block(h).sum().backward()
 
 
-def nanoseconds_a_position(length: int, rounds: int) -> tuple[float, float]:
-    """Of both blocks, taking turns; the fastest of the rounds, which other work disturbs least."""
+def nanoseconds_per_position(length: int, rounds: int) -> tuple[float, float]:
+    """Time of both blocks, interleaved: the fastest round, which noise affects least."""
     rows = POSITIONS // length
     blocks = (grela_block(rows, length), softmax_block(rows, length))
     best = [float("inf")] * 2
@@ -127,13 +127,13 @@ def whole_loss(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor
 
 
 def loss_memory(loss: Callable, positions: int, items: int) -> float:
-    """MiB that forward and backward take at their peak, measured in a process of its own."""
+    """Peak memory of forward and backward in MiB, measured in a separate process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_peak, (loss, positions, items))
 
 
 def loss_seconds(items: int, positions: int, rounds: int) -> dict[str, float]:
-    """Median seconds of forward and backward of each loss, taking turns; D = 64."""
+    """Median seconds of forward and backward of each loss, interleaved; D = 64."""
     fused = torch.nn.functional.linear_cross_entropy
     options = torch.nn.LinearCrossEntropyOptions()
     losses = {
@@ -160,53 +160,55 @@ def _peak(loss: Callable, positions: int, items: int) -> float:
         loss(hidden, weight, torch.randint(1, items + 1, (positions,))).backward()
 
     torch.set_num_threads(1)
-    run(8, 8)  # what the libraries take once
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far, of imports, is forgotten
+    run(8, 8)  # one-time allocations of the libraries
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak, which includes imports
     before = _resident("VmRSS")
     run(positions, items)
     return _resident("VmHWM") - before
 
 
 def _resident(name: str) -> float:
-    """MiB of this process: VmRSS now, VmHWM at the peak."""
+    """Resident MiB of this process: VmRSS is current, VmHWM the peak."""
     (line,) = re.findall(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(line) / 1024
 
 
 def print_steps(console: Console, steps: int) -> None:
-    """Events a second for each shape."""
+    """Print events per second for each shape."""
     table = Table(title="training step, 2 layers, D = 64, window 200, 32 rows")
-    for name in ("shape", "events a second"):
+    for name in ("shape", "events per second"):
         table.add_column(name, justify="right")
     for name, shape in SHAPES.items():
-        table.add_row(name, f"{events_a_second(shape.dataset(), steps):,.0f}")
+        table.add_row(name, f"{events_per_second(shape.dataset(), steps):,.0f}")
     console.print(table)
 
 
 def print_accelerations(console: Console, steps: int) -> None:
-    """Events a second of the ml-1m shape with bfloat16 products and with torch.compile."""
+    """Print events per second of the ml-1m shape with bfloat16 and with torch.compile."""
     dataset = SHAPES["ml-1m"].dataset()
     console.print(
-        f"compiled: {events_a_second(dataset, steps, compiled=True):,.0f} events a second"
+        f"compiled: {events_per_second(dataset, steps, compiled=True):,.0f} events per second"
     )
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        console.print(f"bfloat16: {events_a_second(dataset, steps):,.0f} events a second")
+        console.print(f"bfloat16: {events_per_second(dataset, steps):,.0f} events per second")
 
 
 def print_positions(console: Console, rounds: int) -> None:
-    """Nanoseconds a position of both blocks by length."""
-    table = Table(title=f"one block, forward and backward, {POSITIONS:,} positions: ns a position")
+    """Print nanoseconds per position of both blocks by length."""
+    table = Table(
+        title=f"one block, forward and backward, {POSITIONS:,} positions: ns per position"
+    )
     for name in ("length", "GRELA", "softmax"):
         table.add_column(name, justify="right")
     for length in LENGTHS:
-        ours, softmax = nanoseconds_a_position(length, rounds)
+        ours, softmax = nanoseconds_per_position(length, rounds)
         table.add_row(f"{length:,}", f"{ours:,.0f}", f"{softmax:,.0f}")
     console.print(table)
 
 
 def print_memory(console: Console) -> None:
-    """Peak memory of the loss by the number of items."""
-    table = Table(title="loss of 6,400 positions: MiB at the peak")
+    """Print the loss's peak memory by the number of items."""
+    table = Table(title="loss of 6,400 positions: peak MiB")
     for name in ("items", "chunked", "all logits"):
         table.add_column(name, justify="right")
     for items in (3_416, 20_000):
@@ -216,8 +218,8 @@ def print_memory(console: Console) -> None:
 
 
 def print_losses(console: Console, rounds: int) -> None:
-    """Time of a position in each loss by the number of items, and its ratio to ours."""
-    table = Table(title="loss, forward and backward: us a position (times ours)")
+    """Print time per position of each loss by the number of items, and its ratio to ours."""
+    table = Table(title="loss, forward and backward: us per position (ratio to ours)")
     table.add_column("items", justify="right")
     for name in ("ours", "chunked", "all logits"):
         table.add_column(name if name == "ours" else f"linear_cross_entropy, {name}")
@@ -234,14 +236,14 @@ PARTS = ("step", "position", "memory", "loss", "accelerations")
 
 
 def main() -> None:
-    """Runs the parts that are asked for and prints their tables."""
+    """Run the requested parts and print their tables."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.training_step", description="Time the training step."
     )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS[:3])
     parser.add_argument("--threads", type=int, default=1, help="PyTorch's threads (1)")
-    parser.add_argument("--steps", type=int, default=40, help="training steps that are timed (40)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of a block or loss (5)")
+    parser.add_argument("--steps", type=int, default=40, help="timed training steps (40)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds per block or loss (5)")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     console = Console()

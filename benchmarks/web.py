@@ -1,8 +1,8 @@
-"""The engine in WebAssembly beside itself on this machine and beside onnxruntime-web, in one run.
+"""Times the engine in WebAssembly against native code and onnxruntime-web, in one run.
 
-Timed is `append` and `topK(10)` as a user of each language calls them. All have one model with
-float32 weights and one thread, and what runs in Node is timed in there. Before that, the package
-has to give the very scores of the native engine, and onnxruntime-web the same best ten.
+Timed are `append` and `topK(10)` as a user of each language calls them. All contenders run one
+model with float32 weights on one thread. Those in Node are timed there. Before timing, the package
+must give exactly the scores of the native engine, and onnxruntime-web the same top 10.
 """
 
 import argparse
@@ -26,7 +26,7 @@ K = 10
 LABELS = {
     "native": "recgrela, native",
     "simd128": "recgrela, wasm with simd128",
-    "plain": "recgrela, wasm without",
+    "plain": "recgrela, wasm without simd128",
     "onnxruntime": "onnxruntime-web, same step",
 }
 
@@ -39,11 +39,11 @@ class InNode:
         self._name = name
 
     def append_and_top_k(self, item: int) -> list[int]:
-        """Append an item index; the indices of the best ten."""
+        """Append an item index; return the indices of the top 10."""
         return self._ask("append", item)
 
     def time_block(self, items: list[int]) -> list[int]:
-        """Nanoseconds of each event, by Node's clock."""
+        """Nanoseconds per event, by Node's clock."""
         return self._ask("time", items)
 
     def scores(self) -> np.ndarray:
@@ -51,7 +51,7 @@ class InNode:
         return np.array(self._ask("scores"), dtype=np.float32)
 
     def reset(self) -> None:
-        """Back to the empty history."""
+        """Reset to the empty history."""
         self._ask("reset")
 
     def _ask(self, call: str, argument=None):
@@ -61,7 +61,7 @@ class InNode:
             return json.loads(self._process.stdout.readline())
         except (BrokenPipeError, json.JSONDecodeError):
             raise BenchmarkError(
-                "Node ended: run 'make wasm' and 'npm --prefix rust/wasm ci' first"
+                "Node exited. Run 'make wasm' and 'npm --prefix rust/wasm ci' first"
             ) from None
 
 
@@ -86,17 +86,19 @@ def run(folder: Path, rounds: int) -> Part:
 
 
 def check_same_bits(native: Engine, rival: InNode, name: str) -> None:
-    """Play one history to both; raise BenchmarkError at the first score of another bit."""
+    """Replay one history on both; raise BenchmarkError unless all scores are bit-identical."""
     native.reset()
     rival.reset()
     for event, item in enumerate(np.random.default_rng(SEED).integers(NUM_ITEMS, size=20)):
         same = native.append_and_top_k(int(item)) == rival.append_and_top_k(int(item))
         if not same or not np.array_equal(native.scores(), rival.scores()):
-            raise BenchmarkError(f"{name} gives other scores after event {event + 1}")
+            raise BenchmarkError(
+                f"scores of {name} differ from native ones after event {event + 1}"
+            )
 
 
 def main() -> int:
-    """Run the benchmark; returns the exit status."""
+    """Run the benchmark and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.web", description=__doc__)
     parser.add_argument(
         "--rounds", type=int, default=100, metavar="N", help="blocks of 20 events (%(default)s)"
@@ -111,8 +113,10 @@ def main() -> int:
     print_part(part)
     medians = {result.name: result.timing.median for result in part.results}
     ours = medians["simd128"]
-    print(f"with simd128 / native: {ours / medians['native']:.2f} (bar: at most 4)")
-    print(f"onnxruntime-web / with simd128: {medians['onnxruntime'] / ours:.2f} (bar: at least 5)")
+    print(f"with simd128 / native: {ours / medians['native']:.2f} (target: at most 4)")
+    print(
+        f"onnxruntime-web / with simd128: {medians['onnxruntime'] / ours:.2f} (target: at least 5)"
+    )
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The benchmark's rivals compute what they claim to: a race against a wrong rival says nothing."""
+"""The benchmarks' contenders compute what they claim to."""
 
 import json
 
@@ -34,7 +34,7 @@ TOLERANCE = 1e-4
 def model() -> RecGrela:
     torch.manual_seed(5)
     model = RecGrela(ModelConfig(hidden_size=16, num_heads=2, num_layers=2), ITEMS).eval()
-    with torch.no_grad():  # weights of a trained size, so that differences would show
+    with torch.no_grad():  # of trained magnitude, so that differences show
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.2)
     return model
@@ -111,12 +111,12 @@ def test_a_call_of_many_parts_is_timed_by_part():
     timings = take_turns({"a": calls.append}, [[1, 2], [3]], warm_up=1, parts=1)
     hundredth = take_turns({"a": lambda _: sum(range(10_000))}, [[1] * 9], warm_up=0, parts=100)
     assert calls == [1, 2, 3]
-    assert timings["a"].p10 == timings["a"].p90  # the warm-up's two calls are not counted
-    assert 0 < hundredth["a"].median < 100  # of one ten-thousandth of a second or so
+    assert timings["a"].p10 == timings["a"].p90  # the two warm-up calls are not timed
+    assert 0 < hundredth["a"].median < 100  # about 0.1 ms each
 
 
 def test_plain_read_takes_longer_for_more_bytes():
-    """It would not if the search ended early."""
+    """Fails if the search ends early."""
     small, large = PlainRead(1 << 16), PlainRead(1 << 22)
     timings = take_turns({"small": small.each, "large": large.each}, [[(0, 0)] * 20], warm_up=0)
     assert timings["large"].p10 > 4 * timings["small"].p10
@@ -143,7 +143,7 @@ def test_append_part(tmp_path):
     parts = append.run(tmp_path, rounds=1)
     expected = {"append_f32", "append_f16", "roofline_append_f32", "roofline_append_f16"}
     assert names(parts) == expected
-    matrices = 4 * 13 * 64 * 64  # of 4 layers: input, gate, query_key, output and 4D inwards
+    matrices = 4 * 13 * 64 * 64  # 4 layers: input, gate, query_key, output and the inner size 4D
     f32, f16 = (
         append.touched_bytes(model_file(tmp_path, 3416, "f32", kind)) for kind in ("f32", "f16")
     )
@@ -195,8 +195,8 @@ def test_history_sessions_go_back_to_their_point(tmp_path):
 
 
 def test_report_and_pictures(tmp_path, capsys):
-    def result(name: str, floor: str | None = None) -> Result:
-        return Result(name, name, Timing(median=4.0, p10=3.0, p90=5.0), floor)
+    def result(name: str, roofline: str | None = None) -> Result:
+        return Result(name, name, Timing(median=4.0, p10=3.0, p90=5.0), roofline)
 
     sizes = ("3416", "100k", "1m")
     kinds = ("usearch_exact_{}", "numpy_{}", "torch_{}", "onnxruntime_{}", "scan_{}_f32")
@@ -238,11 +238,13 @@ def test_epoch_cost(tmp_path, capsys):
     settings = [f"data.source={data}", "model.hidden_size=16", "model.num_heads=2"]
     epoch_cost.main([*words, *(word for each in settings for word in ("--set", each))])
     report = json.loads(output.read_bytes())
-    assert report["epoch_targets"] == 9 * 9  # 12 events: 2 held out, the first has none before
+    assert (
+        report["epoch_targets"] == 9 * 9
+    )  # 12 events: 2 are held out, and the first has no predecessor
     paper, ours, *others = report["results"]
     assert [other["form"] for other in others] == ["sasrec", "gru4rec"]
     assert (paper["steps"], paper["targets"]) == (2, 8)
-    # The first two steps do not count; the next are the first batches of two more epochs.
+    # The first two steps are not timed. The next are the first batches of two more epochs.
     assert (ours["steps"], ours["targets"], ours["positions"]) == (2, 2 * 81, 2 * 81)
     assert paper["epoch_seconds"] == pytest.approx(paper["seconds"] / 8 * 81)
     expected = paper["epoch_seconds"] / ours["epoch_seconds"]

@@ -1,4 +1,4 @@
-"""The scripts beside the packages: wrong use is one message, as in the commands."""
+"""Errors of the scripts outside the packages are one-line messages, as for the commands."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ DEMO = ["examples/demo.py"]
 
 
 def complaint(*arguments) -> str:
-    """What a script says before it fails."""
+    """The error message of a failing script."""
     words = [sys.executable, *map(str, arguments)]
     result = subprocess.run(words, capture_output=True, text=True, timeout=300, cwd=ROOT)
     assert result.returncode == 1
@@ -30,4 +30,4 @@ def test_the_demo_wants_a_run_on_its_films(tmp_path):
     config_path(tmp_path).write_text("data:\n  source: mine.csv\n")
     message = complaint(*DEMO, tmp_path)
     assert f"{tmp_path} was trained on mine.csv" in message
-    assert "give a run on ml-100k" in message
+    assert "expected a run on ml-100k" in message

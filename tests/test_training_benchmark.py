@@ -1,11 +1,11 @@
-"""The training benchmark measures what it says: whole steps, equal blocks, the loss alone."""
+"""The training benchmark measures what it claims: whole steps, equal blocks, the loss alone."""
 
 import pytest
 import torch
 from recgrela_train.fitting.loss import full_softmax_loss
 
 from benchmarks import training_step
-from benchmarks.training_step import Shape, events_a_second, loss_memory, whole_loss
+from benchmarks.training_step import Shape, events_per_second, loss_memory, whole_loss
 
 
 def test_made_up_histories_have_the_shape_of_the_data_set():
@@ -23,12 +23,12 @@ def test_steps_train_and_their_events_are_counted():
     counts = [count for count, seconds in training_step.training_steps(dataset) if seconds > 0]
     starts, stops = dataset.train_bounds()
     assert sum(counts) == (stops - starts - 1).sum()
-    assert events_a_second(dataset, steps=1) > 0
+    assert events_per_second(dataset, steps=1) > 0
 
 
 def test_both_blocks_are_timed_on_the_same_positions(monkeypatch):
     monkeypatch.setattr(training_step, "POSITIONS", 256)
-    assert all(0 < cost < 1e9 for cost in training_step.nanoseconds_a_position(64, rounds=1))
+    assert all(0 < cost < 1e9 for cost in training_step.nanoseconds_per_position(64, rounds=1))
 
 
 def test_the_two_losses_are_one_function():
@@ -43,5 +43,5 @@ def test_the_two_losses_are_one_function():
     ("loss", "fewest", "most"), [(full_softmax_loss, 0, 60), (whole_loss, 140, 500)]
 )
 def test_memory_of_the_loss(loss, fewest, most):
-    # 4,000 positions of 5,000 items: 76 MiB of logits; hidden, table and gradients are 5 MiB.
+    # 4,000 positions of 5,000 items: 76 MiB of logits. Hidden, table and gradients take 5 MiB.
     assert fewest <= loss_memory(loss, 4000, 5000) <= most

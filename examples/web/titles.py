@@ -1,7 +1,7 @@
-"""Write the titles of the films that a run on MovieLens-100K knows, for the demo page.
+"""Write the titles of the films in a run on MovieLens-100K, for the demo page.
 
-`make web` runs it. The file is a list of [item id, title], the film with the most events first.
-Like the data that it comes from, it may not be redistributed.
+`make web` runs it. The file is a list of [item id, title], with the most frequent film first. Like
+the data it comes from, it may not be redistributed.
 """
 
 import argparse
@@ -17,7 +17,7 @@ FILMS = "ml-100k"
 
 
 def main() -> None:
-    """Read the run's settings and data, write the file."""
+    """Read the run's settings and data, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help=f"folder of a run on {FILMS}")
     parser.add_argument("output", type=Path, help="the JSON file to write")
@@ -25,10 +25,10 @@ def main() -> None:
     config = load_config(options.run / "config.yaml", [])
     if config.data.source != FILMS:
         raise ValueError(
-            f"{options.run} was trained on {config.data.source}; give a run on {FILMS}"
+            f"{options.run} was trained on {config.data.source}, expected a run on {FILMS}"
         )
     titles = item_titles(FILMS)
-    items = load_dataset(config.data).item_ids  # the most frequent first
+    items = load_dataset(config.data).item_ids  # most frequent first
     text = json.dumps([[int(item), titles[item]] for item in items], ensure_ascii=False)
     write_atomically(options.output, text.encode())
 
