@@ -1,4 +1,4 @@
-/* Recommends after a few events:
+/* Recommends items after some events:
  *
  *     cc recommend.c $(pkg-config --cflags --libs recgrela) -o recommend
  *     ./recommend model.safetensors 50 172 181
@@ -11,7 +11,7 @@
 
 static recgrela_error error;
 
-/* Ends the program with the message of a call that failed. */
+/* Exits with the message of a failed call. */
 static void check(recgrela_status status) {
     if (status != RECGRELA_STATUS_OK) {
         fprintf(stderr, "recommend: %s\n", error.message);
@@ -61,7 +61,7 @@ int main(int argc, char **argv) {
 
     recgrela_scored best[10];
     size_t count;
-    check(recgrela_session_top_k(session, NULL, best, 10, &count, &error)); /* unseen items */
+    check(recgrela_session_top_k(session, NULL, best, 10, &count, &error)); /* seen items are excluded */
     for (size_t i = 0; i < count; i++) {
         print(model, best[i]);
     }

@@ -1,5 +1,5 @@
 // swift-tools-version:5.9
-// The Swift binding as a package. `examples/swift/build` puts this file beside what it belongs to.
+// The Swift binding as a package. `examples/swift/build` copies this file beside the sources.
 import PackageDescription
 
 let package = Package(

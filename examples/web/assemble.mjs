@@ -1,5 +1,5 @@
-// Puts the demo page together: page, npm package, model and titles in one folder that any web
-// server can serve, and the list of files that the service worker keeps.
+// Assembles the demo page: page, npm package, model and titles in one folder that any web server can
+// serve, with the list of files that the service worker caches.
 //
 //     node examples/web/assemble.mjs MODEL TITLES FOLDER
 
@@ -13,8 +13,8 @@ const PACKAGE = fileURLToPath(new URL("../../target/npm/recgrela/", import.meta.
 
 /**
  * @param {string} model a model file
- * @param {string} titles JSON: a list of [item id, title], the popular ones first
- * @param {string} folder what is in it is replaced
+ * @param {string} titles JSON: a list of [item id, title], most popular first
+ * @param {string} folder its contents are replaced
  */
 export async function assemble(model, titles, folder) {
   await rm(folder, { recursive: true, force: true });
@@ -27,13 +27,13 @@ export async function assemble(model, titles, folder) {
   await writeFile(join(folder, "files.js"), await listed(folder));
 }
 
-/** What a page loads of the package. @param {string} path */
+/** Whether a page loads this file of the package. @param {string} path */
 function ofAPage(path) {
   return !/(\.d\.ts|\.json|\.md|LICENSE|node\.js)$/.test(path);
 }
 
 /**
- * Has the browser fetch all modules at once, not each when the one that imports it has come.
+ * Makes the browser fetch all modules at once instead of one import after the other.
  * @param {string} folder
  */
 async function preloadModules(folder) {
@@ -47,7 +47,7 @@ async function preloadModules(folder) {
 }
 
 /**
- * The files in a folder and below, as addresses relative to it.
+ * All files below a folder, as URLs relative to it.
  * @param {string} folder
  */
 async function filesIn(folder) {
@@ -57,14 +57,14 @@ async function filesIn(folder) {
 }
 
 /**
- * The script with the list of files. Its text is another one when any file is.
+ * The script with the list of files. Its text changes when any file changes.
  * @param {string} folder
  */
 async function listed(folder) {
   const files = await filesIn(folder);
   const hash = createHash("sha256");
   for (const file of files) hash.update(file).update(await readFile(join(folder, file)));
-  // The page stands under its folder's address; a worker does not keep itself.
+  // The page's URL is that of its folder. The worker does not cache itself.
   const kept = files
     .filter((file) => file !== "worker.js")
     .map((file) => (file === "index.html" ? "./" : file));

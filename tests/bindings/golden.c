@@ -1,4 +1,4 @@
-/* Writes what tests/golden hashes of one model: golden MODEL < sequences, one a line. */
+/* Writes the bytes that tests/golden hashes for a model: golden MODEL < sequences, one per line. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@ static void check(recgrela_status status) {
     }
 }
 
-/* Every number is little-endian in memory on the machines that this runs on. */
+/* Assumes a little-endian machine. */
 static void put(const void *from, size_t size, size_t count) {
     if (fwrite(from, size, count, stdout) != count) {
         exit(1);

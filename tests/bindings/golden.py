@@ -1,6 +1,6 @@
-"""The golden hash of tests/golden, whose README says what is hashed, for Python and C.
+"""Computes the golden hash of tests/golden, defined in its README, in Python and in C.
 
-As a program it prints one line for Python and one for C: the name and the hash.
+Run as a program, it prints the name and hash of both, one line each.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ GOLDEN = ROOT / "tests/golden"
 CFLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Werror", "-O1", "-g"]
 
 Play = Callable[[Path, list[list[int]]], bytes]
-"""What is hashed of a model file, given the sequences of item indices."""
+"""Returns the bytes to hash for a model file and sequences of item indices."""
 
 
 def golden_hash(play: Play) -> str:
-    """The hash of all models as hex digits; AssertionError at the first model with another hash."""
+    """The hash of all models as hex digits; AssertionError if a model's hash differs."""
     golden = json.loads((GOLDEN / "golden.json").read_text())
     digests = []
     for name, model in sorted(golden["models"].items()):
@@ -36,7 +36,7 @@ def golden_hash(play: Play) -> str:
 
 
 def play_python(path: Path, sequences: list[list[int]], isa: str | None = None) -> bytes:
-    """Through EdgeScorer, on an instruction set or the best one."""
+    """Replay through EdgeScorer, on the given instruction set or the best one."""
     scorer = EdgeScorer.load(path, isa=isa)
     ids = scorer.item_ids
     index = {id: i for i, id in enumerate(ids)}
@@ -60,7 +60,7 @@ def play_python(path: Path, sequences: list[list[int]], isa: str | None = None) 
 
 
 def build_library(profile: str) -> Path:
-    """Build the C library by a profile of cargo (dev, release); the folder that it is in."""
+    """Build the C library with a cargo profile (dev, release); return its folder."""
     target = ROOT / "target"
     command = ["cargo", "build", "--quiet", "-p", "recgrela-ffi", "--profile", profile]
     subprocess.run([*command, "--target-dir", target], cwd=ROOT, check=True)
@@ -68,7 +68,7 @@ def build_library(profile: str) -> Path:
 
 
 def compile_c(source: Path, library: Path, folder: Path) -> Path:
-    """Compile a program without a warning and link it with the library; where it is."""
+    """Compile a program without warnings, link it with the library and return its path."""
     program = folder / source.stem
     link = [f"-L{library}", f"-Wl,-rpath,{library}", "-lrecgrela", "-pthread"]
     include = f"-I{ROOT / 'rust/ffi/include'}"
@@ -77,7 +77,7 @@ def compile_c(source: Path, library: Path, folder: Path) -> Path:
 
 
 def play_c(program: Path) -> Play:
-    """Through golden.c, compiled."""
+    """Replay through the compiled golden.c."""
 
     def play(path: Path, sequences: list[list[int]]) -> bytes:
         text = "".join(" ".join(map(str, items)) + "\n" for items in sequences)
@@ -88,7 +88,7 @@ def play_c(program: Path) -> Play:
 
 
 def main() -> int:
-    """Print the lines; the exit status is 1 where a hash is another one."""
+    """Print name and hash of both; fail if a hash differs."""
     with tempfile.TemporaryDirectory() as folder:
         source = ROOT / "tests/bindings/golden.c"
         program = compile_c(source, build_library("release"), Path(folder))

@@ -1,4 +1,4 @@
-/* Every misuse is a status and a message, and changes nothing: misuse MODEL DAMAGED. */
+/* Every misuse returns a status and a message and changes nothing: misuse MODEL DAMAGED. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,12 +47,12 @@ static void handles(const char *path) {
     OK(recgrela_model_free(model, &error));
     EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_model_free(model, &error));
     EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_model_verify(model, &error));
-    OK(recgrela_session_append(session, 0, &error)); /* it holds its model */
+    OK(recgrela_session_append(session, 0, &error)); /* the session keeps its model alive */
     OK(recgrela_session_free(session, &error));
     EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_session_free(session, &error));
     EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_session_events(session, &events, &error));
 
-    const recgrela_session freed = session; /* its place is used again, under another handle */
+    const recgrela_session freed = session; /* its slot is reused under another handle */
     OK(recgrela_model_open_mmap(path, &model, &error));
     OK(recgrela_model_verify(model, &error));
     OK(recgrela_session_new(model, &session, &error));
@@ -74,13 +74,13 @@ static void files(const char *path, const char *damaged) {
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT, recgrela_model_from_bytes(NULL, 8, &model, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
            recgrela_model_from_bytes((const uint8_t *)"", SIZE_MAX, &model, &error));
-    if (model.id) fail(__LINE__, "a handle of a model that was not loaded");
+    if (model.id) fail(__LINE__, "got a handle of a model that was not loaded");
     if (recgrela_model_open("/no/such/file", &model, NULL) != RECGRELA_STATUS_IO) {
         fail(__LINE__, "without an error object");
     }
 }
 
-/* What the calls of a session refuse; afterwards it scores as before. */
+/* Invalid calls on a session are refused; afterwards it scores as before. */
 static void sessions(recgrela_model model, uint32_t num_items) {
     recgrela_session session;
     recgrela_scored best[3], again[3];
@@ -117,9 +117,9 @@ static void sessions(recgrela_model model, uint32_t num_items) {
 
     OK(recgrela_session_top_k(session, NULL, again, 3, &count, &error));
     if (memcmp(best, again, sizeof best)) fail(__LINE__, "a refused call changed the session");
-    memset(&not_zero.exclude_seen, 2, 1); /* no bool has this byte */
+    memset(&not_zero.exclude_seen, 2, 1); /* not a valid bool */
     OK(recgrela_session_top_k(session, &not_zero, again, 3, &count, &error));
-    if (memcmp(best, again, sizeof best)) fail(__LINE__, "exclude_seen is anything but 0");
+    if (memcmp(best, again, sizeof best)) fail(__LINE__, "exclude_seen must accept any byte but 0");
     OK(recgrela_session_free(session, &error));
 }
 
@@ -141,7 +141,7 @@ static void snapshots(recgrela_model model) {
     EXPECT(RECGRELA_STATUS_SNAPSHOT, recgrela_session_restore(session, bytes, size - 1, &error));
     OK(recgrela_session_restore(session, bytes, size, &error));
     OK(recgrela_session_top_k(session, NULL, again, 3, &size, &error));
-    if (memcmp(best, again, sizeof best)) fail(__LINE__, "restored is not what was kept");
+    if (memcmp(best, again, sizeof best)) fail(__LINE__, "the restored session differs from the saved one");
     OK(recgrela_session_clone(session, &other, &error));
     OK(recgrela_session_free(session, &error));
     OK(recgrela_session_append(other, 2, &error));
@@ -163,14 +163,14 @@ static void taking_back(recgrela_model model) {
     OK(recgrela_session_top_k(session, NULL, best, 3, &count, &error));
     OK(recgrela_session_append(session, item, &error));
     OK(recgrela_session_undoable(session, &count, &error));
-    if (count != 2) fail(__LINE__, "two events can be taken back");
+    if (count != 2) fail(__LINE__, "expected two events that can be undone");
     OK(recgrela_session_undo(session, 1, &error));
     OK(recgrela_session_top_k(session, NULL, undone, 3, &count, &error));
     OK(recgrela_session_append(session, item, &error));
     OK(recgrela_session_forget(session, &item, 1, &error));
     OK(recgrela_session_top_k(session, NULL, forgotten, 3, &count, &error));
     if (memcmp(best, undone, sizeof best) || memcmp(best, forgotten, sizeof best)) {
-        fail(__LINE__, "an event that was taken back left a trace");
+        fail(__LINE__, "an undone event left a trace");
     }
     OK(recgrela_session_free(session, &error));
 }
@@ -182,7 +182,7 @@ static void *append_many(void *session) {
     return NULL;
 }
 
-/* Two threads on one session take turns; a third party may free it meanwhile. */
+/* Two threads on one session take turns; it may be freed meanwhile. */
 static void threads(recgrela_model model) {
     recgrela_session session;
     pthread_t thread[2];
@@ -213,7 +213,7 @@ static long resident_pages(void) {
     return pages;
 }
 
-/* Pages that loads and frees add after a tenth of them. */
+/* Growth in pages over loads and frees, after the first tenth. */
 static long growth(const char *path) {
     long before = 0;
     for (int i = 0; i < LOADS; i++) {

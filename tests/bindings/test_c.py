@@ -1,4 +1,4 @@
-"""The C library: programs that a C compiler and valgrind have nothing to say about."""
+"""The C library: programs that compile without warnings and run clean under valgrind."""
 
 import shutil
 import subprocess
@@ -9,13 +9,13 @@ from recgrela import EdgeScorer
 
 from tests.bindings.golden import GOLDEN, ROOT, build_library, compile_c, golden_hash, play_c
 
-# What the table of handles holds at the end is reachable; everything else is a leak.
+# The handle table is still reachable at exit. Everything else is a leak.
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"]
 
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory) -> Path:
-    """A folder of programs, on a library that is built with every assertion."""
+    """A folder of programs, linked with a library with debug assertions."""
     library, folder = build_library("dev"), tmp_path_factory.mktemp("c")
     for source in (ROOT / "examples/c/recommend.c", *(ROOT / "tests/bindings").glob("*.c")):
         compile_c(source, library, folder)
@@ -58,7 +58,8 @@ def damaged(tmp_path) -> Path:
 @pytest.mark.parametrize("name", ["f32", "text-ids"])
 def test_misuse_is_a_status_and_loads_leave_nothing(programs, damaged, name):
     growth = run(programs / "misuse", GOLDEN / f"{name}.safetensors", damaged)
-    # Pages, in 900 loads and frees of a model of 11 pages or more; the allocator takes some forty.
+    # Growth in pages over 900 loads and frees of a model of 11 pages or more. The allocator takes
+    # about 40.
     assert int(growth) <= 90
 
 

@@ -1,7 +1,7 @@
-// Small help with elements.
+// Helpers for elements.
 
 /**
- * The element of an id, which the page has.
+ * The element with this id, which must exist.
  * @template {HTMLElement} [T=HTMLElement]
  * @param {string} id
  * @returns {T}
@@ -17,7 +17,7 @@ export function rowOf(id) {
 }
 
 /**
- * Sets the text of a part of a row; parts are told by their class.
+ * Sets the text of a row's part, found by its class.
  * @param {Element} row
  * @param {string} name
  * @param {string} text
@@ -28,7 +28,7 @@ export function write(row, name, text) {
 }
 
 /**
- * Makes a list this long. Rows that stay are the same elements, so the focus stays too.
+ * Resizes a list. Remaining rows stay the same elements, so they keep the focus.
  * @param {HTMLElement} list
  * @param {number} length
  * @param {string} template

@@ -1,4 +1,4 @@
-// A list of films: ranks, titles, scores, and what has moved.
+// A list of films with ranks, titles, scores and changes of rank.
 
 import { element, resize, write } from "./dom.js";
 import { titleOf } from "./titles.js";
@@ -25,7 +25,7 @@ export class FilmList {
     this.films = rows.map(({ film }) => film);
   }
 
-  /** The film of the row that has an element in it. @param {EventTarget | null} target */
+  /** The film whose row contains an element. @param {EventTarget | null} target */
   filmAt(target) {
     const row = target instanceof Element ? target.closest("li") : null;
     return row?.parentElement === this.#list
@@ -33,10 +33,10 @@ export class FilmList {
       : undefined;
   }
 
-  /** The film whose row has the keyboard's focus in it, or the pointer on it. */
+  /** The film whose row has the keyboard focus or the pointer. */
   get current() {
     const focused = this.#list.querySelector("li:has(:focus-visible)");
-    // Where nothing can hover, what a finger touched last counts as hovered.
+    // On devices without hover, the row touched last matches :hover.
     const pointed = matchMedia("(hover: hover)").matches
       ? this.#list.querySelector("li:hover")
       : null;
@@ -44,7 +44,7 @@ export class FilmList {
   }
 
   /**
-   * Calls with the film of a row whose button of that class is pressed.
+   * Calls back with a row's film when its button of this class is pressed.
    * @param {"film" | "ask"} button
    * @param {(film: Film) => void} call
    */
@@ -56,8 +56,8 @@ export class FilmList {
   }
 
   /**
-   * Calls with the film that the pointer or the focus comes to. A finger presses at once: it points
-   * at nothing.
+   * Calls back with the film that the pointer or the focus reaches. Touch has no pointing, so it is
+   * ignored.
    * @param {(film: Film, how: "pointer" | "focus") => void} call
    */
   onPoint(call) {
@@ -73,7 +73,7 @@ export class FilmList {
   }
 
   /**
-   * Arrow keys go from row to row; past the first, to what stands before the list.
+   * Moves the focus with arrow keys, and from the first row to the element before the list.
    * @param {HTMLElement} [before]
    */
   useArrows(before) {
@@ -98,7 +98,7 @@ export class FilmList {
 }
 
 /**
- * How each film's rank has changed: places that it went up, or that it is new.
+ * How each film's rank has changed: the places it moved up, or that it is new.
  * @param {Film[]} after
  * @param {Film[]} before
  * @returns {("new" | number)[]}

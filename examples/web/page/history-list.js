@@ -1,4 +1,4 @@
-// The viewer's films, the newest first, each with a button that forgets it.
+// The viewer's films, newest first, each with a button to forget it.
 
 import { element, resize, write } from "./dom.js";
 import { titleOf } from "./titles.js";
@@ -22,7 +22,7 @@ export class HistoryList {
     });
   }
 
-  /** @param {Film[]} films the oldest first */
+  /** @param {Film[]} films oldest first */
   show(films) {
     this.#films = films.toReversed();
     this.#empty.hidden = films.length > 0;
@@ -36,7 +36,7 @@ export class HistoryList {
     });
   }
 
-  /** Keeps the focus where a row was. @param {number} index */
+  /** Focuses the row that replaced a removed one. @param {number} index */
   #focusNear(index) {
     const row = this.#list.children[Math.min(index, this.#films.length - 1)];
     const near = /** @type {HTMLElement | null} */ (row?.querySelector(".forget") ?? null);

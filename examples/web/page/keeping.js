@@ -1,4 +1,4 @@
-// Keeps the viewer in the browser's storage, over reloads and in step with other tabs.
+// Saves the viewer in the browser's storage, across reloads and in sync with other tabs.
 
 import { filmsOf } from "./viewer.js";
 
@@ -12,7 +12,7 @@ export class Keeping {
   /** @type {Storage | undefined} */
   #storage;
   /**
-   * A value that could not be restored; it stays where it is until the user decides.
+   * A value that could not be restored. It stays in storage until the user decides.
    * @type {unknown}
    */
   #refused;
@@ -21,7 +21,7 @@ export class Keeping {
   /**
    * @param {Viewer} viewer
    * @param {{ tell: (text: string) => void, restored: (from: "storage" | "tab") => void }} calls
-   *   `tell` gets in words what is kept; `restored` is called once the viewer is another one
+   *   `tell` receives a message on what is saved; `restored` is called after the viewer changed
    */
   constructor(viewer, { tell, restored }) {
     this.#viewer = viewer;
@@ -30,9 +30,9 @@ export class Keeping {
   }
 
   /**
-   * Restores what was kept.
+   * Restores the saved value.
    * @param {Promise<Storage>} opening
-   * @returns {Promise<string | undefined>} why that could not be done, where something was kept
+   * @returns {Promise<string | undefined>} the reason, if a saved value could not be restored
    */
   async start(opening) {
     this.#tabs.onmessage = () => this.#restore("tab");
@@ -45,7 +45,7 @@ export class Keeping {
     return this.#restore("storage");
   }
 
-  /** Keeps the viewer as it is now. */
+  /** Saves the viewer. */
   async save() {
     if (this.#storage === undefined || this.#refused !== undefined) return;
     const { films, snapshot } = this.#viewer.save();
@@ -59,18 +59,18 @@ export class Keeping {
     this.#tellWhatIsKept(snapshot.length);
   }
 
-  /** How many films a value lists that could not be restored. */
+  /** Number of films in a value that could not be restored. */
   get listed() {
     return filmsOf(this.#refused).length;
   }
 
-  /** Takes in the films of the value that could not be restored, then those since. */
+  /** Appends the films of the value that could not be restored, then those picked since. */
   rebuild() {
     this.#viewer.replay([...filmsOf(this.#refused), ...this.#viewer.films]);
     return this.discard();
   }
 
-  /** Gives up the value that could not be restored. */
+  /** Discards the value that could not be restored. */
   discard() {
     this.#refused = undefined;
     return this.save();
@@ -83,7 +83,7 @@ export class Keeping {
     try {
       kept = await this.#storage?.read();
     } catch (error) {
-      this.#storage = undefined; // what cannot be read is not to be written over
+      this.#storage = undefined; // never overwrite what cannot be read
       this.#tell(`Not saved: the browser's storage cannot be read (${reason(error)})`);
       return undefined;
     }
@@ -92,7 +92,7 @@ export class Keeping {
       else this.#viewer.restore(kept);
     } catch (error) {
       this.#refused = kept;
-      this.#tell("Not saved: first decide about the saved state");
+      this.#tell("Not saved: the saved state needs your decision first");
       return reason(error);
     }
     this.#refused = undefined;

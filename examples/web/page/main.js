@@ -1,11 +1,11 @@
-// The page: loads model and titles, and joins the parts.
+// The page: loads model and titles, and connects the parts.
 
 import { element } from "./dom.js";
 import { changes, FilmList } from "./film-list.js";
 import { HistoryList } from "./history-list.js";
 import { Keeping } from "./keeping.js";
 import { microseconds, showNumbers } from "./numbers.js";
-import { loadAnew, workOffline } from "./offline.js";
+import { clearAndReload, workOffline } from "./offline.js";
 import { clearProblem, showProblem } from "./problem.js";
 import { Model } from "./recgrela/index.js";
 import { Search } from "./search.js";
@@ -18,15 +18,14 @@ import { WhatIf } from "./what-if.js";
 /** @typedef {import("./recgrela/index.js").Recommendation} Recommendation */
 
 const POPULAR = 10;
-const BEGINNING =
-  "Films that many have seen. Pick one, or search: with each film the list changes.";
+const BEGINNING = "Pick a film, or search. The list changes with each film.";
 
 const progress = /** @type {HTMLProgressElement} */ (element("progress"));
 
 async function load() {
   const titles = readTitles();
-  titles.catch(() => {}); // told below
-  // The service worker keeps the file: one copy, of the same version as the page.
+  titles.catch(() => {}); // reported below
+  // The service worker caches the file: one copy, of the same version as the page.
   const model = await Model.load("model.safetensors", {
     cache: false,
     onProgress({ loaded, total }) {
@@ -43,7 +42,7 @@ async function readTitles() {
   return response.json();
 }
 
-/** Everything that the user does, once there is a model. */
+/** All user actions, once the model is loaded. */
 class Page {
   #viewer;
   #titles;
@@ -138,7 +137,7 @@ class Page {
   #show(moves) {
     const { films, undoable } = this.#viewer;
     const started = films.length > 0;
-    element("pick-title").textContent = started ? "Recommended next" : "To begin with";
+    element("pick-title").textContent = started ? "Recommended next" : "Popular films";
     element("score-label").hidden = !started;
     const popular = this.#titles.films.slice(0, POPULAR).map((film) => ({ film }));
     const rows = started ? this.#rows(this.#viewer.best) : popular;
@@ -178,7 +177,7 @@ class Page {
     showProblem(
       "saved",
       "The saved state could not be restored",
-      `${why}. It is kept as it is, and nothing is saved over it, until you decide.`,
+      `${why}. It stays unchanged until you decide.`,
       [...rebuild, ["Delete it", decide(() => this.#keeping.discard())]],
     );
   }
@@ -189,11 +188,11 @@ class Page {
   }
 }
 
-/** What nothing else has told, such as an engine that broke off. @param {unknown} error */
+/** Reports unhandled errors, such as a crashed engine. @param {unknown} error */
 function tellMistake(error) {
   const why = error instanceof Error ? error.message : String(error);
-  showProblem("model", "Something went wrong", `${why}. What is saved is as it was.`, [
-    ["Load the page again", () => location.reload()],
+  showProblem("model", "Something went wrong", `${why}. Your saved history is unchanged.`, [
+    ["Reload the page", () => location.reload()],
   ]);
 }
 
@@ -201,15 +200,15 @@ async function main() {
   addEventListener("error", ({ error }) => tellMistake(error));
   addEventListener("unhandledrejection", ({ reason }) => tellMistake(reason));
   const storage = Storage.open();
-  storage.catch(() => {}); // told by Keeping
+  storage.catch(() => {}); // reported by Keeping
   try {
     const { model, titles } = await load();
     await new Page(model, titles).start(storage);
     element("parts").hidden = false;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    showProblem("model", "The model could not be loaded", `${why}. Your history is as it was.`, [
-      ["Load everything anew", () => void loadAnew()],
+    showProblem("model", "The model could not be loaded", `${why}. Your history is unchanged.`, [
+      ["Clear caches and reload", () => void clearAndReload()],
     ]);
     return;
   } finally {
@@ -218,7 +217,7 @@ async function main() {
   await workOffline(
     (text) => (element("offline").textContent = text),
     () =>
-      showProblem("newer", "A newer version of this page is here", "Your history stays.", [
+      showProblem("newer", "A newer version of this page is available", "Your history is kept.", [
         ["Use it now", () => location.reload()],
       ]),
   );

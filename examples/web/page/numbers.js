@@ -1,10 +1,10 @@
-// What was measured, in words: times of events, the size of the state.
+// Shows measurements: times of events and the size of the state.
 
 import { element } from "./dom.js";
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
-/** The smallest step of this page's clock, in milliseconds: browsers make it coarse on purpose. */
+/** The clock's resolution in milliseconds, which browsers reduce on purpose. */
 const STEP = clockStep();
 
 /** @param {Viewer} viewer */
@@ -17,7 +17,7 @@ export function showNumbers(viewer) {
   element("events").textContent = viewer.films.length.toLocaleString("en");
 }
 
-/** A time as a text; below the clock's step there is only a bound. @param {number} milliseconds */
+/** Formats a time; below the clock's resolution it is only a bound. @param {number} milliseconds */
 export function microseconds(milliseconds) {
   const shown = Math.round(milliseconds * 1000).toLocaleString("en");
   return milliseconds < STEP / 2 ? `< ${Math.round(STEP * 1000)} µs` : `${shown} µs`;

@@ -1,12 +1,12 @@
 // The service worker: after the first visit the page needs no network.
 
-/** What the worker's caches are called, before the version. */
+/** Prefix of the worker's cache names, before the version. */
 const CACHES = "recgrela-demo-";
 
 /**
- * Has everything kept for use without a network.
- * @param {(text: string) => void} tell gets in words how far that is
- * @param {() => void} renewed called when a newer version is there
+ * Caches everything for offline use.
+ * @param {(text: string) => void} tell receives a status message
+ * @param {() => void} renewed called when a newer version is available
  */
 export async function workOffline(tell, renewed) {
   const workers = navigator.serviceWorker;
@@ -24,8 +24,8 @@ export async function workOffline(tell, renewed) {
   }
 }
 
-/** Throws away all files that are kept, and loads the page anew. The history stays. */
-export async function loadAnew() {
+/** Deletes all cached files and reloads the page. The history is kept. */
+export async function clearAndReload() {
   const registrations = (await navigator.serviceWorker?.getRegistrations()) ?? [];
   await Promise.all(registrations.map((registration) => registration.unregister()));
   const names = (await globalThis.caches?.keys()) ?? [];

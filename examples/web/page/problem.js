@@ -1,11 +1,11 @@
-// Something went wrong or has to be decided: what it is, and what can be done.
+// Shows errors and decisions, with the possible actions.
 
 import { element } from "./dom.js";
 
 const place = element("problems");
 
 /**
- * Shows a problem in place of the one of the same kind.
+ * Shows a problem, replacing one of the same kind.
  * @param {"model" | "saved" | "newer"} kind
  * @param {string} title
  * @param {string} text

@@ -34,7 +34,7 @@ export class Search {
     this.matches.useArrows(this.#query);
   }
 
-  /** @param {Set<unknown>} seen ids of films to be marked */
+  /** @param {Set<unknown>} seen ids of films to mark */
   show(seen) {
     this.#seen = seen;
     this.#find();

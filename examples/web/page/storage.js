@@ -1,4 +1,4 @@
-// One value in the browser's storage: what is kept of the viewer.
+// One value in the browser's storage: the saved viewer.
 
 const NAME = "recgrela-demo";
 const STORE = "kept";
@@ -12,27 +12,27 @@ export class Storage {
     this.#database = database;
   }
 
-  /** Opens it; rejects where the browser keeps nothing, as in some private windows. */
+  /** Opens the storage; rejects if the browser has none, as in some private windows. */
   static async open() {
     const opening = indexedDB.open(NAME, 1);
     opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
     return new Storage(await done(opening));
   }
 
-  /** What was kept, or undefined. @returns {Promise<unknown>} */
+  /** The saved value, or undefined. @returns {Promise<unknown>} */
   read() {
     return done(this.#database.transaction(STORE).objectStore(STORE).get(KEY));
   }
 
   /**
-   * Keeps a value in place of the one before; writes are done in the order of the calls.
+   * Replaces the saved value. Writes are done in the order of the calls.
    * @param {unknown} value
    */
   write(value) {
     return this.#change((store) => store.put(value, KEY));
   }
 
-  /** Deletes what was kept. */
+  /** Deletes the saved value. */
   clear() {
     return this.#change((store) => store.delete(KEY));
   }

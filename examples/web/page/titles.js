@@ -1,21 +1,21 @@
-// The films: what they are called, and how one is found.
+// Names of the films, and the search.
 
 /** @typedef {import("./recgrela/index.js").ItemId} ItemId */
 /** @typedef {{ id: ItemId, name: string, year: string, key: string }} Film */
 
 export class Titles {
-  /** @type {Film[]} the popular ones first, as in the file of titles */
+  /** @type {Film[]} most popular first, as in the titles file */
   films;
   /** @type {Map<ItemId, Film>} */
   #byId;
 
   /**
-   * @param {ItemId[]} items all items of the model; those without a title are shown by their id
+   * @param {ItemId[]} items all items of the model; those without a title show their id
    * @param {unknown} titles a list of [id, title]
    */
   constructor(items, titles) {
     if (!Array.isArray(titles) || !titles.every((row) => Array.isArray(row) && row.length === 2)) {
-      throw new Error("the file of titles is not a list of [id, title]: run make web again");
+      throw new Error("the titles file is not a list of [id, title]: run make web again");
     }
     const known = new Set(items);
     const titled = new Map(titles.filter(([id]) => known.has(id)));
@@ -35,7 +35,7 @@ export class Titles {
   }
 
   /**
-   * Films that have every word of a query; first those that begin with it, then the popular ones.
+   * Films that contain every word of a query: first those that start with it, then by popularity.
    * @param {string} query
    */
   find(query) {
@@ -47,7 +47,7 @@ export class Titles {
   }
 }
 
-/** A film's name and year, as people write them. @param {Film} film */
+/** A film's name and year. @param {Film} film */
 export function titleOf({ name, year }) {
   return year === "" ? name : `${name} (${year})`;
 }
@@ -59,7 +59,7 @@ function film(id, title) {
   return { id, name, year, key: plain(`${name} ${year} ${sorted}`) };
 }
 
-/** Without case, accents and punctuation. @param {string} text */
+/** Removes case, accents and punctuation. @param {string} text */
 function plain(text) {
   return text
     .normalize("NFD")

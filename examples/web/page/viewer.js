@@ -1,4 +1,4 @@
-// One viewer: the engine's session, the films in their order, and what each event took.
+// One viewer: the engine's session, the films in order, and the time of each event.
 
 /** @typedef {import("./recgrela/index.js").ItemId} ItemId */
 /** @typedef {import("./recgrela/index.js").Recommendation} Recommendation */
@@ -10,11 +10,11 @@ const UNDO_DEPTH = 20;
 export class Viewer {
   #model;
   #session;
-  /** @type {ItemId[]} the oldest first; the engine has them too, but shows no order */
+  /** @type {ItemId[]} oldest first; the engine has them too, but without their order */
   films = [];
-  /** @type {Recommendation[]} the ten best; none before the first event */
+  /** @type {Recommendation[]} the top 10; empty before the first event */
   best = [];
-  /** @type {number[]} milliseconds of each event since the page was opened */
+  /** @type {number[]} milliseconds per event since the page was opened */
   times = [];
 
   /** @param {import("./recgrela/index.js").Model} model */
@@ -23,7 +23,7 @@ export class Viewer {
     this.#session = started(model);
   }
 
-  /** Takes in one event and ranks all films. @param {ItemId} id */
+  /** Appends one event and ranks all films. @param {ItemId} id */
   append(id) {
     const start = performance.now();
     this.#session.append(id);
@@ -32,12 +32,12 @@ export class Viewer {
     this.films.push(id);
   }
 
-  /** What `best` would be after one more event; nothing changes. @param {ItemId} id */
+  /** `best` as if one more event had been appended; changes nothing. @param {ItemId} id */
   whatIf(id) {
     return this.#session.peek([id], SHOWN);
   }
 
-  /** Takes the last event back. @returns {ItemId} the film */
+  /** Undoes the last event. @returns {ItemId} the film */
   undo() {
     this.#session.undo();
     const film = this.films.pop();
@@ -45,7 +45,7 @@ export class Viewer {
     return /** @type {ItemId} */ (film);
   }
 
-  /** Makes it as if a film had never been seen. @param {ItemId} id */
+  /** Forgets a film as if it had never been picked. @param {ItemId} id */
   forget(id) {
     this.#session.forget([id]);
     this.films = this.films.filter((film) => film !== id);
@@ -59,23 +59,23 @@ export class Viewer {
     this.#rank();
   }
 
-  /** How many events can be taken back now. */
+  /** Number of events that can be undone. */
   get undoable() {
     return this.#session.undoable;
   }
 
-  /** Bytes that the engine keeps of the history. */
+  /** Bytes of the engine's state. */
   get stateBytes() {
     return this.#session.stateBytes;
   }
 
-  /** What is to be kept. @returns {Saved} */
+  /** The value to save. @returns {Saved} */
   save() {
     return { films: [...this.films], snapshot: this.#session.snapshot() };
   }
 
   /**
-   * Continues from what was kept; throws and changes nothing if it is damaged or another model's.
+   * Restores a saved value; throws and changes nothing if it is damaged or of another model.
    * @param {any} saved
    */
   restore(saved) {
@@ -92,7 +92,7 @@ export class Viewer {
   }
 
   /**
-   * Begins anew and takes in these films; unknown ones are left out.
+   * Resets and appends these films, skipping unknown ones.
    * @param {ItemId[]} films
    */
   replay(films) {
@@ -116,7 +116,7 @@ export class Viewer {
 }
 
 /**
- * The list of films in what was kept, as far as there is one.
+ * The list of films in a saved value, or an empty list.
  * @param {any} saved
  * @returns {ItemId[]}
  */

@@ -1,4 +1,4 @@
-// What would come after a film: asked by pointing, by the focus or by a button; nothing changes.
+// The recommendations after a film, shown on pointing, focus or a button; changes nothing.
 
 import { element } from "./dom.js";
 import { changes, FilmList } from "./film-list.js";
@@ -7,7 +7,7 @@ import { titleOf } from "./titles.js";
 /** @typedef {import("./titles.js").Film} Film */
 
 const INTRODUCTION = element("what-if-text").textContent ?? "";
-/** Long enough that going through a list by keyboard is not talked over, in milliseconds. */
+/** Milliseconds, so that a screen reader can first read the list row with the focus. */
 const SPOKEN_AFTER = 700;
 
 export class WhatIf {
@@ -25,7 +25,7 @@ export class WhatIf {
 
   /**
    * @param {(film: Film) => { film: Film, score: number }[]} ask
-   * @param {() => Film[]} now the films that are recommended
+   * @param {() => Film[]} now the current recommendations
    */
   constructor(ask, now) {
     this.#ask = ask;
@@ -39,18 +39,18 @@ export class WhatIf {
     });
   }
 
-  /** Lets a list be asked about. @param {FilmList} list */
+  /** Connects a list to the panel. @param {FilmList} list */
   watch(list) {
     list.onPoint((film, how) => this.show(film, how === "focus"));
     list.onPress("ask", (film) => {
       this.#from = /** @type {HTMLElement | null} */ (document.activeElement);
       this.show(film, true);
-      // Above the panel, where that covers the list.
+      // Scroll above the panel, where it covers the list.
       this.#from?.scrollIntoView({ block: "nearest" });
     });
   }
 
-  /** @param {Film} film @param {boolean} [aloud] whether a screen reader should say it */
+  /** @param {Film} film @param {boolean} [aloud] whether a screen reader should announce it */
   show(film, aloud = false) {
     const after = this.#ask(film);
     const now = this.#now();

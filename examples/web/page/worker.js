@@ -1,8 +1,8 @@
-// The service worker. It keeps one version of all files of the page, the model among them, and
-// answers from these; a new version is fetched whole, or not taken.
+// The service worker. It caches one version of all files of the page, including the model, and
+// responds from the cache. A new version is fetched completely or not used.
 
 const worker = /** @type {any} */ (self);
-worker.importScripts("files.js"); // FILES, which assemble.mjs writes
+worker.importScripts("files.js"); // FILES, written by assemble.mjs
 /** @type {{ version: string, paths: string[] }} */
 const { version, paths } = worker.FILES;
 const CACHES = "recgrela-demo-";
@@ -23,7 +23,7 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
 
 async function keepAll() {
   const cache = await caches.open(CACHE);
-  // The server is asked for each; what has not changed comes from the browser's own cache.
+  // Revalidate each with the server; unchanged files come from the browser's HTTP cache.
   await cache.addAll(paths.map((path) => new Request(path, { cache: "no-cache" })));
 }
 

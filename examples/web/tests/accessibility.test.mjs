@@ -1,5 +1,5 @@
-// axe-core finds nothing, in each state of the page, light and dark, on a desk and on a phone; the
-// types are right.
+// axe-core reports no violations in any state of the page, light and dark, on desktop and phone.
+// The types check.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => site?.close());
 
-/** What axe finds, rule by rule. */
+/** axe's violations by rule. */
 async function violations(page) {
   const { violations } = await page.evaluate(() =>
     globalThis.axe.run(document, { resultTypes: ["violations"] }),
@@ -29,8 +29,8 @@ async function violations(page) {
 }
 
 const VIEWS = {
-  "desk, light": { colorScheme: "light", viewport: { width: 1280, height: 800 } },
-  "desk, dark": { colorScheme: "dark", viewport: { width: 1280, height: 800 } },
+  "desktop, light": { colorScheme: "light", viewport: { width: 1280, height: 800 } },
+  "desktop, dark": { colorScheme: "dark", viewport: { width: 1280, height: 800 } },
   "phone, light": {
     colorScheme: "light",
     viewport: { width: 390, height: 844 },
@@ -47,7 +47,7 @@ const VIEWS = {
 
 for (const [name, view] of Object.entries(VIEWS)) {
   test(`no violations: ${name}`, async () => {
-    // Still, so that no colour is caught half way.
+    // No animation, so that colours are final.
     const { page, context } = await firstVisit(site, { ...view, reducedMotion: "reduce" });
     await page.addInitScript({ path: AXE });
     await page.reload();
@@ -69,13 +69,13 @@ for (const [name, view] of Object.entries(VIEWS)) {
         await worker.unregister();
     });
     await page.reload();
-    await page.getByRole("button", { name: "Load everything anew" }).waitFor();
+    await page.getByRole("button", { name: "Clear caches and reload" }).waitFor();
     assert.deepEqual(await violations(page), [], "with a problem");
     await context.close();
   });
 }
 
-test("motion is only for those who like it", async () => {
+test("reduced motion disables animation", async () => {
   const { page, context } = await firstVisit(site, { reducedMotion: "reduce" });
   await ready(page);
   await page.click("#best .film");
@@ -85,7 +85,7 @@ test("motion is only for those who like it", async () => {
   await context.close();
 });
 
-test("the types are right", () => {
+test("the types check", () => {
   const here = (path) => fileURLToPath(new URL(path, import.meta.url));
   execFileSync(
     here("../../../rust/wasm/node_modules/.bin/tsc"),

@@ -1,7 +1,7 @@
-// How long a cold load takes until the first recommendations: in a browser context that was never
-// here (no cache, no storage, no service worker), from the start of the navigation, over loading
-// the page, the wasm, the model and the titles, verifying the model, and a click on the first film
-// as soon as it is there, to the frame after the ten recommendations are in the page.
+// Times a cold load until the first recommendations. It starts with the navigation in a fresh
+// browser context (no cache, no storage, no service worker). It includes loading the page, the
+// wasm, the model and the titles, verifying the model, and a click on the first film as soon as it
+// appears. It ends with the frame after the ten recommendations are in the page.
 //
 //     node examples/web/tests/cold-load.mjs FOLDER
 
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { launch } from "../../../rust/wasm/tests/chromium.mjs";
 import { serve } from "../serve.mjs";
 
-/** Milliseconds of each of five loads, in ascending order. */
+/** Milliseconds of five loads, ascending. */
 export async function coldLoads(browser, address) {
   const times = [];
   for (let run = 0; run < 5; run++) times.push(await coldLoad(browser, address));
@@ -29,7 +29,7 @@ async function coldLoad(browser, address) {
   return time;
 }
 
-/** In the page: the user who clicks at once. */
+/** Runs in the page: clicks the first film as soon as it appears. */
 function clickAtOnce() {
   const observer = new MutationObserver(() => {
     const parts = document.getElementById("parts");

@@ -1,4 +1,4 @@
-// The first recommendations come within a second of a cold load.
+// A cold load takes less than a second until the first recommendations.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ test("cold load to first recommendations, median of five under a second", async 
   const site = await start();
   try {
     let times;
-    // Others may be at the machine just then.
+    // The machine may be busy.
     for (let round = 0; round < 3 && !(times?.[2] < 1000); round++) {
       times = await coldLoads(site.browser, site.address);
       t.diagnostic(told(times));

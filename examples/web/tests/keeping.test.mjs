@@ -1,4 +1,4 @@
-// The history in the browser's storage: over reloads, in two tabs, and when it is damaged.
+// The history in the browser's storage: across reloads, in two tabs, and damaged.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
@@ -24,7 +24,7 @@ afterEach(async () => {
   assert.deepEqual(errors, []);
 });
 
-/** Two events, kept. */
+/** Two saved events. */
 async function history() {
   await page.locator("#best .film").nth(3).click();
   await page.locator("#best .film").nth(6).click();
@@ -32,7 +32,7 @@ async function history() {
   return { seen: await names(page, "seen"), best: await names(page, "best") };
 }
 
-/** Changes what is kept, as nothing on the page does. */
+/** Damages the saved value. */
 const damage = (how) =>
   page.evaluate(async (how) => {
     const { Storage } = await import("./storage.js");
@@ -49,18 +49,18 @@ const reload = async () => {
   await ready(page);
 };
 const problem = () => page.textContent("#problems");
-/** The storage answers some time after the click. */
+/** Storage is asynchronous, so wait after the click. */
 const solved = () => page.waitForSelector("#problems:empty", { state: "attached" });
 const button = (name) => page.getByRole("button", { name });
 
-test("a reload goes on exactly, and the engine with it", async () => {
+test("a reload restores page and engine exactly", async () => {
   const { seen, best } = await history();
   assert.match(await page.textContent("#saved"), /^Saved in this browser, [\d,]+ bytes$/);
   await reload();
   assert.deepEqual(await names(page, "seen"), seen);
   assert.deepEqual(await names(page, "best"), best);
   assert.equal(await page.textContent("#status"), "Restored your history.");
-  // The log came along: a film of before can be forgotten.
+  // The log was restored: an earlier film can be forgotten.
   await page.locator("#seen .forget").first().click();
   assert.deepEqual(await names(page, "best"), recommended(items[3]));
   await kept(page, 1);
@@ -76,7 +76,7 @@ test("an empty history leaves nothing in the storage", async () => {
   assert.equal(await page.textContent("#events"), "0");
 });
 
-test("two tabs are one user", async () => {
+test("two tabs share one user", async () => {
   const other = await context.newPage();
   await other.goto(site.address);
   await ready(other);
@@ -99,7 +99,7 @@ for (const [what, why] of [
     assert.match(await problem(), why);
     assert.match(await problem(), /kept as it is/);
     assert.match(await page.textContent("#saved"), /^Not saved/);
-    // The page works meanwhile, and does not write over what is kept.
+    // The page still works and does not overwrite the saved value.
     await page.locator("#best .film").first().click();
     await reload();
     assert.match(await problem(), why);
@@ -115,7 +115,7 @@ for (const [what, why] of [
   });
 }
 
-test("damaged beyond use: it is said, and deleted only on request", async () => {
+test("a value damaged beyond repair is reported and deleted only on request", async () => {
   await history();
   await damage("everything");
   await reload();
@@ -128,7 +128,7 @@ test("damaged beyond use: it is said, and deleted only on request", async () => 
   assert.equal(await problem(), "");
 });
 
-test("a browser that keeps nothing: it is said, and the page works", async () => {
+test("without storage the page says so and works", async () => {
   const { page, context } = await firstVisit(site);
   await page.addInitScript(() => {
     Object.defineProperty(window, "indexedDB", {

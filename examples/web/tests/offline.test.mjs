@@ -1,4 +1,4 @@
-// Without the network, with a new version, and with a file that is damaged.
+// Without a network, with a new version, and with a damaged file.
 
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
@@ -40,7 +40,7 @@ test("after the first visit the page, the wasm and the model need no server", as
   await context.close();
 });
 
-test("a new version is fetched and offered; with another model the history stays", async () => {
+test("a new version is fetched and offered; with another model the history is kept", async () => {
   const { page, context } = await firstVisit(site);
   await ready(page);
   await page.click("#best .film");
@@ -56,7 +56,7 @@ test("a new version is fetched and offered; with another model the history stays
   await context.close();
 });
 
-test("a damaged model is said, the history stays, and a mended one is taken", async () => {
+test("a damaged model is reported and the history kept; a repaired model loads", async () => {
   const { page, context } = await firstVisit(site);
   await ready(page);
   await page.click("#best .film");
@@ -66,8 +66,8 @@ test("a damaged model is said, the history stays, and a mended one is taken", as
   const bytes = await readFile(file);
   bytes[bytes.length - 100] ^= 4;
   await writeFile(file, bytes);
-  const anew = page.getByRole("button", { name: "Load everything anew" });
-  // What the worker keeps is sound: damage on the server does not reach this page.
+  const reload = page.getByRole("button", { name: "Clear caches and reload" });
+  // The worker's cache is intact: damage on the server does not reach this page.
   await page.reload();
   await ready(page);
   await page.evaluate(async () => {
@@ -75,20 +75,20 @@ test("a damaged model is said, the history stays, and a mended one is taken", as
       await worker.unregister();
   });
   await page.reload();
-  await anew.waitFor();
+  await reload.waitFor();
   assert.match(
     await page.textContent("#problems"),
-    /The model could not be loaded.*fingerprint.*Your history is as it was/s,
+    /The model could not be loaded.*fingerprint.*Your history is unchanged/s,
   );
   assert.ok(await page.locator("#parts").isHidden());
   await site.publish();
-  await anew.click();
+  await reload.click();
   await ready(page);
   assert.deepEqual(await names(page, "best"), recommended(items[0]));
   await context.close();
 });
 
-test("a model or titles that are missing are named", async () => {
+test("a missing model or titles file is named", async () => {
   for (const [file, words] of [
     ["model.safetensors", /model\.safetensors.*404/],
     ["titles.json", /titles\.json.*404/],
@@ -103,7 +103,7 @@ test("a model or titles that are missing are named", async () => {
         await worker.unregister();
     });
     await page.reload();
-    await page.getByRole("button", { name: "Load everything anew" }).waitFor();
+    await page.getByRole("button", { name: "Clear caches and reload" }).waitFor();
     assert.match(await page.textContent("#problems"), words);
     await context.close();
   }

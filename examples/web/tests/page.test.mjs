@@ -1,4 +1,4 @@
-// What the page does, by pointer and by keyboard; recommendations are those of the engine in Node.
+// The page by pointer and keyboard, compared with the engine in Node.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
@@ -29,9 +29,9 @@ const text = (id) => page.textContent(`#${id}`);
 const focused = () =>
   page.evaluate(() => document.activeElement?.textContent?.replace(/\s+/g, " ").trim());
 
-test("it begins with the popular films and nothing seen", async () => {
+test("the page starts with the popular films and an empty history", async () => {
   assert.deepEqual(await names(page, "best"), items.slice(0, 10).map(nameOf));
-  assert.equal(await text("pick-title"), "To begin with");
+  assert.equal(await text("pick-title"), "Popular films");
   assert.equal(await text("count"), "100");
   assert.equal(await text("events"), "0");
   assert.ok(await page.locator("#history-empty").isVisible());
@@ -56,7 +56,7 @@ test("each click is an event, and the recommendations change at once", async () 
   );
 });
 
-test("undo goes back event by event", async () => {
+test("undo removes one event at a time", async () => {
   await pick(0);
   const before = await names(page, "best");
   await pick(4);
@@ -64,19 +64,19 @@ test("undo goes back event by event", async () => {
   assert.deepEqual(await names(page, "best"), before);
   assert.deepEqual(await names(page, "seen"), [nameOf(items[0])]);
   await page.click("#undo");
-  assert.equal(await text("pick-title"), "To begin with");
+  assert.equal(await text("pick-title"), "Popular films");
   assert.ok(await page.locator("#undo").isDisabled());
   assert.equal(await focused(), "History");
 });
 
-test("a forgotten film was never there", async () => {
+test("forgetting a film restores the state without it", async () => {
   for (const item of items.slice(0, 3)) await search(String(item));
   await page.click(`[aria-label^="Forget ${nameOf(items[1])} ("]`);
   assert.deepEqual(await names(page, "seen"), [nameOf(items[2]), nameOf(items[0])]);
   assert.deepEqual(await names(page, "best"), recommended(items[0], items[2]));
 });
 
-/** Finds a film by its number, and picks it. */
+/** Searches for a film by its number and picks it. */
 async function search(number) {
   await page.fill("#query", `no ${number} train`);
   await page
@@ -85,7 +85,7 @@ async function search(number) {
     .click();
 }
 
-test("the search takes words in any order, marks what was seen, tells of no match", async () => {
+test("the search accepts words in any order, marks seen films, and reports no match", async () => {
   await search(String(items[7]));
   assert.deepEqual(await names(page, "seen"), [nameOf(items[7])]);
   assert.equal(await page.inputValue("#query"), "");
@@ -98,7 +98,7 @@ test("the search takes words in any order, marks what was seen, tells of no matc
   assert.equal(await text("found"), "No film matches");
 });
 
-test("what if: pointing shows what would come, and changes nothing", async () => {
+test("what if: pointing shows the recommendations and changes nothing", async () => {
   await pick(0);
   const best = await names(page, "best");
   await page.locator("#best .film").nth(5).hover();
@@ -129,13 +129,13 @@ test("everything by keyboard", async () => {
   await page.keyboard.press("Enter");
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement?.id), "query");
-  // Enter takes the first match, and the focus stays for the next query.
+  // Enter picks the first match, and the focus stays for the next query.
   await page.keyboard.type(`no ${items[20]} `);
   await page.keyboard.press("Enter");
   const first = items.find((item) => String(item).includes(String(items[20])));
   assert.deepEqual(await names(page, "seen"), [nameOf(first)]);
   assert.equal(await page.evaluate(() => document.activeElement?.id), "query");
-  // The focus shows what if, arrows go from row to row, and the focus stays at its rank.
+  // Focus shows what-if, arrows move between rows, and the focus keeps its rank.
   await page.keyboard.press("Tab");
   await page.keyboard.press("ArrowDown");
   const best = await names(page, "best");
@@ -149,7 +149,7 @@ test("everything by keyboard", async () => {
   assert.deepEqual(await names(page, "best"), recommended(first, picked));
   assert.match(await focused(), new RegExp(`^2 ${(await names(page, "best"))[1]} `));
   assert.match(await text("what-if-text"), new RegExp(`After ${(await names(page, "best"))[1]} `));
-  // Forget the newest: the focus goes to the one below, then to the heading.
+  // After forgetting the newest, the focus moves to the row below, then to the heading.
   await page.focus("#seen .forget");
   await page.keyboard.press("Enter");
   assert.deepEqual(await names(page, "seen"), [nameOf(first)]);
@@ -159,7 +159,7 @@ test("everything by keyboard", async () => {
   assert.equal(await text("events"), "0");
 });
 
-test("matches are reached by arrows from the search box, and left again", async () => {
+test("arrow keys move from the search box into the matches and back", async () => {
   await page.focus("#query");
   await page.keyboard.type("night");
   await page.keyboard.press("ArrowDown");
@@ -170,7 +170,7 @@ test("matches are reached by arrows from the search box, and left again", async 
   assert.equal(await page.evaluate(() => document.activeElement?.id), "query");
 });
 
-test("a finger asks by a button, and a tap picks at once", async () => {
+test("on touch a button opens what-if, and a tap picks", async () => {
   const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
   const { page, context, errors } = await firstVisit(site, phone);
   await ready(page);
@@ -181,7 +181,7 @@ test("a finger asks by a button, and a tap picks at once", async () => {
   await page.locator("#best .ask").nth(2).tap();
   assert.ok(await page.locator("#what-if").isVisible());
   assert.match(await page.textContent("#what-if-text"), new RegExp(`After ${third} `));
-  // The row that was asked about is not covered by the answer.
+  // The panel does not cover the row.
   const bottom = await page
     .locator("#best .ask")
     .nth(2)
@@ -197,7 +197,7 @@ test("a finger asks by a button, and a tap picks at once", async () => {
   await context.close();
 });
 
-test("a mistake that nothing else tells is told", async () => {
+test("an unhandled error is reported", async () => {
   const { page, context } = await firstVisit(site);
   await ready(page);
   await page.evaluate(
@@ -206,15 +206,15 @@ test("a mistake that nothing else tells is told", async () => {
         throw new Error("the engine stopped");
       }),
   );
-  await page.getByRole("button", { name: "Load the page again" }).waitFor();
+  await page.getByRole("button", { name: "Reload the page" }).waitFor();
   assert.match(
     await page.textContent("#problems"),
-    /the engine stopped\. What is saved is as it was/,
+    /the engine stopped\. Your saved history is unchanged/,
   );
   await context.close();
 });
 
-test("no request leaves the page's own address", async () => {
+test("all requests stay on the page's origin", async () => {
   const { context } = await firstVisit(site);
   const requests = [];
   context.on("request", (request) => requests.push(new URL(request.url()).origin));

@@ -1,4 +1,4 @@
-// Pictures of the page, to be looked at: on a desk and on a phone, light and dark.
+// Takes screenshots of the page for review: desktop and phone, light and dark.
 //
 //     node examples/web/tests/screenshots.mjs SITE OUTPUT
 
@@ -26,7 +26,7 @@ for (const colorScheme of ["light", "dark"]) {
 await browser.close();
 close();
 
-/** The page at the start, after some events, with what if, and with matches. */
+/** The page at the start, after some events, with what-if, and with matches. */
 async function pictures(name, view) {
   const { page, context } = await firstVisit({ browser, address }, view);
   const take = (step) => page.screenshot({ path: join(output, `${name}-${step}.png`) });

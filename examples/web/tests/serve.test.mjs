@@ -1,4 +1,4 @@
-// The server: types, the clock's headers, validation, and nothing outside of its folder.
+// The server: types, isolation headers, revalidation, and nothing outside its folder.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile, mkdir } from "node:fs/promises";
@@ -26,7 +26,7 @@ after(async () => {
   await rm(root, { recursive: true });
 });
 
-/** Asks for a path as it is written: fetch would tidy it up. */
+/** Requests a path verbatim; fetch would normalise it. */
 function ask(path, { method = "GET", headers = {} } = {}) {
   return new Promise((resolve, reject) => {
     const asking = request(server.address, { path, method, headers }, async (response) => {
@@ -38,7 +38,7 @@ function ask(path, { method = "GET", headers = {} } = {}) {
   });
 }
 
-test("files have their types and the headers that make the clock fine", async () => {
+test("files have their types and the isolation headers", async () => {
   for (const [path, type] of [
     ["/", "text/html; charset=utf-8"],
     ["/main.js", "text/javascript; charset=utf-8"],
@@ -53,7 +53,7 @@ test("files have their types and the headers that make the clock fine", async ()
   }
 });
 
-test("what has not changed is not sent again", async () => {
+test("unchanged files are not sent again", async () => {
   const { headers } = await ask("/main.js");
   const again = await ask("/main.js", { headers: { "if-none-match": headers.etag } });
   assert.deepEqual([again.status, again.body], [304, ""]);
@@ -62,7 +62,7 @@ test("what has not changed is not sent again", async () => {
   assert.deepEqual([changed.status, changed.body], [200, "changed"]);
 });
 
-test("nothing outside of the folder, and nothing but reading", async () => {
+test("nothing outside the folder, and only GET and HEAD", async () => {
   for (const path of [
     "/../secret.txt",
     "/..%2fsecret.txt",

@@ -1,4 +1,4 @@
-// The demo page with a golden model and made-up titles, on a server of its own, in Chromium.
+// Serves the demo page with a golden model and synthetic titles, in Chromium.
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import { serve } from "../serve.mjs";
 
 export { launch, modelBytes };
 
-/** The model, and what its items are called here; the first is the most popular. */
+/** The model and the titles of its items, most popular first. */
 export const model = await Model.load(modelBytes("f32"));
 export const items = model.items();
 export const titles = items.map((id, index) => [
@@ -20,24 +20,24 @@ export const titles = items.map((id, index) => [
   `Night Train No. ${id}, The (${1900 + index})`,
 ]);
 
-/** The name of an item on the page. */
+/** An item's name on the page. */
 export const nameOf = (item) => `The Night Train No. ${item}`;
 
-/** The site in a folder of its own, and a browser. */
+/** The site in its own folder, and a browser. */
 export async function start() {
   const root = await mkdtemp(join(tmpdir(), "recgrela-demo-"));
   const folder = join(root, "site");
   const site = { folder, publish, address: "", browser: undefined, serveAgain, stop, close };
   let server;
 
-  /** Puts the site together; again with another model, it is another version. */
+  /** Assembles the site; with another model it is a new version. */
   async function publish(name = "f32") {
     const file = join(root, "titles.json");
     await writeFile(file, JSON.stringify(titles));
     await assemble(fileURLToPath(new URL(`${name}.safetensors`, GOLDEN)), file, folder);
   }
 
-  /** Starts the server, on the same port each time: storage belongs to an address. */
+  /** Starts the server, always on the same port, because storage belongs to an origin. */
   async function serveAgain() {
     server = await serve(folder, site.address === "" ? 0 : Number(new URL(site.address).port));
     site.address = server.address;
@@ -59,7 +59,7 @@ export async function start() {
   return site;
 }
 
-/** A page of a browser that was never here; `errors` collects what it reports as such. */
+/** A page in a fresh browser context; `errors` collects its errors. */
 export async function firstVisit(site, options = {}) {
   const context = await site.browser.newContext(options);
   const page = await context.newPage();
@@ -72,20 +72,20 @@ export async function firstVisit(site, options = {}) {
   return { context, page, errors };
 }
 
-/** Waits for the films. */
+/** Waits until the films are shown. */
 export const ready = (page) => page.locator("#parts:not([hidden]) #best li").first().waitFor();
 
 /** The names in a list. */
 export const names = (page, list) => page.locator(`#${list} .name`).allTextContents();
 
-/** The names that the engine in Node recommends after these events. */
+/** The names that the engine recommends in Node after these events. */
 export function recommended(...history) {
   const session = model.session();
   session.extend(history);
   return session.topK(10).map(({ item }) => nameOf(item));
 }
 
-/** Waits until all changes are kept in the browser's storage, and so many events are. */
+/** Waits until all changes are saved in the browser's storage, with this number of events. */
 export async function kept(page, events) {
   await page.waitForFunction(async (events) => {
     const { Storage } = await import("./storage.js");

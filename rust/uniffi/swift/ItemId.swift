@@ -1,4 +1,4 @@
-// Plain numbers and texts where the generated sources take an ItemId.
+// Literals of integers and strings where the generated sources take an ItemId.
 
 extension ItemId: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, CustomStringConvertible {
     public init(integerLiteral value: Int64) {
@@ -9,17 +9,17 @@ extension ItemId: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Custo
         self = .text(value: value)
     }
 
-    /// The id of a model whose ids are numbers.
+    /// The id in a model with integer ids.
     public init(_ number: Int64) {
         self = .number(value: number)
     }
 
-    /// The id of a model whose ids are texts.
+    /// The id in a model with string ids.
     public init(_ text: String) {
         self = .text(value: text)
     }
 
-    /// The id as it was in the data.
+    /// The id of the training data.
     public var description: String {
         switch self {
         case .number(let value): return String(value)

@@ -1,4 +1,4 @@
-// Recommendations on the device, with a model file from `recgrela-train export`.
+// Recommends on the device, with a model file from `recgrela-train export`.
 import Foundation
 import Recgrela
 

@@ -1,4 +1,4 @@
-// Recommendations on the device: a model file from `recgrela-train export`, then ids of events.
+// Recommends on the device. Arguments: a model file from `recgrela-train export`, then ids of events.
 import java.io.File
 import recgrela.Model
 import recgrela.RecgrelaException

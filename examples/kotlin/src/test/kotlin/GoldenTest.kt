@@ -10,7 +10,7 @@ import recgrela.ItemId
 import recgrela.Model
 import recgrela.Recommendation
 
-/** The hash of every score and list of tests/golden, whose README says what is hashed. */
+/** The hash of all scores and lists of tests/golden, as its README defines it. */
 class GoldenTest {
     private class Golden(val models: Map<String, GoldenModel>, val sha256: String)
 

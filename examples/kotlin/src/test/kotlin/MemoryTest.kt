@@ -4,7 +4,7 @@ import org.junit.jupiter.api.Assumptions.assumeTrue
 import org.junit.jupiter.api.Test
 import recgrela.Model
 
-/** Loading and freeing leaves nothing behind. The heap of Java is of fixed size here (pom.xml). */
+/** Loading and freeing does not leak. Java's heap has a fixed size here (pom.xml). */
 class MemoryTest {
     private val status = File("/proc/self/status")
 
@@ -29,13 +29,13 @@ class MemoryTest {
 
     @Test
     fun `a thousand loads and frees leave the memory flat`() {
-        assumeTrue(status.exists(), "needs Linux to tell the memory")
+        assumeTrue(status.exists(), "needs /proc of Linux to measure memory")
         loadAndFree(1000)
         val before = residentBytes()
         loadAndFree(1000)
         val grown = residentBytes() - before
-        println("memory: $grown bytes more after 1,000 loads and frees, $before before")
-        // A thousand models and undo rings are 200 MB.
-        assertTrue(grown < 8_000_000, "$grown bytes more")
+        println("memory: grew by $grown bytes in 1,000 loads and frees, from $before")
+        // 1,000 models with undo rings take 200 MB.
+        assertTrue(grown < 8_000_000, "memory grew by $grown bytes")
     }
 }

@@ -14,7 +14,7 @@ import recgrela.append
 import recgrela.extend
 import recgrela.score
 
-/** What is wrong is an exception that says so, and leaves the session as it was. */
+/** Misuse throws a descriptive exception and leaves the session unchanged. */
 class MisuseTest {
     private inline fun <reified E : Exception> assertRefused(part: String, noinline call: () -> Any) {
         val message = assertThrows(E::class.java) { call() }.message
@@ -39,7 +39,7 @@ class MisuseTest {
         val random = Random(1)
         repeat(3000) {
             val damaged = whole.copyOf()
-            // The header and what follows, where sizes and ids are.
+            // The header and the bytes after it, where sizes and ids are.
             val at = random.nextInt(4096)
             damaged[at] = (damaged[at].toInt() xor (1 shl random.nextInt(8))).toByte()
             assertThrows(RecgrelaException.InvalidModel::class.java) {
@@ -134,7 +134,7 @@ class MisuseTest {
         model.close()
         model.close()
         session.append(-30000)
-        assertEquals(10, session.topK().size, "a session keeps what it needs of the model")
+        assertEquals(10, session.topK().size, "a session keeps its model alive")
         assertRefused<IllegalStateException>("destroyed") { model.itemCount() }
         assertRefused<IllegalStateException>("destroyed") { model.newSession() }
         session.close()

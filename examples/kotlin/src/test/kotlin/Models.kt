@@ -8,8 +8,8 @@ val GOLDEN = File(System.getProperty("recgrela.tests"), "golden")
 /** The bytes of a model file; its ids are -30000, -22081, ... or, in text-ids, é-30000, é-22081, ... */
 fun bytesOf(name: String): ByteArray = File(GOLDEN, "$name.safetensors").readBytes()
 
-/** A model with number ids, a hundred of them, unless another one is named. */
+/** Opens a golden model; the default has 100 integer ids. */
 fun open(name: String = "f32"): Model = Model.open(File(GOLDEN, "$name.safetensors").path)
 
-/** The id of an item by its place in the catalogue. */
+/** The id of an item by its index. */
 fun Model.at(vararg indices: Int): List<ItemId> = itemIds().let { ids -> indices.map(ids::get) }

@@ -14,7 +14,7 @@ import recgrela.raw
 import recgrela.score
 import recgrela.toIds
 
-/** What an app does with a session. */
+/** The session API as an app uses it. */
 class SessionTest {
     @Test
     fun `ids are what the data had`() {

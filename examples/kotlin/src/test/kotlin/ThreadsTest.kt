@@ -8,7 +8,7 @@ import recgrela.ItemId
 import recgrela.Recommendation
 import recgrela.Session
 
-/** Threads share models, and take turns on a session. */
+/** Threads share models and take turns on a session. */
 @Timeout(60)
 class ThreadsTest {
     private val threads = 8
