@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyFrozenSet, PyIterator, PyList, PySet, PyString, PyTuple,
 };
-use recgrela::{Catalog, Error, Groups, Isa, ItemId, Model, Precision};
+use recgrela::{Catalog, Error, ErrorKind, Groups, Isa, ItemId, Model, Precision};
 
 /// What to do with an id that the model does not know.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -265,9 +265,10 @@ pub(crate) fn to_python(error: Error) -> PyErr {
 
 /// The same for an error in a file: a ValueError names the file, as an OSError does.
 pub(crate) fn in_file(py: Python<'_>, path: Option<&Path>, error: Error) -> PyErr {
+    let elsewhere = matches!(error.kind(), ErrorKind::Isa | ErrorKind::OutOfMemory);
     let error = to_python(error);
     match path {
-        Some(path) if error.is_instance_of::<PyValueError>(py) => {
+        Some(path) if !elsewhere && error.is_instance_of::<PyValueError>(py) => {
             PyValueError::new_err(format!("{}: {}", path.display(), error.value(py)))
         }
         _ => error,
