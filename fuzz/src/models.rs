@@ -57,3 +57,10 @@ pub(crate) fn loaded(choice: u8, isa: Isa) -> Arc<Model> {
     let bytes = BYTES[usize::from(choice) % BYTES.len()].clone();
     Arc::new(ModelOptions::new().isa(isa).from_bytes(bytes).expect("a valid file"))
 }
+
+/// The model after `choice`, of other sizes than that one, with the fingerprint that `like` states.
+pub(crate) fn stranger(choice: u8, like: &Model) -> Model {
+    let mut file = file(choice % SHAPES.len() as u8 + 1).clone();
+    file.fingerprint = Some(like.fingerprint().to_string());
+    Model::from_bytes(file.to_bytes()).expect("a valid file")
+}

@@ -59,7 +59,8 @@ struct World<'a> {
 
 /// Whatever the changes, ids, scores and rankings are those of plain lists, on every instruction set,
 /// for a session and for a fleet. A damaged file is refused, or is the undamaged overlay; one whose
-/// fingerprint was made to match is refused, or the catalogue is the one that its tensors tell.
+/// fingerprint was made to match is refused, or the catalogue is the one that its tensors tell. A model
+/// of other sizes refuses the overlay, also if it states the same fingerprint.
 pub fn overlay(data: &[u8]) {
     let Ok(recipe) = Recipe::arbitrary_take_rest(Unstructured::new(data)) else { return };
     let world = World::new(&recipe);
@@ -76,6 +77,9 @@ pub fn overlay(data: &[u8]) {
             }
         }
     }
+    let stranger = models::stranger(recipe.model, &world.models[0]);
+    let error = stranger.set_overlay(overlay.clone()).expect_err("one for other sizes");
+    assert!(error.kind() == ErrorKind::Overlay && stranger.overlay().is_none(), "{error}");
     check_file(&recipe, &world, &overlay, &naive);
 }
 

@@ -312,6 +312,24 @@ fn an_active_overlay_is_only_continued() {
     assert_says(&error, ErrorKind::OtherModel, "overlay: found one of model");
 }
 
+/// Two models may state the same fingerprint; only `verify` finds out.
+#[test]
+fn a_borrowed_fingerprint_does_not_pass() {
+    let model = model(&Shape::TINY);
+    for (shape, found) in [
+        (Shape { items: 34, ..Shape::TINY }, "34 number ids and vectors of 8"),
+        (Shape { hidden: 16, ..Shape::TINY }, "33 number ids and vectors of 16"),
+        (Shape { text: true, ..Shape::TINY }, "33 text ids and vectors of 8"),
+    ] {
+        let mut file = ModelFile::random(&shape);
+        file.fingerprint = Some(model.fingerprint().to_string());
+        let other = Model::from_bytes(file.to_bytes()).unwrap();
+        let error = model.set_overlay(Overlay::new(&other)).unwrap_err();
+        assert_says(&error, ErrorKind::Overlay, &format!("overlay: found one for {found}"));
+        assert!(model.overlay().is_none());
+    }
+}
+
 #[test]
 fn what_is_known_follows_the_overlay() {
     let model = model(&Shape::TINY);

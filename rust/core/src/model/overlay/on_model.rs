@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{AddedIds, Overlay, Rows};
 use crate::error::Cause;
+use crate::model::vocabulary::Vocabulary;
 use crate::model::{Catalog, View};
 use crate::{Model, Result};
 
@@ -53,6 +54,17 @@ impl Model {
         let (found, expected) = (overlay.model, self.fingerprint());
         if found != expected {
             return Err(Cause::OverlayModel { found, expected }.into());
+        }
+        // A fingerprint is what a file states of itself; sizes are what memory accesses depend on.
+        let sizes = |vocabulary: Vocabulary<'_>, hidden_size| {
+            let (items, kind) =
+                (vocabulary.len(), if vocabulary.is_text() { "text" } else { "number" });
+            format!("one for {items} {kind} ids and vectors of {hidden_size} numbers")
+        };
+        let found = sizes(overlay.base(), overlay.rows.size());
+        let expected = sizes(self.vocabulary.view(&self.bytes), self.config().hidden_size);
+        if found != expected {
+            return Err(Cause::Overlay { found, expected }.into());
         }
         self.overlay.set(overlay, only_after)
     }
