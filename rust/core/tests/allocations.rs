@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use common::{F16, ModelFile, Rng, SHAPES, Shape, id_of, models};
-use recgrela::{Filter, Groups, Model, Overlay, Quota, Session, TopK};
+use recgrela::{ErrorKind, Filter, Fleet, Groups, Model, Overlay, Quota, Session, TopK};
 
 struct Counting;
 
@@ -20,7 +20,12 @@ thread_local! {
     /// Bytes in use. What one thread allocates another may free, but not in these tests.
     static BYTES: Cell<usize> = const { Cell::new(0) };
     static PEAK: Cell<usize> = const { Cell::new(0) };
+    /// Large allocations that succeed before one fails.
+    static GRANTED: Cell<usize> = const { Cell::new(usize::MAX) };
 }
+
+/// Larger than any buffer of fixed size.
+const LARGE: usize = 1 << 17;
 
 fn count(allocated: usize, freed: usize) {
     BYTES.set(BYTES.get().wrapping_add(allocated).wrapping_sub(freed));
@@ -41,6 +46,12 @@ fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
 // SAFETY: every call goes to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.size() >= LARGE {
+            if GRANTED.get() == 0 {
+                return std::ptr::null_mut();
+            }
+            GRANTED.set(GRANTED.get() - 1);
+        }
         count(layout.size(), 0);
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
@@ -63,6 +74,23 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_fleet_without_memory_is_an_error() {
+    let model = common::model(&Shape::TINY);
+    let new = |granted| {
+        GRANTED.set(granted);
+        let fleet = Fleet::new(Arc::clone(&model), 50_000);
+        GRANTED.set(usize::MAX);
+        fleet.map(|_| ())
+    };
+    // States, event counts, lists and the queue.
+    for granted in 0..4 {
+        let error = new(granted).unwrap_err();
+        common::assert_says(&error, ErrorKind::OutOfMemory, "a fleet of 50000 users");
+    }
+    new(4).unwrap();
+}
 
 /// Adds `count` items to the catalogue, replaces one and retires one.
 fn overlay(model: &Model, count: usize) {

@@ -206,6 +206,7 @@ fn errors_change_nothing() {
         fleet.top_k(&[0, 6], 3, &Filter::default()).unwrap_err(),
         fleet.top_k(&[2], 3, &Filter::default()).unwrap_err(),
         fleet.top_k(&[], 3, &Filter { deny: &[33], ..Filter::default() }).unwrap_err(),
+        fleet.top_k(&[5, 4, 2, 0, 4], 3, &Filter::default()).unwrap_err(),
         fleet.score(2, &[1]).unwrap_err(),
         fleet.score(5, &[33]).unwrap_err(),
         fleet.user_vector(6).unwrap_err(),
@@ -220,6 +221,7 @@ fn errors_change_nothing() {
         "found 6",
         "user 2 has no events",
         "found 33",
+        "users [2, 4] have no events",
         "user 2 has no events",
         "found 33",
         "found 6",
@@ -230,6 +232,14 @@ fn errors_change_nothing() {
         assert!(text.contains(named), "{text} does not have {named}");
     }
     assert_eq!(everything(&fleet), before);
+}
+
+#[test]
+fn of_many_users_without_events_the_first_are_named() {
+    let fleet = fleet(&model(&Shape::TINY), 100);
+    let everyone: Vec<_> = (0..100).collect();
+    let error = fleet.top_k(&everyone, 1, &Filter::default()).unwrap_err();
+    assert_says(&error, ErrorKind::NoEvents, "18, 19] and 80 more have no events");
 }
 
 #[test]

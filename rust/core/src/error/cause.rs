@@ -58,8 +58,8 @@ pub(crate) enum Cause {
     IncompleteLog { found: usize, expected: u64 },
     #[error("log to migrate: found {found}, expected {expected}")]
     MigrationLog { found: String, expected: String },
-    #[error("user {user} has no events: append at least one item before scoring")]
-    UserWithoutEvents { user: u32 },
+    #[error("{} no events: append at least one item before scoring", Users(.0))]
+    UsersWithoutEvents(Vec<u32>),
     #[error("user: found {found}, expected less than the capacity, {capacity}")]
     UserOutOfRange { found: u32, capacity: u32 },
     #[error("items to append: found {items}, expected {users}, one for each user")]
@@ -123,6 +123,21 @@ struct OneLine<'a>(&'a str);
 
 impl OneLine<'_> {
     const LONGEST: usize = 300;
+}
+
+/// Users who have something, the first of them by name.
+struct Users<'a>(&'a [u32]);
+
+impl fmt::Display for Users<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.split_first_chunk::<20>() {
+            _ if self.0.len() == 1 => write!(f, "user {} has", self.0[0]),
+            Some((first, more @ [_, ..])) => {
+                write!(f, "users {first:?} and {} more have", more.len())
+            }
+            _ => write!(f, "users {:?} have", self.0),
+        }
+    }
 }
 
 /// A shape out of an untrusted file, which may have any number of dimensions.

@@ -50,7 +50,7 @@ impl Cause {
             | Self::SelfTest { .. } => ErrorKind::Model,
             Self::Isa { .. } | Self::IsaDisagrees { .. } => ErrorKind::Isa,
             Self::ItemOutOfRange { .. } => ErrorKind::Item,
-            Self::NoEvents | Self::UserWithoutEvents { .. } => ErrorKind::NoEvents,
+            Self::NoEvents | Self::UsersWithoutEvents(_) => ErrorKind::NoEvents,
             Self::BufferLength { .. } | Self::GroupsLength { .. } => ErrorKind::Argument,
             Self::UndoDepth { .. } => ErrorKind::Undo,
             Self::UndoMemory { .. } | Self::FleetMemory { .. } => ErrorKind::OutOfMemory,

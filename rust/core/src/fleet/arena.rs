@@ -15,12 +15,11 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    /// `len` zeros for each of `users`, or the bytes that could not be had.
-    pub(super) fn new(users: usize, len: usize) -> Result<Self, u128> {
+    /// `len` zeros for each of `users`, where there is memory for them.
+    pub(super) fn new(users: usize, len: usize) -> Option<Self> {
         let stride = len.next_multiple_of(LINE);
-        let bytes = size_of::<f32>() as u128 * users as u128 * stride as u128;
-        let numbers = users.checked_mul(stride).and_then(AlignedBuf::try_zeros).ok_or(bytes)?;
-        Ok(Self { numbers, stride, len })
+        let numbers = AlignedBuf::try_zeros(users.checked_mul(stride)?)?;
+        Some(Self { numbers, stride, len })
     }
 
     /// Where the numbers of a user begin in [`Arena::all_mut`].

@@ -114,7 +114,11 @@ impl Fleet {
             if let Some(number) = state.iter().find(|number| !number.is_finite()) {
                 return refuse(format!("{number} in the state of user {user}"), "finite numbers");
             }
+            let capacity = self.capacity();
             let seen = &mut self.seen[user as usize];
+            let bytes = size_of::<u32>() as u128 * u128::from(distinct);
+            seen.try_reserve_exact(distinct as usize)
+                .map_err(|_| Cause::FleetMemory { capacity, bytes })?;
             seen.resize(distinct as usize, 0);
             source.fill(bytemuck::cast_slice_mut(seen))?;
             let ascending = seen.is_sorted_by(|a, b| a < b);

@@ -8,12 +8,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use arena::Arena;
+use bytemuck::allocation::try_zeroed_vec;
 use queue::{Queue, TILE};
 
 use crate::catalog::{Query, Scores, User};
 use crate::error::Cause;
 use crate::network::{Scratch, Step};
 use crate::{Filter, Model, Result, Scored, Session, TopK};
+
+/// Bytes of a user beside the numbers: an event count, a list, and a place in the queue.
+const LISTS_BYTES: usize = size_of::<u64>() + size_of::<Vec<u32>>() + size_of::<usize>();
 
 /// Thousands of users on a model, in one piece of memory.
 ///
@@ -56,11 +60,20 @@ impl Fleet {
     pub fn new(model: Arc<Model>, capacity: u32) -> Result<Self> {
         let config = model.config();
         let users = capacity as usize;
-        let arena = Arena::new(users, config.state_len() + config.hidden_size)
-            .map_err(|bytes| Cause::FleetMemory { capacity, bytes })?;
+        let numbers = config.state_len() + config.hidden_size;
         let scratch = Scratch::new(config, TILE);
-        let (events, seen) = (vec![0; users], vec![Vec::new(); users]);
-        Ok(Self { model, arena, events, seen, queue: Queue::new(users), scratch })
+        let reserve = || {
+            let (arena, events) = (Arena::new(users, numbers)?, try_zeroed_vec(users).ok()?);
+            let (queue, mut seen) = (Queue::new(users)?, Vec::new());
+            seen.try_reserve_exact(users).ok()?;
+            seen.resize(users, Vec::new());
+            Some((arena, events, queue, seen))
+        };
+        let per_user = size_of::<f32>() * numbers + LISTS_BYTES;
+        let bytes = u128::from(capacity) * per_user as u128;
+        let (arena, events, queue, seen) =
+            reserve().ok_or(Cause::FleetMemory { capacity, bytes })?;
+        Ok(Self { model, arena, events, seen, queue, scratch })
     }
 
     /// The model.
@@ -130,8 +143,12 @@ impl Fleet {
         self.check_users(users)?;
         let overlay = self.model.overlay();
         let query = Query::new(&self.model, overlay.as_deref(), k, filter)?;
-        if let Some(&user) = users.iter().find(|&&user| self.events[user as usize] == 0) {
-            return Err(Cause::UserWithoutEvents { user }.into());
+        let without = |&user: &u32| self.events[user as usize] == 0;
+        let mut without: Vec<_> = users.iter().copied().filter(without).collect();
+        if !without.is_empty() {
+            without.sort_unstable();
+            without.dedup();
+            return Err(Cause::UsersWithoutEvents(without).into());
         }
         let user = |&user: &u32| User {
             hidden: self.hidden(user as usize),
@@ -156,7 +173,7 @@ impl Fleet {
     /// The hidden vector of a user's last event, D numbers. It is an error before the first event.
     pub fn user_vector(&self, user: u32) -> Result<&[f32]> {
         if self.events(user)? == 0 {
-            return Err(Cause::UserWithoutEvents { user }.into());
+            return Err(Cause::UsersWithoutEvents(vec![user]).into());
         }
         Ok(self.hidden(user as usize))
     }

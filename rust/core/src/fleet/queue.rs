@@ -1,5 +1,7 @@
 //! The order in which the events of a call are worked on.
 
+use bytemuck::allocation::try_zeroed_vec;
+
 use super::arena::Arena;
 use crate::network::Arrival;
 
@@ -22,8 +24,10 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { order: Vec::new(), arrivals: Vec::new(), counts: vec![0; capacity] }
+    /// A queue for users below a capacity, where there is memory for it.
+    pub(super) fn new(capacity: usize) -> Option<Self> {
+        let counts = try_zeroed_vec(capacity).ok()?;
+        Some(Self { order: Vec::new(), arrivals: Vec::new(), counts })
     }
 
     /// Takes the events of a call, of users that have had `events` before.
