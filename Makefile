@@ -50,7 +50,7 @@ demo: setup ## Train on MovieLens-100K, export, and recommend to a real user
 
 test: lint ## Run all checks and tests
 	cargo test --quiet --workspace --exclude recgrela-python
-	cargo test --quiet -p recgrela --features threads --test threads --test overlay --test quota --test top_k
+	cargo test --quiet -p recgrela --features threads --test threads --test thread_memory --test overlay --test quota --test top_k
 	$(BIN)/python -m pytest -q
 
 test-arm: ## Run the engine's tests with NEON, on 64-bit Arm under qemu (needs Debian packages)

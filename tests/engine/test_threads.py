@@ -4,10 +4,13 @@ Python switches threads as often as it can here, and what threads get is compare
 what one thread gets.
 """
 
+import contextlib
 import faulthandler
 import itertools
 import os
 import random
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -345,6 +348,41 @@ def test_queries_of_many_threads_that_each_have_more(export):
     expected = list(shared.top_k(20))
     work = lambda: [list(shared.top_k(20, threads=count)) for count in (1, 2, 5, 10**30)]  # noqa: E731
     assert together([work] * 4) == [[expected] * 4] * 4
+
+
+FORK = """
+import os, sys
+from multiprocessing import get_context
+from recgrela import EdgeScorer
+
+scorer = EdgeScorer.load(sys.argv[1])
+scorer.extend(scorer.item_ids[:5])
+
+def ask(_=None):
+    return list(scorer.top_k(20, threads=2))
+
+expected = ask()
+child = os.fork()
+if child == 0:
+    grandchild = os.fork()
+    right = ask() == expected and (grandchild == 0 or os.waitpid(grandchild, 0)[1] == 0)
+    os._exit(0 if right else 1)
+assert os.waitpid(child, 0)[1] == 0
+with get_context("fork").Pool(2) as pool:
+    assert pool.map(ask, range(4)) == [expected] * 4
+assert ask() == expected
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_threads_start_anew_in_a_forked_process(export):
+    file = export(table="int8", items=101_000, hidden_size=8)
+    process = subprocess.Popen([sys.executable, "-c", FORK, file.path], start_new_session=True)
+    try:
+        assert process.wait(TIMEOUT) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # whatever hangs in a child
 
 
 def test_one_result_in_many_hands(small, scorer):

@@ -191,7 +191,7 @@ impl EdgeScorer {
     /// Items of the history are left out unless exclude_seen is False. With allow only those
     /// items can be returned, with deny none of them; with max_per_group at most so many of one
     /// group, of groups given here (one integer an item) or at load. threads share a catalogue of
-    /// more than 100,000 items; the result is the same. Equal scores rank in the order of the
+    /// more than 100,000 items, and a forked process starts its own; the result is the same. Equal scores rank in the order of the
     /// catalogue. Raises KeyError for an unknown item in allow or deny, unless unknown="skip",
     /// and ValueError before the first event.
     #[pyo3(

@@ -62,6 +62,11 @@ impl<'a, N> Part<'a, N> {
         Self { range, allow, ..self }
     }
 
+    /// Positions within the range, those behind the last item included.
+    pub(super) fn positions(&self) -> usize {
+        (self.range.1 - self.range.0) * BLOCK
+    }
+
     /// The blocks to look at, and the lanes of each.
     #[inline(always)]
     pub(super) fn wanted(&self) -> impl Iterator<Item = (usize, u32)> + use<'_, 'a, N> {

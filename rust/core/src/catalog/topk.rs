@@ -12,7 +12,7 @@ use super::scan::Scan;
 #[cfg(feature = "threads")]
 use super::threads;
 use crate::kernels::block_scores::Features;
-use crate::model::{Hidden, Numbers, Visitor};
+use crate::model::{Floats, Hidden, Numbers, Visitor};
 use crate::simd::GROUP;
 
 /// A ranking that is used again: after the first query with the largest `k`, the longest lists and
@@ -49,14 +49,17 @@ impl TopK {
         Self::default()
     }
 
-    /// Lets up to `count` threads of rayon's pool, at most 256, share a query that looks at more than
-    /// 100,000 items; the answer is the same, bit for bit. With 0 or 1, and for smaller queries,
-    /// there is the caller's thread only, and so there is for those of a fleet. Handing out work may
-    /// allocate.
+    /// Lets up to `count` threads, at most 256, share a query that looks at more than 100,000 items;
+    /// the answer is the same, bit for bit. With 0 or 1, and for smaller queries, there is the
+    /// caller's thread only, and so there is for those of a fleet. Handing out work may allocate.
+    ///
+    /// The threads are those of a rayon pool of the crate's own, one per CPU. A process that was
+    /// forked starts its own.
     #[cfg(feature = "threads")]
-    pub fn with_threads(self, count: usize) -> Self {
+    pub fn with_threads(mut self, count: usize) -> Self {
         let others = count.min(threads::MOST).saturating_sub(1);
-        Self { others: vec![Worker::default(); others], ..self }
+        self.others.resize_with(others, Worker::default);
+        self
     }
 
     /// The items of the last query, the best first.
@@ -95,9 +98,13 @@ impl Visitor for Answer<'_, '_> {
         let task = Task { query, seen: user.seen, lists: &ranking.lists, numbers, hidden };
         #[cfg(feature = "threads")]
         if !ranking.others.is_empty() && task.items() > threads::ALONE {
+            // Each counts all groups of a quota: together no more than four for each item.
+            let groups = query.filter.quota.map_or(1, |quota| quota.groups.count());
+            let most = ranking.others.len().min(4 * query.catalog.len() / groups);
+            let others = &mut ranking.others[..most];
             let work = |worker: &mut Worker, shard| worker.rank(&task, shard);
-            threads::share(&mut ranking.worker, &mut ranking.others, work);
-            return ranking.worker.merge(&ranking.others, query);
+            threads::share(&mut ranking.worker, others, work);
+            return ranking.worker.merge(others, query);
         }
         ranking.worker.rank(&task, Shard::WHOLE);
     }
@@ -120,20 +127,33 @@ impl<N: Numbers> Task<'_, N> {
         filter.allow.map_or(catalog.len(), |_| self.lists.allow.len())
     }
 
-    /// Shows a shard of the catalogue to a ranking.
-    fn show<R: Ranking>(&self, shard: Shard, bounds: &mut Vec<Features<f32>>, mut ranking: R) {
-        let &Self { query, seen, lists, numbers, hidden } = self;
+    /// A shard of the catalogue.
+    fn parts(&self, shard: Shard) -> Parts<'_, N> {
+        let &Self { query, lists, numbers, .. } = self;
+        let overlay = Part::overlay(query, lists).map(|part| part.shard(shard));
+        (Part::base(query, lists, numbers).shard(shard), overlay)
+    }
+
+    /// Shows parts of the catalogue to a ranking.
+    fn show<R: Ranking>(
+        &self,
+        (part, overlay): Parts<'_, N>,
+        bounds: &mut Vec<Features<f32>>,
+        mut ranking: R,
+    ) {
+        let &Self { query, seen, lists, hidden, .. } = self;
         let excluded = query.excluded(seen, lists);
-        let part = Part::base(query, lists, numbers).shard(shard);
         let scan = Scan { part, hidden, excluded, ranking: &mut ranking };
         query.backend.run(FirstPass { scan, bounds });
-        if let Some(part) = Part::overlay(query, lists) {
-            let part = part.shard(shard);
+        if let Some(part) = overlay {
             query.backend.run(Scan { part, hidden, excluded, ranking: &mut ranking });
         }
         ranking.finish();
     }
 }
+
+/// Of the model's table and of the overlay's.
+type Parts<'a, N> = (Part<'a, N>, Option<Part<'a, Floats<'a, f32>>>);
 
 /// What a thread ranks in, used again.
 #[derive(Clone, Debug, Default)]
@@ -149,10 +169,13 @@ impl Worker {
     /// Finds the best of a shard.
     fn rank<N: Numbers>(&mut self, task: &Task<'_, N>, shard: Shard) {
         let Self { heap, counts, bounds, best } = self;
-        let Query { k, filter, .. } = *task.query;
-        match filter.quota {
-            Some(quota) => task.show(shard, bounds, QuotaRanking::new(k, quota, best, counts)),
-            None => task.show(shard, bounds, Best::new(k, heap, best)),
+        let parts = task.parts(shard);
+        // No memory for more items than the shard has.
+        let items = parts.0.positions() + parts.1.map_or(0, |part| part.positions());
+        let k = task.query.k.min(items.max(1));
+        match task.query.filter.quota {
+            Some(quota) => task.show(parts, bounds, QuotaRanking::new(k, quota, best, counts)),
+            None => task.show(parts, bounds, Best::new(k, heap, best)),
         }
     }
 
