@@ -7,10 +7,11 @@ can be repeated from what it left behind.
 import difflib
 from operator import attrgetter
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 
 class ConfigError(ValueError):
@@ -213,7 +214,7 @@ def changed_settings(before: Config, now: Config) -> list[tuple[str, object, obj
     return rows
 
 
-def parse_config(values: dict) -> Config:
+def parse_config(values: dict[str, Any]) -> Config:
     """A validated Config of plain nested values; ConfigError otherwise."""
     try:
         return Config.model_validate(values)
@@ -221,7 +222,7 @@ def parse_config(values: dict) -> Config:
         raise ConfigError("\n".join(_explain(e) for e in error.errors())) from None
 
 
-def _with_settings(values: dict, settings: list[str]) -> Config:
+def _with_settings(values: dict[str, Any], settings: list[str]) -> Config:
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:
@@ -238,7 +239,7 @@ def _with_settings(values: dict, settings: list[str]) -> Config:
     return parse_config(values)
 
 
-def _read_yaml(path: Path) -> dict:
+def _read_yaml(path: Path) -> dict[str, Any]:
     try:  # BaseLoader leaves scalars as text: YAML 1.1 reads 010 as 8, and `on` as true
         values = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
     except OSError as error:
@@ -254,7 +255,7 @@ def _read_yaml(path: Path) -> dict:
     return values
 
 
-def _explain(error: dict) -> str:
+def _explain(error: ErrorDetails) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
         return f"{key or 'config'}: {error['msg']}; found {error['input']!r}"

@@ -54,8 +54,7 @@ def export(
 
     target = export_path(checkpoint, output)
     trained = load_checkpoint(checkpoint_file(checkpoint))
-    model = trained.model
-    check_exportable(model)
+    model = check_exportable(trained.model)
     if target.resolve() == trained.path.resolve():
         raise ExportError(f"--output {output} is the checkpoint itself: name another file")
     config = change_measurement(trained.config, settings)

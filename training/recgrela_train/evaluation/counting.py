@@ -30,7 +30,7 @@ class CountingModel(Protocol):
 class Popularity:
     """The score of an item is the number of its events."""
 
-    state_bytes = 0
+    state_bytes: ClassVar[int] = 0
 
     def __init__(self, dataset: Dataset):
         self._counts = torch.from_numpy(dataset.train_counts()).double()
@@ -46,7 +46,7 @@ class Markov:
     Equal counts, most of them 0, are decided by popularity.
     """
 
-    state_bytes = 4  # the last item
+    state_bytes: ClassVar[int] = 4  # the last item
 
     def __init__(self, dataset: Dataset):
         self._items = dataset.num_items

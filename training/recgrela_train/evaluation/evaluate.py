@@ -6,6 +6,7 @@ for a model that keeps no state beyond its window.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,13 +17,20 @@ from rich.table import Table
 from torch import Tensor
 
 from ..config import Config, EvaluateConfig
-from ..data import TOO_FEW_EVENTS, DataError, Dataset, EvaluationBatch, EvaluationBatches
+from ..data import (
+    TOO_FEW_EVENTS,
+    DataError,
+    Dataset,
+    EvaluationBatch,
+    EvaluationBatches,
+    HeldOutSplit,
+)
 from ..distributed import gathered, this_shard
 from ..networks.recommender import Recommender
 from .measurement import Measurement
 from .metrics import ranks
 
-SPLITS = ("validation", "test")
+SPLITS: tuple[HeldOutSplit, ...] = ("validation", "test")
 BEST = 10  # items of a list of recommendations
 PIECE = 256  # positions of a long history that are in memory at once
 
@@ -66,20 +74,22 @@ def best_unseen(scores: Tensor, batch: EvaluationBatch) -> np.ndarray:
 
 @torch.inference_mode()
 def last_hidden(
-    model: Recommender, batch: EvaluationBatch, window: int | None = None, **options
+    model: Recommender, batch: EvaluationBatch, window: int | None = None, **options: Any
 ) -> Tensor:
     """Hidden vector after each user's last event, [B, D]: of the last `window` events, or all.
 
     `options` go to the model, such as `form`.
     """
     pieces = batch.chunks(PIECE) if window is None else [batch.last(window)]
-    state, last = None, None
+    state = None
+    last: Tensor | None = None
     for piece in pieces:
         hidden, state = model(piece.to(model.embedding.weight.device), state, **options)
         events = (piece != 0).sum(1).to(hidden.device)
         at = (events - 1).clamp(min=0)[:, None, None].expand(-1, 1, hidden.shape[-1])
         here = hidden.gather(1, at).squeeze(1)
         last = here if last is None else torch.where(events[:, None] > 0, here, last)
+    assert last is not None  # a batch has users
     return last
 
 
@@ -114,7 +124,9 @@ def measure_scores(
 
     Where processes train together each measures its share of the users, and all get the whole.
     """
-    lengths, ranks_of, best = {}, {}, {}
+    lengths: dict[str, np.ndarray] = {}
+    ranks_of: dict[str, dict[str, np.ndarray]] = {}
+    best: dict[str, np.ndarray] = {}
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for split in SPLITS:
             held_out = dataset.held_out(split)
@@ -138,7 +150,11 @@ def measure_scores(
 
 
 def print_metrics(
-    console: Console, result: dict, config: Config, dataset: Dataset, splits: Sequence[str]
+    console: Console,
+    result: dict[str, Any],
+    config: Config,
+    dataset: Dataset,
+    splits: Sequence[HeldOutSplit],
 ) -> None:
     """One table of these splits and all read-outs, with the settings that decide its figures."""
     columns = [(split, readout) for split in splits for readout in result[split]]
@@ -156,7 +172,7 @@ def print_metrics(
 
 def conditions(config: Config, dataset: Dataset) -> str:
     """The settings that decide a run's figures, as a phrase."""
-    ties = config.data.ties
+    ties: str = config.data.ties
     if ties == "random":
         ties += f", seed {config.data.tie_seed}"
     excluded = {"none": "no seen items", "window": "items of the window", "history": "seen items"}
@@ -169,7 +185,7 @@ def conditions(config: Config, dataset: Dataset) -> str:
     )
 
 
-def print_by_length(console: Console, result: dict, split: str) -> None:
+def print_by_length(console: Console, result: dict[str, Any], split: str) -> None:
     """One table of a split by length of history, where there are both read-outs."""
     rows = [row for row in result["by_length"][split] if "stream-window" in row]
     table = Table(title=f"NDCG@10 by length of history, {split}")

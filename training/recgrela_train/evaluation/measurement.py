@@ -9,6 +9,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,13 +36,13 @@ class Measurement:
     best: dict[str, np.ndarray]  # read-out -> [M, K] item indices, best first; test split
     data: str  # Dataset.fingerprint
 
-    def figures(self, window: int) -> dict:
+    def figures(self, window: int) -> dict[str, Any]:
         """All figures, ready for JSON; `window` is what the read-out of that name saw.
 
         {"test": {"stream": {"hr@5": ...}, ...}, ..., "intervals": the same with [low, high],
         "by_length": {"test": rows of `ndcg_by_length`, ...}}
         """
-        result: dict = {
+        result: dict[str, Any] = {
             split: {readout: summarize(rank) for readout, rank in by_readout.items()}
             for split, by_readout in self.ranks.items()
         }
@@ -71,7 +72,7 @@ def length_slices(lengths: np.ndarray, window: int) -> list[tuple[str, np.ndarra
 
 def ndcg_by_length(
     by_readout: dict[str, np.ndarray], lengths: np.ndarray, window: int
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     """NDCG@10 of each slice that has users, as [value, low, high] for each read-out.
 
     Ranks are [M], or [R, M] of R runs, of which a user counts with the mean. Where both read-outs
@@ -90,7 +91,7 @@ def ndcg_by_length(
     return rows
 
 
-def common_readout(figures: list[dict]) -> str:
+def common_readout(figures: list[dict[str, Any]]) -> str:
     """The read-out to compare by: stream, as deployed, where all of these figures have it."""
     return "stream" if all("stream" in each["test"] for each in figures) else "window"
 
@@ -110,7 +111,7 @@ def write_measurement(metrics: Path, measurement: Measurement, config: Config) -
     for readout, best in measurement.best.items():
         arrays[f"best.{readout}"] = best.astype(np.int32)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_atomically(users_path(metrics), buffer.getvalue())
     content = {**measurement.figures(config.evaluate.window), "config": config.model_dump()}
     write_atomically(metrics, json.dumps(content, indent=2).encode())
@@ -123,7 +124,7 @@ def read_measurement(metrics: Path) -> Measurement:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         splits = [name.partition(".")[0] for name in arrays if name.endswith(".lengths")]
-        ranks: dict = {split: {} for split in splits}
+        ranks: dict[str, Any] = {split: {} for split in splits}
         for name, array in arrays.items():
             split, _, readout = name.partition(".rank.")
             if readout:

@@ -1,8 +1,9 @@
 """Writing the one file that the engine runs; docs/format.md is its specification."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -15,13 +16,18 @@ from .quantize import Table, round_table, rounded_model
 from .safetensors_file import fingerprint, write_safetensors
 from .weight_types import MatrixType, TableType
 
+ItemIds = np.ndarray | Sequence[str]
 FORMAT = "1"
 LANES = 32  # items of a catalogue block
 GROUP = 4  # features of an item that stand together in an int8 table
 SELFTEST_SEQUENCES = 4
 SELFTEST_EVENTS = 48
 SELFTEST_CANDIDATES = 64
-MATRIX_DTYPES = {MatrixType.F16: np.float16, MatrixType.F32: np.float32}
+Dtype = type[np.floating]
+MATRIX_DTYPES: dict[MatrixType, Dtype] = {
+    MatrixType.F16: np.float16,
+    MatrixType.F32: np.float32,
+}
 
 
 class ExportError(ValueError):
@@ -44,19 +50,21 @@ def export_path(checkpoint: Path, output: Path | None) -> Path:
     return place / "model.safetensors" if place.is_dir() else place
 
 
-def check_exportable(model: Recommender) -> None:
-    """Raises ExportError if the engine does not run this kind of network."""
+def check_exportable(model: Recommender) -> RecGrela:
+    """The model. Raises ExportError if the engine does not run this kind of network."""
     kind = model.config.kind
     if kind != "grela":
         raise ExportError(
             f"model.kind={kind} cannot be exported: the engine runs the causal form, "
             "model.kind=grela, only; this one is for comparison"
         )
+    assert isinstance(model, RecGrela)
+    return model
 
 
 def export_model(
     model: RecGrela,
-    item_ids,
+    item_ids: ItemIds,
     path: Path,
     table: TableType = TableType.F32,
     matrices: MatrixType = MatrixType.F32,
@@ -72,7 +80,7 @@ def export_model(
 
 
 def export_verified(
-    model: RecGrela, item_ids, path: Path, table: TableType, matrices: MatrixType
+    model: RecGrela, item_ids: ItemIds, path: Path, table: TableType, matrices: MatrixType
 ) -> Exported:
     """As `export_model`, but what stands at `path` is replaced only if the engine agrees."""
     with replacing(path) as file:
@@ -113,7 +121,9 @@ def verify(path: Path) -> str:
     )
 
 
-def _write(model: RecGrela, item_ids, path: Path, table: TableType, matrices: MatrixType) -> int:
+def _write(
+    model: RecGrela, item_ids: ItemIds, path: Path, table: TableType, matrices: MatrixType
+) -> int:
     """Write the file; returns the bytes that rounding saved."""
     check_exportable(model)
     stored = round_table(model, table)
@@ -150,7 +160,7 @@ def _bytes_saved(tensors: dict[str, np.ndarray]) -> int:
     return sum(4 * t.size - t.nbytes for t in rounded) - scale
 
 
-def _config(model: RecGrela) -> dict:
+def _config(model: RecGrela) -> dict[str, Any]:
     config = model.config
     return {
         "hidden_size": config.hidden_size,
@@ -187,20 +197,20 @@ def _blocks_of_items(rows: np.ndarray) -> np.ndarray:
     return blocks if group > 1 else blocks[..., 0]
 
 
-def _weights(model: RecGrela, matrices: type) -> dict[str, np.ndarray]:
+def _weights(model: RecGrela, matrices: Dtype) -> dict[str, np.ndarray]:
     tensors = _layer("input_norm", model.input_norm)
     if model.frequency is not None:
         tensors["rotary.frequency"] = model.frequency.numpy()
     if model.positions is not None:
         tensors["positions.weight"] = _f32(model.positions.weight)
-    for index, block in enumerate(model.blocks):
+    for index, block in enumerate(cast("list[Block]", model.blocks)):
         tensors |= {f"blocks.{index}.{name}": t for name, t in _block(block, matrices).items()}
     if model.final_norm is not None:
         tensors |= _layer("final_norm", model.final_norm)
     return tensors
 
 
-def _block(block: Block, matrices: type) -> dict[str, np.ndarray]:
+def _block(block: Block, matrices: Dtype) -> dict[str, np.ndarray]:
     tensors = {"decay": _f32(block.gamma())}
     for name in (
         "norm1",
@@ -219,29 +229,30 @@ def _block(block: Block, matrices: type) -> dict[str, np.ndarray]:
     return tensors
 
 
-def _layer(name: str, layer: torch.nn.Module, matrices: type = np.float32) -> dict[str, np.ndarray]:
+def _layer(
+    name: str, layer: torch.nn.Module, matrices: Dtype = np.float32
+) -> dict[str, np.ndarray]:
+    weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
     # The engine wants matrices input-major; torch's Linear holds them output-major.
-    if isinstance(layer, torch.nn.Linear):
-        weight = _f32(layer.weight.T).astype(matrices)  # exact: the model is rounded
-    else:
-        weight = _f32(layer.weight)
-    return {f"{name}.weight": weight, f"{name}.bias": _f32(layer.bias)}
+    linear = isinstance(layer, torch.nn.Linear)
+    values = _f32(weight.T).astype(matrices) if linear else _f32(weight)  # exact: it is rounded
+    return {f"{name}.weight": values, f"{name}.bias": _f32(bias)}
 
 
 def _f32(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().float().numpy())
 
 
-def _vocabulary(item_ids) -> dict[str, np.ndarray]:
+def _vocabulary(item_ids: ItemIds) -> dict[str, np.ndarray]:
     if isinstance(item_ids, np.ndarray):
         order = np.argsort(item_ids, kind="stable").astype(np.int32)
         return {"catalog.ids": item_ids.astype(np.int64), "catalog.order": order}
     encoded = [item.encode() for item in item_ids]
-    order = sorted(range(len(encoded)), key=encoded.__getitem__)
+    by_bytes = sorted(range(len(encoded)), key=encoded.__getitem__)
     return {
         "catalog.ids_utf8": np.frombuffer(b"".join(encoded), dtype=np.uint8),
         "catalog.ids_end": np.cumsum([len(e) for e in encoded], dtype=np.int64),
-        "catalog.order": np.array(order, dtype=np.int32),
+        "catalog.order": np.array(by_bytes, dtype=np.int32),
     }
 
 

@@ -27,11 +27,12 @@ class Table:
 
     def rows(self, items: np.ndarray | slice = slice(None)) -> np.ndarray:
         """The embeddings that the stored values stand for, [n, D] float32; items from 0."""
-        rows = self.values[items].astype(np.float32, copy=False)
+        rows: np.ndarray = self.values[items].astype(np.float32, copy=False)
         if self.scale is None:
             return rows
         with np.errstate(over="ignore", invalid="ignore"):  # the export refuses such values
-            return rows * self.scale[items, None]
+            rows = rows * self.scale[items, None]
+        return rows
 
 
 def round_table(model: RecGrela, kind: TableType) -> Table:

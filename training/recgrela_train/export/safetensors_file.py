@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ _DTYPES = {"f2": "F16", "f4": "F32", "f8": "F64", "u1": "U8", "i1": "I8", "i4": 
 
 def write_safetensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
     """Write the tensors, in the order given, to `path`; it is on the disk when this returns."""
-    header: dict = {"__metadata__": metadata}
+    header: dict[str, Any] = {"__metadata__": metadata}
     end = 0
     for name, tensor in tensors.items():
         begin, end = end, end + tensor.nbytes
@@ -52,6 +53,6 @@ def _dtype(tensor: np.ndarray) -> str:
     return _DTYPES[tensor.dtype.str[1:]]
 
 
-def _bytes(tensor: np.ndarray) -> np.ndarray:
+def _bytes(tensor: np.ndarray) -> memoryview:
     """A view of the tensor's bytes; it is copied only where it is not contiguous."""
-    return tensor.reshape(-1).view(np.uint8)
+    return tensor.reshape(-1).view(np.uint8).data

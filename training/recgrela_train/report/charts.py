@@ -5,14 +5,17 @@ Hovering over a mark shows its numbers; the page puts them in a table as well.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+
+import numpy as np
 
 WIDTH, HEIGHT = 460, 270
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 44
 LOOKS = 6  # series that the page has colours for; the next has the first again
 Format = Callable[[float], str]
+Values = Sequence[float] | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,7 @@ class Axis:
         return parts
 
 
-def line_chart(
-    title: str, x_label: str, series: dict[str, Sequence[float]], format: Format
-) -> Chart:
+def line_chart(title: str, x_label: str, series: Mapping[str, Values], format: Format) -> Chart:
     """A line a series over x = 1, 2, 3 and so on."""
     longest = max(len(values) for values in series.values())
     axis = Axis.around([v for values in series.values() for v in values], format, from_zero=False)
@@ -125,7 +126,7 @@ def bar_chart(
     title: str,
     x_label: str,
     groups: list[str],
-    series: dict[str, Sequence[float]],
+    series: Mapping[str, Values],
     format: Format,
     looks: Sequence[int],
 ) -> Chart:

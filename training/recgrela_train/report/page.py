@@ -3,11 +3,10 @@
 Nothing is fetched when the page is read: styles and pictures are in it, and it has no scripts.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
-import numpy as np
 from markupsafe import Markup
 
 from ..config import changed_settings, describe_settings
@@ -46,7 +45,7 @@ def write_report(folders: list[Path], output: Path, titles: Path | None) -> list
     return [run.name for run in runs]
 
 
-def _content(runs: list[RunResult], dataset: Dataset, titles: dict[str, str]) -> dict:
+def _content(runs: list[RunResult], dataset: Dataset, titles: dict[str, str]) -> dict[str, Any]:
     popularity = PopularityGroups.of_training(dataset)
     readout = common_readout([run.figures for run in runs])
     leans = {run.name: lean(run.measurement.best[run.readouts[0]], popularity) for run in runs}
@@ -72,7 +71,7 @@ def _content(runs: list[RunResult], dataset: Dataset, titles: dict[str, str]) ->
     }
 
 
-def _summary(run: RunResult, here: Lean) -> dict:
+def _summary(run: RunResult, here: Lean) -> dict[str, Any]:
     """The few figures at the top."""
     readout = run.readouts[0]
     figures, intervals = run.figures["test"][readout], run.figures["intervals"]["test"][readout]
@@ -88,7 +87,7 @@ def _summary(run: RunResult, here: Lean) -> dict:
     return {"name": run.name, "tiles": tiles}
 
 
-def _metrics(run: RunResult) -> dict:
+def _metrics(run: RunResult) -> dict[str, Any]:
     """All metrics of a run, by split and read-out."""
     columns = [(split, readout) for split in ("test", "validation") for readout in run.readouts]
     rows = []
@@ -104,7 +103,7 @@ def _metrics(run: RunResult) -> dict:
     return {"name": run.name, "columns": [f"{s}, {r}" for s, r in columns], "rows": rows}
 
 
-def _compared(first: RunResult, other: RunResult, readout: str) -> dict:
+def _compared(first: RunResult, other: RunResult, readout: str) -> dict[str, Any]:
     """The paired differences of a run from the first one."""
     found = differences(*(run.measurement.ranks["test"][readout] for run in (other, first)))
     cells = []
@@ -137,7 +136,7 @@ def _curves(runs: list[RunResult]) -> list[Chart]:
     return charts
 
 
-def _by_length(run: RunResult) -> dict:
+def _by_length(run: RunResult) -> dict[str, Any]:
     """NDCG@10 of each read-out by length, and the rows of its table."""
     rows = run.figures["by_length"]["test"]
     slices = [row for row in rows if "the window" not in row["events"]]
@@ -165,7 +164,7 @@ def _by_length(run: RunResult) -> dict:
 
 
 def _popularity_chart(popularity: PopularityGroups, leans: dict[str, Lean]) -> Chart:
-    series: dict[str, Sequence[float] | np.ndarray] = {"training events": popularity.by_group()}
+    series = {"training events": popularity.by_group()}
     series |= {name: here.by_group for name, here in leans.items()}
     return bar_chart(
         "Recommendations by popularity of the item",
@@ -181,7 +180,7 @@ def _popularity_row(name: str, here: Lean) -> list[str]:
     return [name, f"{here.coverage:.1%}", f"{here.by_group[0]:.1%}", f"{here.ten_most:.1%}"]
 
 
-def _settings(runs: list[RunResult]) -> dict:
+def _settings(runs: list[RunResult]) -> dict[str, Any]:
     """Every setting of each run; those in which the runs differ come first."""
     first = runs[0].config
     differing = {key for run in runs[1:] for key, _, _ in changed_settings(first, run.config)}

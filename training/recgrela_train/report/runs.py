@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class RunResult:
 
     name: str  # its folder, as short as it can be told from the others
     config: Config
-    figures: dict  # metrics.json
+    figures: dict[str, Any]  # metrics.json
     measurement: Measurement
     curves: dict[str, np.ndarray]  # tag -> a value an epoch; empty where nothing was logged
 
@@ -99,7 +100,7 @@ def _load(folder: Path, name: str) -> RunResult:
     return RunResult(name, config, figures, measurement, _curves(folder / "tensorboard"))
 
 
-def _check_figures(figures: dict, measurement: Measurement) -> None:
+def _check_figures(figures: dict[str, Any], measurement: Measurement) -> None:
     """Raises KeyError, TypeError or ValueError unless a report finds in them what it shows."""
     for split in ("validation", "test"):
         if set(figures[split]) != set(measurement.ranks[split]):

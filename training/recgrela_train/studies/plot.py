@@ -1,6 +1,7 @@
 """The picture of a study: a metric of each variant with its interval, the first one's a line."""
 
 import io
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -8,7 +9,7 @@ OURS, OTHERS, LINE = "#c2410c", "#1d4ed8", "#737373"
 WIDTH, HEIGHT_OF_ROW = 7.5, 0.42  # inches
 
 
-def draw(rows: list[dict], readout: str, metric: str, title: str) -> bytes:
+def draw(rows: list[dict[str, Any]], readout: str, metric: str, title: str) -> bytes:
     """The rows of `study.run_study` as PNG, the first on top."""
     figure = Figure(figsize=(WIDTH, 1.4 + HEIGHT_OF_ROW * len(rows)), layout="constrained")
     axes = figure.subplots()

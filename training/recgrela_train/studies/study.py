@@ -8,8 +8,10 @@ FOLDER/table.png   NDCG@10 of the variants with their intervals
 
 import json
 import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -36,6 +38,9 @@ from ..fitting.fit import RunError, fit
 from ..fitting.measure import measure_checkpoint
 from .plot import draw
 from .seeds import mean_of, spread
+
+Row = dict[str, Any]
+Cells = Callable[[Row], list[str]]
 
 BASE = "base"
 METRIC = "ndcg@10"
@@ -111,7 +116,7 @@ def run_study(
     folder: Path,
     console: Console,
     seeds: int = 1,
-) -> list[dict]:
+) -> list[Row]:
     """Train and measure what is not finished; rows for the table, the first variant first.
 
     Each network is trained with `seeds` seeds, counted up from the config's; its row has the means.
@@ -192,7 +197,7 @@ def _run(
     write_measurement(run / "metrics.json", measurement, config)
 
 
-def _row(variant: Variant, runs: dict[Path, Config], mean: Measurement) -> dict:
+def _row(variant: Variant, runs: dict[Path, Config], mean: Measurement) -> Row:
     """What a variant is, what it cost and how it ranks, in the mean of its runs."""
     counted = COUNTING[variant.name] if variant.counting else None
     return {
@@ -206,7 +211,7 @@ def _row(variant: Variant, runs: dict[Path, Config], mean: Measurement) -> dict:
     }
 
 
-def _cost(runs: list[Path]) -> dict:
+def _cost(runs: list[Path]) -> Row:
     """Size of a trained network; the median run's epochs, and their time with validation."""
     best, last = (
         [load_checkpoint(path(run)) for run in runs] for path in (best_checkpoint, last_checkpoint)
@@ -220,7 +225,7 @@ def _cost(runs: list[Path]) -> dict:
     }
 
 
-def _add_differences(rows: list[dict], measured: list[Measurement]) -> None:
+def _add_differences(rows: list[Row], measured: list[Measurement]) -> None:
     """Adds to each row but the first its paired difference from it, with the interval."""
     readout = common_readout(rows)
     ranks = [measurement.ranks["test"][readout] for measurement in measured]
@@ -228,7 +233,7 @@ def _add_differences(rows: list[dict], measured: list[Measurement]) -> None:
         row["difference"] = {"readout": readout, METRIC: list(differences(rank, ranks[0])[METRIC])}
 
 
-def write_study(rows: list[dict], folder: Path, title: str) -> list[Path]:
+def write_study(rows: list[Row], folder: Path, title: str) -> list[Path]:
     """Writes the table as JSON and as a picture; the paths."""
     readout = common_readout(rows)
     paths = [folder / "table.json", folder / "table.png"]
@@ -237,7 +242,7 @@ def write_study(rows: list[dict], folder: Path, title: str) -> list[Path]:
     return paths
 
 
-def print_study(console: Console, rows: list[dict], title: str) -> None:
+def print_study(console: Console, rows: list[Row], title: str) -> None:
     """Two tables of a line a variant: how it ranks, and what it costs."""
     readout, base = common_readout(rows), rows[0]["name"]
     ranks = ("validation", "stream", "window", f"{readout} less {base}'s, 95%")
@@ -248,7 +253,9 @@ def print_study(console: Console, rows: list[dict], title: str) -> None:
     _print(console, rows, "What it costs", costs, _cost_cells)
 
 
-def _print(console: Console, rows: list[dict], title: str, columns, cells) -> None:
+def _print(
+    console: Console, rows: list[Row], title: str, columns: Sequence[str], cells: Cells
+) -> None:
     table = Table("", title=title)
     for column in columns:
         table.add_column(column, justify="right")
@@ -257,7 +264,7 @@ def _print(console: Console, rows: list[dict], title: str, columns, cells) -> No
     console.print(table)
 
 
-def _rank_cells(row: dict) -> list[str]:
+def _rank_cells(row: Row) -> list[str]:
     def figure(split: str, readout: str) -> str:
         if readout not in row[split]:
             return "-"
@@ -273,7 +280,7 @@ def _rank_cells(row: dict) -> list[str]:
     return [figure("validation", main), *test, difference]
 
 
-def _cost_cells(row: dict) -> list[str]:
+def _cost_cells(row: Row) -> list[str]:
     keys = ("parameters", "state_bytes", "epochs", "best_epoch")
     counts = [f"{row[key]:,}" if key in row else "-" for key in keys]
     seconds = row.get("seconds_per_epoch")
