@@ -85,8 +85,8 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 of every history as item ids in order: the same only for the same split."""
         ids = "\0".join(map(str, self.item_ids)).encode()
-        digest = hashlib.sha256(np.ascontiguousarray(self.offsets))
-        digest.update(np.ascontiguousarray(self.items))
+        digest = hashlib.sha256(np.ascontiguousarray(self.offsets).data)
+        digest.update(np.ascontiguousarray(self.items).data)
         digest.update(ids)
         return digest.hexdigest()
 

@@ -11,12 +11,16 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from .columns import find_columns, missing_value, parse_ids, parse_times
 from .errors import DataError, at_line
 from .files import decode, read_text_bytes
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 BLANK = b"\r\n"  # lines of nothing else at the start of a file are passed over
 REPEATED = re.compile(r"_duplicated_\d+$")  # what polars adds to a name that it has met before
@@ -107,8 +111,8 @@ def _expected(layout: Layout) -> str:
     )
 
 
-def _records(text: str, layout: Layout):
-    """A csv.reader of rows of fields, counted as polars does: a blank line is an empty row."""
+def _records(text: str, layout: Layout) -> "Reader":
+    """Rows of fields, counted as polars does: a blank line is an empty row."""
     reader = csv.reader(
         io.StringIO(text),
         delimiter=layout.separator[0],

@@ -8,6 +8,7 @@ prepared.json  the settings that it was prepared with, and the counts; written l
 
 import json
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -34,9 +35,12 @@ def write_prepared(dataset: Dataset, config: DataConfig, folder: Path) -> None:
     """Writes the folder for `open_prepared`. Raises OSError."""
     (folder / "prepared.json").unlink(missing_ok=True)
     arrays = {"items": dataset.items, "offsets": dataset.offsets}
-    strings = {}
+    strings: dict[str, list[str]] = {}
     for name, ids in (("item_ids", dataset.item_ids), ("user_ids", dataset.user_ids)):
-        (arrays if isinstance(ids, np.ndarray) else strings)[name] = ids
+        if isinstance(ids, np.ndarray):
+            arrays[name] = ids
+        else:
+            strings[name] = ids
     for name, array in arrays.items():
         with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, array, allow_pickle=False)
@@ -68,14 +72,14 @@ def open_prepared(folder: Path, config: DataConfig) -> Dataset:
         _check_settings(folder, content["settings"], _settings(config))
         strings = json.loads((folder / "ids.json").read_bytes())
         items, offsets = (_load(folder, name, mmap_mode="r") for name in ("items", "offsets"))
-        ids = [strings.get(n) or _load(folder, n) for n in ("item_ids", "user_ids")]
+        item_ids, user_ids = (strings.get(n) or _load(folder, n) for n in ("item_ids", "user_ids"))
         before, after = Counts(*content["before"]), Counts(*content["after"])
-        found = Counts(len(offsets) - 1, len(ids[0]), len(items))
+        found = Counts(len(offsets) - 1, len(item_ids), len(items))
         if found != after or offsets[-1] != len(items):
             raise DataError(f"{folder}: damaged: it should hold {after}, and holds {found}")
         _check_bounds(folder, items, offsets, after.items)
         report = Report(content["settings"]["min_events"], before, after, content["training_only"])
-        return Dataset(items, np.array(offsets), *ids, report)
+        return Dataset(items, np.array(offsets), item_ids, user_ids, report)
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, DataError):
             raise
@@ -99,17 +103,18 @@ def _check_bounds(folder: Path, items: np.ndarray, offsets: np.ndarray, num_item
         )
 
 
-def _load(folder: Path, name: str, **options) -> np.ndarray:
-    return np.load(folder / f"{name}.npy", allow_pickle=False, **options)
+def _load(folder: Path, name: str, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
+    array: np.ndarray = np.load(folder / f"{name}.npy", mmap_mode, allow_pickle=False)
+    return array
 
 
-def _settings(config: DataConfig) -> dict:
+def _settings(config: DataConfig) -> dict[str, Any]:
     """What the order and the choice of events depend on."""
     chosen = {"min_events": config.min_events, "ties": config.ties}
     return {**chosen, "tie_seed": config.tie_seed} if config.ties == "random" else chosen
 
 
-def _check_settings(folder: Path, prepared: dict, asked: dict) -> None:
+def _check_settings(folder: Path, prepared: dict[str, Any], asked: dict[str, Any]) -> None:
     if prepared != asked:
         text, wanted = (
             ", ".join(f"data.{key}={value}" for key, value in settings.items())

@@ -6,6 +6,8 @@ a few rows at a time: the gradients are computed with the loss, chunk by chunk, 
 stay in a core's cache.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -23,14 +25,17 @@ def full_softmax_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor
     device = hidden.device.type
     autocast = torch.is_autocast_enabled(device)
     product = torch.get_autocast_dtype(device) if autocast else weight.dtype
-    return _FullSoftmaxLoss.apply(hidden, weight, targets, product)
+    loss: Tensor = _FullSoftmaxLoss.apply(hidden, weight, targets, product)
+    return loss
 
 
 class _FullSoftmaxLoss(torch.autograd.Function):
     """Computes both gradients in the forward pass; the backward pass only scales them."""
 
     @staticmethod
-    def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor, product: torch.dtype):
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, product: torch.dtype
+    ) -> Tensor:
         count, table = len(hidden), weight[1:].to(product)
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros_like(weight)
@@ -54,6 +59,6 @@ class _FullSoftmaxLoss(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad: Tensor):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         grad_hidden, grad_weight = ctx.saved_tensors
         return grad_hidden * grad, grad_weight * grad, None, None

@@ -12,11 +12,14 @@ Checkpoints hold the whole table under its usual name: any number of processes c
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any, cast
 
 import torch
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, distributed, nn
 from torch.nn.utils import parametrize
+from torch.optim import Optimizer
 
 WHOLE = "embedding.weight"
 PART = "embedding.parametrizations.weight.original"
@@ -32,58 +35,72 @@ class ShardedTable(Callback):
         self._limit = limit
         self._gathered = ExitStack()
 
-    def setup(self, trainer, module, stage: str) -> None:
+    def setup(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
         """Leaves this process its parts, before the optimiser and DDP see the parameters."""
         networks = [n for n, child in module.named_children() if hasattr(child, "embedding")]
         for name in networks:
             shard_table(getattr(module, name))
-        module._ddp_params_and_buffers_to_ignore = [f"{name}.{PART}" for name in networks]
+        ignored = [f"{name}.{PART}" for name in networks]
+        module._ddp_params_and_buffers_to_ignore = ignored  # type: ignore[assignment]
 
-    def on_train_batch_start(self, trainer, module, batch, batch_idx) -> None:
+    def on_train_batch_start(
+        self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         """From here to the end of the step one gathered table serves all that read it."""
         self._gathered.enter_context(parametrize.cached())
 
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Drops the table, which the step has made an old one."""
         self._gathered.close()
 
-    def on_validation_start(self, trainer, module) -> None:
+    def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Gathers the tables: from here on processes rank at their own pace."""
         self._gathered.enter_context(parametrize.cached())
         for network in _sharded(module):
-            _ = network.embedding.weight
+            _ = network.get_submodule("embedding").weight
 
-    def on_validation_end(self, trainer, module) -> None:
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Drops the tables."""
         self._gathered.close()
 
-    def on_before_optimizer_step(self, trainer, module, optimizer) -> None:
+    def on_before_optimizer_step(
+        self, trainer: Trainer, module: LightningModule, optimizer: Optimizer
+    ) -> None:
         """Limits the gradients, all processes' parts counted."""
         if self._limit:
             clip_gradients(module, self._limit)
 
-    def on_save_checkpoint(self, trainer, module, checkpoint: dict) -> None:
+    def on_save_checkpoint(
+        self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         """Makes the optimiser's moments whole, as the networks' state_dict makes the weights."""
         (optimizer,) = trainer.optimizers
         _each_moment(module, optimizer, checkpoint, gather_table)
 
-    def on_load_checkpoint(self, trainer, module, checkpoint: dict) -> None:
+    def on_load_checkpoint(
+        self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         """Takes this process's part of the moments."""
-        optimizer = module.configure_optimizers()["optimizer"]  # the trainer has none yet
-        _each_moment(module, optimizer, checkpoint, lambda whole, _: part_of_table(whole))
+        # The trainer has no optimiser yet.
+        configured = cast("dict[str, Any]", module.configure_optimizers())
+        _each_moment(
+            module, configured["optimizer"], checkpoint, lambda whole, _: part_of_table(whole)
+        )
 
 
 class _Gather(torch.autograd.Function):
     """All parts in order; the gradient of a part is the mean over processes, as DDP takes it."""
 
     @staticmethod
-    def forward(context, part: Tensor) -> Tensor:
+    def forward(context: Any, part: Tensor) -> Tensor:
         whole = part.new_empty(distributed.get_world_size() * part.shape[0], *part.shape[1:])
         distributed.all_gather_into_tensor(whole, part.contiguous())
         return whole
 
     @staticmethod
-    def backward(context, gradient: Tensor) -> Tensor:
+    def backward(context: Any, gradient: Tensor) -> Tensor:
         count = distributed.get_world_size()
         part = gradient.new_empty(gradient.shape[0] // count, *gradient.shape[1:])
         distributed.reduce_scatter_tensor(part, gradient.contiguous())
@@ -99,7 +116,8 @@ class _Parts(nn.Module):
 
     def forward(self, part: Tensor) -> Tensor:
         """[ceil(R / W), D] -> [R, D]."""
-        return _Gather.apply(part)[: self.rows]
+        whole: Tensor = _Gather.apply(part)
+        return whole[: self.rows]
 
     def right_inverse(self, whole: Tensor) -> Tensor:
         """[R, D] -> this process's rows."""
@@ -108,8 +126,9 @@ class _Parts(nn.Module):
 
 def shard_table(network: nn.Module) -> None:
     """Leaves this process its part of `network.embedding`, which is equal on all of them before."""
-    rows = _Parts(network.embedding.weight.shape[0])
-    parametrize.register_parametrization(network.embedding, "weight", rows, unsafe=True)
+    table = network.get_submodule("embedding")
+    rows = _Parts(len(table.get_parameter("weight")))
+    parametrize.register_parametrization(table, "weight", rows, unsafe=True)
     network.register_state_dict_post_hook(_make_whole)
     network.register_load_state_dict_pre_hook(_take_part)
 
@@ -125,37 +144,40 @@ def part_of_table(whole: Tensor) -> Tensor:
 def gather_table(part: Tensor, rows: int) -> Tensor:
     """The whole table [rows, D] of all processes' parts, on the CPU."""
     with torch.no_grad():
-        return _Gather.apply(part)[:rows].cpu()
+        whole: Tensor = _Gather.apply(part)
+        return whole[:rows].cpu()
 
 
 def clip_gradients(module: nn.Module, limit: float) -> None:
     """Scales all gradients to a norm of at most `limit`, with every process's parts in the norm."""
     parts = [network.get_parameter(PART) for network in _sharded(module)]
-    parts = [part for part in parts if part.grad is not None]
     ours = {id(part) for part in parts}
-    others = [p for p in module.parameters() if p.grad is not None and id(p) not in ours]
-    square = sum(part.grad.square().sum() for part in parts)
+    split = [part.grad for part in parts if part.grad is not None]
+    others = [p.grad for p in module.parameters() if p.grad is not None and id(p) not in ours]
+    square = sum((gradient.square().sum() for gradient in split), torch.zeros(()))
     distributed.all_reduce(square)
-    square = square + sum(p.grad.square().sum() for p in others)
+    square = square + sum(gradient.square().sum() for gradient in others)
     scale = (limit / (square.sqrt() + 1e-6)).clamp(max=1)
-    for parameter in (*parts, *others):
-        parameter.grad.mul_(scale)
+    for gradient in (*split, *others):
+        gradient.mul_(scale)
 
 
 def _sharded(module: nn.Module) -> list[nn.Module]:
     """The networks of the module whose tables are in parts."""
     children = [child for child in module.children() if hasattr(child, "embedding")]
-    return [child for child in children if parametrize.is_parametrized(child.embedding)]
+    return [c for c in children if parametrize.is_parametrized(c.get_submodule("embedding"))]
 
 
 def _rows(network: nn.Module) -> int:
-    return network.embedding.parametrizations.weight[0].rows
+    parts = network.get_submodule("embedding.parametrizations.weight.0")
+    assert isinstance(parts, _Parts)
+    return parts.rows
 
 
 def _each_moment(
     module: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    checkpoint: dict,
+    optimizer: Optimizer,
+    checkpoint: dict[str, Any],
     change: Callable[[Tensor, int], Tensor],
 ) -> None:
     """Puts `change(moment, rows of the table)` in the place of the tables' moments."""
@@ -170,10 +192,10 @@ def _each_moment(
             moments["state"][number] = {**state, **changed}
 
 
-def _make_whole(network: nn.Module, state: dict, prefix: str, _metadata) -> None:
+def _make_whole(network: nn.Module, state: dict[str, Any], prefix: str, _metadata: Any) -> None:
     part = state.pop(prefix + PART)
     state[prefix + WHOLE] = gather_table(part, _rows(network))
 
 
-def _take_part(_network: nn.Module, state: dict, prefix: str, *_) -> None:
+def _take_part(_network: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
     state[prefix + PART] = part_of_table(state.pop(prefix + WHOLE))

@@ -17,7 +17,7 @@ row and is marked by `mask`; it changes neither the outputs before it nor the st
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -72,21 +72,22 @@ def rotate(x: Tensor, by: Tensor) -> Tensor:
 
 def feature_map(x: Tensor) -> Tensor:
     """ELU(x) + 1, written so that no digit is lost for very negative x."""
-    return _FeatureMap.apply(x)
+    result: Tensor = _FeatureMap.apply(x)
+    return result
 
 
 class _FeatureMap(torch.autograd.Function):
     """exp(x) up to 0 and x + 1 beyond; the derivative is the result, but at most 1."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         result = x.clamp(max=0).exp_().add_(x.relu())
         ctx.save_for_backward(result)
         return result
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        (result,) = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        result: Tensor = ctx.saved_tensors[0]
         return grad * result.clamp(max=1)
 
 

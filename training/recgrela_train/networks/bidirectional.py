@@ -16,7 +16,9 @@ class BidirectionalGrela(RecGrela):
     readouts = ("window",)
     prefixes = True
 
-    def forward(self, items: Tensor, state: None = None) -> tuple[Tensor, None]:
+    def forward(  # type: ignore[override]  # it has no state and one form
+        self, items: Tensor, state: None = None
+    ) -> tuple[Tensor, None]:
         """items [B, T] -> hidden [B, T, D] and no state."""
         hidden, _ = super().forward(items, form="bidirectional")
         return hidden, state

@@ -47,7 +47,8 @@ class SoftmaxBlock(nn.Module):
             q, k, v, is_causal=True, dropout_p=self.dropout if self.training else 0.0
         )
         h = h + self.drop_path(self.output(mixed.transpose(1, 2).flatten(-2)))
-        return h + self.feed_forward(self.norm2(h))
+        h = h + self.feed_forward(self.norm2(h))
+        return h
 
 
 class SasRec(Recommender):
