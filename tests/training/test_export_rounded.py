@@ -132,7 +132,7 @@ def test_rows_that_int8_could_trip_over(export):
 
 def test_int8_in_pieces_is_int8_at_once(export, monkeypatch):
     whole = export(make_model(), "int8").tensors
-    monkeypatch.setattr("recgrela_train.quantize.ROWS", 17)
+    monkeypatch.setattr("recgrela_train.export.quantize.ROWS", 17)
     pieces = export(make_model(), "int8").tensors
     for name in whole:
         assert np.array_equal(whole[name], pieces[name]), name
