@@ -19,7 +19,6 @@ pub(crate) use view::View;
 pub use vocabulary::ItemId;
 pub(crate) use weights::{Block, Network, Order};
 
-use std::path::Path;
 use std::sync::Arc;
 
 use overlay::Active as ActiveOverlay;
@@ -48,38 +47,12 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads a model file, all of it, on the instruction set that [`ModelOptions::isa`] describes.
-    /// What becomes of the file afterwards does not matter.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        ModelOptions::new().open(path)
-    }
-
-    /// Maps a model file: the catalogue table and the ids stay in the map, are read when they are
-    /// first used, and are shared with other processes that map the file. Worth it from some 64 MiB
-    /// on.
-    ///
-    /// # Safety
-    ///
-    /// Nobody writes to the file or truncates it while the model lives, in this process or another:
-    /// that is undefined behaviour, and ends the process where pages are gone (`SIGBUS`). To update a
-    /// model, write the new file beside the old one and rename it over that.
-    #[cfg(all(feature = "mmap", any(unix, windows)))]
-    #[allow(unsafe_code)]
-    pub unsafe fn open_mmap(path: impl AsRef<Path>) -> Result<Self> {
-        // SAFETY: the caller promises the same.
-        unsafe { ModelOptions::new().open_mmap(path) }
-    }
-
-    /// Loads a model from the bytes of its file.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
-        ModelOptions::new().from_bytes(bytes)
-    }
-
     /// The same file on another instruction set, unchecked.
     pub(crate) fn on(&self, backend: Backend) -> Result<Self> {
         Self::assemble(Arc::clone(&self.bytes), backend)
     }
 
+    /// The model of a file, checked, on an instruction set.
     fn assemble(bytes: Arc<Bytes>, backend: Backend) -> Result<Self> {
         let ModelFile { config, fingerprint, mut tensors, .. } = ModelFile::parse(&bytes)?;
         let table = Table::take(&mut tensors, &config, &bytes)?;

@@ -1,4 +1,4 @@
-//! How a model is loaded.
+//! How a model is loaded: by the defaults, or otherwise.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -66,5 +66,34 @@ impl ModelOptions {
 
     fn load(&self, bytes: Bytes) -> Result<Model> {
         Model::assemble(Arc::new(bytes), choose(self.isa, Samples)?)
+    }
+}
+
+impl Model {
+    /// Reads a model file, all of it, on the instruction set that [`ModelOptions::isa`] describes.
+    /// What becomes of the file afterwards does not matter.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        ModelOptions::new().open(path)
+    }
+
+    /// Maps a model file: the catalogue table and the ids stay in the map, are read when they are
+    /// first used, and are shared with other processes that map the file. Worth it from some 64 MiB
+    /// on.
+    ///
+    /// # Safety
+    ///
+    /// Nobody writes to the file or truncates it while the model lives, in this process or another:
+    /// that is undefined behaviour, and ends the process where pages are gone (`SIGBUS`). To update a
+    /// model, write the new file beside the old one and rename it over that.
+    #[cfg(all(feature = "mmap", any(unix, windows)))]
+    #[allow(unsafe_code)]
+    pub unsafe fn open_mmap(path: impl AsRef<Path>) -> Result<Self> {
+        // SAFETY: the caller promises the same.
+        unsafe { ModelOptions::new().open_mmap(path) }
+    }
+
+    /// Loads a model from the bytes of its file.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
+        ModelOptions::new().from_bytes(bytes)
     }
 }
