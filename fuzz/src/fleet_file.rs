@@ -73,7 +73,7 @@ pub fn fleet_file(data: &[u8]) {
 
 fn loaded(model: &Arc<Model>, recipe: &Recipe<'_>, path: &Path, bytes: &[u8]) -> Outcome {
     let capacity = u32::from(recipe.capacity);
-    let mut fleet = Fleet::load(path, Arc::clone(model), capacity).map_err(|error| text(&error))?;
+    let mut fleet = Fleet::open(path, Arc::clone(model), capacity).map_err(|error| text(&error))?;
     fleet.save(path).expect("it was loaded from there");
     assert_eq!(fs::read(path).expect("a file that was written"), bytes);
     let mut alone: Vec<_> =

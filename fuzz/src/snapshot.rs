@@ -100,7 +100,7 @@ fn restored(model: &Arc<Model>, recipe: &Recipe<'_>, blob: &[u8]) -> Outcome {
 /// Checks two sessions, of which the first keeps no log of its own, against the snapshot that both
 /// were restored from.
 fn check_says_the_same(fresh: &Session, used: &Session, blob: &[u8]) {
-    let snapshot = Snapshot::parse(blob).expect("it was restored");
+    let snapshot = Snapshot::from_bytes(blob).expect("it was restored");
     if snapshot.precision() == Precision::F32 {
         assert_eq!(fresh.snapshot(), blob);
     }
@@ -126,7 +126,7 @@ fn forgotten(session: &Session, item: u8) -> Option<Vec<u8>> {
     let outcome = forgetting.forget(&[item]);
     assert_eq!(outcome.is_ok(), complete, "{outcome:?}");
     let mut replayed = Session::new(Arc::clone(session.model()));
-    replayed.keep_log(session.log_capacity());
+    replayed.set_log_capacity(session.log_capacity());
     let kept: Vec<_> = session.log().filter(|&other| other != item).collect();
     replayed.extend(&kept).expect("a log that was checked");
     if complete {
@@ -138,8 +138,8 @@ fn forgotten(session: &Session, item: u8) -> Option<Vec<u8>> {
 /// A session with some history, of which some can be undone.
 fn played(model: &Arc<Model>, log: u8, items: &[u8]) -> Session {
     let mut session = Session::new(Arc::clone(model));
-    session.keep_log(usize::from(log));
-    session.keep_undo(usize::from(log % 4)).expect("a small ring");
+    session.set_log_capacity(usize::from(log));
+    session.set_undo_depth(usize::from(log % 4)).expect("a small ring");
     append(&mut session, items);
     session
 }

@@ -131,13 +131,13 @@ impl Catalogues {
         let mut session = Session::new(Arc::clone(&self.versions[0].model));
         for (at, event) in events.iter().enumerate() {
             if at == first_logged {
-                session.keep_log(capacity);
+                session.set_log_capacity(capacity);
             }
             session = self.under(event.version, session);
             session.append(event.item).expect("an event that was taken in before");
         }
         if log == 0 {
-            session.keep_log(capacity);
+            session.set_log_capacity(capacity);
         }
         self.under(self.version_of(model), session)
     }
@@ -149,7 +149,7 @@ impl Catalogues {
             return session;
         }
         let mut other = Session::new(Arc::clone(model));
-        other.keep_log(session.log_capacity());
+        other.set_log_capacity(session.log_capacity());
         other.restore(&session.snapshot()).expect("a catalogue with all items that it had");
         other
     }

@@ -86,12 +86,12 @@ impl User {
             },
             Call::ReserveSeen(additional) => self.session.reserve_seen(usize::from(*additional)),
             Call::KeepUndo(depth) => {
-                self.session.keep_undo(usize::from(*depth)).expect("a small ring");
+                self.session.set_undo_depth(usize::from(*depth)).expect("a small ring");
                 (self.undo, self.depth) = (vec![], usize::from(*depth));
             }
             Call::Undo(n) => self.undo(usize::from(*n), catalogues),
             Call::KeepLog(capacity) => {
-                self.session.keep_log(usize::from(*capacity));
+                self.session.set_log_capacity(usize::from(*capacity));
                 self.capacity = usize::from(*capacity);
                 self.log = self.log.min(self.capacity);
                 self.undo.clear();

@@ -109,7 +109,7 @@ fn report(what: &str, mut rounds: Vec<[f64; 2]>) {
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let users = arguments.next().map_or(100_000, |users| users.parse().expect("a number of users"));
-    let isa = arguments.next().map(|isa| Isa::from_name(&isa).expect("an instruction set"));
+    let isa = arguments.next().map(|isa| isa.parse::<Isa>().expect("an instruction set"));
     for (matrices, table) in [(F32, F32), (F16, F16), (F16, I8)] {
         let shape = Shape { layers: 4, items: ITEMS, table, matrices, ..Shape::BASE };
         let bytes = ModelFile::random(&shape).to_bytes();

@@ -6,8 +6,7 @@ use crate::Result;
 use crate::error::Cause;
 
 /// How the order of events enters the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Positions {
     /// Queries and keys are turned by an angle that grows with the position.
@@ -18,9 +17,8 @@ pub enum Positions {
     None,
 }
 
-/// The architecture of a model. A key that is not here is refused: it could change the function.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The architecture of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
     /// D, the size of the hidden vector: a multiple of 8, at most 4096.
@@ -43,11 +41,38 @@ pub struct Config {
     pub final_norm: bool,
 }
 
+/// [`Positions`] as the file spells them. Public types that could be deserialised would be ways
+/// around the checks.
+#[derive(Deserialize)]
+#[serde(remote = "Positions", rename = "Positions", rename_all = "lowercase")]
+enum StatedPositions {
+    Rotary,
+    Learned,
+    None,
+}
+
+/// [`Config`] as the file states it. A key that is not here is refused: it could change the function.
+#[derive(Deserialize)]
+#[serde(remote = "Config", rename = "Config", deny_unknown_fields)]
+struct Stated {
+    hidden_size: usize,
+    num_heads: usize,
+    num_layers: usize,
+    inner_size: usize,
+    num_items: usize,
+    gate: bool,
+    local_conv: bool,
+    #[serde(with = "StatedPositions")]
+    positions: Positions,
+    final_norm: bool,
+}
+
 impl Config {
     /// Reads and checks the text of `recgrela.config`.
     pub(crate) fn from_json(text: &str) -> Result<Self> {
-        let config: Self =
-            serde_json::from_str(text).map_err(|error| Cause::Config(error.to_string()))?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let config = Stated::deserialize(&mut json).and_then(|config| json.end().map(|()| config));
+        let config = config.map_err(|error| Cause::Config(error.to_string()))?;
         config.check()?;
         Ok(config)
     }

@@ -115,8 +115,8 @@ fn append_and_top_k_allocate_nothing() {
             let items = Rng::new(1).items(200, shape.items);
             let mut session = Session::new(Arc::clone(&model));
             session.reserve_seen(shape.items);
-            session.keep_undo(3).unwrap();
-            session.keep_log(40);
+            session.set_undo_depth(3).unwrap();
+            session.set_log_capacity(40);
             session.extend(&items[..40]).unwrap();
             let mut ranking = TopK::new();
             let groups: Vec<_> = (0..shape.items as i64).map(|item| item % 5).collect();

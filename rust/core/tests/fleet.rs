@@ -278,7 +278,7 @@ fn a_saved_fleet_continues_with_the_same_bits() {
         saved.save(&path).unwrap();
         let names = std::fs::read_dir(path.parent().unwrap()).unwrap().count();
         assert_eq!(names, 1, "nothing is left beside the file");
-        let mut loaded = Fleet::load(&path, Arc::clone(&model), 25).unwrap();
+        let mut loaded = Fleet::open(&path, Arc::clone(&model), 25).unwrap();
         assert_eq!(everything(&loaded), everything(&saved));
         let rng = &mut Rng::new(3);
         let (users, items) = (rng.items(60, 25), rng.items(60, shape.items));
@@ -300,19 +300,19 @@ fn only_users_with_events_are_stored_and_the_capacity_may_change() {
     let around = common::SNAPSHOT_HEADER + 32 + 4 * 2; // header, checksum and two seen items
     let numbers = (fleet.session(2).unwrap().snapshot().len() - around) as u64;
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 136 + 2 * (16 + numbers) + 4 * 3);
-    let small = Fleet::load(&path, Arc::clone(&model), 7).unwrap();
+    let small = Fleet::open(&path, Arc::clone(&model), 7).unwrap();
     assert_eq!((user(&small, 2), user(&small, 6)), (user(&fleet, 2), user(&fleet, 6)));
     assert_eq!(small.events(0).unwrap(), 0);
-    let error = Fleet::load(&path, Arc::clone(&model), 6).unwrap_err().to_string();
+    let error = Fleet::open(&path, Arc::clone(&model), 6).unwrap_err().to_string();
     assert!(error.contains("found user 6, expected 3 or more, less than 6"), "{error}");
-    assert!(Fleet::load(&path, model, 1).unwrap_err().to_string().contains("2 users"));
+    assert!(Fleet::open(&path, model, 1).unwrap_err().to_string().contains("2 users"));
 }
 
 #[test]
 fn paths_that_cannot_be_used_are_named() {
     let model = model(&Shape::TINY);
     let missing = path("missing").with_file_name("no").join("users.fleet");
-    let error = Fleet::load(&missing, Arc::clone(&model), 1).unwrap_err();
+    let error = Fleet::open(&missing, Arc::clone(&model), 1).unwrap_err();
     assert!(error.to_string().starts_with("cannot read"), "{error}");
     for path in [missing, PathBuf::from("/")] {
         let error = fleet(&model, 1).save(&path).unwrap_err();
@@ -361,7 +361,7 @@ fn stored(path: &PathBuf, model: &Arc<Model>) -> Vec<u8> {
 
 fn load(path: &PathBuf, bytes: &[u8], model: &Arc<Model>) -> Result<Fleet, Error> {
     std::fs::write(path, bytes).unwrap();
-    Fleet::load(path, Arc::clone(model), 4)
+    Fleet::open(path, Arc::clone(model), 4)
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn what_is_forgotten_never_was() {
             let events = Rng::new(1).items(30, shape.items);
             let with_log = |events: &[u32]| {
                 let mut session = Session::new(model.clone());
-                session.keep_log(30);
+                session.set_log_capacity(30);
                 session.extend(events).unwrap();
                 session
             };
@@ -37,11 +37,11 @@ fn without_every_event_nothing_changes() {
     let before = session.snapshot();
     let error = session.forget(&[1]).unwrap_err();
     assert_says(&error, ErrorKind::Log, "found no log of the events");
-    assert_says(&error, ErrorKind::Log, "keep_log");
+    assert_says(&error, ErrorKind::Log, "keep a log from the first event on");
     assert_eq!(session.snapshot(), before);
 
     // From the middle on.
-    session.keep_log(100);
+    session.set_log_capacity(100);
     session.extend(&[4, 5]).unwrap();
     let before = session.snapshot();
     let error = session.forget(&[4]).unwrap_err();
@@ -51,7 +51,7 @@ fn without_every_event_nothing_changes() {
 
     // More than there is room for.
     let mut session = Session::new(model);
-    session.keep_log(3);
+    session.set_log_capacity(3);
     session.extend(&[4, 5, 6]).unwrap();
     assert_says(&session.forget(&[33]).unwrap_err(), ErrorKind::Item, "found 33");
     session.append(7).unwrap();
@@ -66,14 +66,14 @@ fn the_log_holds_the_last_events() {
     let mut session = Session::new(model(&Shape::TINY));
     session.extend(&[1, 2]).unwrap();
     assert_eq!((session.log().len(), session.log_capacity()), (0, 0));
-    session.keep_log(4);
+    session.set_log_capacity(4);
     session.extend(&[3, 4, 5]).unwrap();
     assert!(session.log().eq([3, 4, 5]));
     session.extend(&[6, 7]).unwrap();
     assert!(session.log().eq([4, 5, 6, 7]));
-    session.keep_log(2);
+    session.set_log_capacity(2);
     assert!(session.log().eq([6, 7]));
-    session.keep_log(usize::MAX);
+    session.set_log_capacity(usize::MAX);
     session.append(8).unwrap();
     assert!(session.log().eq([6, 7, 8]));
     assert!(session.extend(&[9, 33]).is_err());
@@ -83,7 +83,7 @@ fn the_log_holds_the_last_events() {
     session.append(1).unwrap();
     session.forget(&[1]).unwrap();
     assert_eq!(session.events(), 0);
-    session.keep_log(0);
+    session.set_log_capacity(0);
     assert_says(&session.forget(&[1]).unwrap_err(), ErrorKind::Log, "found no log");
 }
 
@@ -91,7 +91,7 @@ fn the_log_holds_the_last_events() {
 fn forgetting_removes_the_drift_of_half_precision() {
     let model = model(&Shape::BASE);
     let mut exact = Session::new(model.clone());
-    exact.keep_log(50);
+    exact.set_log_capacity(50);
     exact.extend(&Rng::new(1).items(40, 100)).unwrap();
     let mut half = Session::new(model);
     half.restore(&exact.snapshot_with(Precision::F16)).unwrap();

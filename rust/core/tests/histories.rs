@@ -13,8 +13,8 @@ const LOG_CAPACITY: usize = 25;
 
 fn empty(model: &Arc<Model>) -> Session {
     let mut session = Session::new(model.clone());
-    session.keep_undo(UNDO_DEPTH).unwrap();
-    session.keep_log(LOG_CAPACITY);
+    session.set_undo_depth(UNDO_DEPTH).unwrap();
+    session.set_log_capacity(LOG_CAPACITY);
     session
 }
 

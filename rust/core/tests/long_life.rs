@@ -112,8 +112,8 @@ fn without_rotation() {
 fn nothing_grows_once_every_item_was_seen() {
     for positions in ["rotary", "learned", "none"] {
         let mut session = Session::new(model(&Shape { positions, ..SHAPE }));
-        session.keep_undo(8).unwrap();
-        session.keep_log(100);
+        session.set_undo_depth(8).unwrap();
+        session.set_log_capacity(100);
         let sizes = |session: &Session| {
             let lists = (session.seen().len(), session.log().len(), session.undoable());
             (session.state_bytes(), session.undo_bytes(), session.snapshot().len(), lists)

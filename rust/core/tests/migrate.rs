@@ -19,7 +19,7 @@ fn translated(item: u32) -> Option<u32> {
 fn old_session(log_capacity: usize) -> (Session, Vec<u32>) {
     let events = Rng::new(1).items(40, OLD.items);
     let mut session = Session::new(model(&OLD));
-    session.keep_log(log_capacity);
+    session.set_log_capacity(log_capacity);
     session.extend(&events).unwrap();
     (session, events)
 }
@@ -33,7 +33,7 @@ fn a_migrated_session_is_a_replay_in_the_new_model() {
         let log: Vec<_> = events.iter().copied().map(translated).collect();
         let found = Session::migrate(new.clone(), &snapshot, &log).unwrap();
         let mut expected = Session::new(new.clone());
-        expected.keep_log(capacity);
+        expected.set_log_capacity(capacity);
         expected.extend(&log.iter().copied().flatten().collect::<Vec<_>>()).unwrap();
         assert!(expected.events() < 40);
         assert_eq!(found.snapshot(), expected.snapshot());
@@ -46,7 +46,7 @@ fn a_migrated_session_is_a_replay_in_the_new_model() {
 fn the_log_may_come_out_of_the_snapshot() {
     let (old, events) = old_session(usize::MAX);
     let snapshot = old.snapshot();
-    let parsed = Snapshot::parse(&snapshot).unwrap();
+    let parsed = Snapshot::from_bytes(&snapshot).unwrap();
     assert_eq!(parsed.fingerprint(), old.model().fingerprint());
     assert!(parsed.log().eq(events));
     let log: Vec<_> = parsed.log().map(translated).collect();
@@ -83,7 +83,7 @@ fn a_log_of_another_history_is_refused() {
     // One that the snapshot's own end of the log contradicts.
     let pattern = [3, 4, 3, 4];
     let mut short = Session::new(old.model().clone());
-    short.keep_log(3);
+    short.set_log_capacity(3);
     short.extend(&pattern).unwrap();
     let short = short.snapshot();
     let log = |items: [u32; 4]| items.map(Some);

@@ -319,11 +319,11 @@ fn snapshots_with_added_items() {
     fleet.save(&file).unwrap();
     let (good, bad) = (adding(&[9001, i64::MIN, 9002]), adding(&[9001, 9002, i64::MIN]));
     for model in [&origin, &good] {
-        let loaded = Fleet::load(&file, Arc::clone(model), 2).unwrap();
+        let loaded = Fleet::open(&file, Arc::clone(model), 2).unwrap();
         assert_eq!(loaded.session(1).unwrap().snapshot(), blob);
     }
     Fleet::new(good, 2).unwrap().set(0, &later).unwrap();
-    let refused = Fleet::load(&file, Arc::clone(&bad), 2).unwrap_err();
+    let refused = Fleet::open(&file, Arc::clone(&bad), 2).unwrap_err();
     assert_says(&refused, ErrorKind::Overlay, "found 3 in the active overlay, expected the 3");
     let refused = Fleet::new(bad, 2).unwrap().set(0, &later).unwrap_err();
     assert_says(&refused, ErrorKind::Overlay, "found 3 in the active overlay, expected the 3");
@@ -345,8 +345,8 @@ fn snapshots_with_added_items() {
 
     // Undo and forget know added items as well.
     let mut kept = Session::new(origin);
-    kept.keep_log(10);
-    kept.keep_undo(2).unwrap();
+    kept.set_log_capacity(10);
+    kept.set_undo_depth(2).unwrap();
     kept.extend(&[1, 34, 35]).unwrap();
     kept.undo(1).unwrap();
     assert_eq!(kept.snapshot()[36..40], 2_u32.to_le_bytes());

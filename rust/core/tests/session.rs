@@ -61,13 +61,13 @@ fn counts_and_sizes() {
 #[test]
 fn debug_shows_counts_and_no_items() {
     let mut session = Session::new(model(&Shape::BASE));
-    session.keep_undo(2).unwrap();
-    session.keep_log(4);
+    session.set_undo_depth(2).unwrap();
+    session.set_log_capacity(4);
     session.extend(&[73, 71, 73, 79, 71]).unwrap();
     let shown = format!("{session:?}");
     assert_eq!(shown, "Session(5 events, 3 distinct, 4 in the log, 2 undoable)");
     let blob = session.snapshot();
-    let shown = format!("{:?}", Snapshot::parse(&blob).unwrap());
+    let shown = format!("{:?}", Snapshot::from_bytes(&blob).unwrap());
     assert_eq!(shown, "Snapshot(5 events, 3 distinct, 4 in the log)");
 }
 
@@ -147,7 +147,7 @@ fn the_event_count_stops_at_its_end() {
         for model in models(&shape) {
             let near = session(&model, 40, 4);
             let mut far = Session::new(model.clone());
-            far.keep_undo(3).unwrap();
+            far.set_undo_depth(3).unwrap();
             far.restore(&with_events(&near.snapshot(), u64::MAX - 2)).unwrap();
             for events in [u64::MAX - 1, u64::MAX, u64::MAX, u64::MAX] {
                 far.append(5).unwrap();

@@ -124,11 +124,11 @@ fn half_precision_holds_numbers_of_any_size() {
 fn the_log_goes_with_the_snapshot() {
     let model = model(&Shape::TINY);
     let mut logged = Session::new(model.clone());
-    logged.keep_log(6);
+    logged.set_log_capacity(6);
     logged.extend(&[4, 9, 9, 30]).unwrap();
     for precision in [Precision::F32, Precision::F16] {
         let snapshot = logged.snapshot_with(precision);
-        let parsed = Snapshot::parse(&snapshot).unwrap();
+        let parsed = Snapshot::from_bytes(&snapshot).unwrap();
         assert_eq!(parsed.fingerprint(), model.fingerprint());
         assert_eq!((parsed.precision(), parsed.events()), (precision, 4));
         assert!(parsed.seen().eq([4, 9, 30]) && parsed.log().eq([4, 9, 9, 30]));
@@ -139,14 +139,14 @@ fn the_log_goes_with_the_snapshot() {
         assert_eq!(other.log_capacity(), 6);
         other.forget(&[9]).unwrap();
         let mut expected = Session::new(model.clone());
-        expected.keep_log(6);
+        expected.set_log_capacity(6);
         expected.extend(&[4, 30]).unwrap();
         assert_eq!(other.snapshot(), expected.snapshot());
 
         // A capacity of one's own stays.
         for (capacity, log) in [(3, &[9, 9, 30][..]), (4, &[4, 9, 9, 30]), (9, &[4, 9, 9, 30])] {
             let mut own = Session::new(model.clone());
-            own.keep_log(capacity);
+            own.set_log_capacity(capacity);
             own.append(1).unwrap();
             own.restore(&snapshot).unwrap();
             assert_eq!(own.log_capacity(), capacity);
@@ -172,11 +172,11 @@ fn assert_refused(session: &mut Session, blob: &[u8], what: &str) -> Error {
 fn damaged_snapshots_are_refused() {
     let model = model(&Shape::TINY);
     let mut good = Session::new(model.clone());
-    good.keep_log(20);
+    good.set_log_capacity(20);
     good.extend(&Rng::new(1).items(12, 33)).unwrap();
     let mut session = Session::new(model);
-    session.keep_undo(3).unwrap();
-    session.keep_log(4);
+    session.set_undo_depth(3).unwrap();
+    session.set_log_capacity(4);
     session.extend(&[1, 2, 3, 2, 1]).unwrap();
     for precision in [Precision::F32, Precision::F16] {
         let good = good.snapshot_with(precision);
@@ -208,7 +208,7 @@ fn forged_snapshots_are_refused() {
     let model = model(&Shape::TINY);
     let mut session = session(&model, 4, 2);
     let mut good = Session::new(model);
-    good.keep_log(9);
+    good.set_log_capacity(9);
     good.extend(&[4, 9, 9, 30]).unwrap();
     let good = good.snapshot();
     let log = good.len() - 32 - 16;
@@ -277,7 +277,7 @@ fn forged_halves_are_refused() {
 fn a_capacity_is_only_a_number() {
     let model = model(&Shape::TINY);
     let mut session = Session::new(model.clone());
-    session.keep_log(9);
+    session.set_log_capacity(9);
     session.extend(&[4, 9]).unwrap();
     let endless = restored(&model, &forged(&session.snapshot(), 40, &u64::MAX.to_le_bytes()));
     assert_eq!((endless.log_capacity(), endless.log().len()), (usize::MAX, 2));

@@ -10,8 +10,8 @@ fn undone_events_leave_no_trace() {
     for shape in &SHAPES {
         for model in models(shape) {
             let mut session = Session::new(model);
-            session.keep_undo(5).unwrap();
-            session.keep_log(6);
+            session.set_undo_depth(5).unwrap();
+            session.set_log_capacity(6);
             let mut before = vec![session.snapshot()];
             for item in Rng::new(1).items(20, shape.items) {
                 session.append(item).unwrap();
@@ -26,7 +26,7 @@ fn undone_events_leave_no_trace() {
             assert_eq!((session.undoable(), session.events()), (0, 15));
             // What follows is what would have followed.
             let mut whole = Session::new(session.model().clone());
-            whole.keep_log(6);
+            whole.set_log_capacity(6);
             whole.extend(&Rng::new(1).items(15, shape.items)).unwrap();
             whole.append(0).unwrap();
             session.append(0).unwrap();
@@ -41,9 +41,9 @@ fn undoing_more_than_is_kept_changes_nothing() {
     let before = session.snapshot();
     let error = session.undo(1).unwrap_err();
     assert_says(&error, ErrorKind::Undo, "found 0 events that can be undone, expected 1");
-    assert_says(&error, ErrorKind::Undo, "keep_undo");
+    assert_says(&error, ErrorKind::Undo, "set a larger undo depth");
     session.undo(0).unwrap();
-    session.keep_undo(4).unwrap();
+    session.set_undo_depth(4).unwrap();
     assert!(session.undo(1).is_err(), "from the next event on");
     session.extend(&[1, 2]).unwrap();
     for n in [3, 4, usize::MAX] {
@@ -59,8 +59,8 @@ fn what_replaces_the_history_cannot_be_undone() {
     let model = model(&Shape::TINY);
     let start = || {
         let mut session = Session::new(model.clone());
-        session.keep_undo(4).unwrap();
-        session.keep_log(10);
+        session.set_undo_depth(4).unwrap();
+        session.set_log_capacity(10);
         session.extend(&[5, 6, 7, 6, 8]).unwrap();
         assert_eq!(session.undoable(), 4);
         session
@@ -69,8 +69,8 @@ fn what_replaces_the_history_cannot_be_undone() {
     let replacements: [fn(&mut Session, &[u8]); 4] = [
         |session, other| session.restore(other).unwrap(),
         |session, _| session.reset(),
-        |session, _| session.keep_log(3),
-        |session, _| session.keep_undo(2).unwrap(),
+        |session, _| session.set_log_capacity(3),
+        |session, _| session.set_undo_depth(2).unwrap(),
     ];
     for replace in replacements {
         let mut session = start();
@@ -86,15 +86,15 @@ fn what_replaces_the_history_cannot_be_undone() {
     assert_eq!((session.events(), session.undoable()), (3, 3));
     session.undo(3).unwrap();
     let mut empty = Session::new(model.clone());
-    empty.keep_log(10);
+    empty.set_log_capacity(10);
     assert_eq!(session.snapshot(), empty.snapshot());
 }
 
 #[test]
 fn a_full_log_gets_its_oldest_event_back() {
     let mut session = Session::new(model(&Shape::TINY));
-    session.keep_log(3);
-    session.keep_undo(2).unwrap();
+    session.set_log_capacity(3);
+    session.set_undo_depth(2).unwrap();
     session.extend(&[1, 2, 3, 4]).unwrap();
     assert!(session.log().eq([2, 3, 4]));
     assert!(session.forget(&[1]).is_err());
@@ -109,15 +109,15 @@ fn the_memory_is_stated() {
     let mut session = session(&model(&Shape { layers: 4, ..Shape::BASE }), 5, 1);
     let history = session.state_bytes();
     assert_eq!(session.undo_bytes(), 0);
-    session.keep_undo(8).unwrap();
+    session.set_undo_depth(8).unwrap();
     assert_eq!(session.undo_bytes(), 8 * 20_760);
     assert_eq!(session.clone().undo_bytes(), 8 * 20_760);
     assert_eq!(session.state_bytes(), history);
     for depth in [usize::MAX, usize::MAX / 20_760, usize::MAX >> 14] {
-        let error = session.keep_undo(depth).unwrap_err();
+        let error = session.set_undo_depth(depth).unwrap_err();
         assert_says(&error, ErrorKind::OutOfMemory, &format!("{depth} checkpoints"));
         assert_eq!(session.undo_bytes(), 8 * 20_760, "unchanged");
     }
-    session.keep_undo(0).unwrap();
+    session.set_undo_depth(0).unwrap();
     assert_eq!(session.undo_bytes(), 0);
 }

@@ -47,7 +47,7 @@ pub unsafe extern "C" fn recgrela_session_keep_undo(
     depth: usize,
     error: *mut recgrela_error,
 ) -> recgrela_status {
-    guard(error, || session.with(|session| Ok(session.keep_undo(depth)?)))
+    guard(error, || session.with(|session| Ok(session.set_undo_depth(depth)?)))
 }
 
 /// Takes the last `count` events back, exactly. RECGRELA_STATUS_UNDO if so many are not kept.
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn recgrela_session_keep_log(
 ) -> recgrela_status {
     guard(error, || {
         session.with(|session| {
-            session.keep_log(capacity);
+            session.set_log_capacity(capacity);
             Ok(())
         })
     })

@@ -232,7 +232,7 @@ impl<'py> FromPyObject<'_, 'py> for StatePrecision {
 /// The instruction set of a name. Raises ValueError naming those that there are.
 pub(crate) fn isa_of(name: Option<&str>) -> PyResult<Option<Isa>> {
     name.map(|name| {
-        Isa::from_name(name).ok_or_else(|| {
+        name.parse().map_err(|_| {
             let available: Vec<_> = Isa::available().map(Isa::name).collect();
             PyValueError::new_err(format!(
                 "isa: found '{name}', expected one of those available here: {}",

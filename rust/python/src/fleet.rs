@@ -53,7 +53,7 @@ impl Fleet {
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf, scorer: &EdgeScorer, capacity: u32) -> PyResult<Self> {
         let model = Arc::clone(&scorer.model);
-        let fleet = py.detach(|| engine::Fleet::load(&path, model, capacity));
+        let fleet = py.detach(|| engine::Fleet::open(&path, model, capacity));
         Ok(Self::of(scorer, fleet.map_err(|error| in_file(py, Some(&path), error))?))
     }
 

@@ -252,7 +252,7 @@ impl EdgeScorer {
 
     /// Keep the last depth events undoable, from here on; 0 keeps none. It takes undo_bytes.
     fn keep_undo(&self, py: Python<'_>, depth: Count) -> PyResult<()> {
-        self.try_with(py, |session| session.keep_undo(depth.0))
+        self.try_with(py, |session| session.set_undo_depth(depth.0))
     }
 
     /// Go back n events, exactly. Raises ValueError where fewer are undoable (see keep_undo), and
@@ -264,7 +264,7 @@ impl EdgeScorer {
 
     /// Keep a log of the last capacity events, from here on; 0 keeps none. forget needs it.
     fn keep_log(&self, py: Python<'_>, capacity: Count) -> PyResult<()> {
-        self.with(py, |session| session.keep_log(capacity.0))
+        self.with(py, |session| session.set_log_capacity(capacity.0))
     }
 
     /// Forget items, exactly: the session becomes one that never saw them.

@@ -86,7 +86,7 @@ impl Session {
     /// state. 0, as at the start, keeps none.
     pub fn keep_undo(&self, depth: i32) -> Result<()> {
         let depth = count("depth", depth)?;
-        self.with(|user| user.session.keep_undo(depth))
+        self.with(|user| user.session.set_undo_depth(depth))
     }
 
     /// Takes back the last `n` events, exactly.
@@ -106,7 +106,7 @@ impl Session {
     pub fn keep_log(&self, capacity: i32) -> Result<()> {
         let capacity = count("capacity", capacity)?;
         self.with(|user| {
-            user.session.keep_log(capacity);
+            user.session.set_log_capacity(capacity);
             Ok(())
         })
     }

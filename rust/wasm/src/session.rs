@@ -94,7 +94,7 @@ impl Session {
     /// Keeps the last events undoable.
     #[wasm_bindgen(js_name = keepUndo)]
     pub fn keep_undo(&mut self, depth: usize) -> Result<()> {
-        self.session.keep_undo(depth).map_err(to_js)
+        self.session.set_undo_depth(depth).map_err(to_js)
     }
 
     /// Goes back.
@@ -105,7 +105,7 @@ impl Session {
     /// Keeps a log of the last events.
     #[wasm_bindgen(js_name = keepLog)]
     pub fn keep_log(&mut self, capacity: usize) {
-        self.session.keep_log(capacity);
+        self.session.set_log_capacity(capacity);
     }
 
     /// Removes items from the history.

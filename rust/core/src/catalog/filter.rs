@@ -6,6 +6,7 @@ use crate::Overlay;
 /// Which items [`Session::top_k`](crate::Session::top_k) may return. The lists may be in any order
 /// and hold an item more than once.
 #[derive(Clone, Copy, Debug, Default)]
+#[must_use]
 pub struct Filter<'a> {
     /// Leave out what the session has seen.
     pub exclude_seen: bool,

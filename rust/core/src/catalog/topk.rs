@@ -28,7 +28,9 @@ use crate::simd::GROUP;
 /// for item in [7, 19, 4] {
 ///     session.append(item)?;
 ///     session.top_k_into(10, &Filter::unseen(), &mut best)?;
-///     println!("after {item}: {:?}", best.items());
+///     for Scored { item, score } in &best {
+///         println!("{item} {score}");
+///     }
 /// }
 /// # Ok(())
 /// # }
@@ -56,6 +58,7 @@ impl TopK {
     /// The threads are those of a rayon pool of the crate's own, one per CPU. A process that was
     /// forked starts its own.
     #[cfg(feature = "threads")]
+    #[must_use]
     pub fn with_threads(mut self, count: usize) -> Self {
         let others = count.min(threads::MOST).saturating_sub(1);
         self.others.resize_with(others, Worker::default);
@@ -68,6 +71,7 @@ impl TopK {
     }
 
     /// The items of the last query, the best first.
+    #[must_use]
     pub fn into_items(self) -> Vec<Scored> {
         self.worker.best
     }
@@ -79,6 +83,16 @@ impl TopK {
         }
         self.lists.fill(query.filter, query.catalog.overlay);
         query.catalog.table.visit(query.catalog.file, Answer { ranking: self, query, user });
+    }
+}
+
+/// The items of the last query, the best first.
+impl<'a> IntoIterator for &'a TopK {
+    type Item = &'a Scored;
+    type IntoIter = std::slice::Iter<'a, Scored>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.items().iter()
     }
 }
 

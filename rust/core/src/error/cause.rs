@@ -42,18 +42,16 @@ pub(crate) enum Cause {
     #[error("buffer of scores: found length {found}, expected {expected}")]
     BufferLength { found: usize, expected: usize },
     #[error(
-        "undo: found {found} events that can be undone, expected {expected}: keep_undo keeps more"
+        "undo: found {found} events that can be undone, expected {expected}: set a larger undo depth"
     )]
     UndoDepth { found: usize, expected: usize },
     #[error("undo: found no memory for {depth} checkpoints, expected a smaller depth")]
     UndoMemory { depth: usize },
-    #[error(
-        "forget: found no log of the events, expected one: call keep_log before the first event"
-    )]
+    #[error("forget: found no log of the events, expected one: keep a log from the first event on")]
     NoLog,
     #[error(
-        "forget: found a log of the last {found} events, expected all {expected}: call keep_log \
-         before the first event and with enough capacity"
+        "forget: found a log of the last {found} events, expected all {expected}: keep a log \
+         from the first event on, with enough capacity"
     )]
     IncompleteLog { found: usize, expected: u64 },
     #[error("log to migrate: found {found}, expected {expected}")]

@@ -40,7 +40,7 @@ impl Fleet {
     /// The fleet that [`Fleet::save`] wrote, with room for `capacity` users, which may be another
     /// number than before. What follows has the same bits as if it had never been stored. A file
     /// that is damaged or of another model is refused.
-    pub fn load(path: impl AsRef<Path>, model: Arc<Model>, capacity: u32) -> Result<Self> {
+    pub fn open(path: impl AsRef<Path>, model: Arc<Model>, capacity: u32) -> Result<Self> {
         let path = path.as_ref();
         let io = Cause::reading(path);
         let file = File::open(path).map_err(&io)?;

@@ -1,6 +1,7 @@
 //! Which instruction set a model is computed with.
 
 use std::ffi::OsString;
+use std::str::FromStr;
 
 use super::agreement::{Computed, difference};
 use crate::error::Cause;
@@ -29,7 +30,7 @@ fn choose_with(
         (Some(isa), _) => Backend::of(isa).ok_or_else(|| unavailable(isa.name()))?,
         (None, Some(value)) => value
             .to_str()
-            .and_then(Isa::from_name)
+            .and_then(|name| name.parse().ok())
             .and_then(Backend::of)
             .ok_or_else(|| unavailable(&format!("{VARIABLE}={}", value.display())))?,
         (None, None) => {
@@ -43,6 +44,16 @@ fn choose_with(
             let what = format!("in the kernel {kernel}. Force another one, or none");
             Err(Cause::IsaDisagrees { isa: forced.isa(), what }.into())
         }
+    }
+}
+
+/// From [`Isa::name`], whether or not this CPU has the instruction set.
+impl FromStr for Isa {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let named = Self::ALL.iter().copied().find(|isa| isa.name() == name);
+        named.ok_or_else(|| unavailable(name))
     }
 }
 

@@ -10,7 +10,7 @@ impl Session {
     /// keeps every event. When it is full, the oldest events fall out. Less capacity than before
     /// drops the oldest at once. Events before the first call are not in the log. Checkpoints kept
     /// for [`Session::undo`] are dropped.
-    pub fn keep_log(&mut self, capacity: usize) {
+    pub fn set_log_capacity(&mut self, capacity: usize) {
         self.log.capacity = capacity;
         self.log.events.drain(..self.log.events.len().saturating_sub(capacity));
         self.undo.clear();
@@ -30,7 +30,7 @@ impl Session {
     /// Removes every event of some items from the history, exactly: the session is bit for bit one
     /// that never had them, with the later events moved up.
     ///
-    /// The history is replayed, so the log must hold all of it ([`Session::keep_log`] before the
+    /// The history is replayed, so the log must hold all of it ([`Session::set_log_capacity`] before the
     /// first event, with enough capacity); otherwise this is an error and nothing changes. After
     /// restoring an f16 snapshot, the replay also removes its drift. Where an overlay has replaced
     /// the vectors of items, their events are replayed with those of now.

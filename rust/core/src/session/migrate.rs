@@ -19,7 +19,7 @@ impl Session {
     /// contradicts what the snapshot tells: more distinct items than were seen, or two items where
     /// its own log has one. If a log was kept, the new session keeps one of that capacity.
     pub fn migrate(model: Arc<Model>, snapshot: &[u8], log: &[Option<u32>]) -> Result<Self> {
-        let snapshot = Snapshot::parse(snapshot)?;
+        let snapshot = Snapshot::from_bytes(snapshot)?;
         if log.len() as u64 != snapshot.events() {
             let found = format!("{} events", log.len());
             let expected = format!("{}, one for each of the snapshot", snapshot.events());
@@ -28,7 +28,7 @@ impl Session {
         check_translation(&snapshot, log)?;
         let known: Vec<_> = log.iter().copied().flatten().collect();
         let mut session = Self::new(model);
-        session.keep_log(snapshot.log_capacity());
+        session.set_log_capacity(snapshot.log_capacity());
         session.extend(&known)?;
         let (found, expected) = (session.seen.len(), snapshot.seen().len());
         if found > expected {

@@ -26,8 +26,8 @@ use crate::{Filter, Model, Overlay, Result, Scored, TopK};
 /// [`Session::top_k_into`] allocate nothing after warm-up, except when one of these outgrows its
 /// capacity (see [`Session::reserve_seen`]).
 ///
-/// Two things are kept on request: checkpoints, for [`Session::undo`] ([`Session::keep_undo`]), and
-/// the events themselves, for [`Session::forget`] ([`Session::keep_log`]).
+/// Two things are kept on request: checkpoints, for [`Session::undo`] ([`Session::set_undo_depth`]), and
+/// the events themselves, for [`Session::forget`] ([`Session::set_log_capacity`]).
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -35,8 +35,8 @@ use crate::{Filter, Model, Overlay, Result, Scored, TopK};
 /// # fn main() -> Result<()> {
 /// let model = Arc::new(Model::open("tests/data/tiny.safetensors")?);
 /// let mut session = Session::new(model);
-/// session.keep_undo(2)?; // from here on, two events can be taken back
-/// session.keep_log(1000); // and any of the first thousand forgotten
+/// session.set_undo_depth(2)?; // from here on, two events can be taken back
+/// session.set_log_capacity(1000); // and any of the first thousand forgotten
 /// session.extend(&[7, 19, 4])?;
 ///
 /// let next = session.peek(&[12], 5, &Filter::unseen())?; // what would come after item 12
@@ -62,6 +62,7 @@ pub struct Session {
 
 impl Session {
     /// A session without history.
+    #[must_use]
     pub fn new(model: Arc<Model>) -> Self {
         let config = model.config();
         let state = AlignedBuf::zeros(config.state_len() + config.hidden_size);

@@ -5,15 +5,17 @@ use crate::{Precision, Result, Session, Snapshot};
 
 impl Session {
     /// The whole session as bytes, to be stored and given to [`Session::restore`]. The log goes with
-    /// it where one is kept; the checkpoints of [`Session::keep_undo`] do not.
+    /// it where one is kept; the checkpoints of [`Session::set_undo_depth`] do not.
     ///
     /// Only absurd weights, or absurd vectors of an overlay, make a state overflow to infinity; the
     /// snapshot of such a session is not restored.
+    #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         self.snapshot_with(Precision::F32)
     }
 
     /// [`Session::snapshot`] with the state in a precision of the caller's choice.
+    #[must_use]
     pub fn snapshot_with(&self, precision: Precision) -> Vec<u8> {
         let config = self.model.config();
         let header = Header {
@@ -38,7 +40,7 @@ impl Session {
     /// that keeps none takes over the snapshot's log with its capacity. Nothing of the history
     /// before can be undone.
     pub fn restore(&mut self, snapshot: &[u8]) -> Result<()> {
-        let snapshot = Snapshot::parse(snapshot)?;
+        let snapshot = Snapshot::from_bytes(snapshot)?;
         snapshot.check_model(&self.model)?;
         for (number, stored) in self.state.iter_mut().zip(snapshot.numbers()) {
             *number = stored;

@@ -10,7 +10,7 @@ impl Session {
     /// The memory is taken here: a copy of the state and of the hidden vector and 24 bytes for each,
     /// 20,760 bytes at D = 64, H = 4, L = 4; [`Session::undo_bytes`] says how much it is. Checkpoints
     /// of a former depth are dropped. It is an error if there is no memory, and nothing changes.
-    pub fn keep_undo(&mut self, depth: usize) -> Result<()> {
+    pub fn set_undo_depth(&mut self, depth: usize) -> Result<()> {
         self.undo =
             UndoRing::with_depth(depth, self.state.len()).ok_or(Cause::UndoMemory { depth })?;
         Ok(())
@@ -19,8 +19,8 @@ impl Session {
     /// Takes back the last `n` events: state, events, seen items and log have the same bits as
     /// before them. It is an error if fewer can be undone, and nothing changes.
     ///
-    /// Events can be undone once, and up to the depth of [`Session::keep_undo`].
-    /// [`Session::restore`], [`Session::reset`] and [`Session::keep_log`] drop what was kept;
+    /// Events can be undone once, and up to the depth of [`Session::set_undo_depth`].
+    /// [`Session::restore`], [`Session::reset`] and [`Session::set_log_capacity`] drop what was kept;
     /// [`Session::forget`] replaces it by what the shorter history would have kept. A snapshot does
     /// not carry it.
     pub fn undo(&mut self, n: usize) -> Result<()> {
@@ -45,7 +45,7 @@ impl Session {
         self.undo.kept
     }
 
-    /// Bytes that [`Session::keep_undo`] took.
+    /// Bytes that [`Session::set_undo_depth`] took.
     pub fn undo_bytes(&self) -> usize {
         size_of_val(&self.undo.states[..]) + size_of_val(&self.undo.checkpoints[..])
     }

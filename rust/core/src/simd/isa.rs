@@ -84,11 +84,6 @@ impl Isa {
     pub fn available() -> impl Iterator<Item = Self> {
         Backend::available().map(Backend::isa)
     }
-
-    /// The instruction set of a name, whether or not this CPU has it.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|isa| isa.name() == name)
-    }
 }
 
 impl fmt::Display for Isa {

@@ -13,6 +13,7 @@ use crate::{Fingerprint, Model, Result};
 ///
 /// It says which model it is of and what it holds. Item indices are those of that model.
 pub struct Snapshot<'a> {
+    bytes: &'a [u8],
     header: Header,
     state: Numbers<'a>,
     hidden: &'a [[u8; 4]],
@@ -22,9 +23,9 @@ pub struct Snapshot<'a> {
 
 impl<'a> Snapshot<'a> {
     /// Reads and checks a snapshot: sizes before anything else, then the checksum, then the values.
-    pub fn parse(snapshot: &'a [u8]) -> Result<Self> {
-        let header = Header::parse(snapshot)?;
-        let (body, checksum) = snapshot.split_at(snapshot.len() - CHECKSUM_BYTES);
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self> {
+        let header = Header::parse(bytes)?;
+        let (body, checksum) = bytes.split_at(bytes.len() - CHECKSUM_BYTES);
         if Sha256::digest(body)[..] != *checksum {
             return Err(Cause::SnapshotChecksum.into());
         }
@@ -34,7 +35,7 @@ impl<'a> Snapshot<'a> {
         let (hidden, words) = words.split_at(header.hidden_size as usize);
         let (seen, log) = words.split_at(header.seen as usize);
         let state = state::read(header.precision, state, hidden.len());
-        let snapshot = Self { header, state, hidden, seen, log };
+        let snapshot = Self { bytes, header, state, hidden, seen, log };
         snapshot.check_numbers()?;
         snapshot.check_seen()?;
         snapshot.check_log()?;
@@ -143,6 +144,13 @@ impl<'a> Snapshot<'a> {
             return refuse(found, "as many as were seen");
         }
         Ok(())
+    }
+}
+
+/// The bytes that it was read from.
+impl AsRef<[u8]> for Snapshot<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes
     }
 }
 

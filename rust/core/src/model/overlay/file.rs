@@ -78,6 +78,7 @@ impl Overlay {
     }
 
     /// The bytes of the overlay's file; the same for the same overlay.
+    #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let (rows, size) = (self.rows.len(), self.rows.size());
         let bytes_of = |items: &[u32]| items.iter().flat_map(|item| item.to_le_bytes()).collect();

@@ -82,6 +82,7 @@ impl Model {
 
 impl Overlay {
     /// No changes to a model.
+    #[must_use]
     pub fn new(model: &Model) -> Self {
         Self {
             model: model.fingerprint(),
