@@ -13,6 +13,10 @@ DEMO_TITLES := runs/demo/titles.json
 PREFIX ?= /usr/local
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+# Until 1.0 a minor version may break the interface: 0.1 of 0.1.0.
+SONAME := librecgrela.so.$(basename $(VERSION))
+PROFILE ?= release
+BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
@@ -97,10 +101,12 @@ test-bindings: setup wasm $(NODE_MODULES) ## Print the golden hash of every bind
 	.ci/test-bindings
 
 install-c: ## Install the C library, header and pkg-config file under PREFIX (/usr/local)
-	cargo build --release --quiet -p recgrela-ffi
+	cargo rustc --quiet --profile $(PROFILE) -p recgrela-ffi -- -C link-arg=-Wl,-soname,$(SONAME)
 	install -D -m 644 rust/ffi/include/recgrela.h $(DESTDIR)$(PREFIX)/include/recgrela.h
-	install -D -m 755 -s $(TARGET_DIR)/release/librecgrela.so $(DESTDIR)$(PREFIX)/lib/librecgrela.so
-	install -D -m 644 $(TARGET_DIR)/release/librecgrela.a $(DESTDIR)$(PREFIX)/lib/librecgrela.a
+	install -D -m 755 -s $(BUILT)/librecgrela.so $(DESTDIR)$(PREFIX)/lib/librecgrela.so.$(VERSION)
+	ln -sf librecgrela.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/librecgrela.so
+	install -D -m 644 $(BUILT)/librecgrela.a $(DESTDIR)$(PREFIX)/lib/librecgrela.a
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' rust/ffi/recgrela.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/recgrela.pc
 

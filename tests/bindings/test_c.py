@@ -1,5 +1,6 @@
 """The C library: programs that compile without warnings and run clean under valgrind."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -69,3 +70,18 @@ def test_valgrind_finds_nothing(programs, damaged, program):
     model = GOLDEN / "f32.safetensors"
     id = str(EdgeScorer.load(model).item_ids[0])
     run(*VALGRIND, programs / program, model, damaged if program == "misuse" else id)
+
+
+def test_the_installed_library_has_a_soname_and_its_links(tmp_path):
+    """A program looks for the version that it was linked with, not for the newest."""
+    make = ["make", "--silent", "install-c", "PROFILE=dev", f"PREFIX={tmp_path}"]
+    subprocess.run(make, cwd=ROOT, check=True, timeout=600)
+    lib = tmp_path / "lib"
+    version = re.search(r"^Version: (.*)$", (lib / "pkgconfig/recgrela.pc").read_text(), re.M)[1]
+    soname = f"librecgrela.so.{version.rpartition('.')[0]}"
+    assert (lib / soname).readlink() == Path(f"librecgrela.so.{version}")
+    assert (lib / "librecgrela.so").readlink() == Path(soname)
+    program = compile_c(ROOT / "examples/c/recommend.c", lib, tmp_path)
+    (lib / "librecgrela.so").unlink()
+    model = GOLDEN / "f32.safetensors"
+    assert run(program, model, str(EdgeScorer.load(model).item_ids[0]))
