@@ -1,6 +1,8 @@
 """A prepared folder gives the data set that it was made of, mapped, or says why it cannot."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +45,25 @@ def test_it_is_the_same_data_set(config, tmp_path):
 def test_other_settings_than_its_own_are_refused(config, tmp_path, changes, says):
     with pytest.raises(DataError, match=says):
         load_dataset(prepared(config, tmp_path / "folder", **changes))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"item_column": "title"}, {"format": "csv"}, {"missing": "drop"}]
+)
+def test_settings_without_effect_are_refused(config, tmp_path, changes):
+    with pytest.raises(DataError, match="has no effect on a prepared folder: omit it"):
+        load_dataset(prepared(config, tmp_path / "folder", **changes))
+
+
+def test_a_source_that_changed_since_is_named(config, tmp_path):
+    again, source = prepared(config, tmp_path / "folder"), Path(config.source)
+    os.utime(source, (1, 1))
+    load_dataset(again)  # touched, and the same
+    source.write_text(source.read_text() + "1,1,9\n")
+    with pytest.raises(DataError, match=r"events\.csv changed since: prepare it anew"):
+        load_dataset(again)
+    source.unlink()
+    load_dataset(again)  # moved to another machine
 
 
 def test_the_tie_seed_matters_only_where_ties_are_random(config, tmp_path):

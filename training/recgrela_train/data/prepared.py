@@ -3,9 +3,10 @@
 items.npy      int32 [events], mapped: what training does not touch takes no memory
 offsets.npy    int64 [U + 1]
 ids.json       item and user ids where they are strings; item_ids.npy, user_ids.npy otherwise
-prepared.json  the settings that it was prepared with, and the counts; written last
+prepared.json  the settings that it was prepared with, its source, the counts; written last
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, Literal
@@ -45,10 +46,11 @@ def write_prepared(dataset: Dataset, config: DataConfig, folder: Path) -> None:
         with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, array, allow_pickle=False)
     write_atomically(folder / "ids.json", json.dumps(strings).encode())
-    report = dataset.report
+    report, source = dataset.report, Path(config.source).expanduser().resolve()
     content = {
         "version": VERSION,
-        "source": config.source,
+        "source": str(source) if source.is_file() else config.source,
+        "state": [*_stamp(source), _hash(source)] if source.is_file() else None,
         "settings": _settings(config),
         "before": report.before,
         "after": report.after,
@@ -70,6 +72,7 @@ def open_prepared(folder: Path, config: DataConfig) -> Dataset:
                 "prepare it anew with recgrela-train prepare"
             )
         _check_settings(folder, content["settings"], _settings(config))
+        _check_source(folder, Path(content["source"]), content.get("state"))
         strings = json.loads((folder / "ids.json").read_bytes())
         items, offsets = (_load(folder, name, mmap_mode="r") for name in ("items", "offsets"))
         item_ids, user_ids = (strings.get(n) or _load(folder, n) for n in ("item_ids", "user_ids"))
@@ -112,6 +115,23 @@ def _settings(config: DataConfig) -> dict[str, Any]:
     """What the order and the choice of events depend on."""
     chosen = {"min_events": config.min_events, "ties": config.ties}
     return {**chosen, "tie_seed": config.tie_seed} if config.ties == "random" else chosen
+
+
+def _check_source(folder: Path, source: Path, state: list[Any] | None) -> None:
+    """Raises DataError where the source is still there, with another content."""
+    if state and source.is_file() and _stamp(source) != state[:2] and _hash(source) != state[2]:
+        raise DataError(
+            f"{folder}: {source} changed since: prepare it anew with recgrela-train prepare"
+        )
+
+
+def _stamp(path: Path) -> list[int]:
+    return [path.stat().st_size, path.stat().st_mtime_ns]
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_settings(folder: Path, prepared: dict[str, Any], asked: dict[str, Any]) -> None:
