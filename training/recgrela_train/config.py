@@ -29,15 +29,27 @@ class DataConfig(_Section):
     """A file of events, a folder that `recgrela-train prepare` wrote, or the name of a known data
     set (`ml-100k`)."""
     format: Literal[
-        "auto", "inter", "ml-dat", "ml-csv", "u.data", "csv", "parquet", "sequences"
+        "auto",
+        "inter",
+        "ml-dat",
+        "ml-csv",
+        "u.data",
+        "csv",
+        "parquet",
+        "sequences",
+        "user-sequences",
     ] = "auto"
-    """How to read the file; `auto` goes by its name."""
+    """How to read the file; `auto` goes by its name. In `user-sequences` each line starts with the
+    user's id."""
     user_column: str = "user_id"
     """Column of user ids, for inter, csv and parquet."""
     item_column: str = "item_id"
     """Column of item ids, for inter, csv and parquet."""
     time_column: str = "timestamp"
     """Column of event times (numbers or ISO dates), for inter, csv and parquet."""
+    missing: Literal["refuse", "drop", "keep"] = "refuse"
+    """Events without a user, item or time (blank, `NULL`, `\\N`, `None`, `nan`, `NA`): refuse the
+    file, drop them, or keep ids of such names; blanks are refused then too."""
     min_events: int = Field(5, ge=1)
     """k of the k-core filter: users and items with fewer events are left out, repeatedly."""
     ties: Literal["random", "file", "item", "recbole"] = "random"

@@ -37,8 +37,9 @@ def report(
     `recgrela-train report runs/base runs/wide --output comparison.html`
     """
     from ..report import write_report
+    from .shared import data_warnings
 
     path = output or runs[0] / "report.html"
-    with console.status("reading the runs"):
+    with console.status("reading the runs"), data_warnings():
         names = write_report(runs, path, titles)
     say(f"wrote {path}, on {', '.join(names)}")

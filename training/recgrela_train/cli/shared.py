@@ -1,6 +1,8 @@
 """What several subcommands do; imported when they run."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -18,7 +20,7 @@ from .console import console, errors, say
 
 def read_data(config: Config) -> Dataset:
     """The data set of a config; prints how large it is."""
-    with console.status(escape(f"reading {config.data.source}")):
+    with console.status(escape(f"reading {config.data.source}")), data_warnings():
         dataset = load_dataset(config.data)
     console.print(escape(f"{config.data.source}: {dataset.report}"), highlight=False)
     return dataset
@@ -34,6 +36,15 @@ def show(
     print_by_length(console, figures, splits[-1])
     if output is not None and is_main():
         write_measurement(output, measurement, config)
+
+
+@contextmanager
+def data_warnings() -> Iterator[None]:
+    """Prints what the block warns of; of several processes the main one does."""
+    with warnings.catch_warnings(record=True) as found:
+        yield
+    for one in found if is_main() else ():
+        warn(str(one.message))
 
 
 def warn(text: str | None) -> None:

@@ -1,18 +1,24 @@
 """From columns as they are stored to ids and times."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
-from .errors import DataError
+from .errors import DataError, warn
 
+Missing = Literal["refuse", "drop", "keep"]
+
+ROLES = ("user", "item", "time")
+FIRST = 1000  # rows that spare a look at all where they are no numbers
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}"
+NO_VALUE = ["NULL", "Null", "null", "\\N", "None", "none", "NaN", "nan", "NaT", "NA", "N/A", "<NA>"]
+NUMBER = pl.Decimal(38, 18)  # exact for nanoseconds and for fractions of a second
 
 
-def find_columns(
-    path: Path, found: list[str], user: str, item: str, time: str
-) -> dict[str, pl.Expr]:
-    """Expressions for user, item and time by their place among the columns `found`.
+def find_columns(path: Path, found: list[str], user: str, item: str, time: str) -> dict[str, int]:
+    """The places of user, item and time among the columns `found`.
 
     Raises DataError that names the missing and the found columns, or one whose name is ambiguous.
     """
@@ -31,51 +37,112 @@ def find_columns(
                 f"{path}: {name!r} names {found.count(name)} columns of the header; rename one, "
                 f"or choose another column: --set data.{role}_column=..."
             )
-    return {role: pl.nth(found.index(name)) for role, name in wanted.items()}
+    return {role: found.index(name) for role, name in wanted.items()}
 
 
-def missing_value(rows: pl.DataFrame) -> tuple[int, str] | None:
-    """Row number and role of the first user, item or time that is null or empty text."""
-    for role in ("user", "item", "time"):
-        column = rows[role]
-        empty = column.is_null()
-        if column.dtype == pl.String:
-            empty |= (column == "").fill_null(False)
-        if empty.any():
-            return empty.arg_true()[0], role
-    return None
+def to_events(
+    path: Path,
+    rows: pl.DataFrame,
+    missing: Missing,
+    fail: Callable[..., DataError],
+    *,
+    keep_text: bool = False,
+) -> pl.DataFrame:
+    """The columns user, item and time without blanks around values and without missing values.
+
+    Ids of text become Int64 where that keeps every spelling, unless `keep_text`; times of text
+    Int64, Decimal or Datetime. `fail(line, problem, hint)` makes the error for the row of a `line`.
+    """
+    numeric = ("time",) if keep_text else ROLES
+    rows = rows.with_columns(parse_ids(rows[role]) for role in numeric)
+    text = [role for role in ROLES if rows[role].dtype == pl.String]
+    before, rows = rows, rows.with_columns(pl.col(text).str.strip_chars())
+    for role in text:
+        changed = before[role].filter(before[role] != rows[role])
+        if len(changed) and role != "time":
+            warn(f"{path}: {len(changed):,} {role} ids have blanks around them, such as "
+                 f"{changed[0]!r}: they are trimmed")  # fmt: skip
+    rows = _without_missing(path, rows, missing, fail)
+    rows = rows.with_columns(parse_ids(rows[role]) for role in numeric)
+    for role in ("user", "item"):
+        _warn_of_spellings(path, role, rows[role])
+    if rows["time"].dtype == pl.String:
+        rows = rows.with_columns(_parse_times(rows, fail))
+    return rows.select(ROLES)
+
+
+def _without_missing(path: Path, rows: pl.DataFrame, missing: Missing, fail) -> pl.DataFrame:
+    absent = rows.select(_is_missing(role, rows[role].dtype, missing) for role in ROLES)
+    some = absent.select(some=pl.any_horizontal(ROLES))["some"]
+    if not some.any():
+        return rows
+    count = f"{some.sum():,} of {rows.height:,} events lack a user, item or time"
+    if missing == "drop":
+        warn(f"{path}: {count}, the first in line {rows['line'].filter(some)[0]}: dropped")
+        return rows.filter(~some)
+    role = next(role for role in ROLES if absent[role].any())
+    line, value = rows.filter(absent[role]).select("line", role).row(0)
+    problem = f"the {role} {value!r} is a missing value" if value else f"no {role}"
+    hint = ", data.missing=keep takes it as an id" if value and role != "time" else ""
+    raise fail(line, problem, f"; {count}: data.missing=drop drops them{hint}")
+
+
+def _is_missing(role: str, kind: pl.DataType, missing: Missing) -> pl.Expr:
+    column = pl.col(role)
+    if kind == pl.String:
+        markers = [""] if missing == "keep" else ["", *NO_VALUE]
+        return column.is_null() | column.is_in(markers)
+    return column.is_null() | column.is_nan() if kind.is_float() else column.is_null()
 
 
 def parse_ids(column: pl.Series) -> pl.Series:
     """Ids of text: Int64 when that keeps the spelling of every one (not '007'), else text."""
+    if column.dtype != pl.String or column[:FIRST].cast(pl.Int64, strict=False).null_count():
+        return column
     numbers = column.cast(pl.Int64, strict=False)
     if numbers.null_count() == 0 and (numbers.cast(pl.String) == column).all():
         return numbers
     return column
 
 
-def parse_times(column: pl.Series) -> tuple[pl.Series, int | None]:
-    """Times of text, and the first row that is neither a number nor an ISO date.
+def _warn_of_spellings(path: Path, role: str, ids: pl.Series) -> None:
+    """Warns where two ids are the same number, as 12 and 12.0 are."""
+    if ids.dtype != pl.String:
+        return
+    named = pl.DataFrame({"id": ids.unique().sort()}).with_columns(
+        number=pl.col("id").cast(NUMBER, strict=False)
+    )
+    twice = named.filter(pl.col("number").is_not_null() & pl.col("number").is_duplicated())
+    if twice.height:
+        one, other = twice.filter(pl.col("number") == twice["number"][0])["id"][:2]
+        warn(f"{path}: {role} ids spell a number in two ways, such as {one!r} and {other!r}: they "
+             "are different ids")  # fmt: skip
 
-    Int64 if all are whole numbers, else Float64; dates become seconds since 1970.
-    """
-    for kind in (pl.Int64, pl.Float64):
-        numbers = column.cast(kind, strict=False)
-        if numbers.null_count() == 0 and (kind == pl.Int64 or numbers.is_finite().all()):
-            return numbers, None
-    if not column.str.contains(ISO_DATE)[0]:
-        return numbers, (~numbers.is_finite().fill_null(False)).arg_true()[0]
+
+def _parse_times(rows: pl.DataFrame, fail) -> pl.Series:
+    """Times of text: Int64 if all are whole numbers, Decimal for fractions, Datetime for dates."""
+    column = rows["time"]
+    for kind in (pl.Int64, NUMBER):
+        times = column.cast(kind, strict=False)
+        if not times.null_count():
+            return times
+    iso = column.str.contains(ISO_DATE)
+    if iso[0]:
+        times = _parse_dates(column).set(~iso, None)
+    if times.null_count():
+        row = times.is_null().arg_max()
+        problem = f"the time {column[row]!r} is neither a number nor an ISO date"
+        raise fail(rows["line"][row], problem)
+    return times
+
+
+def _parse_dates(column: pl.Series) -> pl.Series:
+    """Datetimes of text, in nanoseconds where it takes them; null where the text is none."""
     try:
         dates = column.str.to_datetime(strict=False, time_unit="us")
+        if not column.str.contains(r"\.\d{7}").any():
+            return dates
+        exact = column.str.to_datetime(strict=False, time_unit="ns")
     except pl.exceptions.ComputeError:  # the first one, which sets the format, is no date
-        return numbers, 0
-    bad = (dates.is_null() | ~column.str.contains(ISO_DATE)).arg_true()
-    return to_seconds(dates), (bad[0] if len(bad) else None)
-
-
-def to_seconds(dates: pl.Series) -> pl.Series:
-    """Dates or datetimes as seconds since 1970, Float64: the unit that time stamps have.
-
-    The `recbole` order rounds times to float32, so the unit must not depend on the file's type.
-    """
-    return dates.dt.epoch("us") / 1e6
+        return pl.repeat(None, len(column), dtype=pl.Datetime, eager=True)
+    return exact.set(exact.dt.year() != dates.dt.year(), None)  # they wrap around in 1677 and 2262

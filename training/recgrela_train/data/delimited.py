@@ -1,36 +1,35 @@
 """Events of a text file with one event a line and a separator between the fields.
 
-polars reads every field as text, so that each id keeps its spelling and a wrong line is reported
-as it stands in the file. Only when something is wrong is the file read again, slowly, to find
-the line.
+polars reads every field as text, so that each id keeps its spelling. It lets stray quotation marks
+pass, so a file with any, or with fields that span lines, is read by Python's csv in strict mode.
 """
 
-import contextlib
 import csv
 import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
-from .columns import find_columns, missing_value, parse_ids, parse_times
-from .errors import DataError, at_line
-from .files import decode, read_text_bytes
+from .columns import Missing, find_columns, to_events
+from .errors import DataError, at_line, warn
+from .files import read_text_bytes
 
-if TYPE_CHECKING:
-    from _csv import Reader
-
+FIELD = r'(?:[^{0}"]*|"(?:[^"]|"")*")'
 BLANK = b"\r\n"  # lines of nothing else at the start of a file are passed over
-REPEATED = re.compile(r"_duplicated_\d+$")  # what polars adds to a name that it has met before
+STAND_IN = "\x1f"  # polars splits at one byte: stands for `::`
+VALUE = r"^(-?\d+(\.\d+)?|\d{4}-\d{2}-\d{2}.*)$"  # of a number or a date: no name of a column
+
+csv.field_size_limit(2**31 - 1)  # of 128 KiB, by default
 
 
 @dataclass(frozen=True)
 class Layout:
     """How the fields of a line are laid out."""
 
-    separator: str
+    separators: tuple[str, ...]
+    """Of several, the first one that finds the wanted columns in the header."""
     user: str
     item: str
     time: str
@@ -41,114 +40,150 @@ class Layout:
     typed_header: bool = False
     """Names in the header carry a type, as in RecBole: `user_id:token`."""
 
+    @property
+    def expected(self) -> str:
+        """What a line should have."""
+        if self.fields:
+            return self.separators[0].replace("\t", "<tab>").join(self.fields)
+        return f"a value in each of {self.user}, {self.item} and {self.time}"
 
-def read_delimited(path: Path, layout: Layout) -> pl.DataFrame:
+
+def read_delimited(path: Path, layout: Layout, missing: Missing) -> pl.DataFrame:
     """The columns user, item and time of a delimited text file, in file order.
 
     Raises DataError that names the file and the line.
     """
     data = read_text_bytes(path)
-    table = _read_table(path, data, layout)
-    header = _header(table.columns, layout)
-    names = find_columns(path, header, layout.user, layout.item, layout.time)
-    rows = table.select(record=pl.int_range(pl.len()), **names)
-    # A blank line reads as a row of nothing.
-    rows = rows.filter(pl.any_horizontal(table.select(pl.all().is_not_null())))
-    if rows.is_empty():
-        raise DataError(f"{path}: a header and no events below it")
+    if len(layout.separators[0]) == 2:
+        data = data.replace(layout.separators[0].encode(), STAND_IN.encode())
 
-    def fail(row: int, problem: str) -> DataError:
-        line, text = _line_of(data, layout, rows["record"][row])
+    def at(line: int, problem: str) -> DataError:
+        text = data.split(b"\n")[line - 1].decode().rstrip("\r").replace(STAND_IN, "::")
         return at_line(path, line, text, problem)
 
-    wrong = missing_value(rows)
-    if wrong is not None:
-        raise fail(wrong[0], f"no {wrong[1]}; expected {_expected(layout)}")
-    time, bad = parse_times(rows["time"])
-    if bad is not None:
-        problem = f"the time {rows['time'][bad]!r} is neither a number nor an ISO date"
-        raise fail(bad, f"{problem}; expected {_expected(layout)}")
-    return pl.DataFrame(
-        {"user": parse_ids(rows["user"]), "item": parse_ids(rows["item"]), "time": time}
-    )
+    def fail(line: int, problem: str, hint: str = "") -> DataError:
+        return at(line, f"{problem}; expected {layout.expected}{hint}")
+
+    start = len(data) - len(data.lstrip(BLANK))
+    separator = _separator(data[start:].split(b"\n", 1)[0].decode(), layout)
+    reader = _records(data, separator, layout)
+    names = list(layout.fields or ())
+    if layout.fields is None:
+        try:
+            names = _names(next(filter(None, reader)), layout)
+        except csv.Error as error:
+            raise at(1, _malformed(error)) from None
+        _check_header(names, layout, lambda problem: at(reader.line_num, problem))
+    places = find_columns(path, names, layout.user, layout.item, layout.time)
+    if layout.quoted and b'"' in data and not _well_formed(data, separator):
+        rows = _read_strictly(path, reader, len(names), places, at)
+    else:
+        line = data.count(b"\n", 0, start) + 1
+        table = _read_table(path, data, separator, layout, at)
+        if table.width < len(names):
+            raise fail(line, "too few fields")
+        rows = table.select(
+            line=pl.int_range(pl.len()) + line + (layout.fields is None),
+            **{role: pl.nth(place) for role, place in places.items()},
+        )
+        # A blank line reads as a row of nothing.
+        rows = rows.filter(pl.any_horizontal(table.select(pl.all().is_not_null())))
+    if rows.is_empty():
+        raise DataError(f"{path}: a header and no events below it")
+    return to_events(path, rows, missing, fail)
 
 
-def _read_table(path: Path, data: bytes, layout: Layout) -> pl.DataFrame:
+def _separator(first: str, layout: Layout) -> str:
+    """The separator that finds the wanted columns in the header; the first one if none does."""
+    if len(layout.separators[0]) == 2:
+        return STAND_IN
+    for separator in layout.separators:
+        found = _names(next(csv.reader([first], delimiter=separator)), layout)
+        if {layout.user, layout.item, layout.time} <= set(found):
+            return separator
+    return layout.separators[0]
+
+
+def _names(header: list[str], layout: Layout) -> list[str]:
+    names = [name.strip() for name in header]
+    return [name.partition(":")[0] for name in names] if layout.typed_header else names
+
+
+def _check_header(names: list[str], layout: Layout, at) -> None:
+    """Raises DataError where the first line is an event."""
+    wanted = [layout.user, layout.item, layout.time]
+    if not set(wanted) <= set(names) and any(re.match(VALUE, name) for name in names):
+        example = layout.separators[0].join(wanted).replace("\t", "<tab>")
+        raise at(
+            "the file seems to have no header; put a line with a name for each column above it, "
+            f"such as {example} (others: --set data.user_column=... and its like)"
+        )
+
+
+def _records(data: bytes, separator: str, layout: Layout):
+    """A csv.reader of rows of fields; of a blank line an empty row."""
+    lines = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="\n")
+    quoting = csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
+    return csv.reader(lines, delimiter=separator, quoting=quoting, strict=True)
+
+
+def _well_formed(data: bytes, separator: str) -> bool:
+    """Whether each line by itself is CSV, with quotation marks around whole fields only."""
+    field, split = FIELD.format(re.escape(separator)), re.escape(separator)
+    lines = pl.Series([data.decode()]).str.split("\n").explode()
+    return lines.str.contains(rf"^{field}(?:{split}{field})*\r?$").all()
+
+
+def _read_table(path: Path, data: bytes, separator: str, layout: Layout, at) -> pl.DataFrame:
+    """All fields of all lines, as text."""
     try:
-        table = pl.read_csv(
+        return pl.read_csv(
             io.BytesIO(data.lstrip(BLANK)),
-            separator=layout.separator[0],
+            separator=separator,
             has_header=layout.fields is None,
             quote_char='"' if layout.quoted else None,
             infer_schema=False,
         )
     except pl.exceptions.PolarsError as error:
-        raise _explain(path, data, layout, error) from None
-    if len(layout.separator) == 2:  # polars splits at one byte: at `::` it sees empty fields
-        table = table[:, ::2]
-    if layout.fields is None:
-        return table
-    if table.width < len(layout.fields):
-        line, text = _line_of(data, layout, 0)
-        raise at_line(path, line, text, f"too few fields; expected {_expected(layout)}")
-    table = table[:, : len(layout.fields)]
-    table.columns = list(layout.fields)
-    return table
+        width = None
+        for number, line in enumerate(data.split(b"\n"), 1):
+            fields = line.count(separator.encode()) + 1 if line.strip(BLANK) else 0
+            width = width or fields
+            if fields > width:
+                raise at(number, _too_many(fields, width)) from None
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path}: not a well-formed table: {reason}") from None
 
 
-def _header(columns: list[str], layout: Layout) -> list[str]:
-    """Names as the header has them, without types: polars gives repeated ones a suffix."""
-    plain = [REPEATED.sub("", name) for name in columns]
-    names = [p if p in columns else name for p, name in zip(plain, columns, strict=True)]
-    return [name.partition(":")[0] for name in names] if layout.typed_header else names
+def _read_strictly(path: Path, reader, width: int, places: dict[str, int], at) -> pl.DataFrame:
+    """The first line of each record, and its fields at `places`."""
+    columns: dict[str, list] = {"line": [], **{role: [] for role in places}}
+    spanning = []
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise at(line, _malformed(error)) from None
+        if row is None:
+            break
+        if len(row) > width:
+            raise at(line, _too_many(len(row), width))
+        if reader.line_num > line:
+            spanning.append(line)
+        if any(row):
+            columns["line"].append(line)
+            for role, place in places.items():
+                columns[role].append(row[place] if place < len(row) else None)
+    if spanning:
+        warn(f"{path}: quoted fields span lines, {len(spanning):,} times, first from line "
+             f"{spanning[0]} on: is a quotation mark left open?")  # fmt: skip
+    return pl.DataFrame(columns, {"line": pl.Int64, **dict.fromkeys(places, pl.String)})
 
 
-def _expected(layout: Layout) -> str:
-    return (
-        layout.separator.replace("\t", "<tab>").join(layout.fields)
-        if layout.fields
-        else f"a value in each of {layout.user}, {layout.item} and {layout.time}"
-    )
+def _malformed(error: csv.Error) -> str:
+    return f"a quotation mark is not closed, or not doubled inside a quoted field ({error})"
 
 
-def _records(text: str, layout: Layout) -> "Reader":
-    """Rows of fields, counted as polars does: a blank line is an empty row."""
-    reader = csv.reader(
-        io.StringIO(text),
-        delimiter=layout.separator[0],
-        quoting=csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE,
-        strict=True,
-    )
-    for _ in range(text.count("\n", 0, len(text) - len(text.lstrip(BLANK.decode())))):
-        next(reader)
-    return reader
-
-
-def _line_of(data: bytes, layout: Layout, record: int) -> tuple[int, str]:
-    """Number and text of the line where a record (counted from 0, without the header) ends."""
-    text = data.decode("utf-8-sig")
-    reader = _records(text, layout)
-    # polars lets stray quotation marks pass; csv stops at their line: then that is the one to name.
-    with contextlib.suppress(csv.Error, StopIteration):
-        for _ in range(record + 1 + (layout.fields is None)):
-            next(reader)
-    return reader.line_num, text.split("\n")[reader.line_num - 1].rstrip("\r")
-
-
-def _explain(path: Path, data: bytes, layout: Layout, error: Exception) -> DataError:
-    """Why polars refused the file, with the line that it does not name."""
-    text = decode(path, data)
-    reader = _records(text, layout)
-    width, line, problem = None, 1, None
-    try:
-        for row in reader:
-            width = width or len(row)
-            if len(row) > width:
-                problem = f"{len(row)} fields; expected {width}, as in the first line"
-                break
-            line = reader.line_num + 1
-    except csv.Error:
-        problem = "a quotation mark is not closed, or not doubled inside a quoted field"
-    if problem is None:
-        return DataError(f"{path}: not a well-formed table: {str(error).splitlines()[0]}")
-    return at_line(path, line, text.split("\n")[line - 1].rstrip("\r"), problem)
+def _too_many(fields: int, width: int) -> str:
+    return f"{fields} fields; expected {width}, as in the first line"

@@ -1,10 +1,23 @@
-"""Opening the user's file: plain or gzip, with errors that a person can act on."""
+"""Opening the user's file by its content, with errors that a person can act on."""
 
+import bz2
+import codecs
 import gzip
+import lzma
 import zlib
 from pathlib import Path
 
 from .errors import DataError
+
+UNPACK = {b"\x1f\x8b": gzip, b"BZh": bz2, b"\xfd7zXZ": lzma}
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+PARQUET = b"PAR1"
+NOT_TEXT = {
+    PARQUET: "a Parquet file: set data.format=parquet",
+    b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or save it as CSV",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it",
+    b"SQLite format 3": "a database: export a CSV file of it",
+}
 
 
 def check_file(path: Path) -> None:
@@ -17,28 +30,61 @@ def check_file(path: Path) -> None:
         raise DataError(f"{path}: no such file; check data.source")
 
 
-def read_text_bytes(path: Path) -> bytes:
-    """The bytes of a text file, unpacked when its name ends in `.gz`; never empty."""
+def is_parquet(path: Path) -> bool:
+    """Whether a file starts as Parquet does; of a pipe nothing is read."""
+    if not path.is_file():
+        return False
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path}: not a whole gzip file ({error}); copy or download it again"
-        ) from None
+        with path.open("rb") as file:
+            return file.read(len(PARQUET)) == PARQUET
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    if not data.strip():
-        raise DataError(f"{path}: the file is empty; expected one event or one user a line")
-    return data
+        raise _unreadable(path, error) from None
 
 
-def decode(path: Path, data: bytes) -> str:
-    """`data` as UTF-8, without a byte order mark; DataError names the first line that is not."""
+def read_text_bytes(path: Path) -> bytes:
+    """A text file, unpacked, as UTF-8 without a byte order mark, not empty."""
     try:
-        return data.decode("utf-8-sig")
+        data = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    for magic, module in UNPACK.items():
+        if data.startswith(magic):
+            try:
+                data = module.decompress(data)
+            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+                raise DataError(
+                    f"{path}: not a whole {module.__name__} file ({error}); copy or download it "
+                    "again"
+                ) from None
+            break
+    if not data.strip():
+        raise DataError(f"{path}: the file is empty; expected one event or one user per line")
+    for magic, what in NOT_TEXT.items():
+        if data.startswith(magic):
+            raise DataError(f"{path}: not text, but {what}")
+    return _as_utf8(path, data)
+
+
+def _as_utf8(path: Path, data: bytes) -> bytes:
+    try:
+        if data.startswith(UTF16):
+            data = data.decode("utf-16").encode()
+        data = data.removeprefix(codecs.BOM_UTF8)
+        data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = f"byte 0x{data[error.start]:02x}"
         raise DataError(
             f"{path}, line {line}: not UTF-8 text ({byte}); save the file as UTF-8"
         ) from None
+    if b"\0" in data:
+        line = data.count(b"\n", 0, data.index(b"\0")) + 1
+        raise DataError(
+            f"{path}, line {line}: a NUL byte: not text, or UTF-16 without a byte order mark; "
+            "save the file as UTF-8"
+        )
+    return data if b"\n" in data else data.replace(b"\r", b"\n")  # lines of an old Mac
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: cannot be read: {error.strerror}")

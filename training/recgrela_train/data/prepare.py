@@ -75,7 +75,10 @@ def _in_time_order(events: pl.DataFrame, ties: Ties, seed: int) -> pl.DataFrame:
             order = [pl.col("item"), row]
         case "recbole":
             order = [row]
-            events = events.with_columns(pl.col("time").cast(pl.Float32))
+            seconds = pl.col("time")
+            if events["time"].dtype == pl.Datetime:
+                seconds = seconds.dt.epoch("us") / 1e6
+            events = events.with_columns(seconds.cast(pl.Float32))
     return events.sort("user", "time", *order)
 
 

@@ -9,7 +9,7 @@ from . import known
 from .dataset import Dataset
 from .delimited import Layout, read_delimited
 from .errors import DataError
-from .files import check_file
+from .files import check_file, is_parquet
 from .parquet import read_parquet
 from .prepare import prepare
 from .prepared import is_prepared, open_prepared
@@ -20,18 +20,27 @@ FORMATS = {
     "ml-dat": "ratings.dat of MovieLens",
     "ml-csv": "ratings.csv of MovieLens",
     "u.data": "u.data of MovieLens",
-    "csv": "*.csv with named columns",
+    "csv": "*.csv or *.tsv with named columns; separated by a comma, tab, semicolon or bar",
     "parquet": "*.parquet with named columns",
-    "sequences": "*.txt, one user a line",
+    "sequences": "*.txt, one user per line",
+    "user-sequences": "the same, each line starting with the user's id",
 }
 
+COLUMNS = ("user_column", "item_column", "time_column")
 NAMED_COLUMNS = ("inter", "csv", "parquet")
 """Formats whose columns `data.user_column` and its like choose."""
 
 MOVIELENS_FIELDS = ("UserID", "MovieID", "Rating", "Timestamp")
 
 BY_NAME = {"ratings.dat": "ml-dat", "ratings.csv": "ml-csv", "u.data": "u.data"}
-BY_SUFFIX = {".inter": "inter", ".csv": "csv", ".parquet": "parquet", ".txt": "sequences"}
+BY_SUFFIX = {
+    ".inter": "inter",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".txt": "sequences",
+}
+PACKED = (".gz", ".bz2", ".xz")
 
 
 def load_dataset(config: DataConfig) -> Dataset:
@@ -42,6 +51,8 @@ def load_dataset(config: DataConfig) -> Dataset:
     """
     folder = Path(config.source).expanduser()
     if is_prepared(folder):
+        fixed, anew = ("format", *COLUMNS, "missing"), "prepare the folder anew with it"
+        _check_no_effect(folder, "a prepared folder", config, fixed, anew)
         return open_prepared(folder, config)
     return prepare(read_events(config), config.min_events, config.ties, config.tie_seed)
 
@@ -50,17 +61,21 @@ def read_events(config: DataConfig, cache: Path | None = None) -> pl.DataFrame:
     """The events of `config.source`: columns user, item and time, no nulls, in file order.
 
     Ids are Int64 when all are integers (and none would lose its spelling, as '007' would), else
-    String; times are Int64 or Float64, for sequences the position. `cache` is the folder of data
-    sets known by name, by default `$RECGRELA_CACHE` or `~/.cache/recgrela`.
+    String; times are numbers or Datetime, for sequences the position. `cache` is the folder of
+    data sets known by name, see `known.cache_folder`.
 
     Raises DataError that names the file, the line and what to do.
     """
     path = Path(config.source).expanduser()
-    if not path.is_file():
-        if config.source in known.NAMES:
-            path = known.fetch(config.source, cache)
-        elif not path.exists() and path.parent == Path() and not path.suffix:
-            raise known.unknown(config.source)
+    if config.source in known.NAMES and not path.is_file():
+        if path.exists():
+            raise DataError(
+                f"data.source={config.source} is a known data set, and a folder here "
+                f"({path.resolve()}): name a file in the folder, or rename the folder"
+            )
+        path = known.fetch(config.source, cache)
+    elif not path.exists() and path.parent == Path() and not path.suffix:
+        raise known.unknown(config.source)
     check_file(path)
     return _read(path, config)
 
@@ -69,29 +84,33 @@ def _read(path: Path, config: DataConfig) -> pl.DataFrame:
     columns = config.user_column, config.item_column, config.time_column
     name = detect(path) if config.format == "auto" else config.format
     if name not in NAMED_COLUMNS:
-        _check_no_columns_chosen(path, name, config)
+        what = f"format {name}, whose columns are fixed"
+        _check_no_effect(path, what, config, COLUMNS, "set data.format=csv for named columns")
     if name == "parquet":
-        return read_parquet(path, *columns)
-    if name == "sequences":
-        return read_sequences(path)
-    return read_delimited(path, _layout(name, columns))
+        return read_parquet(path, *columns, config.missing)
+    if name in ("sequences", "user-sequences"):
+        return read_sequences(path, config.format, config.missing)
+    return read_delimited(path, _layout(name, columns), config.missing)
 
 
-def _check_no_columns_chosen(path: Path, name: str, config: DataConfig) -> None:
-    """Raises DataError for a choice of columns that the format would leave without effect."""
-    for key in ("user_column", "item_column", "time_column"):
+def _check_no_effect(
+    path: Path, what: str, config: DataConfig, keys: tuple[str, ...], other: str
+) -> None:
+    """Raises DataError for a setting that would be without effect."""
+    for key in keys:
         chosen = getattr(config, key)
         if chosen != DataConfig.model_fields[key].default:
             raise DataError(
-                f"{path}: data.{key}={chosen} has no effect on format {name}, whose columns are "
-                "fixed: leave it out, or set data.format=csv for a file with named columns"
+                f"{path}: data.{key}={chosen} has no effect on {what}: omit it, or {other}"
             )
 
 
 def detect(path: Path) -> str:
-    """The format that a file's name stands for; `.gz` at the end is not part of it."""
-    plain = path.with_suffix("") if path.suffix == ".gz" else path
-    found = BY_NAME.get(plain.name) or BY_SUFFIX.get(plain.suffix)
+    """The format that a file's name stands for, whatever its case; Parquet by its content."""
+    plain = path.with_suffix("") if path.suffix.lower() in PACKED else path
+    found = BY_NAME.get(plain.name.lower()) or BY_SUFFIX.get(plain.suffix.lower())
+    if is_parquet(path):
+        return "parquet"
     if found is None:
         known_formats = "\n".join(f"  {name}: {what}" for name, what in FORMATS.items())
         raise DataError(
@@ -104,11 +123,11 @@ def _layout(name: str, columns: tuple[str, str, str]) -> Layout:
     user, item, time = columns
     match name:
         case "inter":
-            return Layout("\t", user, item, time, typed_header=True)
+            return Layout(("\t",), user, item, time, typed_header=True)
         case "ml-dat":
-            return Layout("::", "UserID", "MovieID", "Timestamp", MOVIELENS_FIELDS)
+            return Layout(("::",), "UserID", "MovieID", "Timestamp", MOVIELENS_FIELDS)
         case "u.data":
-            return Layout("\t", "UserID", "MovieID", "Timestamp", MOVIELENS_FIELDS)
+            return Layout(("\t",), "UserID", "MovieID", "Timestamp", MOVIELENS_FIELDS)
         case "ml-csv":
-            return Layout(",", "userId", "movieId", "timestamp", quoted=True)
-    return Layout(",", user, item, time, quoted=True)
+            return Layout((",",), "userId", "movieId", "timestamp", quoted=True)
+    return Layout((",", "\t", ";", "|"), user, item, time, quoted=True)

@@ -1,28 +1,72 @@
-"""Events of a file of sequences: one user a line, the items separated by spaces, oldest first."""
+"""Events of a file of sequences: one user per line, the items separated by spaces, oldest first."""
 
 from pathlib import Path
 
 import polars as pl
 
-from .columns import parse_ids
-from .files import decode, read_text_bytes
+from .columns import Missing, to_events
+from .errors import DataError, at_line
+from .files import read_text_bytes
+
+PADDING = ["0", "-1", "<pad>", "[pad]"]
+FEW = 3  # lines, of which nothing can be said
 
 
-def read_sequences(path: Path) -> pl.DataFrame:
-    """The columns user (number of the line, from 1), item and time (position in the line, from 1).
+def read_sequences(path: Path, format: str, missing: Missing) -> pl.DataFrame:
+    """The columns user, item and time (position in the line, from 1).
 
-    Blank lines are passed over. Raises DataError that names the file.
+    The user is the number of the line, or in the format `user-sequences` its first value. Blank
+    lines are skipped. Raises DataError that names the file; also where the format is `auto` and
+    lines seem to start with the user.
     """
-    lines = pl.Series("item", decode(path, read_text_bytes(path)).split("\n"))
-    events = (
-        lines.str.extract_all(r"\S+")
-        .to_frame()
-        .with_row_index("user", offset=1)
+    lines = pl.Series(read_text_bytes(path).decode().split("\n"))
+    rows = (
+        pl.DataFrame({"item": lines.str.extract_all(r"\S+")})
+        .with_row_index("line", offset=1)
         .filter(pl.col("item").list.len() > 0)
-        .explode("item")
+        .with_columns(user=pl.col("line").cast(pl.Int64))
     )
-    return events.select(
-        pl.col("user").cast(pl.Int64),
-        parse_ids(events["item"]),
-        time=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("user"),
-    )
+
+    def fail(line: int, problem: str, hint: str = "") -> DataError:
+        return at_line(path, line, lines[line - 1], problem + hint)
+
+    if format == "user-sequences":
+        first, rest = pl.col("item").list.first(), pl.col("item").list.slice(1)
+        rows = rows.with_columns(user=first, item=rest).filter(pl.col("item").list.len() > 0)
+    elif format == "auto" and _start_with_user(rows["item"]):
+        raise fail(
+            rows["line"][0],
+            "lines seem to start with the user's id: set data.format=user-sequences if they do, "
+            "data.format=sequences if they start with an item",
+        )
+    rows = rows.explode("item")
+    _check_padding(rows, fail)
+    rows = rows.with_columns(time=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("user"))
+    return to_events(path, rows, missing, fail)
+
+
+def _start_with_user(lines: pl.Series) -> bool:
+    """Whether the first values ascend as numbers, or all differ and come nowhere else."""
+    first = lines.list.first()
+    numbers = first.cast(pl.Int64, strict=False)
+    if len(lines) < FEW or lines.list.len().max() < 2:
+        return False
+    if numbers.null_count() == 0:
+        return (numbers.diff().drop_nulls() > 0).all()
+    return first.is_unique().all() and set(first).isdisjoint(lines.list.slice(1).explode())
+
+
+def _check_padding(rows: pl.DataFrame, fail) -> None:
+    """Raises DataError where a value for padding fills the starts or the ends of lines only."""
+    for padding in PADDING:
+        count = (rows["item"].str.to_lowercase() == padding).sum()
+        other = pl.col("item").str.to_lowercase() != padding
+        for reverse in (False, True) if count > 1 else ():
+            outside = other.cum_sum(reverse=reverse).over("line") == 0
+            runs = rows.filter(outside).group_by("line", maintain_order=True).len()
+            if runs["len"].sum() == count and runs["len"].max() > 1:
+                raise fail(
+                    runs["line"][0],
+                    f"lines are padded with {padding!r}: delete the padding, or give the item "
+                    "another id if it is one",
+                )
