@@ -39,7 +39,7 @@ class DataConfig(_Section):
         "sequences",
         "user-sequences",
     ] = "auto"
-    """How to read the file; `auto` goes by its name. In `user-sequences` each line starts with the
+    """How to read the file; `auto` goes by its name. Lines of `user-sequences` start with the
     user's id."""
     user_column: str = "user_id"
     """Column of user ids, for inter, csv and parquet."""
@@ -49,7 +49,7 @@ class DataConfig(_Section):
     """Column of event times (numbers or ISO dates), for inter, csv and parquet."""
     missing: Literal["refuse", "drop", "keep"] = "refuse"
     """Events without a user, item or time (blank, `NULL`, `\\N`, `None`, `nan`, `NA`): refuse the
-    file, drop them, or keep ids of such names; blanks are refused then too."""
+    file, drop them, or keep all but blanks as ids."""
     min_events: int = Field(5, ge=1)
     """k of the k-core filter: users and items with fewer events are left out, repeatedly."""
     ties: Literal["random", "file", "item", "recbole"] = "random"

@@ -25,8 +25,9 @@ def fit(
 ) -> None:
     """Train on a data set, stop when validation no longer improves, and measure the result.
 
-    Data: a RecBole .inter file; MovieLens ratings.dat, u.data or ratings.csv; CSV or Parquet with
-    named columns; lines of item ids (.txt, .txt.gz), one user a line; or the name ml-100k.
+    Data: a RecBole .inter file; MovieLens ratings.dat, u.data or ratings.csv; CSV, TSV or Parquet
+    with named columns; lines of item ids (.txt), one user per line; all but Parquet also as gzip,
+    bzip2 or xz; or the name ml-100k.
 
     `recgrela-train fit --config training/configs/demo.yaml --output runs/first`
 

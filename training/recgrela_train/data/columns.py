@@ -1,12 +1,11 @@
 """From columns as they are stored to ids and times."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from .errors import DataError, warn
+from .errors import DataError, Fail, warn
 
 Missing = Literal["refuse", "drop", "keep"]
 
@@ -44,7 +43,7 @@ def to_events(
     path: Path,
     rows: pl.DataFrame,
     missing: Missing,
-    fail: Callable[..., DataError],
+    fail: Fail,
     *,
     keep_text: bool = False,
 ) -> pl.DataFrame:
@@ -58,7 +57,7 @@ def to_events(
     text = [role for role in ROLES if rows[role].dtype == pl.String]
     before, rows = rows, rows.with_columns(pl.col(text).str.strip_chars())
     for role in text:
-        changed = before[role].filter(before[role] != rows[role])
+        changed = before[role].filter((before[role] != rows[role]) & (rows[role] != ""))
         if len(changed) and role != "time":
             warn(f"{path}: {len(changed):,} {role} ids have blanks around them, such as "
                  f"{changed[0]!r}: they are trimmed")  # fmt: skip
@@ -71,7 +70,7 @@ def to_events(
     return rows.select(ROLES)
 
 
-def _without_missing(path: Path, rows: pl.DataFrame, missing: Missing, fail) -> pl.DataFrame:
+def _without_missing(path: Path, rows: pl.DataFrame, missing: Missing, fail: Fail) -> pl.DataFrame:
     absent = rows.select(_is_missing(role, rows[role].dtype, missing) for role in ROLES)
     some = absent.select(some=pl.any_horizontal(ROLES))["some"]
     if not some.any():
@@ -119,7 +118,7 @@ def _warn_of_spellings(path: Path, role: str, ids: pl.Series) -> None:
              "are different ids")  # fmt: skip
 
 
-def _parse_times(rows: pl.DataFrame, fail) -> pl.Series:
+def _parse_times(rows: pl.DataFrame, fail: Fail) -> pl.Series:
     """Times of text: Int64 if all are whole numbers, Decimal for fractions, Datetime for dates."""
     column = rows["time"]
     for kind in (pl.Int64, NUMBER):

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from .columns import Missing, find_columns, to_events
-from .errors import DataError, at_line, warn
+from .errors import DataError, Fail, at_line, warn
 from .files import read_text_bytes
 
 FIELD = r'(?:[^{0}"]*|"(?:[^"]|"")*")'
@@ -73,7 +73,7 @@ def read_delimited(path: Path, layout: Layout, missing: Missing) -> pl.DataFrame
             names = _names(next(filter(None, reader)), layout)
         except csv.Error as error:
             raise at(1, _malformed(error)) from None
-        _check_header(names, layout, lambda problem: at(reader.line_num, problem))
+        _check_header(names, layout, reader.line_num, at)
     places = find_columns(path, names, layout.user, layout.item, layout.time)
     if layout.quoted and b'"' in data and not _well_formed(data, separator):
         rows = _read_strictly(path, reader, len(names), places, at)
@@ -109,22 +109,27 @@ def _names(header: list[str], layout: Layout) -> list[str]:
     return [name.partition(":")[0] for name in names] if layout.typed_header else names
 
 
-def _check_header(names: list[str], layout: Layout, at) -> None:
+def _check_header(names: list[str], layout: Layout, line: int, at: Fail) -> None:
     """Raises DataError where the first line is an event."""
     wanted = [layout.user, layout.item, layout.time]
     if not set(wanted) <= set(names) and any(re.match(VALUE, name) for name in names):
         example = layout.separators[0].join(wanted).replace("\t", "<tab>")
         raise at(
+            line,
             "the file seems to have no header; put a line with a name for each column above it, "
-            f"such as {example} (others: --set data.user_column=... and its like)"
+            f"such as {example} (others: --set data.user_column=... and its like)",
         )
 
 
 def _records(data: bytes, separator: str, layout: Layout):
     """A csv.reader of rows of fields; of a blank line an empty row."""
     lines = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="\n")
-    quoting = csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
-    return csv.reader(lines, delimiter=separator, quoting=quoting, strict=True)
+    return csv.reader(
+        lines,
+        delimiter=separator,
+        quoting=csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE,
+        strict=True,
+    )
 
 
 def _well_formed(data: bytes, separator: str) -> bool:
@@ -134,7 +139,7 @@ def _well_formed(data: bytes, separator: str) -> bool:
     return lines.str.contains(rf"^{field}(?:{split}{field})*\r?$").all()
 
 
-def _read_table(path: Path, data: bytes, separator: str, layout: Layout, at) -> pl.DataFrame:
+def _read_table(path: Path, data: bytes, separator: str, layout: Layout, at: Fail) -> pl.DataFrame:
     """All fields of all lines, as text."""
     try:
         return pl.read_csv(
@@ -155,7 +160,9 @@ def _read_table(path: Path, data: bytes, separator: str, layout: Layout, at) -> 
         raise DataError(f"{path}: not a well-formed table: {reason}") from None
 
 
-def _read_strictly(path: Path, reader, width: int, places: dict[str, int], at) -> pl.DataFrame:
+def _read_strictly(
+    path: Path, reader, width: int, places: dict[str, int], at: Fail
+) -> pl.DataFrame:
     """The first line of each record, and its fields at `places`."""
     columns: dict[str, list] = {"line": [], **{role: [] for role in places}}
     spanning = []

@@ -1,6 +1,7 @@
 """What is said of the user's data: an error where it cannot be used, a warning where it can."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 TOO_FEW_EVENTS = (
@@ -14,6 +15,10 @@ class DataError(ValueError):
 
     def __init__(self, message: str):
         super().__init__(printable(message))
+
+
+Fail = Callable[..., DataError]
+"""Makes the error for a place in a file: `fail(line, problem)`."""
 
 
 class DataWarning(UserWarning):

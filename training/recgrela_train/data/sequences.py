@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from .columns import Missing, to_events
-from .errors import DataError, at_line
+from .errors import DataError, Fail, at_line
 from .files import read_text_bytes
 
 PADDING = ["0", "-1", "<pad>", "[pad]"]
@@ -49,14 +49,14 @@ def _start_with_user(lines: pl.Series) -> bool:
     """Whether the first values ascend as numbers, or all differ and come nowhere else."""
     first = lines.list.first()
     numbers = first.cast(pl.Int64, strict=False)
-    if len(lines) < FEW or lines.list.len().max() < 2:
+    if len(lines) < FEW or not (lines.list.len() > 1).any():
         return False
     if numbers.null_count() == 0:
         return (numbers.diff().drop_nulls() > 0).all()
     return first.is_unique().all() and set(first).isdisjoint(lines.list.slice(1).explode())
 
 
-def _check_padding(rows: pl.DataFrame, fail) -> None:
+def _check_padding(rows: pl.DataFrame, fail: Fail) -> None:
     """Raises DataError where a value for padding fills the starts or the ends of lines only."""
     for padding in PADDING:
         count = (rows["item"].str.to_lowercase() == padding).sum()
@@ -64,7 +64,7 @@ def _check_padding(rows: pl.DataFrame, fail) -> None:
         for reverse in (False, True) if count > 1 else ():
             outside = other.cum_sum(reverse=reverse).over("line") == 0
             runs = rows.filter(outside).group_by("line", maintain_order=True).len()
-            if runs["len"].sum() == count and runs["len"].max() > 1:
+            if runs["len"].sum() == count and (runs["len"] > 1).any():
                 raise fail(
                     runs["line"][0],
                     f"lines are padded with {padding!r}: delete the padding, or give the item "
