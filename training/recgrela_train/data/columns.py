@@ -129,7 +129,7 @@ def _parse_times(rows: pl.DataFrame, fail: Fail) -> pl.Series:
     if iso[0]:
         times = _parse_dates(column).set(~iso, None)
     if times.null_count():
-        row = times.is_null().arg_max()
+        row = int(times.is_null().arg_true()[0])
         problem = f"the time {column[row]!r} is neither a number nor an ISO date"
         raise fail(rows["line"][row], problem)
     return times

@@ -9,12 +9,16 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from .columns import Missing, find_columns, to_events
 from .errors import DataError, Fail, at_line, warn
 from .files import read_text_bytes
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 FIELD = r'(?:[^{0}"]*|"(?:[^"]|"")*")'
 BLANK = b"\r\n"  # lines of nothing else at the start of a file are passed over
@@ -121,7 +125,7 @@ def _check_header(names: list[str], layout: Layout, line: int, at: Fail) -> None
         )
 
 
-def _records(data: bytes, separator: str, layout: Layout):
+def _records(data: bytes, separator: str, layout: Layout) -> "Reader":
     """A csv.reader of rows of fields; of a blank line an empty row."""
     lines = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="\n")
     return csv.reader(
@@ -161,10 +165,10 @@ def _read_table(path: Path, data: bytes, separator: str, layout: Layout, at: Fai
 
 
 def _read_strictly(
-    path: Path, reader, width: int, places: dict[str, int], at: Fail
+    path: Path, reader: "Reader", width: int, places: dict[str, int], at: Fail
 ) -> pl.DataFrame:
     """The first line of each record, and its fields at `places`."""
-    columns: dict[str, list] = {"line": [], **{role: [] for role in places}}
+    columns: dict[str, list[Any]] = {"line": [], **{role: [] for role in places}}
     spanning = []
     while True:
         line = reader.line_num + 1
