@@ -20,7 +20,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-kernels bench-web parity long-histories epoch-cost clean
+.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-kernels bench-web parity long-histories epoch-cost clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ test: lint ## Run all checks and tests
 	cargo test --quiet --workspace --exclude recgrela-python
 	cargo test --quiet -p recgrela --features threads --test threads --test thread_memory --test overlay --test quota --test top_k
 	$(BIN)/python -m pytest -q
+
+test-gpu: setup ## Run the trainer's tests that need a CUDA GPU
+	$(BIN)/python -m pytest -q -m gpu tests/training
 
 test-arm: ## Run the engine's tests with NEON, on 64-bit Arm under qemu (needs Debian packages)
 	.ci/test-arm
