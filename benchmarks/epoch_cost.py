@@ -44,7 +44,7 @@ class Form:
 
     def _endless(self) -> Iterator[TrainBatch]:
         while True:
-            self._module.on_train_epoch_start()
+            self._module.on_train_epoch_end()  # forgets the state
             yield from self._module.train_dataloader()
 
     def step(self, *, counted: bool) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from recgrela_train import distributed
 from recgrela_train.config import ConfigError, ModelConfig, load_config
 from recgrela_train.data import EvaluationBatches, Shard, ShardedBatches, WindowBatches
 from recgrela_train.distributed import find_processes
@@ -152,6 +153,25 @@ def test_metrics_measured_by_two_processes_are_those_of_one(one_and_two, command
 
 def test_a_table_in_parts_trains_as_a_whole_one():
     torchrun(Path(__file__).with_name("sharded_worker.py"))
+
+
+def test_a_loss_that_is_not_finite_stops_all_processes(small_settings, tmp_path):
+    worker = Path(__file__).with_name("nonfinite_worker.py")
+    torchrun(worker, tmp_path / "run", *small_settings[1::2])
+    assert (tmp_path / "run" / "bad-batch.pt").exists()
+
+
+@pytest.mark.parametrize("rows", [1, 4, 5])
+def test_carried_rows_pass_between_numbers_of_processes(monkeypatch, rows):
+    whole = torch.arange(rows * 3).view(rows, 3)
+    for count in (1, 2, 3):
+        parts = []
+        for rank in range(count):
+            monkeypatch.setattr(distributed, "this_shard", lambda r=rank, c=count: Shard(r, c))
+            parts.append(distributed.own_rows(whole))
+            assert len(parts[-1])
+        monkeypatch.setattr(distributed, "_of_all", lambda _, parts=parts: parts)
+        assert torch.equal(distributed.interleaved(whole)[:rows], whole)
 
 
 def test_more_processes_than_rows_are_refused(small_settings, small_dataset, tmp_path):

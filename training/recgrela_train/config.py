@@ -138,6 +138,8 @@ class TrainConfig(_Section):
     torchrun, which sets it."""
     shard_items: bool = False
     """Spread the item table and its optimiser state over the processes: for tables of gigabytes."""
+    checkpoint_steps: int = Field(1000, ge=1)
+    """Steps after which last.ckpt is written, besides the end of each epoch."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Number format of the matrix products; the attention and its running sums stay float32."""
 

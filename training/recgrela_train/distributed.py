@@ -11,6 +11,7 @@ import numpy as np
 import torch.distributed
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from lightning.fabric.utilities.rank_zero import rank_zero_only
+from torch import Tensor
 
 from .config import ConfigError
 from .data import Shard
@@ -61,8 +62,32 @@ def this_shard() -> Shard:
 
 def gathered(rows: np.ndarray) -> np.ndarray:
     """The rows of all processes, one process after the other; all get the same."""
+    return np.concatenate(_of_all(rows))
+
+
+def interleaved(rows: Tensor) -> Tensor:
+    """The rows of whole batches, on the CPU, of the rows that the processes have of them."""
+    return torch.nn.utils.rnn.pad_sequence(_of_all(rows.cpu())).flatten(0, 1)
+
+
+def own_rows(rows: Tensor) -> Tensor:
+    """The opposite of `interleaved`; at least one row."""
+    rank, count = this_shard()
+    return rows[min(rank, len(rows) - 1) :: count]
+
+
+def first_process(flag: Tensor) -> int | None:
+    """The lowest rank of the processes whose `flag` is True; None where it is on none."""
+    rank, count = this_shard()
+    first = torch.where(flag, rank, count)
+    if count > 1:
+        torch.distributed.all_reduce(first, torch.distributed.ReduceOp.MIN)
+    return int(first) if first < count else None
+
+
+def _of_all(part: object) -> list:
     if not torch.distributed.is_initialized():
-        return rows
+        return [part]
     parts: list = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(parts, rows)
-    return np.concatenate(parts)
+    torch.distributed.all_gather_object(parts, part)
+    return parts

@@ -6,6 +6,7 @@ with one process and its state there, and rows that fall away at an epoch's end 
 """
 
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from .batches import TrainBatch
@@ -24,6 +25,7 @@ class ShardedBatches:
     def __init__(self, batches: Collection[TrainBatch], shard: Shard):
         self._batches = batches
         self._shard = shard
+        self._next = 0
 
     def __len__(self) -> int:
         """Batches in the epoch."""
@@ -31,7 +33,18 @@ class ShardedBatches:
 
     def __iter__(self) -> Iterator[TrainBatch]:
         """The parts, in the order of the batches."""
-        return (part_of(batch, self._shard) for batch in self._batches)
+        for batch in islice(self._batches, self._next, None):
+            self._next += 1
+            yield part_of(batch, self._shard)
+        self._next = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """How many batches were taken: the trainer keeps it in a checkpoint."""
+        return {"next": self._next}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """The next iteration starts with the batch after them."""
+        self._next = state["next"]
 
 
 def part_of(batch: TrainBatch, shard: Shard) -> TrainBatch:

@@ -3,17 +3,25 @@
 import time
 from pathlib import Path
 
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    ModelCheckpoint,
+    RichProgressBar,
+)
 from rich.console import Console
 
+from ..config import TrainConfig
 from .training_module import MONITOR
 
 
-def callbacks(patience: int, checkpoints: Path, console: Console) -> list[Callback]:
+def callbacks(train: TrainConfig, checkpoints: Path, console: Console) -> list[Callback]:
     """Those of a run that keeps best.ckpt and last.ckpt in the folder `checkpoints`."""
     chosen = [
         EpochReport(console),
-        EarlyStop(MONITOR, mode="max", patience=patience),
+        EarlyStop(MONITOR, mode="max", patience=train.patience),
+        StepCheckpoints(checkpoints / "last.ckpt", train.checkpoint_steps),
         Checkpoints(
             checkpoints, filename="best", monitor=MONITOR, mode="max", enable_version_counter=False
         ),
@@ -39,6 +47,20 @@ class EarlyStop(EarlyStopping):
     def on_train_start(self, trainer, module) -> None:
         """Stops before an epoch that the run would not have had uninterrupted."""
         trainer.should_stop = self.wait_count >= self.patience
+
+
+class StepCheckpoints(Checkpoint):
+    """Writes a checkpoint after every so many steps of an epoch, but for its last step."""
+
+    def __init__(self, path: Path, steps: int):
+        self._path = path
+        self._steps = steps
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx: int) -> None:
+        """Writes it, if it is time."""
+        done = batch_idx + 1
+        if done % self._steps == 0 and done < trainer.num_training_batches:
+            trainer.save_checkpoint(self._path)
 
 
 class Checkpoints(ModelCheckpoint):
@@ -83,6 +105,8 @@ class EpochReport(Callback):
     def on_train_epoch_start(self, trainer, module) -> None:
         """Starts the clock."""
         self.started = time.monotonic()
+
+    on_train_start = on_train_epoch_start  # of a run that continues in the middle of an epoch
 
     def on_train_epoch_end(self, trainer, module) -> None:
         """Prints loss, validation and time of the epoch, validation included."""

@@ -1,8 +1,8 @@
 """A run's checkpoint files: written whole or not at all, and which one to continue from.
 
     checkpoints/best.ckpt       the best validation figure so far
-    checkpoints/last.ckpt       the last full epoch
-    checkpoints/previous.ckpt   the epoch before it, should the last be damaged
+    checkpoints/last.ckpt       the last full epoch, or a step after it
+    checkpoints/previous.ckpt   the one before it, should the last be damaged
 
 A file is written beside, brought to the disk and renamed, so a process may be killed at any moment;
 between two renames there may be no last.ckpt, and then the previous one is the last.
@@ -64,7 +64,7 @@ def checkpoint_file(path: Path) -> Path:
 
 
 def any_checkpoint(run: Path) -> bool:
-    """Whether an epoch of the run was finished."""
+    """Whether the run has come so far that it can be continued or measured."""
     places = (best_checkpoint, last_checkpoint, previous_checkpoint)
     return any(place(run).exists() for place in places)
 
@@ -83,10 +83,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         model = make_network(config.model, len(ids))
         weights = content["state_dict"]
         model.load_state_dict({k.removeprefix("model."): v for k, v in weights.items()})
+        epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
         seconds = content["callbacks"]["EpochReport"]["seconds"]
-        return Checkpoint(
-            path, model.eval(), config, ids, saved["data"], content["epoch"] + 1, seconds
-        )
+        return Checkpoint(path, model.eval(), config, ids, saved["data"], epochs, seconds)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None
     except IsADirectoryError:
@@ -118,7 +117,7 @@ def checkpoint_to_resume(run: Path, console: Console) -> Checkpoint | None:
             continue
         if damaged:
             console.print(
-                f"warning: {damaged}\ncontinuing from {path}, the epoch before",
+                f"warning: {damaged}\ncontinuing from {path}, the one before",
                 highlight=False, markup=False, soft_wrap=True,
             )  # fmt: skip
         return checkpoint

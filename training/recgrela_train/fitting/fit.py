@@ -7,7 +7,7 @@ RUN/metrics.json            final figures of the best checkpoint
 RUN/metrics.users.npz       rank and recommendations of each user
 RUN/model.safetensors       what `export` makes of the best checkpoint
 RUN/report.html             what `report` writes
-RUN/bad-batch.pt            where the loss was no number
+RUN/bad-batch.pt            where the loss was not finite
 """
 
 import contextlib
@@ -48,6 +48,7 @@ MAY_CHANGE = (
     "train.accelerator",
     "train.devices",
     "train.shard_items",
+    "train.checkpoint_steps",
 )
 """Settings of a run that `--resume` may change; the data has to be the same, wherever it is."""
 
@@ -109,11 +110,11 @@ def fit(
 ) -> Path:
     """Train until validation no longer improves; returns the best checkpoint's path.
 
-    A resumed run that never finished an epoch starts anew, with the same result. The folder stays
+    A resumed run without a checkpoint starts anew, with the same result. The folder stays
     as it is until all is known to be in order; then a run there is gone with `overwrite`.
 
     Raises RunError where a resumed run is to change what it depends on, nobody has enough events
-    or the loss is no number, CheckpointError where all checkpoints are damaged, OSError where the
+    or the loss is not finite, CheckpointError where all checkpoints are damaged, OSError where the
     folder cannot be written, KeyboardInterrupt after a tidy end.
     """
     start = _checked_start(run, config, dataset, console) if resume else None
@@ -171,7 +172,7 @@ def _trainer(config: Config, processes: Processes, run: Path, console: Console):
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         callbacks=[
-            *callbacks(config.train.patience, last_checkpoint(run).parent, console),
+            *callbacks(config.train, last_checkpoint(run).parent, console),
             *sharded,
         ],
         plugins=[CheckpointFiles()],
@@ -213,20 +214,21 @@ def _remove_leftovers(run: Path) -> None:
 
 
 def _stopped(error: NonFiniteLossError, module: TrainingModule, run: Path) -> RunError:
-    """What to tell; keeps what it takes to compute a loss that is no number again."""
+    """What to tell; keeps what it takes to compute that loss again."""
     path = run / "bad-batch.pt"
-    buffer = io.BytesIO()
-    torch.save(
-        {
-            "batch": error.batch,
-            "state": error.state,
-            "weights": {name: p.detach() for name, p in module.model.named_parameters()},
-            "epoch": module.current_epoch,
-            "step": module.global_step,
-        },
-        buffer,
-    )
-    write_atomically(path, buffer.getvalue())
+    if error.here:
+        buffer = io.BytesIO()
+        torch.save(
+            {
+                "batch": error.batch,
+                "state": error.state,
+                "weights": {name: p.detach() for name, p in module.model.named_parameters()},
+                "epoch": module.current_epoch,
+                "step": module.global_step,
+            },
+            buffer,
+        )
+        write_atomically(path, buffer.getvalue())
     return RunError(
         f"training stopped: {error} in epoch {module.current_epoch + 1}, step "
         f"{module.global_step}. The batch, the state before it and the weights are in {path}. Try "
@@ -271,12 +273,9 @@ def _checked_start(run: Path, config: Config, dataset: Dataset, console: Console
 def _quieten() -> None:
     """Lightning's remarks on what is meant here: own batches, no data-loader workers."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", module="lightning", message=".*number of training batches.*")
-    warnings.filterwarnings(
-        "ignore", module="lightning", message=".*Checkpoint directory.*exists.*"
-    )
-    warnings.filterwarnings(
-        "ignore", module="lightning", message=".*It is recommended.*sync_dist.*"
-    )
+    for remark in (
+        "does not have many workers", "number of training batches", "It is recommended.*sync_dist",
+        "Checkpoint directory.*exists",
+    ):  # fmt: skip
+        warnings.filterwarnings("ignore", module="lightning", message=f".*{remark}")
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")

@@ -17,21 +17,27 @@ from ..data import (
     TrainBatch,
     WindowBatches,
 )
-from ..distributed import gathered, this_shard
+from ..distributed import first_process, gathered, interleaved, own_rows, this_shard
 from ..evaluation.evaluate import rank_targets
 from ..evaluation.metrics import summarize
 from ..networks import make_network
-from ..networks.grela import State
+from ..networks.recommender import CarriedState
 from .loss import full_softmax_loss
 
 MONITOR = "validation/ndcg@10"
 
 
 class NonFiniteLossError(ArithmeticError):
-    """The loss of a batch is no finite number; the weights are still those before its step."""
+    """The loss of a batch is not finite; the weights are still those before its step.
 
-    def __init__(self, loss: Tensor, batch: TrainBatch, state: State | None):
-        super().__init__(f"the loss is {loss.item()}")
+    All processes raise it. `here` is True on the first one that has such a loss.
+    """
+
+    def __init__(self, loss: Tensor, batch: TrainBatch, state: CarriedState | None, rank: int):
+        self.here = rank == this_shard().rank
+        super().__init__(
+            f"the loss is {loss.item() if self.here else f'not finite in rank {rank}'}"
+        )
         self.batch = batch
         self.state = state
 
@@ -51,7 +57,7 @@ class TrainingModule(lightning.LightningModule):
         self.model = make_network(config.model, dataset.num_items)
         self._batches = self._train_batches()
         self._steps_per_epoch = len(self._batches)  # of the first; others differ by a few
-        self._state: State | None = None
+        self._state: CarriedState | None = None  # after the last carried batch of the epoch
         self._ranks: list[np.ndarray] = []
 
     def train_dataloader(self) -> ShardedBatches:
@@ -77,10 +83,15 @@ class TrainingModule(lightning.LightningModule):
             return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
-    def on_train_epoch_start(self) -> None:
-        """Each epoch and process draws its own random numbers, so a resumed run repeats them."""
-        seed = np.random.SeedSequence([self.config.seed, self.current_epoch, self.global_rank])
-        torch.manual_seed(int(seed.generate_state(1)[0]))
+    def on_train_batch_start(self, batch: TrainBatch, index: int) -> None:
+        """Seeds what follows a checkpoint, so that a resumed run draws the same numbers."""
+        part, step = divmod(index, self.config.train.checkpoint_steps)
+        if step == 0:
+            words = (self.config.seed, self.current_epoch, self.global_rank, part)
+            torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))
+
+    def on_train_epoch_end(self) -> None:
+        """Forgets the state: the next epoch starts from empty ones."""
         self._state = None
 
     def training_step(self, batch: TrainBatch, _index: int) -> Tensor:
@@ -94,8 +105,8 @@ class TrainingModule(lightning.LightningModule):
         loss = full_softmax_loss(
             hidden[valid], self.model.embedding.weight, batch["targets"][valid]
         )
-        if not loss.isfinite():
-            raise NonFiniteLossError(loss, batch, before)
+        if (rank := first_process(~loss.isfinite())) is not None:
+            raise NonFiniteLossError(loss, batch, before, rank)
         # The mean over all processes' events; the trainer would round whole numbers of them.
         events = float(valid.sum()) if batch["share"] else 0.0
         self.log(
@@ -131,13 +142,26 @@ class TrainingModule(lightning.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Adds what is needed to use it: the config, the item vocabulary and which data it was."""
+        """Adds what is needed to use it: config, item vocabulary, data; and the carried state."""
         ids = self.dataset.item_ids
         checkpoint["recgrela"] = {
             "config": self.config.model_dump(),
             "item_ids": torch.tensor(ids) if isinstance(ids, np.ndarray) else ids,
             "data": self.dataset.fingerprint,
         }
+        if self._state is not None:
+            rows = checkpoint["recgrela"]["state"] = []
+            self._state.map(lambda x: rows.append(interleaved(x)))
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """Takes this process's rows of the state, of a checkpoint from the middle of an epoch."""
+        if rows := checkpoint["recgrela"].get("state"):
+            remaining = iter(rows)
+            self._state = self.model.empty_state(0).map(lambda _: own_rows(next(remaining)))
+
+    def on_train_start(self) -> None:
+        """Moves the state to the device of the weights."""
+        self._state = self._state and self._state.map(lambda x: x.to(self.device))
 
 
 def learning_rate_factor(step: int, steps: int, train: TrainConfig) -> float:
