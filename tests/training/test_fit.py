@@ -337,7 +337,10 @@ def test_a_full_disk_leaves_the_last_checkpoint_loadable(command, finished_run, 
         preexec_fn=limit_file_size,
     )  # fmt: skip
     assert result.returncode == 1
-    assert os.strerror(27) in result.stderr  # EFBIG
+    said = " ".join(result.stderr.split())
+    assert os.strerror(27) in said  # EFBIG
+    assert re.search(r"it was not written, and is as it was before: '\S+\.ckpt'", said)
+    assert "continue with --resume" in said
     assert "Traceback" not in result.stderr
     assert last_checkpoint(run).read_bytes() == before
     load_checkpoint(last_checkpoint(run))

@@ -1,5 +1,6 @@
 """What a run survives: kill -9 at any moment, damaged checkpoints, a loss that is no number."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -11,12 +12,15 @@ import pytest
 import torch
 from recgrela_train.config import load_config
 from recgrela_train.data import load_dataset
+from recgrela_train.files import replacing
+from recgrela_train.fitting import fit as fit_module
 from recgrela_train.fitting import training_module
 from recgrela_train.fitting.checkpoints import (
     CheckpointError,
     best_checkpoint,
     checkpoint_to_resume,
     last_checkpoint,
+    load_checkpoint,
     previous_checkpoint,
 )
 from recgrela_train.fitting.fit import RunError, fit
@@ -107,7 +111,7 @@ def test_a_damaged_last_checkpoint_falls_back_to_the_one_before(
     train(run, small_settings, f"train.max_epochs={EPOCHS}", resume=True, console=Console())
     said = " ".join(capsys.readouterr().out.split())
     assert "last.ckpt: not a readable recgrela checkpoint: damaged" in said
-    assert "previous.ckpt, the epoch before" in said
+    assert "previous.ckpt, the one before" in said
     got, expected = (weights(last_checkpoint(r))["state_dict"] for r in (run, killed / "whole"))
     assert_same_bits(got, expected)
 
@@ -169,3 +173,59 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(
     model.load_state_dict(kept["weights"])
     hidden, _ = model(kept["batch"]["inputs"], kept["state"])
     assert model.scores(hidden).isfinite().all()
+
+
+@pytest.mark.parametrize("network", ["grela", "gru4rec"])
+def test_a_run_killed_in_an_epoch_ends_at_the_bits_of_an_uninterrupted_one(
+    small_settings, tmp_path, monkeypatch, one_thread, network
+):
+    changes = (f"model.kind={network}", "train.checkpoint_steps=3", "train.max_epochs=2")
+    steps = 0
+    stop_after = None
+
+    def counted(*of):
+        nonlocal steps
+        steps += 1
+        if steps == stop_after:
+            raise ZeroDivisionError
+        return full_softmax_loss(*of)
+
+    monkeypatch.setattr(training_module, "full_softmax_loss", counted)
+    train(tmp_path / "whole", small_settings, *changes)
+    whole, an_epoch = steps, steps // 2
+    steps, stop_after = 0, an_epoch + 6
+    with pytest.raises(ZeroDivisionError):
+        train(tmp_path / "killed", small_settings, *changes)
+    middle = load_checkpoint(last_checkpoint(tmp_path / "killed"))
+    assert middle.epochs == 1
+    assert weights(middle.path)["recgrela"]["state"]
+    steps, stop_after = 0, None
+    train(tmp_path / "killed", small_settings, *changes, resume=True)
+    assert steps == whole - an_epoch - 3  # those after the checkpoint
+    for path in (last_checkpoint, best_checkpoint):
+        got, expected = weights(path(tmp_path / "killed")), weights(path(tmp_path / "whole"))
+        for part in ("epoch", "state_dict", "optimizer_states", "lr_schedulers"):
+            assert_same_bits(got[part], expected[part])
+        assert load_checkpoint(path(tmp_path / "killed")).epochs == expected["epoch"] + 1
+
+
+def test_a_folder_is_for_one_training_at_a_time(small_settings, tmp_path):
+    with (
+        fit_module._held(tmp_path / "run"),
+        pytest.raises(RunError, match=rf"run is in use by process {os.getpid()} on \S+, which"),
+    ):
+        train(tmp_path / "run", small_settings)
+    with fit_module._held(tmp_path / "run"):  # it was let go
+        pass
+
+
+def test_an_error_while_writing_names_the_file_and_keeps_it(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"earlier")
+    with (
+        pytest.raises(OSError, match=r"No space left .* as it was before: .*model\.safetensors"),
+        replacing(path),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
+    assert path.read_bytes() == b"earlier"

@@ -24,6 +24,10 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         _sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        what = f"{error.strerror or error}: it was not written, and is as it was before"
+        raise type(error)(error.errno, what, str(path)) from None
     except BaseException:
         temporary.unlink()
         raise

@@ -8,17 +8,22 @@ RUN/metrics.users.npz       rank and recommendations of each user
 RUN/model.safetensors       what `export` makes of the best checkpoint
 RUN/report.html             what `report` writes
 RUN/bad-batch.pt            where the loss was not finite
+RUN/.lock                   held while a process trains here
 """
 
 import contextlib
 import io
 import logging
+import os
+import socket
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import lightning
 import torch
 import yaml
+from filelock import FileLock, Timeout
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from rich.console import Console
@@ -113,10 +118,40 @@ def fit(
     A resumed run without a checkpoint starts anew, with the same result. The folder stays
     as it is until all is known to be in order; then a run there is gone with `overwrite`.
 
-    Raises RunError where a resumed run is to change what it depends on, nobody has enough events
-    or the loss is not finite, CheckpointError where all checkpoints are damaged, OSError where the
-    folder cannot be written, KeyboardInterrupt after a tidy end.
+    Raises RunError where another process trains there, a resumed run is to change what it depends
+    on, nobody has enough events, the loss is not finite or the disk is full, CheckpointError where
+    all checkpoints are damaged, OSError where the folder cannot be written, KeyboardInterrupt after
+    a tidy end.
     """
+    with _held(run) if is_main() else contextlib.nullcontext():
+        if is_main() and not overwrite:
+            check_folder(run, resume=resume)
+        return _fit(config, dataset, run, resume, overwrite, console)
+
+
+@contextlib.contextmanager
+def _held(run: Path) -> Iterator[None]:
+    """Keeps other processes from training in the folder. Raises RunError if one does."""
+    run.mkdir(parents=True, exist_ok=True)
+    path = run / ".lock"
+    try:
+        with FileLock(path, blocking=False):
+            with contextlib.suppress(OSError):  # a full disk; it is locked all the same
+                path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+            try:
+                yield
+            finally:
+                path.write_text("")
+    except Timeout:
+        raise RunError(
+            f"{run} is in use by {path.read_text() or 'another process'}, which trains there: wait "
+            "until it has ended, or choose another folder with --output"
+        ) from None
+
+
+def _fit(
+    config: Config, dataset: Dataset, run: Path, resume: bool, overwrite: bool, console: Console
+) -> Path:
     start = _checked_start(run, config, dataset, console) if resume else None
     _quieten()
     lightning.seed_everything(config.seed, verbose=False)
@@ -140,6 +175,11 @@ def fit(
         raise KeyboardInterrupt from None
     except NonFiniteLossError as error:
         raise _stopped(error, module, run) from None
+    except OSError as error:
+        raise RunError(
+            f"training stopped: {error if error.filename else f'{run}: {error}'}. The checkpoints "
+            f"from before are whole: once {run} can be written, continue with --resume"
+        ) from None
     if is_main() and not best_checkpoint(run).exists():  # it was deleted, and no epoch was better
         raise RunError(
             f"{best_checkpoint(run)} is gone, and the run is at its end: measure its last epoch "
