@@ -1,4 +1,4 @@
-"""Small models, exported to files for the engine: weights of a trained size, every switch."""
+"""Small models exported for the engine, with weights of trained magnitude and every switch."""
 
 import functools
 import json
@@ -46,7 +46,7 @@ class Exported:
         return EdgeScorer.load(self.path, **options)
 
     def history(self, events: int, seed: int = 7) -> list:
-        """Ids of drawn events; many come again."""
+        """Ids of random events, many repeated."""
         random = np.random.default_rng(seed)
         return [self.ids[i] for i in random.integers(len(self.ids), size=events)]
 
@@ -55,7 +55,7 @@ def make_model(num_items: int, seed: int, settings: dict) -> RecGrela:
     torch.manual_seed(seed)
     config = {"hidden_size": 16, "num_heads": 2, "num_layers": 2, **settings}
     model = RecGrela(ModelConfig(**config), num_items).eval()
-    with torch.no_grad():  # weights of a trained size, so that differences would show
+    with torch.no_grad():  # of trained magnitude, so that differences show
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
         model.embedding.weight[0] = 0
@@ -63,21 +63,21 @@ def make_model(num_items: int, seed: int, settings: dict) -> RecGrela:
 
 
 def int_ids(count: int) -> np.ndarray:
-    """Integer ids in no order; one is negative and one is the largest there is."""
+    """Unordered integer ids; one is negative and one is the maximum."""
     ids = np.random.default_rng(1).permutation(count).astype(np.int64) * 3 + 100
     ids[:2] = [-5, 2**63 - 1][:count]
     return ids
 
 
 def str_ids(count: int) -> list[str]:
-    """String ids in no order; one is empty and one is not ASCII."""
+    """Unordered string ids; one is empty and one is not ASCII."""
     order = np.random.default_rng(1).permutation(count)
     return ["", "Ähre-電影", *(f"movie-{i}" for i in order)][:count]
 
 
 @pytest.fixture(scope="session")
 def export(tmp_path_factory) -> Callable[..., Exported]:
-    """Export a model of some settings; the same settings give the same file."""
+    """Export a model with some settings; the same settings give the same file."""
     folder = tmp_path_factory.mktemp("models")
 
     @functools.cache
@@ -112,12 +112,12 @@ def scorer(small) -> EdgeScorer:
 
 @pytest.fixture(params=SWITCHES)
 def switch(request) -> dict:
-    """Settings of a model, one after the other for each switch that there is."""
+    """Settings of a model, one per switch."""
     return SWITCHES[request.param]
 
 
 def vector_isas() -> list[str]:
-    """The instruction sets of this CPU but the scalar one, as the engine's error names them."""
+    """The instruction sets of this CPU except scalar, as listed by the engine's error."""
     try:
         EdgeScorer.from_bytes(b"", isa="none")
     except ValueError as error:
@@ -127,5 +127,5 @@ def vector_isas() -> list[str]:
 
 @pytest.fixture(params=vector_isas())
 def isa(request) -> str:
-    """Each instruction set of this CPU but the scalar one."""
+    """Each instruction set of this CPU except scalar."""
     return request.param

@@ -1,4 +1,4 @@
-"""Which file of a crate uses which, read from its sources."""
+"""Finds which files of a crate use which, from its sources."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ USE = re.compile(r"^\s*((?:pub(?:\([^)]*\))? )?)use ([^;]+);", re.MULTILINE)
 
 
 class Crate:
-    """The modules of a crate; tests are no part of it."""
+    """The modules of a crate, without tests."""
 
     def __init__(self, source: Path) -> None:
         self.source = source
@@ -33,7 +33,7 @@ class Crate:
         return () if name == "lib" else tuple(name.split("/"))
 
     def absolute(self, module: Module, path: str) -> Module | None:
-        """A path from the root of the crate; None for one of another crate."""
+        """A path from the crate's root; None for a path in another crate."""
         first, *rest = path.split("::")
         match first:
             case "crate":
@@ -49,7 +49,7 @@ class Crate:
         return None
 
     def defined_in(self, path: Module) -> Module:
-        """The module that a path ends in or that defines what it names, past re-exports."""
+        """The module that a path ends in or that defines its item, following re-exports."""
         module: Module = ()
         for index, name in enumerate(path):
             if (*module, name) in self.code:
@@ -60,7 +60,7 @@ class Crate:
         return module
 
     def used_by(self, module: Module) -> set[str]:
-        """The files whose items a module names; a re-export alone is no use."""
+        """The files whose items a module uses; a mere re-export does not count."""
         code = self.code[module]
         body = USE.sub("", code)
         paths = [self.absolute(module, path) for path in NAMES.findall(body)]
@@ -81,14 +81,14 @@ class Crate:
 
 
 def plain(code: str) -> str:
-    """Code without comments, texts, modules of tests, and paths that say who sees an item."""
+    """Code without comments, strings, test modules and visibility paths."""
     code = re.sub(r"#\[cfg\(test\)\]\s*mod \w+ \{.*?^\}", "", code, flags=re.DOTALL | re.MULTILINE)
     code = re.sub(r'//[^\n]*|"(?:[^"\\]|\\.)*"', "", code)
     return re.sub(r"pub\(in [\w:]+\)", "pub(crate)", code)
 
 
 def leaves(tree: str) -> list[tuple[str, str]]:
-    """The paths of a use tree, each with the name that it gets."""
+    """The paths of a use tree, each with the name that it binds."""
     tree = tree.strip()
     if "{" not in tree:
         path, _, alias = tree.partition(" as ")

@@ -1,4 +1,4 @@
-"""Items added, replaced and retired while sessions run, and quotas of groups."""
+"""Items added, replaced and retired while sessions run, and group quotas."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The `recgrela` command, run as a user runs it."""
+"""The `recgrela` command as a user runs it."""
 
 import io
 import json
@@ -21,7 +21,7 @@ SCRIPT = Path(sys.executable).with_name("recgrela")
 
 
 def run(*arguments, **options) -> subprocess.CompletedProcess:
-    """A finished process of the installed command."""
+    """Run the installed command in a process of its own."""
     words = [SCRIPT, *map(str, arguments)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
     return subprocess.run(words, timeout=60, **options)
@@ -29,7 +29,7 @@ def run(*arguments, **options) -> subprocess.CompletedProcess:
 
 @pytest.fixture
 def command(capsys, monkeypatch):
-    """Run the command in this process: status, output and errors."""
+    """Run the command in this process; return status, stdout and stderr."""
 
     def run(*arguments, stdin: str | None = None) -> tuple[int, str, str]:
         if stdin is not None:
@@ -295,7 +295,7 @@ def test_errors_of_a_real_process_have_no_traceback(small, tmp_path):
 def test_a_reader_that_has_seen_enough_is_no_error(export, items):
     file = export(items=items)
     read, write = os.pipe()
-    os.close(read)  # a reader that is gone before the first line
+    os.close(read)  # the reader closes the pipe before the first line
     words = ("recommend", file.path, "-k", items, "--history", file.ids[3])
     process = run(*words, stdout=write)
     os.close(write)

@@ -1,4 +1,4 @@
-"""Hostile and damaged model files: each is a ValueError that says what is wrong, and no more."""
+"""Hostile and damaged model files: each raises a descriptive ValueError and nothing worse."""
 
 import json
 import struct
@@ -35,7 +35,7 @@ def tiny(export):
 def changed(tiny):
     """Build the bytes of `tiny` with some tensors, config keys or metadata replaced.
 
-    A tensor of None is left out. The fingerprint fits the result, unless it is given.
+    A tensor of None is omitted. The fingerprint is recomputed unless it is given.
     """
 
     def build(tensors=None, config=None, metadata=None) -> bytes:
@@ -204,7 +204,7 @@ def test_a_wrong_config_is_named(changed, config, match):
 
 def test_every_missing_tensor_is_named(changed, tiny):
     for name in read(tiny.path)[1]:
-        # Without the text of the ids there is no vocabulary; integer ids are then what is missing.
+        # Without `catalog.ids_utf8` the engine expects integer ids, which are missing.
         missing = "catalog.ids" if name == "catalog.ids_utf8" else name
         refused(changed({name: None}), f"tensor `{missing}` is missing")
 
@@ -224,7 +224,7 @@ def test_every_wrong_shape_is_named(changed, tiny):
 def test_every_wrong_length_is_named(changed, tiny):
     for name, tensor in read(tiny.path)[1].items():
         longer = np.concatenate([tensor, tensor[-1:]])
-        # One end more calls for one row of candidates more, or is not an ascending end.
+        # One more end requires one more row of candidates, or is not ascending.
         match = r"selftest\.(end|candidates)" if name == "selftest.end" else name
         refused(changed({name: longer}), f"tensor `{match}`")
 
@@ -312,7 +312,7 @@ def test_damaged_bytes_are_refused_or_change_nothing(tiny):
     scores = whole.score(tiny.ids).tobytes()
     random = np.random.default_rng(5)
     header = 8 + len(header_and_data(content)[0])
-    # As many in the header as in the data, which is longer.
+    # The same number of bytes in the header as in the longer data.
     places = [*random.integers(header, size=300), *random.integers(header, len(content), 300)]
     outcomes = {"refused": 0, "same": 0}
     for place in places:
@@ -327,7 +327,7 @@ def test_damaged_bytes_are_refused_or_change_nothing(tiny):
         scorer.extend(tiny.ids)
         assert scorer.score(tiny.ids).tobytes() == scores
         outcomes["same"] += 1
-    assert outcomes["refused"] > 550  # a space of the header may become another
+    assert outcomes["refused"] > 550  # a flip in the header's padding may leave a valid file
 
 
 def test_damaged_weights_never_crash_unverified(tiny):

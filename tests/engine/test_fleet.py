@@ -1,4 +1,4 @@
-"""A fleet gives each user what a scorer of its own gives, bit by bit."""
+"""A fleet's users are bit-identical to separate scorers."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_what_does_not_fit_changes_nothing(small):
 
 
 def test_a_scorer_with_items_that_the_fleet_does_not_know(small):
-    """The same file loaded twice, with another catalogue each."""
+    """The same file loaded twice, with different catalogues."""
     vectors = np.ones((2, 16), np.float32)
     scorer, plain = small.load(), small.load()
     scorer.catalog.add([-1, -2], vectors)
@@ -72,7 +72,7 @@ def test_a_scorer_with_items_that_the_fleet_does_not_know(small):
     before = fleet.session(0).snapshot()
     with pytest.raises(ValueError, match="found 0 in the active overlay, expected the 2"):
         fleet.set(0, scorer)
-    plain.catalog.add([-2, -1], vectors)  # the same items, and other indices
+    plain.catalog.add([-2, -1], vectors)  # the same items with other indices
     with pytest.raises(ValueError, match="added items"):
         fleet.set(0, scorer)
     assert fleet.session(0).snapshot() == before

@@ -35,7 +35,7 @@ def test_the_same_bits_for_every_switch(export, switch, isa, table):
         scalar.extend(events)
         vector.extend(events)
         assert_same_bits(scalar, vector, file.ids)
-    # Not merely both wrong in the same way: the files' self-test passed in load.
+    # Loading has run the files' self-test, so both cannot be wrong in the same way.
     assert scalar.verify() == vector.verify()
 
 
@@ -92,7 +92,7 @@ def test_flushing_subnormal_numbers_leaves_half_precision_tables_as_they_are(tmp
     torch.manual_seed(0)
     model = RecGrela(ModelConfig(hidden_size=16, num_heads=2), 40)
     with torch.no_grad():
-        model.embedding.weight[1:] *= 1e-3  # to where half precision is subnormal
+        model.embedding.weight[1:] *= 1e-3  # down to where half precision is subnormal
     path = tmp_path / "small.safetensors"
     export_model(model, np.arange(model.num_items), path, "f16")
     scorer = EdgeScorer.load(path, isa="scalar", verify=False)

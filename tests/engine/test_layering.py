@@ -1,4 +1,4 @@
-"""The parts depend one way: the engine on nothing of training, training not on the engine."""
+"""Dependencies point one way: neither the engine nor training imports the other."""
 
 import json
 import re
@@ -28,7 +28,7 @@ CORE_ROOMS = [
 
 
 def modules_after(code: str) -> set[str]:
-    """Names of the top-level modules that a fresh interpreter holds after some code."""
+    """Top-level modules in a fresh interpreter after running some code."""
     code += "; import sys, json; print(json.dumps(sorted(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

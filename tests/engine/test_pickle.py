@@ -1,4 +1,4 @@
-"""Scorers and results cross processes: as a path and a snapshot, and as ids and scores."""
+"""Pickling: scorers as a path and a snapshot, results as ids and scores."""
 
 import copy
 import pickle

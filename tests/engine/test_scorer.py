@@ -1,4 +1,4 @@
-"""EdgeScorer as a user meets it: loading, events, scores and what it says of itself."""
+"""EdgeScorer as a user sees it: loading, events, scores and repr."""
 
 import copy
 
@@ -10,7 +10,7 @@ from recgrela import EdgeScorer, Fleet
 
 
 def same_future(a: EdgeScorer, b: EdgeScorer, ids: list) -> bool:
-    """Whether two sessions hold the same history, to the bit."""
+    """Whether two sessions are bit-identical."""
     return a.snapshot() == b.snapshot() and a.score(ids).tobytes() == b.score(ids).tobytes()
 
 
@@ -138,7 +138,7 @@ def test_an_id_of_the_other_type_is_never_skipped(export, kind, wrong):
 @pytest.mark.parametrize("unordered", [set, frozenset])
 def test_a_set_has_no_order_for_a_history(scorer, small, unordered):
     items = unordered(small.ids[:3])
-    scorer.extend(dict.fromkeys(small.ids[5:8]).keys())  # in the order of insertion
+    scorer.extend(dict.fromkeys(small.ids[5:8]).keys())  # in insertion order
     vectors = np.ones((3, 16), np.float32)
     for call in (
         lambda: scorer.extend(items),
@@ -151,12 +151,12 @@ def test_a_set_has_no_order_for_a_history(scorer, small, unordered):
         with pytest.raises(TypeError, match=f"found a {unordered.__name__}, which has none"):
             call()
     assert (scorer.events, len(scorer.catalog)) == (3, 70)
-    for name in ("allow", "deny"):  # where the order does not matter
+    for name in ("allow", "deny"):  # where order does not matter
         assert list(scorer.top_k(**{name: items})) == list(scorer.top_k(**{name: list(items)}))
 
 
 def test_a_table_is_not_a_list_of_ids(export):
-    """Its columns' names would be taken for ids, or its rows."""
+    """Iterating over it would yield column names or rows as ids."""
     scorer = export("str").load()
     for table in (polars.DataFrame({"movie-3": ["movie-4"]}), np.array([["movie-3"]])):
         for call in (scorer.extend, lambda items: scorer.extend(items, unknown="skip")):
@@ -206,7 +206,7 @@ def test_one_value_where_a_list_belongs_is_a_type_error(scorer, small, wrong):
     for call in (scorer.extend, scorer.score):
         with pytest.raises(TypeError, match=message):
             call(wrong)
-    if wrong is not None:  # there, None is "no list"
+    if wrong is not None:  # None means "no list" there
         for name in ("allow", "deny"):
             with pytest.raises(TypeError, match=message):
                 scorer.top_k(3, **{name: wrong})

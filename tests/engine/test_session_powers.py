@@ -1,11 +1,11 @@
-"""Peek, undo, forget, the log, half-precision snapshots and migration, as Python users see them."""
+"""Peek, undo, forget, the log, half-precision snapshots and migration in Python."""
 
 import numpy as np
 import pytest
 
 
 def state(scorer):
-    """What two sessions have in common only if nothing tells them apart."""
+    """Everything observable of a session, to compare two sessions."""
     return scorer.snapshot()
 
 

@@ -1,4 +1,4 @@
-"""Snapshots: restored they continue with the same bits; damaged they change nothing."""
+"""Restored snapshots continue with the same bits; damaged ones change nothing."""
 
 import hashlib
 import struct
@@ -10,7 +10,7 @@ HEADER, CHECKSUM = 120, 32
 
 
 def signed(body: bytes) -> bytes:
-    """A snapshot with the checksum that belongs to it."""
+    """A snapshot with its checksum recomputed."""
     return body + hashlib.sha256(body).digest()
 
 
@@ -20,7 +20,7 @@ def test_restored_it_goes_on_as_if_never_stored(export, switch, cut):
     history = file.history(100)
     whole, first, second = (file.load() for _ in range(3))
     first.extend(history[:cut])
-    second.extend(file.history(5, seed=1))  # what was there before is replaced
+    second.extend(file.history(5, seed=1))  # replaces the previous contents
     second.restore(first.snapshot())
     whole.extend(history[:cut])
     for item in history[cut:]:
@@ -92,7 +92,7 @@ def test_the_layout_is_that_of_the_specification(scorer, small):
 
 @pytest.fixture
 def tiny(export):
-    """A session whose snapshot is as small as there is, and a snapshot of another history."""
+    """A session with the smallest possible snapshot, and a snapshot of another history."""
     file = export(items=3, hidden_size=8, num_heads=8, num_layers=1, local_conv=False)
     scorer = file.load(verify=False)
     scorer.extend(file.history(4))
@@ -118,7 +118,7 @@ def test_every_flipped_bit_is_refused(tiny):
         with pytest.raises(ValueError, match="snapshot: "):
             scorer.restore(damaged)
     assert scorer.snapshot() == before
-    scorer.restore(blob)  # it was good
+    scorer.restore(blob)  # it was valid before
     assert scorer.snapshot() == blob
 
 

@@ -1,7 +1,7 @@
-"""Threads: many sessions on one model, one session in many hands, and the GIL set free.
+"""Threads: many sessions on one model, one session shared by threads, and releasing the GIL.
 
-Python switches threads as often as it can here, and what threads get is compared, to the bit, with
-what one thread gets.
+Python switches threads as often as possible here. Results are compared bit for bit with those of
+one thread.
 """
 
 import contextlib
@@ -21,12 +21,12 @@ import numpy as np
 import pytest
 from recgrela import EdgeScorer, Fleet
 
-TIMEOUT = 60  # seconds; what takes longer is a deadlock
+TIMEOUT = 60  # seconds, after which a test counts as deadlocked
 
 
 @pytest.fixture(autouse=True)
 def watchdog(capfd):
-    """A lock that never opens cannot be interrupted: print where each thread is, and end."""
+    """A deadlock cannot be interrupted, so dump all tracebacks and exit."""
     with capfd.disabled():
         stderr = os.dup(2)
     faulthandler.dump_traceback_later(4 * TIMEOUT, exit=True, file=stderr)
@@ -45,7 +45,7 @@ def hurry():
 
 
 def together(works: list[Callable]) -> list:
-    """Start them all at the same time; their results. What one raises is raised here."""
+    """Start all tasks at the same time and return their results; re-raises exceptions."""
     barrier = threading.Barrier(len(works))
 
     def run(work):
@@ -60,7 +60,7 @@ def together(works: list[Callable]) -> list:
 
 
 def play(scorers: list[EdgeScorer], histories: list[list]) -> bytes:
-    """The bits of every score after every event, taken in turn, and of the states at the end."""
+    """The bits of all scores after every interleaved event, and of the final states."""
     bits = b""
     for items in zip(*histories, strict=True):
         for scorer, item in zip(scorers, items, strict=True):
@@ -73,7 +73,7 @@ def play(scorers: list[EdgeScorer], histories: list[list]) -> bytes:
 
 @pytest.mark.parametrize("settings", [{}, {"ids": "str", "table": "f16", "positions": "none"}])
 def test_sessions_on_one_model_do_not_disturb_each_other(export, settings):
-    """Eight threads with five users each; they hold loads and verifies of the same file, too."""
+    """Eight threads with five users each, which also load and verify the same file."""
     file = export(**settings)
     shared = file.load()
     users = [[file.history(60, seed=8 * i + j) for j in range(5)] for i in range(8)]
@@ -94,7 +94,7 @@ def test_sessions_on_one_model_do_not_disturb_each_other(export, settings):
 
 
 def test_sessions_passed_between_threads(small):
-    """Whichever thread takes the next event of a user, the user's bits are the same."""
+    """A user's bits do not depend on which thread appends the next event."""
     histories = [small.history(100, seed=seed) for seed in range(6)]
     shared = small.load()
     sessions = [shared.new_session() for _ in histories]
@@ -105,7 +105,7 @@ def test_sessions_passed_between_threads(small):
         order = random.Random(seed)
         while not all(taken_in.events == 100 for taken_in in sessions):
             user = order.randrange(len(sessions))
-            with locks[user]:  # the iterator's; the session has its own
+            with locks[user]:  # of the iterator; the session has its own
                 for item in itertools.islice(turns[user], 1):
                     sessions[user].append(item)
 
@@ -139,13 +139,13 @@ def test_an_extend_is_never_cut_in_two(small, scorer):
 
 
 def test_appends_of_two_threads_come_in_some_order(small, scorer):
-    """The outcome is that of one of the 20 orders in which two times three events can come."""
+    """The outcome matches one of the 20 orders of two times three events."""
     first, second = small.ids[:3], small.ids[10:13]
     possible = set()
     for places in itertools.combinations(range(6), 3):
         one, other = iter(first), iter(second)
         alone = small.load()
-        alone.extend([next(one) if at in places else next(other) for at in range(6)])
+        alone.extend([next(one) if index in places else next(other) for index in range(6)])
         possible.add(alone.snapshot())
     assert len(possible) == 20
 
@@ -162,7 +162,7 @@ def test_appends_of_two_threads_come_in_some_order(small, scorer):
 
 
 def test_a_reader_sees_a_whole_state(small, scorer):
-    """Every answer given during the appends is that after some whole number of them."""
+    """Every answer during the appends matches the state after some number of events."""
     history = small.history(300)
     alone, tops, scores = small.load(), set(), set()
     for item in history:
@@ -199,7 +199,7 @@ def answer(scorer: EdgeScorer) -> tuple:
 
 
 def test_a_session_that_is_restored_while_it_is_read(small, scorer):
-    """Whatever is read, in whatever way, is all of one state."""
+    """Everything that one call reads belongs to one state."""
     states, facts = [], set()
     for item in small.history(6):
         scorer.append(item)
@@ -217,7 +217,7 @@ def test_a_session_that_is_restored_while_it_is_read(small, scorer):
     def read():
         found = set()
         try:
-            while len(found) < 4:  # until writer and reader have truly overlapped
+            while len(found) < 4:  # until writer and reader have overlapped
                 found.add(everything(scorer.clone()))
                 assert scorer.snapshot() in states
                 assert scorer.events in range(1, 7)
@@ -230,7 +230,7 @@ def test_a_session_that_is_restored_while_it_is_read(small, scorer):
 
 
 def everything(scorer: EdgeScorer) -> tuple:
-    """All that a session can be asked."""
+    """Call every query of a session."""
     bits = scorer.score(scorer.item_ids).tobytes() + scorer.user_vector().tobytes()
     return scorer.events, tuple(scorer.seen), answer(scorer), bits, scorer.snapshot()
 
@@ -254,7 +254,7 @@ def test_errors_in_one_thread_are_not_seen_in_another(small, scorer):
 
 
 def test_items_that_use_the_session_they_are_for(small, scorer):
-    """Ids are read before the session is locked: a generator may ask it, and nobody hangs."""
+    """Ids are read before the session is locked, so a generator may query it."""
 
     def items():
         for item in small.history(50):
@@ -267,7 +267,7 @@ def test_items_that_use_the_session_they_are_for(small, scorer):
 
 
 def test_a_catalogue_that_changes_under_its_readers(export):
-    """Every answer is that of one catalogue or the other; what is appended meanwhile counts."""
+    """Every answer matches one of the catalogues, and concurrent appends are not lost."""
     file = export(table="int8")
     scorer = file.load()
     scorer.extend(file.history(9))
@@ -296,7 +296,7 @@ def test_a_catalogue_that_changes_under_its_readers(export):
         while not done.is_set():
             found.append(answer(scorer))
             other = scorer.new_session()
-            other.append(10**12)  # it was added before and stays
+            other.append(10**12)  # it was added before and remains
             assert len(other.top_k(72)) == 71
         return set(found)
 
@@ -309,9 +309,9 @@ def test_changes_of_the_catalogue_from_many_threads_are_all_kept(small, scorer):
     vector = np.ones((1, 16), np.float32)
 
     def add(thread):
-        for at in range(30):
-            scorer.catalog.add([10**6 + 100 * thread + at], vector)
-            scorer.catalog.retire([small.ids[15 * thread + at % 15]])
+        for index in range(30):
+            scorer.catalog.add([10**6 + 100 * thread + index], vector)
+            scorer.catalog.retire([small.ids[15 * thread + index % 15]])
 
     together([lambda thread=thread: add(thread) for thread in range(4)])
     assert set(scorer.catalog.added) == {10**6 + 100 * t + i for t in range(4) for i in range(30)}
@@ -319,7 +319,7 @@ def test_changes_of_the_catalogue_from_many_threads_are_all_kept(small, scorer):
 
 
 def test_a_fleet_in_many_hands(small):
-    """Each thread has users of its own, and one user is everyone's."""
+    """Each thread has its own users, and all share one user."""
     scorer = small.load()
     fleet = Fleet(scorer, 13)
     histories = [small.history(60, seed=seed) for seed in range(13)]
@@ -341,7 +341,7 @@ def test_a_fleet_in_many_hands(small):
 
 
 def test_queries_of_many_threads_that_each_have_more(export):
-    """The threads of a query need neither the GIL nor the session, so none waits for another."""
+    """Threads of a query need neither the GIL nor the session, so none waits for another."""
     file = export(table="int8", items=101_000, hidden_size=8)
     shared = file.load()
     shared.extend(file.history(5))
@@ -407,7 +407,7 @@ def test_others_run_during_a_long_call(export):
     thread = threading.Thread(target=work)
     longest, last = 0.0, time.perf_counter()
     thread.start()
-    while thread.is_alive():  # were the GIL held, this loop would stand still for the whole call
+    while thread.is_alive():  # if the GIL were held, this loop would stall for the whole call
         now = time.perf_counter()
         longest, last = max(longest, now - last), now
-    assert longest < 0.5 * spent[0], f"stood still for {longest:.3f} of {spent[0]:.3f} s"
+    assert longest < 0.5 * spent[0], f"stalled for {longest:.3f} of {spent[0]:.3f} s"

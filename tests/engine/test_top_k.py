@@ -1,4 +1,4 @@
-"""What top_k returns: which items, in which order, with which numbers."""
+"""The results of top_k: items, order and scores."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from recgrela_train.export.model_file import export_model
 
 
 def best(scorer: EdgeScorer, items: list) -> list:
-    """Items by their scores, best first, equal ones by the order of the catalogue."""
+    """Items by score, best first, ties by catalogue order."""
     scores = dict(zip(scorer.item_ids, scorer.score(scorer.item_ids), strict=True))
     return [item for item in sorted(scores, key=lambda i: -scores[i]) if item in set(items)]
 
@@ -41,7 +41,7 @@ def test_the_result_iterates_as_id_and_score(export, kind):
     assert len(top) == len(top.ids) == len(top.scores) == 4
     assert list(top) == list(zip(top.ids, top.scores.tolist(), strict=True)) == list(top)
     assert {type(item) for item in top.ids} == {int if kind == "int" else str}
-    scores = ", ".join(str(score) for score in top.scores)  # float32, with the digits it has
+    scores = ", ".join(str(score) for score in top.scores)  # float32, with all its digits
     assert repr(top) == f"TopK(ids={top.ids!r}, scores=[{scores}])"
 
 

@@ -1,4 +1,4 @@
-"""A made-up data set and a short run on it, for the tests of the training commands."""
+"""A synthetic data set and a short run on it, for the tests of the training commands."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ SMALL = [
 
 @pytest.fixture(scope="session")
 def events_file(tmp_path_factory) -> Path:
-    """Forty users walking around a ring of thirty items, as sequence lines."""
+    """Forty users who walk around a ring of thirty items, as sequence lines."""
     random = np.random.default_rng(1)
     lines = []
     for _ in range(40):
@@ -31,7 +31,7 @@ def events_file(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def command():
-    """Run `recgrela-train` as a user does; returns the finished process."""
+    """Run `recgrela-train` as a user does and return the finished process."""
 
     def run(*arguments, **options) -> subprocess.CompletedProcess:
         words = [sys.executable, "-m", "recgrela_train", *map(str, arguments)]
@@ -42,14 +42,14 @@ def command():
 
 @pytest.fixture(scope="session")
 def small_settings(events_file) -> list[str]:
-    """`--set` arguments of a run of a few seconds."""
+    """`--set` arguments for a run of a few seconds."""
     settings = [f"data.source={events_file}", *SMALL]
     return [word for setting in settings for word in ("--set", setting)]
 
 
 @pytest.fixture(scope="session")
 def small_dataset(small_settings):
-    """What a run with `small_settings` trains on."""
+    """The data of a run with `small_settings`."""
     config = load_config(None, small_settings[1::2])
     return load_dataset(config.data)
 

@@ -1,10 +1,9 @@
-"""Runs a training that is killed with SIGKILL, as often as asked, and continued until it ends.
+"""Trains runs that are killed with SIGKILL at given moments and resumed until they finish.
 
     python killed_runs.py FOLDER KEY=VALUE ...
 
-FOLDER/whole is the run that nothing happened to; FOLDER/MOMENT one that was killed at that moment.
-Each attempt is a process of its own, forked before anything was computed, which saves the seconds
-that importing PyTorch takes.
+FOLDER/whole is an uninterrupted run; FOLDER/MOMENT was killed at that moment. Each attempt is a
+process of its own. It is forked before any computation, which saves importing PyTorch again.
 """
 
 import os
@@ -23,14 +22,14 @@ RANDOM_KILLS = 6
 
 
 def train(run: Path, settings: list[str], *, resume: bool) -> None:
-    """What `recgrela-train fit` does, but for its messages."""
+    """Do what `recgrela-train fit` does, without its messages."""
     config = load_config(None, settings)
     dataset = load_dataset(config.data)
     fit(config, dataset, run, resume=resume, console=Console(quiet=True))
 
 
 def attempt(run: Path, settings: list[str], sabotage=None, seconds: float | None = None) -> bool:
-    """One process that trains; kills it after some seconds. True if it ended well."""
+    """Train in one process, killed after some seconds. True if it finished."""
     resume = (run / "config.yaml").exists()
     child = os.fork()
     if child == 0:
@@ -52,14 +51,14 @@ def attempt(run: Path, settings: list[str], sabotage=None, seconds: float | None
 
 
 def die() -> None:
-    """As kill -9 from outside."""
+    """Kill this process like kill -9."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def at_fsync(count: int, *, half: bool = False):
-    """Killed when a file is written and not yet renamed, or when half of it is written.
+    """Kill when a file is written but not yet renamed, or when half of it is written.
 
-    The settings take two calls, their file and its folder, and so does each checkpoint.
+    The settings take two calls, for the file and its folder, and so does each checkpoint.
     """
     original, calls = os.fsync, 0
 
@@ -79,7 +78,7 @@ def at_fsync(count: int, *, half: bool = False):
 
 
 def between_renames():
-    """Killed when last.ckpt became previous.ckpt and there is no new one."""
+    """Kill after last.ckpt was renamed to previous.ckpt, before there is a new one."""
     original = Path.replace
 
     def replace(path: Path, target) -> Path:
@@ -92,7 +91,7 @@ def between_renames():
 
 
 def main() -> None:
-    """Trains once whole, then with a kill at each moment."""
+    """Train one uninterrupted run, then one with a kill at each moment."""
     folder, settings = Path(sys.argv[1]), sys.argv[2:]
     started = time.monotonic()
     attempt(folder / "whole", settings)

@@ -1,4 +1,4 @@
-"""A model file run by NumPy in float64, from docs/format.md alone: the tests' second opinion.
+"""Runs a model file with NumPy in float64, implemented from docs/format.md alone.
 
 It shares no code with the exporter, the model or the engine.
 """
@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 
 class ModelFile:
-    """The tensors of a file, and the scores that they give."""
+    """The tensors of a file, and their scores."""
 
     def __init__(self, path: Path):
         with safe_open(path, framework="np") as file:
@@ -21,7 +21,7 @@ class ModelFile:
         self.config = json.loads(self.metadata["recgrela.config"])
 
     def rows(self) -> np.ndarray:
-        """The embeddings of all places of the table, padding included: [32 B, D] float32."""
+        """The embeddings of all rows of the table, padding included: [32 B, D] float32."""
         table = self.tensors["catalog.table"]
         if table.dtype != np.int8:
             return np.concatenate([block.T for block in table]).astype(np.float32)

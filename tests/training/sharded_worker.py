@@ -1,4 +1,4 @@
-"""One of the processes that torchrun starts to check a sharded table against a whole one."""
+"""One of the torchrun processes that compare a sharded table with a whole one."""
 
 import copy
 
@@ -9,18 +9,18 @@ from recgrela_train.networks.grela import RecGrela
 from torch import distributed, nn
 from torch.nn.utils import parametrize
 
-ITEMS, STEPS = 30, 3  # with the padding 31 rows, which two processes cannot share evenly
+ITEMS, STEPS = 30, 3  # 31 rows with the padding, which two processes cannot share evenly
 
 
 def loss_of(model: RecGrela, rank: int) -> torch.Tensor:
-    """Of a batch that is this process's own."""
+    """The loss of this process's own batch."""
     items = torch.arange(12).view(2, 6) * (rank + 1) % ITEMS + 1
     hidden, _ = model(items)
     return nn.functional.cross_entropy(model.scores(hidden).flatten(0, 1), items.flatten() - 1)
 
 
 def gradients(model: RecGrela, rank: int) -> None:
-    """Of the mean loss of all processes; those of a table in parts are that by themselves."""
+    """Gradients of the mean loss over processes; those of a sharded table already are."""
     model.zero_grad()
     with parametrize.cached():
         loss_of(model, rank).backward()
@@ -31,7 +31,7 @@ def gradients(model: RecGrela, rank: int) -> None:
 
 
 def main() -> None:
-    """Trains both side by side."""
+    """Train both and compare."""
     distributed.init_process_group("gloo")
     rank, count = distributed.get_rank(), distributed.get_world_size()
     torch.manual_seed(0)

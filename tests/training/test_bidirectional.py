@@ -1,4 +1,4 @@
-"""The paper's form against its equations in plain Python, number by number."""
+"""Compares the paper's form with its equations in plain Python."""
 
 import math
 
@@ -48,7 +48,7 @@ def kernel(a: float) -> float:
 
 
 def turned(x: list[float], position: int) -> list[float]:
-    """Each pair (2i, 2i + 1) by position * 10000^(-i / (D/2)), over all D features."""
+    """Rotate each pair (2i, 2i + 1) by position * 10000^(-i / (D/2)), over all D features."""
     result = []
     for i in range(D // 2):
         angle = position * 10_000 ** (-i / (D // 2))
@@ -79,7 +79,7 @@ def attention(q, k, v, q_turned, k_turned) -> list[list[float]]:
 
 
 def shortcut(conv, v: list[list[float]], t: int) -> list[float]:
-    """SiLU of the depthwise causal convolution over the last four values, the newest last."""
+    """SiLU of the depthwise causal convolution over the last four values, newest last."""
     taps, bias = conv.weight.tolist(), conv.bias.tolist()
     seen = [(r, t - 3 + r) for r in range(4) if t - 3 + r >= 0]
     return [silu(bias[i] + sum(taps[r][i] * v[j][i] for r, j in seen)) for i in range(D)]

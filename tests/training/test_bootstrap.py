@@ -1,4 +1,4 @@
-"""Confidence intervals against a plain bootstrap that draws users one by one, and by hand."""
+"""Compares confidence intervals with a plain bootstrap over users and with known values."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ DRAWS = 20_000
 
 
 def drawn(values: np.ndarray) -> list[float]:
-    """The middle 95% of the means of `values`, users drawn by index."""
+    """The central 95% of the means of `values`, with users drawn by index."""
     generator = np.random.default_rng(5)
     means = values[generator.integers(len(values), size=(DRAWS, len(values)))].mean(1)
     return np.quantile(means, (0.025, 0.975)).tolist()
@@ -72,7 +72,7 @@ def test_ranks_beyond_the_last_cutoff_are_all_the_same():
 
 
 def test_half_of_users_hit_has_the_binomial_interval():
-    # 100 of 200 users: the interval of a share of 1/2 is 1/2 -+ 1.96 sqrt(1/4 / 200), about .069.
+    # 100 of 200 users: the interval of a proportion of 1/2 is 1/2 -+ 1.96 sqrt(1/4 / 200), or .069.
     got = intervals(np.repeat([1, 100], 100))["hr@10"]
     assert got.value == 0.5
     assert got[1:] == pytest.approx((0.5 - 0.0693, 0.5 + 0.0693), abs=0.006)

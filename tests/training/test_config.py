@@ -1,4 +1,4 @@
-"""Settings: what is wrong is named, with the nearest right name."""
+"""Errors in settings name the fault and suggest the closest valid name."""
 
 import pytest
 from recgrela_train.config import (
@@ -80,7 +80,7 @@ def test_the_type_of_a_setting_decides_what_was_typed(tmp_path, key, typed, valu
     section, name = key.split(".")
     assert getattr(getattr(load_config(None, [f"{key}={typed}"]), section), name) == value
     path = tmp_path / "run.yaml"
-    quoted = f"'{typed}'" if set(typed) & set("#:[") else typed  # else YAML's own syntax
+    quoted = f"'{typed}'" if set(typed) & set("#:[") else typed  # otherwise it is YAML syntax
     path.write_text(f"{section}:\n  {name}: {quoted}\n")
     assert getattr(getattr(load_config(path, []), section), name) == value
 

@@ -1,4 +1,4 @@
-"""Popularity and last-item Markov, against counts worked by hand."""
+"""Compares popularity and last-item Markov with counts computed by hand."""
 
 import json
 
@@ -13,7 +13,7 @@ from rich.console import Console
 
 QUIET = Console(quiet=True)
 
-# Training parts: a b a c | b a b | a c; then a validation and a test item each.
+# Training events: a b a c | b a b | a c, then one validation and one test item each.
 HISTORIES = ["abacbc", "babaa", "accb"]
 
 
@@ -68,7 +68,7 @@ def test_ranks_by_hand(dataset):
     [("none", [3, 1, 2]), ("window", [2, 1, 2]), ("history", [1, 1, 1])],
 )
 def test_seen_items_can_be_excluded(dataset, exclude_seen, expected):
-    # Each user has seen all items that rank before their target.
+    # Each user has seen all items ranked before their target.
     settings = EvaluateConfig(exclude_seen=exclude_seen, window=1)
     ranks = measure_counts(Popularity(dataset), dataset, settings, QUIET).ranks
     for readout in ("stream", "window"):
@@ -87,7 +87,7 @@ def test_the_command_prints_the_table_and_writes_the_figures(command, events_fil
     dataset = load_dataset(config.data)
     expected = measure_counts(Markov(dataset), dataset, config.evaluate, QUIET)
     assert metrics["test"] == expected.figures(config.evaluate.window)["test"]
-    # The walks go on by one or two items, so what followed says a lot and popularity little.
+    # The walks advance by one or two items, so Markov predicts well and popularity does not.
     assert metrics["test"]["window"]["hr@5"] > 0.9
     assert (output / "metrics.users.npz").exists()
 

@@ -1,4 +1,4 @@
-"""Batches: every target once, rows that continue as they say, nothing lost to padding."""
+"""Batches: every target occurs once, rows continue as stated, and padding is minimal."""
 
 import numpy as np
 import polars as pl
@@ -17,7 +17,7 @@ LENGTHS = [1, 2, 3, 4, 7, 9, 10, 11, 12, 13, 25, 40, 41, 42, 43, 5, 6, 3, 3, 90]
 
 
 def make(lengths: list[int]):
-    """Every event is an item of its own, so that an item tells where it comes from."""
+    """Every event has its own item, which identifies its origin."""
     events = pl.DataFrame(
         {"user": np.repeat(np.arange(len(lengths)), lengths), "item": np.arange(sum(lengths))}
     )
@@ -25,7 +25,7 @@ def make(lengths: list[int]):
 
 
 def histories(batches: WindowBatches) -> list[list[int]]:
-    """Histories put together again from the rows, by `keep` alone."""
+    """Reassemble histories from the rows, by `keep` alone."""
     done, rows = [], []
     for batch in batches:
         inputs, targets, keep = batch["inputs"], batch["targets"], batch["keep"]
@@ -77,7 +77,9 @@ def test_carried_rows_restore_every_history_once(window, rows):
 def test_full_batches_until_the_queue_is_empty():
     batches = WindowBatches(make([12] * 50), 5, 8, carry_state=True, seed=1)
     sizes = [len(batch["keep"]) for batch in batches]
-    assert sizes == [8] * 12 + [2] * 2  # 50 users of 2 windows each: 6 turns of 8 users, then 2
+    assert (
+        sizes == [8] * 12 + [2] * 2
+    )  # 50 users of 2 windows each: 6 groups of 8 users, then 2 users
     assert len(batches) == 14
 
 
@@ -94,7 +96,7 @@ def test_without_carrying_windows_stand_alone():
 
 
 def test_windows_that_stand_alone_are_cut_from_the_end():
-    dataset = make([14])  # 12 to train on: 11 inputs in windows of 5 are 1, 5 and 5
+    dataset = make([14])  # 12 training events: 11 inputs in windows of 5 are 1, 5 and 5
     (batch,) = WindowBatches(dataset, 5, 8, carry_state=False, seed=1)
     rows = sorted(zip(batch["inputs"].tolist(), batch["targets"].tolist(), strict=True))
     items = dataset.items.tolist()
@@ -106,7 +108,7 @@ def test_windows_that_stand_alone_are_cut_from_the_end():
 def test_a_history_as_long_as_the_epoch_starts_first():
     lengths = [12] * 160 + [400]
     batches = list(WindowBatches(make(lengths), 5, 8, carry_state=True, seed=1))
-    # 40 turns of the short ones and 80 of the long one, which is in every batch from the first on.
+    # 40 batches of short histories and 80 of the long one, which is in every batch from the first.
     assert len(batches) == 80
 
 
@@ -125,7 +127,7 @@ def test_every_event_has_the_same_share_of_an_epoch(carry_state):
     events = np.array([int((batch["targets"] > 0).sum()) for batch in batches])
     shares = np.array([batch["share"] for batch in batches])
     np.testing.assert_allclose(shares / events, len(batches) / events.sum())
-    assert shares.mean() == pytest.approx(1)  # the learning rate means what it did
+    assert shares.mean() == pytest.approx(1)  # the learning rate keeps its meaning
 
 
 def test_batches_of_both_kinds_are_mixed_and_only_windows_of_long_histories_are_carried():
@@ -133,7 +135,7 @@ def test_batches_of_both_kinds_are_mixed_and_only_windows_of_long_histories_are_
     batches = list(WindowBatches(dataset, 5, 8, carry_state=True, seed=1))
     carried = [batch["carried"] for batch in batches]
     assert sum(carried) == 20
-    assert sum(carried[:15]) not in (0, 15)  # of 30, not one kind after the other
+    assert sum(carried[:15]) not in (0, 15)  # of 30, so the kinds are mixed
     for batch in batches:
         long = torch.isin(batch["inputs"], torch.from_numpy(dataset.items[: 12 * 80]))
         assert long[batch["inputs"] > 0].all() == batch["carried"]

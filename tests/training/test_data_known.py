@@ -1,4 +1,4 @@
-"""Data sets known by name: the cache and its failures, with made-up sources and no network."""
+"""Data sets known by name: the cache and its errors, with fake sources and no network."""
 
 import hashlib
 import io
@@ -46,7 +46,7 @@ WHEEL = archive(
 
 
 class Sources:
-    """Stands in for the network: what each source gives, or the error it raises."""
+    """A fake network: each source returns bytes or raises an error."""
 
     def __init__(self):
         self.official: bytes | BaseException = OFFICIAL

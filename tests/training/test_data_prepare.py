@@ -1,11 +1,11 @@
-"""From events to a Dataset, against results worked by hand."""
+"""Compares the preparation of a Dataset with results computed by hand."""
 
 import polars as pl
 import pytest
 from recgrela_train.config import DataConfig
 from recgrela_train.data import DataError, prepare, read_events
 
-# Float32 has steps of 64 at these times: the first three round to 978300736, the last to ...800.
+# float32 has steps of 64 at these times: the first three round to 978300736, the last to ...800.
 ROUNDED = [978300760, 978300750, 978300740, 978300800]
 
 
@@ -18,7 +18,7 @@ def ids(dataset, user: int) -> list:
 
 
 def test_core_is_taken_again_and_again():
-    # Item 9 has one event; without it user 3 has one; without user 3 item 8 has one; and so on.
+    # Item 9 has one event. Without it user 3 has one. Without user 3 item 8 has one, and so on.
     events = make(
         [(1, 5, 0), (1, 6, 1), (2, 5, 0), (2, 6, 1), (3, 9, 0), (3, 8, 1), (4, 8, 0), (4, 5, 1)]
     )

@@ -1,4 +1,4 @@
-"""A prepared folder gives the data set that it was made of, mapped, or says why it cannot."""
+"""A prepared folder gives its original data set, memory-mapped, or a descriptive error."""
 
 import json
 import os

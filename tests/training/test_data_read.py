@@ -1,4 +1,4 @@
-"""Reading events: every format by a file made by hand, and every error by what it says."""
+"""Reading events: every format from a handwritten file, and every error by its message."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""Two processes against one: the same batches, gradients, loss curve and metrics."""
+"""Two processes match one: the same batches, gradients, loss curve and metrics."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def test_parts_make_up_the_batches_of_one_process(small_dataset, processes, carr
         for rank, part in enumerate(mine):
             if not part["share"]:
                 spare += 1
-                assert len(part["inputs"]) == 1  # it takes part, and counts for nothing
+                assert len(part["inputs"]) == 1  # it takes part with weight 0
                 continue
             length = part["inputs"].shape[1]
             for name in ("inputs", "targets"):
@@ -58,7 +58,7 @@ def test_the_mean_over_processes_is_the_gradient_of_one(small_dataset):
     model = RecGrela(config, small_dataset.num_items).double()
 
     def gradients(rank: int, processes: int) -> list[torch.Tensor]:
-        """Of the loss summed over an epoch, as the module computes it."""
+        """Gradients of the loss summed over an epoch, as the module computes them."""
         batches = WindowBatches(small_dataset, 8, 5, True, seed=1)
         state, total = None, 0.0
         for batch in ShardedBatches(batches, Shard(rank, processes)):
@@ -107,14 +107,14 @@ def one_and_two(command, small_settings, tmp_path_factory):
     """A run in one process; and one in two, each way of them taking over from the one before."""
     folder = tmp_path_factory.mktemp("processes")
     changes = ["train.batch_size=5", "model.dropout=0", "model.drop_path=0"]
-    changes += ["train.gradient_clip=0.2"]  # below most gradients of these steps
+    changes += ["train.gradient_clip=0.2"]  # below most gradient norms of these steps
     settings = [*small_settings, *(word for change in changes for word in ("--set", change))]
     one = command("fit", "--output", folder / "one", *settings, "--set", "train.max_epochs=4")
     assert one.returncode == 0, one.stderr
 
     fit_two = ("-m", "recgrela_train", "fit", "--output", folder / "two")
     begun = torchrun(*fit_two, *settings, "--set", "train.max_epochs=1")
-    assert begun.stdout.count("epoch   1") == 1  # one process talks
+    assert begun.stdout.count("epoch   1") == 1  # only one process prints
     sharded = ("--resume", "--set", "train.shard_items=true")
     torchrun(*fit_two, *sharded, "--set", "train.max_epochs=3")
     by_devices = ("--set", "train.devices=2", "--set", "train.max_epochs=4")

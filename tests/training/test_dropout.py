@@ -1,4 +1,4 @@
-"""Dropout: the share that is left out, the mean that is kept, the gradient."""
+"""Dropout: probability, mean and gradient."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The exported file, read with the safetensors library, against the model it came from."""
+"""Compares the exported file, read with the safetensors library, with its model."""
 
 import json
 
@@ -103,7 +103,7 @@ def test_values_that_are_not_finite_are_refused_by_name(tmp_path):
     with pytest.raises(ExportError, match=r"blocks\.0\.output\.weight"):
         export_model(model, np.arange(70), tmp_path / "m.safetensors")
     model = make_model()
-    model.embedding.weight.data[5, 6] = 1e6  # past float16
+    model.embedding.weight.data[5, 6] = 1e6  # out of float16's range
     with pytest.raises(ExportError, match=r"catalog\.table .* do not fit f16"):
         export_model(model, np.arange(70), tmp_path / "m.safetensors", "f16")
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""`recgrela-train export` as a user runs it: where the file goes, what rounding loses, refusals."""
+"""`recgrela-train export` as a user runs it: output path, loss from rounding, and errors."""
 
 import shutil
 import sys
@@ -20,7 +20,7 @@ INT8 = ["--table", "int8"]
 
 @pytest.fixture
 def export(capsys, monkeypatch):
-    """Run `recgrela-train export` in this process, which has loaded PyTorch already."""
+    """Run `recgrela-train export` in this process, which has already loaded PyTorch."""
 
     def run(*words) -> SimpleNamespace:
         monkeypatch.setattr(sys, "argv", ["recgrela-train", "export", *map(str, words)])
@@ -33,7 +33,7 @@ def export(capsys, monkeypatch):
 
 
 def changed(run: Path, folder: Path, change) -> Path:
-    """A checkpoint in a folder of its own, with what `change` does to its content."""
+    """A checkpoint in its own folder, with `change` applied to its content."""
     content = torch.load(best_checkpoint(run), weights_only=True)
     change(content)
     path = folder / "changed.ckpt"
@@ -43,7 +43,7 @@ def changed(run: Path, folder: Path, change) -> Path:
 
 @pytest.fixture
 def without_data(finished_run, tmp_path) -> Path:
-    """A checkpoint whose data has gone."""
+    """A checkpoint whose data no longer exist."""
 
     def change(content):
         content["recgrela"]["config"]["data"]["source"] = str(tmp_path / "gone.txt")
@@ -53,7 +53,7 @@ def without_data(finished_run, tmp_path) -> Path:
 
 @pytest.fixture
 def fragile(finished_run, tmp_path) -> Path:
-    """A checkpoint whose items differ by less than a step of int8: rounded, they all score alike.
+    """A checkpoint whose items differ by less than an int8 step, so that all tie after rounding.
 
     Ties count against the model, so its NDCG@10 becomes zero.
     """
@@ -186,7 +186,7 @@ def test_the_types_are_listed(export):
 
 
 def engine(load=None, verify=None) -> SimpleNamespace:
-    """A stand-in for the `recgrela` package; what is given is raised there."""
+    """A fake `recgrela` package that raises the given error."""
 
     class EdgeScorer:
         @staticmethod
@@ -229,7 +229,7 @@ def test_a_file_that_the_engine_refuses_replaces_nothing(
 def test_the_file_is_written_with_and_without_an_engine(
     finished_run, tmp_path, monkeypatch, stand_in, expected
 ):
-    monkeypatch.setitem(sys.modules, "recgrela", stand_in)  # None: importing it fails
+    monkeypatch.setitem(sys.modules, "recgrela", stand_in)  # None makes the import fail
     trained = load_checkpoint(best_checkpoint(finished_run))
     path, exact = tmp_path / "m.safetensors", tmp_path / "f32.safetensors"
     done = export_verified(trained.model, trained.item_ids, path, TableType.INT8, MatrixType.F16)

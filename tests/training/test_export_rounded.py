@@ -1,4 +1,4 @@
-"""Files with rounded weights: what is stored, and that the self-test is about just that."""
+"""Files with rounded weights: the stored values, and a self-test for exactly these."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def make_model(num_items: int = 70, **settings) -> RecGrela:
     torch.manual_seed(0)
     config = {"hidden_size": 16, "num_heads": 2, "num_layers": 2, **settings}
     model = RecGrela(ModelConfig(**config), num_items).eval()
-    with torch.no_grad():  # weights of a trained size, so that rounding them shows
+    with torch.no_grad():  # of trained magnitude, so that rounding shows
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
         model.embedding.weight[0] = 0
@@ -34,7 +34,7 @@ def export(tmp_path):
 
 
 def largest_difference(file: ModelFile) -> float:
-    """Of the stored self-test scores from NumPy's, relative to the largest of their history."""
+    """Error of the stored self-test scores against NumPy, relative to each history's largest."""
     worst, begin = 0.0, 0
     for row, end in enumerate(file.tensors["selftest.end"]):
         scores = file.scores(file.tensors["selftest.items"][begin:end])

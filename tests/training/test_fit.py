@@ -1,4 +1,4 @@
-"""Runs as a user starts them: what they leave, continuing, stopping, and a full disk."""
+"""Runs as a user starts them: output files, resuming, stopping, and a full disk."""
 
 import json
 import os
@@ -31,7 +31,7 @@ from typer.testing import CliRunner
 
 
 def train(run, settings, *changes, resume=False):
-    """`fit` in this process, which takes a fraction of a command's time."""
+    """Run `fit` in this process, which takes a fraction of a command's time."""
     config = load_config(None, [*settings[1::2], *changes])
     dataset = load_dataset(config.data)
     return fit(config, dataset, run, resume=resume, console=Console(quiet=True))
@@ -138,7 +138,7 @@ def test_the_last_checkpoint_is_the_last_epoch_also_where_it_was_no_better(
     command, small_settings, tmp_path
 ):
     run = tmp_path / "worse"
-    # Steps this short make no epoch better than the first.
+    # With a learning rate this small no epoch improves on the first.
     settings = [
         *small_settings,
         "--set",
@@ -155,7 +155,7 @@ def test_the_last_checkpoint_is_the_last_epoch_also_where_it_was_no_better(
 
 
 def test_a_worse_epoch_does_not_replace_the_best_of_a_run_that_was_moved(small_settings, tmp_path):
-    # Steps this short make no epoch better than the first.
+    # With a learning rate this small no epoch improves on the first.
     settings = [*small_settings, "--set", "train.learning_rate=1e-12"]
     best = train(tmp_path / "before", settings, "train.max_epochs=2").read_bytes()
     shutil.move(tmp_path / "before", tmp_path / "after")
@@ -233,7 +233,7 @@ def test_a_finished_run_is_not_overwritten_unasked(finished_run, command, small_
 def test_overwriting_removes_what_the_run_made_and_nothing_else(finished_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished_run, run)
-    (run / "model.safetensors").touch()  # as `export` leaves it
+    (run / "model.safetensors").touch()  # as after `export`
     shutil.copytree(run, tmp_path / "other")
     remove_run(run)
     assert not list(run.iterdir())
@@ -307,7 +307,7 @@ def test_interrupting_leaves_the_last_checkpoint_loadable(small_settings, tmp_pa
     process = subprocess.Popen(
         [*words, "--set", "train.max_epochs=100000", "--set", "train.patience=100000"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # Background jobs of a shell, such as make test under nohup, ignore it.
+        # Background jobs of a shell, such as make test under nohup, ignore SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     deadline = time.monotonic() + 120
@@ -328,7 +328,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_loadable(command, finished_run, 
     shutil.copytree(finished_run, run)
     before = last_checkpoint(run).read_bytes()
 
-    def limit_file_size() -> None:  # a write past the limit fails as on a full disk
+    def limit_file_size() -> None:  # a write past the limit fails, as on a full disk
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, len(before) // 2))
 

@@ -1,7 +1,7 @@
-"""Positions and histories far beyond those of training do no harm to what a small model learned.
+"""Positions and histories far beyond those of training do not reduce a small model's accuracy.
 
-"No harm" is measured: the 95% interval of the paired difference in NDCG@10 reaches 0, and the
-difference itself is no worse than -0.02.
+This is measured: the 95% interval of the paired difference in NDCG@10 must include 0, and the
+difference must be at least -0.02.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ WORST = -0.02
 
 @pytest.fixture(scope="module", params=["learned", "none"])
 def trained(request, tmp_path_factory):
-    """A model that learned walks of at most 38 events on a ring, in windows of 8, and its data."""
+    """A model trained on walks of at most 38 events on a ring, in windows of 8, and its data."""
     folder = tmp_path_factory.mktemp("walks")
     random = np.random.default_rng(1)
     lines = []
@@ -46,7 +46,7 @@ def test_a_history_a_hundred_times_longer_than_any_trained_on_does_no_harm(train
     model, dataset, settings = trained
     ranks = ranks_by_history(model, dataset, settings, users=dataset.num_users)
     result = compare(ranks)
-    assert result["own"][0].value > 0.7  # it did learn: chance is 0.15
+    assert result["own"][0].value > 0.7  # it has learned: chance is 0.15
     for form in ("repeated", "concatenated"):
         _, difference = result[form]
         assert difference.high >= 0, form
@@ -62,7 +62,7 @@ def test_lengthened_histories_are_as_long_as_they_say_and_end_as_before():
 
 @pytest.mark.parametrize("position", [10**4, 10**6, 10**9])
 def test_a_position_far_outside_the_training_range_changes_nothing(trained, position):
-    # Rotation is relative: the same history, counted from elsewhere, has the same scores.
+    # Rotation is relative: the same history from another position has the same scores.
     model, dataset, _ = trained
     history = torch.from_numpy(dataset.history(0)).long()[None]
     with torch.inference_mode():

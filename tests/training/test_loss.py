@@ -1,4 +1,4 @@
-"""The chunked loss is PyTorch's cross-entropy, in value and gradients, without its memory."""
+"""The chunked loss equals PyTorch's cross-entropy in value and gradients, with less memory."""
 
 import pytest
 import torch
@@ -37,7 +37,7 @@ def test_it_is_cross_entropy_whatever_the_chunk(monkeypatch, rows):
 
 
 def test_a_large_table_does_not_shrink_a_chunk_below_the_measured_minimum(monkeypatch):
-    monkeypatch.setattr(loss, "CHUNK_LOGITS", ITEMS)  # one row's
+    monkeypatch.setattr(loss, "CHUNK_LOGITS", ITEMS)  # of one row
     chunks = []
     softmax = torch.softmax
 

@@ -1,4 +1,4 @@
-"""What an evaluation keeps of each user, and the figures by length of history."""
+"""The per-user results that an evaluation stores, and metrics by history length."""
 
 import json
 

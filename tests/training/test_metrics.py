@@ -1,4 +1,4 @@
-"""Ranks and metrics against fractions worked by hand."""
+"""Compares ranks and metrics with fractions computed by hand."""
 
 import math
 
@@ -53,7 +53,7 @@ def test_seen_items_leave_the_ranking_but_never_the_target():
 def test_ranks_are_of_float32_scores_also_where_validation_runs_in_bfloat16():
     torch.manual_seed(0)
     model = RecGrela(ModelConfig(hidden_size=16, num_heads=2, num_layers=1), 2).eval()
-    with torch.no_grad():  # scores so near to each other that bfloat16 has one value for both
+    with torch.no_grad():  # scores so close that both round to one bfloat16 value
         model.embedding.weight[2] = model.embedding.weight[1] * (1 + 1e-4)
     history = np.array([1, 2, 1], dtype=np.int32)
     batch = EvaluationBatch(torch.tensor([0, 1]), torch.tensor([1, 2]), [history, history])

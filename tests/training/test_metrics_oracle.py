@@ -1,4 +1,4 @@
-"""Ranks and metrics against ranx, which sorts the scores and computes from qrels by itself."""
+"""Compares ranks and metrics with ranx, which sorts the scores itself."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ THEIRS = {"hr": "hit_rate", "ndcg": "ndcg", "mrr": "mrr"}
 
 
 def ranx_metrics(scores: np.ndarray, targets: np.ndarray, seen: np.ndarray) -> dict[str, float]:
-    """Our names, ranx's figures; scores are float32 and distinct from each user's target."""
+    """ranx's metrics under our names. Scores are float32 and differ from each user's target."""
     names = [str(item) for item in range(scores.shape[1])]
     qrels = Qrels({f"u{user}": {names[target]: 1} for user, target in enumerate(targets)})
     run = Run(
@@ -35,7 +35,7 @@ def ranx_metrics(scores: np.ndarray, targets: np.ndarray, seen: np.ndarray) -> d
 def test_ranx_agrees_on_random_cases(levels, mask_seen):
     generator = np.random.default_rng([levels or 0, mask_seen])
     scores = generator.standard_normal((USERS, ITEMS)).astype(np.float32)
-    if levels is not None:  # a few values for all items: most targets have equals
+    if levels is not None:  # few distinct values, so most targets tie
         scores = generator.integers(levels, size=(USERS, ITEMS)).astype(np.float32)
     targets = generator.integers(ITEMS, size=USERS)
     seen = generator.random((USERS, ITEMS)) < 0.4 * mask_seen
@@ -43,7 +43,7 @@ def test_ranx_agrees_on_random_cases(levels, mask_seen):
         ranks(*map(torch.from_numpy, (scores, targets)), torch.from_numpy(seen)).numpy()
     )
 
-    # ranx breaks ties as it sorts: a target just below its equals has them all before it.
+    # ranx breaks ties by sort order, so lower the target slightly to rank it after its ties.
     lowered = scores.astype(np.float64)
     users = np.arange(USERS)
     lowered[users, targets] = np.nextafter(scores[users, targets], -np.inf, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The forms of the model are one function: same outputs, same state, same gradients."""
+"""The forms of the model compute one function: same outputs, state and gradients."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def make_model(**settings) -> RecGrela:
     torch.manual_seed(3)
     config = {"hidden_size": 16, "num_heads": 2, "num_layers": 2, **settings}
     model = RecGrela(ModelConfig(**config), ITEMS).double().eval()
-    with torch.no_grad():  # weights of a trained size, so that differences would show
+    with torch.no_grad():  # of trained magnitude, so that differences show
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
         model.embedding.weight[0] = 0
@@ -61,7 +61,7 @@ def test_chunked_equals_recurrent(switch, length):
     outputs, states, gradients = [], [], []
     for form in ("recurrent", "chunked"):
         model.zero_grad()
-        # A state that is not empty, so that its part of the formulas is exercised too.
+        # A non-empty state, so that its terms of the formulas are tested too.
         _, before = model(draw_items(3, 5).flip(1), form="recurrent")
         hidden, state = model(items, before.detach(), form=form)
         (hidden.square().sum() + sum(t.double().square().sum() for t in tensors(state))).backward()

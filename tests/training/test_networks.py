@@ -1,4 +1,4 @@
-"""The networks beside the causal model: each against a plain loop, and all by one interface."""
+"""The other networks: each compared with a plain loop, and all through one interface."""
 
 import json
 
@@ -26,7 +26,7 @@ def make(kind: str, **settings) -> Recommender:
     if kind == "bidirectional":
         size["decay"] = "none"
     network = make_network(ModelConfig(kind=kind, **size, **settings), ITEMS).double().eval()
-    with torch.no_grad():  # weights of a trained size, so that differences would show
+    with torch.no_grad():  # of trained magnitude, so that differences show
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
         network.embedding.weight[0] = 0
@@ -75,13 +75,13 @@ def test_scores_are_products_with_the_item_embeddings(kind):
 def test_sasrec_equals_a_plain_loop():
     network = make("sasrec")
     items = draw_items(1, 9)
-    at = range(9)
-    h = [network.embedding.weight[items[0, t]] + network.positions.weight[t] for t in at]
+    steps = range(9)
+    h = [network.embedding.weight[items[0, t]] + network.positions.weight[t] for t in steps]
     h = [network.input_norm(x) for x in h]
     for block in network.blocks:
         inputs = [block.norm1(x) for x in h]
         q, k, v = zip(*(block.query_key_value(x).split(16) for x in inputs), strict=True)
-        for t in at:
+        for t in steps:
             parts = []
             for head in (slice(0, 8), slice(8, 16)):
                 weights = [torch.exp(q[t][head] @ k[j][head] / 8**0.5) for j in range(t + 1)]

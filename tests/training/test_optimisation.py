@@ -1,4 +1,4 @@
-"""The learning rate's course against values by hand."""
+"""Compares the learning rate schedule with values computed by hand."""
 
 import pytest
 from recgrela_train.config import TrainConfig

@@ -1,4 +1,4 @@
-"""The config of the paper's setting: its order of events, worked by hand, and its samples."""
+"""The config of the paper's setting: its order of events, computed by hand, and its samples."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def make_module(tmp_path: Path, *changes: str) -> TrainingModule:
 def test_events_stand_in_the_order_of_rounded_times_and_then_of_the_file(tmp_path):
     dataset = make_module(tmp_path).dataset
     names = [[int(dataset.item_ids[i - 1]) for i in dataset.history(user)] for user in range(2)]
-    # By the true times it would be 40 20 10 50 30, and 20 30 10.
+    # By the exact times the order would be 40 20 10 50 30, and 20 30 10.
     assert names == [[40, 10, 20, 30, 50], [20, 30, 10]]
     config = load_config(CONFIG, [f"data.source={tmp_path / 'ratings.dat'}", "data.min_events=1"])
     true_times = config.data.model_copy(update={"ties": "file"})
@@ -50,7 +50,7 @@ def test_one_prefix_is_one_sample_and_the_last_event_is_its_target(tmp_path):
             prefix = tuple(int(ids[i - 1]) for i in inputs[inputs > 0])
             (target,) = (int(ids[i - 1]) for i in targets[targets > 0])
             samples.add((prefix, target))
-    # The last two events of each user are held out; user 2 has one left and gives no sample.
+    # The last two events of each user are held out. User 2 has one left, which gives no sample.
     assert samples == {((40,), 10), ((40, 10), 20)}
 
 

@@ -1,4 +1,4 @@
-"""The report: one page that stands alone, its figures by hand, and runs that it refuses."""
+"""The report: one self-contained page, its numbers checked by hand, and refused runs."""
 
 import json
 import re
@@ -16,11 +16,11 @@ from recgrela_train.report.charts import Axis, bar_chart, interval_chart, line_c
 from recgrela_train.report.popularity import PopularityGroups, lean
 from recgrela_train.report.runs import load_runs
 
-VOID = {"meta"}  # the others say in the tag that they are closed
+VOID = {"meta"}  # other tags are self-closing
 
 
 class Page(HTMLParser):
-    """Tags that are closed in their order, targets of links, and the text."""
+    """Checks that tags nest, and collects link targets and text."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -53,14 +53,14 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def another(finished_run, tmp_path):
-    """A copy of the run under another name, to be changed."""
+    """A copy of the run under another name, to modify."""
     run = tmp_path / "another"
     shutil.copytree(finished_run, run)
     return run
 
 
 def change(run, edit):
-    """Rewrites the figures of a run."""
+    """Rewrite the metrics of a run."""
     path = run / "metrics.json"
     figures = json.loads(path.read_text())
     edit(figures)
@@ -155,7 +155,7 @@ def test_titles_stand_in_the_examples_as_text(finished_run, tmp_path):
     page = Page((tmp_path / "page.html").read_text())
     assert (
         len(re.findall(r"Stop <script>\d+</script>", page.text)) >= 12
-    )  # a history, what came next, ten best
+    )  # a history, the next event, and the top 10
     assert "script" not in page.tags
     assert "No titles are known" not in page.text
     write_report([finished_run], tmp_path / "page.html", None)
@@ -234,11 +234,11 @@ def test_an_epoch_that_was_run_again_counts_once(another):
 
 
 def test_popularity_and_coverage_by_hand():
-    # Twenty items; item "0" has 11 training events of two users, all others one or none.
+    # Twenty items. Item "0" has 11 training events of two users, all others one or none.
     user, item = [0] * 12 + [1] * 12, [0] * 10 + [1, 2] + [0] * 1 + list(range(3, 14))
     events = pl.DataFrame({"user": user, "item": item, "time": range(24)})
     popularity = PopularityGroups.of_training(prepare(events, 1, "file", 0))
-    # Held out: 1, 2 and 12, 13. Trained on: item 0 eleven times and 3 .. 11 once, 20 in all.
+    # Held out: 1, 2 and 12, 13. Trained on: item 0 eleven times and 3 .. 11 once, 20 in total.
     assert popularity.share[0] == pytest.approx(11 / 20)
     assert popularity.share.sum() == pytest.approx(1)
     # 14 items in ten groups: the first four hold two items, the others one.

@@ -1,4 +1,4 @@
-"""What a run survives: kill -9 at any moment, damaged checkpoints, a loss that is no number."""
+"""Runs survive kill -9 at any moment, damaged checkpoints and a loss that is not finite."""
 
 import errno
 import os
@@ -42,7 +42,7 @@ def weights(path: Path) -> dict:
 
 
 def assert_same_bits(got, expected) -> None:
-    """Tensors, and whatever holds them, equal to the bit."""
+    """Assert that tensors, and containers of tensors, are bit-identical."""
     assert type(got) is type(expected)
     if isinstance(expected, dict):
         assert got.keys() == expected.keys()
@@ -60,7 +60,7 @@ def assert_same_bits(got, expected) -> None:
 
 @pytest.fixture(scope="module")
 def killed(small_settings, tmp_path_factory):
-    """The folder of `killed_runs.py`: one whole run, and others killed and continued."""
+    """The folder of `killed_runs.py`: one uninterrupted run, and killed and resumed ones."""
     folder = tmp_path_factory.mktemp("killed")
     settings = [*small_settings[1::2], f"train.max_epochs={EPOCHS}"]
     script = Path(__file__).with_name("killed_runs.py")
@@ -89,7 +89,7 @@ def test_the_epoch_before_the_last_is_kept(killed):
 
 @pytest.fixture
 def one_thread():
-    """As many as the runs to compare with had: the bits depend on it."""
+    """Use as many threads as the compared runs, because the bits depend on it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -126,7 +126,7 @@ def test_checkpoints_that_are_all_damaged_are_an_error(killed, tmp_path):
 
 
 def test_a_run_that_had_stopped_early_stays_so_unless_it_may_go_on(small_settings, tmp_path):
-    # Steps this short make no epoch better than the first.
+    # With a learning rate this small no epoch improves on the first.
     settings = [
         *small_settings,
         "--set",
@@ -167,7 +167,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(
     assert kept["epoch"] == 1
     assert kept["batch"]["inputs"].shape == kept["batch"]["targets"].shape
     assert all(weight.isfinite().all() for weight in kept["weights"].values())
-    # What is kept gives the loss again: here the one that it would have been.
+    # The saved batch reproduces the loss, here the one without the fault.
     config = load_config(None, small_settings[1::2])
     model = RecGrela(config.model, load_dataset(config.data).num_items)
     model.load_state_dict(kept["weights"])

@@ -1,4 +1,4 @@
-"""The trainer's files keep to the order of their rooms, late imports included."""
+"""The trainer's imports follow the order of its folders, including late imports."""
 
 import ast
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def name(file: Path) -> str:
 
 
 def imports(file: Path) -> Iterator[str]:
-    """The files of the package that a file imports, anywhere in it."""
+    """The files of the package that a file imports, at any level."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             assert not any(alias.name.startswith(SOURCE.name) for alias in node.names), file

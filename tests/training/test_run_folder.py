@@ -1,4 +1,4 @@
-"""A run's folder is not lost, nor left saying what no longer holds."""
+"""A run's folder is neither lost nor left with outdated contents."""
 
 import shutil
 import zipfile
@@ -40,7 +40,7 @@ def go(run: Path, small_settings, *changes: str, **how) -> Path:
 
 
 def invoke(*arguments) -> str:
-    """What a command that has to fail says."""
+    """The error message of a failing command."""
     result = CliRunner().invoke(app, [str(a) for a in arguments])
     assert isinstance(result.exception, ValueError), result.output
     return str(result.exception)

@@ -1,4 +1,4 @@
-"""Mean and spread of runs that differ in the seed alone."""
+"""Mean and standard deviation of runs that differ only in the seed."""
 
 import json
 
@@ -14,7 +14,7 @@ USERS = 3
 
 @pytest.fixture
 def make_run(tmp_path):
-    """Writes what `fit` leaves of a run in which every target had one rank."""
+    """Write the output of `fit` for a run in which all targets have the same rank."""
 
     def make(name: str, rank: int, *settings: str, users: int = USERS):
         ranks = {readout: np.full(users, rank) for readout in ("stream", "window")}

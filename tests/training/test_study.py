@@ -1,4 +1,4 @@
-"""Ablations and comparisons as a user starts them: tables, going on, and what is refused."""
+"""Ablations and comparisons as a user starts them: tables, resuming, and errors."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ PNG = b"\x89PNG"
 
 
 def study(command: str, output, settings, *more: str) -> str:
-    """Runs it in this process; returns what it printed."""
+    """Run it in this process and return its output."""
     words = [command, "--output", str(output), *settings, "--set", "train.max_epochs=1", *more]
     result = CliRunner().invoke(app, words)
     if result.exception:
@@ -93,7 +93,7 @@ def test_an_ablation_leaves_runs_a_table_and_a_picture(ablation):
 def test_the_same_command_again_goes_on_where_it_ended(ablation, small_settings):
     output, _ = ablation
     table = json.loads((output / "table.json").read_bytes())
-    (output / "no-gate" / "metrics.json").unlink()  # as if it was stopped while measuring
+    (output / "no-gate" / "metrics.json").unlink()  # as if it was stopped during the evaluation
     before = last_checkpoint(output / "base").stat().st_mtime_ns
     printed = study("ablate", output, small_settings, "--only", "no-gate", "--only", "hydra")
     assert printed.count("finished before") == 2
@@ -159,7 +159,7 @@ def test_a_comparison_has_every_network_and_count(small_settings, tmp_path):
     rows = {row["name"]: row for row in json.loads((tmp_path / "table.json").read_bytes())}
     assert list(rows) == ["grela", "sasrec", "gru4rec", "popularity", "markov"]
     assert (tmp_path / "table.png").read_bytes().startswith(PNG)
-    assert set(rows["sasrec"]["test"]) == {"window"}  # it has no state to go on with
+    assert set(rows["sasrec"]["test"]) == {"window"}  # it has no state to resume from
     assert set(rows["gru4rec"]["test"]) == {"stream", "window"}
     assert common_readout(list(rows.values())) == "window"
     # D = 16, 2 heads, 1 layer: S, z and three values; 200 keys and values; one vector; one item.
