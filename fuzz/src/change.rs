@@ -1,4 +1,4 @@
-//! Changes of a catalogue at run time, made to an overlay and to plain lists.
+//! Changes of a catalogue at run time, applied to an overlay and to plain lists.
 
 use arbitrary::Arbitrary;
 use recgrela::{ItemId, Overlay, Result};
@@ -6,13 +6,13 @@ use recgrela::{ItemId, Overlay, Result};
 use crate::common::NaiveCatalogue;
 use crate::wish::{Item, indices, knows};
 
-/// Items that one change adds or replaces at most.
+/// Maximum number of items that one change adds or replaces.
 const MOST: usize = 40;
 
 /// A change of a catalogue.
 #[derive(Arbitrary, Debug)]
 pub(crate) enum Change<'a> {
-    /// New vectors for some items and, with ids, for items that are mostly new.
+    /// New vectors for existing items and, by id, for mostly new items.
     Add {
         known: Vec<u8>,
         new: Vec<Id<'a>>,
@@ -23,7 +23,7 @@ pub(crate) enum Change<'a> {
     Reinstate(Vec<Item>),
 }
 
-/// Mostly an id of the model's kind.
+/// An id, mostly of the model's kind.
 #[derive(Arbitrary, Debug)]
 pub(crate) enum Id<'a> {
     Number(i16),
@@ -32,8 +32,8 @@ pub(crate) enum Id<'a> {
 }
 
 impl Change<'_> {
-    /// Makes the change, with vectors of `size` numbers out of `numbers`, and asserts that the
-    /// outcome is what the plain lists say; these are changed where the overlay is.
+    /// Makes the change, with vectors of `size` values from `numbers`, and asserts the outcome that
+    /// the plain lists predict. The lists change together with the overlay.
     pub(crate) fn make(
         &self,
         overlay: &mut Overlay,
@@ -62,21 +62,22 @@ impl Change<'_> {
     }
 }
 
-/// Where the vectors of items come from.
+/// The source of items' vectors.
 struct Vectors<'a> {
     size: usize,
     numbers: &'a [f32],
-    /// Numbers by any number.
+    /// Indices into `numbers`, modulo its length.
     chosen: &'a [u8],
-    /// How many numbers there are, if not as many as the items take.
+    /// The number of values, if it should not match the items.
     length: Option<u8>,
 }
 
 impl Vectors<'_> {
     fn of(&self, items: usize) -> Vec<f32> {
-        let number = |at: usize| {
-            let chosen = self.chosen.get(at % self.chosen.len().max(1)).copied().unwrap_or(0);
-            self.numbers[(usize::from(chosen) + at / self.chosen.len().max(1)) % self.numbers.len()]
+        let number = |index: usize| {
+            let chosen = self.chosen.get(index % self.chosen.len().max(1)).copied().unwrap_or(0);
+            self.numbers
+                [(usize::from(chosen) + index / self.chosen.len().max(1)) % self.numbers.len()]
         };
         let length = self.length.map_or(items * self.size, usize::from);
         (0..length).map(number).collect()
@@ -118,7 +119,7 @@ fn add(
 }
 
 impl Id<'_> {
-    /// Whether it is a text, and the text or what a number spells.
+    /// Whether the id is text, and the text or the number's digits.
     fn named(&self, is_text: bool) -> (bool, String) {
         match self {
             Self::Number(number) => (is_text, number.to_string()),

@@ -1,10 +1,10 @@
-//! The promises that more than one target asks for.
+//! Properties that several targets assert.
 
 use recgrela::{Error, ErrorKind, Filter, Scored, Session};
 
 use crate::common::brute_force;
 
-/// Numbers where arithmetic and checks have their edges.
+/// Edge cases of arithmetic and checks.
 pub(crate) const NUMBERS: [f32; 19] = [
     0.0,
     -0.0,
@@ -27,18 +27,18 @@ pub(crate) const NUMBERS: [f32; 19] = [
     f32::NAN,
 ];
 
-/// A score is its 32 bits; which NaN a score is, is not promised.
+/// The bits of a score. All NaNs are equal, because the bits of a NaN are unspecified.
 pub(crate) fn bits(numbers: &[f32]) -> Vec<u32> {
     let canonical = |x: &f32| if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() };
     numbers.iter().map(canonical).collect()
 }
 
-/// Every item, those of an overlay too.
+/// All items, including those of an overlay.
 fn catalogue(session: &Session) -> Vec<u32> {
     (0..session.model().catalog().len() as u32).collect()
 }
 
-/// The bits of the scores of all items; nothing before the first event.
+/// The bits of all items' scores; empty before the first event.
 pub(crate) fn all_scores(session: &Session) -> Vec<u32> {
     match session.score(&catalogue(session)) {
         Ok(scores) => bits(&scores),
@@ -49,8 +49,7 @@ pub(crate) fn all_scores(session: &Session) -> Vec<u32> {
     }
 }
 
-/// The ranking that sorting all scores gives, with a quota given as the group of each item and a
-/// limit.
+/// The ranking by sorting all scores, with a quota given as each item's group and a limit.
 pub(crate) fn ranked(
     session: &Session,
     k: usize,
@@ -62,7 +61,7 @@ pub(crate) fn ranked(
     brute_force(session, &items, k, filter, quota)
 }
 
-/// Asserts that the session's ranking is that of [`ranked`], to the bit.
+/// Asserts that the session's ranking equals [`ranked`], bit for bit.
 pub(crate) fn assert_ranked(session: &Session, k: usize, filter: &Filter<'_>) {
     let exact = |ranking: Vec<Scored>| -> Vec<_> {
         ranking.into_iter().map(|scored| (scored.item, scored.score.to_bits())).collect()
@@ -71,15 +70,15 @@ pub(crate) fn assert_ranked(session: &Session, k: usize, filter: &Filter<'_>) {
     assert_eq!(exact(found), exact(ranked(session, k, filter, None)), "k {k}, {filter:?}");
 }
 
-/// The text of an error; asserts that it is fit for a log: one line, not long, nothing that drives a
-/// terminal.
+/// The text of an error, after asserting that it is safe to log: one line, bounded length, no
+/// control characters.
 pub(crate) fn text(error: &Error) -> String {
     let text = error.to_string();
     assert!(!text.is_empty() && text.len() < 2000 && !text.contains(char::is_control), "{text:?}");
     text
 }
 
-/// A snapshot, if its session can be restored: one whose state overflowed cannot.
+/// A snapshot, if it can be restored. After an overflow of the state it cannot.
 pub(crate) fn restorable(session: &Session) -> Option<Vec<u8>> {
     let blob = session.snapshot();
     Session::new(session.model().clone()).restore(&blob).ok().map(|()| blob)

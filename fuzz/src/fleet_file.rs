@@ -1,4 +1,4 @@
-//! Files of fleets: refused, or loaded to exactly what they say.
+//! Fleet files: refused, or loaded exactly as stored.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::models;
 const HEADER_BYTES: usize = 104;
 const USERS: u8 = 6;
 
-/// The file of a fleet with some events, and what is changed in it. Users and items are chosen by
-/// any number.
+/// The file of a fleet with some events, and the changes to it. Users and items are chosen by any
+/// number modulo their count.
 #[derive(Arbitrary, Debug)]
 struct Recipe<'a> {
     model: u8,
     events: Vec<(u8, u8)>,
     edits: Vec<Edit<'a>>,
-    /// Whether the checksum is made to match.
+    /// Whether the checksum is recomputed.
     sealed: bool,
     capacity: u8,
     after: Vec<u8>,
@@ -29,27 +29,27 @@ struct Recipe<'a> {
 
 #[derive(Arbitrary, Debug)]
 enum Edit<'a> {
-    /// One of the words after the header.
+    /// A word after the header.
     Word {
-        at: u16,
+        offset: u16,
         word: u32,
     },
     Number {
-        at: u16,
+        offset: u16,
         number: u8,
     },
     Bytes {
-        at: u16,
+        offset: u16,
         bytes: &'a [u8],
     },
     Splice(Splice<'a>),
 }
 
-/// What follows a file: the refusal, or scores and snapshot of each user after some more events.
+/// The outcome: the error, or scores and snapshot of each user after some more events.
 type Outcome = Result<Vec<(Vec<u32>, Option<Vec<u8>>)>, String>;
 
-/// A file is refused, in the same words whatever the instruction set, or its fleet writes the same
-/// file again, and each of its users goes on as a session of their own, to the bit.
+/// A file is refused, with the same message on every instruction set. Otherwise its fleet writes
+/// the same file again, and each user continues like a separate session, bit for bit.
 pub fn fleet_file(data: &[u8]) {
     let Ok(recipe) = Recipe::arbitrary_take_rest(Unstructured::new(data)) else { return };
     let models = models::models(recipe.model);
@@ -82,7 +82,7 @@ fn loaded(model: &Arc<Model>, recipe: &Recipe<'_>, path: &Path, bytes: &[u8]) ->
     for &item in recipe.after.iter().take(8) {
         let items = vec![u32::from(item) % count; alone.len()];
         let users: Vec<_> = (0..capacity).collect();
-        fleet.append(&users, &items).expect("users and items that there are");
+        fleet.append(&users, &items).expect("valid users and items");
         alone.iter_mut().for_each(|session| session.append(items[0]).expect("an item"));
     }
     let bits = |(user, alone): (u32, _)| {
@@ -101,22 +101,22 @@ fn append(fleet: &mut Fleet, events: &[(u8, u8)]) {
     let count = fleet.model().num_items() as u32;
     let users: Vec<_> = events.iter().map(|(user, _)| u32::from(user % USERS)).collect();
     let items: Vec<_> = events.iter().map(|(_, item)| u32::from(*item) % count).collect();
-    fleet.append(&users, &items).expect("users and items that there are");
+    fleet.append(&users, &items).expect("valid users and items");
 }
 
 impl Edit<'_> {
     fn apply(&self, bytes: &mut Vec<u8>) {
         let words = (bytes.len().saturating_sub(HEADER_BYTES) / 4).max(1);
-        let word_at = |at: &u16| HEADER_BYTES + usize::from(*at) % words * 4;
+        let word_at = |offset: &u16| HEADER_BYTES + usize::from(*offset) % words * 4;
         match self {
-            Self::Word { at, word } => put(bytes, word_at(at), &word.to_le_bytes()),
-            Self::Number { at, number } => {
+            Self::Word { offset, word } => put(bytes, word_at(offset), &word.to_le_bytes()),
+            Self::Number { offset, number } => {
                 let number = NUMBERS[usize::from(*number) % NUMBERS.len()];
-                put(bytes, word_at(at), &number.to_le_bytes());
+                put(bytes, word_at(offset), &number.to_le_bytes());
             }
-            Self::Bytes { at, bytes: new } => {
-                let at = usize::from(*at) % (bytes.len() + 1);
-                put(bytes, at, new);
+            Self::Bytes { offset, bytes: new } => {
+                let offset = usize::from(*offset) % (bytes.len() + 1);
+                put(bytes, offset, new);
             }
             Self::Splice(splice) => {
                 splice.apply(bytes);

@@ -1,9 +1,9 @@
-//! What the engine promises about untrusted input, as functions that panic where it does not hold.
+//! The engine's guarantees for untrusted input, as functions that panic on a violation.
 //!
-//! Each target is a function of bytes. libFuzzer searches for bytes that make it panic
-//! (`make fuzz`), and `tests/replay.rs` replays what it found interesting in the normal tests. The
-//! bytes are read as a *recipe*: a valid input and changes to it, checksums recomputed afterwards
-//! where the recipe says so. A fuzzer that changed bytes blindly would not get past the checksums.
+//! Each target is a function of bytes. libFuzzer searches for bytes that make it panic (`make
+//! fuzz`), and `tests/replay.rs` replays the corpus in the normal tests. The bytes are read as a
+//! *recipe*: a valid input, changes to it, and whether to recompute the checksums afterwards. A
+//! fuzzer that changed bytes blindly would not get past the checksums.
 
 mod api_calls;
 mod change;
@@ -17,7 +17,7 @@ mod snapshot;
 mod tensors;
 mod wish;
 
-// The writer of random models is the one of the engine's own tests.
+// Random models are written by the module of the engine's own tests.
 #[path = "../../rust/core/tests/common/mod.rs"]
 mod common;
 

@@ -1,4 +1,4 @@
-//! Model files: refused in words, or loaded and then a function of their bytes alone.
+//! Model files: refused with a message, or loaded as a function of their bytes alone.
 
 use std::sync::Arc;
 
@@ -12,24 +12,24 @@ use crate::edits::FileSplice;
 use crate::models;
 use crate::tensors::TensorEdit;
 
-/// Bytes above which no file is made.
+/// Maximum size of a file in bytes.
 const LARGEST: usize = 1 << 16;
 
-/// The longest header that is read, as `docs/format.md` has it.
+/// The maximum length of a header (`docs/format.md`).
 const MAX_HEADER: u64 = 1 << 18;
 
-/// A valid file and what is changed in it.
+/// A valid file and the changes to it.
 #[derive(Arbitrary, Debug)]
 struct Recipe<'a> {
     base: u8,
     edits: Vec<Edit<'a>>,
-    /// Puts the scores that the engine gives into the self-test, so that `verify` accepts.
+    /// Whether the engine's scores are written into the self-test, so that `verify` passes.
     answers: bool,
     splices: Vec<FileSplice<'a>>,
 }
 
 /// A change before the file is written; the fingerprint is that of the changed file. Keys are
-/// chosen by any number.
+/// chosen by any number modulo their count.
 #[derive(Arbitrary, Debug)]
 enum Edit<'a> {
     Config { key: u8, value: u64 },
@@ -40,11 +40,11 @@ enum Edit<'a> {
     Tensors(TensorEdit<'a>),
 }
 
-/// A model file is refused, with the same words by scalar code and the best instruction set, or loads
-/// and gives rankings that are those of its scores, and scores that are the same bits by both, and
-/// wherever the file's tensors lie in memory.
+/// A model file is refused, with the same message on scalar code and the best instruction set.
+/// Otherwise rankings match the scores, and scores are bit-identical on both and at every alignment
+/// of the file's tensors.
 ///
-/// `data` is a file as it is (its header's `{` is the ninth byte), or a recipe for one.
+/// `data` is a plain file, recognised by its header's `{` in the ninth byte, or a recipe for one.
 pub fn model_file(data: &[u8]) {
     if data.get(8) == Some(&b'{') {
         return check(data);
@@ -77,7 +77,7 @@ fn check(bytes: &[u8]) {
     assert_eq!(observed(moved.as_deref().unwrap_or(bytes), Isa::Scalar), expected);
 }
 
-/// What a model says about a few histories.
+/// A model's results for a few histories.
 #[derive(Debug, PartialEq)]
 struct Observed {
     verified: Result<u32, String>,
@@ -108,7 +108,7 @@ fn observe(model: &Arc<Model>) -> Observed {
     Observed { verified: verified.map_err(|error| text(&error)), scores, snapshots }
 }
 
-/// The same file with its data one byte further on, where it has room for that.
+/// The same file with its data shifted by one byte, if it has room for that.
 fn moved(bytes: &[u8]) -> Option<Vec<u8>> {
     let (length, rest) = bytes.split_first_chunk()?;
     let length = u64::from_le_bytes(*length);
@@ -116,7 +116,7 @@ fn moved(bytes: &[u8]) -> Option<Vec<u8>> {
     (length < MAX_HEADER).then(|| [&(length + 1).to_le_bytes(), header, b" ", data].concat())
 }
 
-/// Puts the engine's scores into the file's self-test, if it loads.
+/// Writes the engine's scores into the file's self-test, if it loads.
 fn answer(file: &mut ModelFile) {
     let Ok(model) = Model::from_bytes(file.to_bytes()) else { return };
     let indices = |name: &str| -> Vec<u32> {

@@ -6,8 +6,9 @@ use recgrela::{Isa, Model, ModelOptions};
 
 use crate::common::{F16, I8, ModelFile, Shape};
 
-/// Small, so that an input costs microseconds; each switch both ways, each dtype, heads of 1, 4, 8,
-/// 12 and 40, catalogues that end inside a block and at its end.
+/// Small models, so that an input takes microseconds. They cover both values of each switch, every
+/// dtype, head sizes of 1, 4, 8, 12 and 40, and catalogues that end inside and at the end of a
+/// block.
 pub(crate) const SHAPES: [Shape; 8] = [
     Shape::TINY,
     Shape { gate: false, positions: "none", items: 1, text: true, ..Shape::TINY },
@@ -37,7 +38,7 @@ static BYTES: LazyLock<Vec<Vec<u8>>> =
 static MODELS: LazyLock<Vec<Vec<Arc<Model>>>> =
     LazyLock::new(|| (0..SHAPES.len() as u8).map(fresh).collect());
 
-/// A file, chosen by any number.
+/// A file, chosen by any number modulo their count.
 pub(crate) fn file(choice: u8) -> &'static ModelFile {
     &FILES[usize::from(choice) % FILES.len()]
 }
@@ -47,7 +48,7 @@ pub(crate) fn models(choice: u8) -> &'static [Arc<Model>] {
     &MODELS[usize::from(choice) % MODELS.len()]
 }
 
-/// The same as [`models`], loaded anew: overlays can be made active on these.
+/// The same as [`models`], freshly loaded, so that overlays can be activated.
 pub(crate) fn fresh(choice: u8) -> Vec<Arc<Model>> {
     Isa::available().map(|isa| loaded(choice, isa)).collect()
 }

@@ -1,4 +1,4 @@
-//! Overlays: what a sequence of changes makes of a catalogue, and their files.
+//! Overlays: sequences of changes to a catalogue, and overlay files.
 
 use std::sync::Arc;
 
@@ -13,19 +13,19 @@ use crate::models;
 use crate::tensors::TensorEdit;
 use crate::wish::Wish;
 
-/// Changes that one input makes at most.
+/// Maximum number of changes per input.
 const MAX_CHANGES: usize = 8;
 
-/// Bytes above which no file is made.
+/// Maximum size of a file in bytes.
 const LARGEST: usize = 1 << 16;
 
 const MODEL_KEY: &str = "recgrela.model";
 
-/// Keys of the file's metadata, and another one.
+/// Keys of the file's metadata, and an unknown one.
 const METADATA: [&str; 4] = ["recgrela.overlay", MODEL_KEY, "recgrela.fingerprint", "more"];
 
-/// Changes of a model's catalogue, the queries that are asked after each, and what is changed in the
-/// file of the last.
+/// Changes of a model's catalogue, the queries after each, and the changes to the last overlay's
+/// file.
 #[derive(Arbitrary, Debug)]
 struct Recipe<'a> {
     model: u8,
@@ -33,7 +33,7 @@ struct Recipe<'a> {
     changes: Vec<Change<'a>>,
     wish: Wish,
     edits: Vec<Edit<'a>>,
-    /// Whether the fingerprint is made to match.
+    /// Whether the fingerprint is recomputed.
     sealed: bool,
     splices: Vec<FileSplice<'a>>,
 }
@@ -47,20 +47,20 @@ enum Edit<'a> {
     Tensors(TensorEdit<'a>),
 }
 
-/// What there is of a model's catalogue under an overlay.
+/// A model's catalogue under an overlay.
 struct World<'a> {
     models: Vec<Arc<Model>>,
-    /// A user of each model.
+    /// One user per model.
     sessions: Vec<Session>,
     wish: &'a Wish,
     /// Scores without an overlay.
     base: Vec<f32>,
 }
 
-/// Whatever the changes, ids, scores and rankings are those of plain lists, on every instruction set,
-/// for a session and for a fleet. A damaged file is refused, or is the undamaged overlay; one whose
-/// fingerprint was made to match is refused, or the catalogue is the one that its tensors tell. A model
-/// of other sizes refuses the overlay, also if it states the same fingerprint.
+/// After any changes, ids, scores and rankings equal those of plain lists, on every instruction
+/// set, for a session and for a fleet. A damaged file is refused or loads as the undamaged overlay.
+/// With a recomputed fingerprint it is refused or loads as exactly the catalogue in its tensors. A
+/// model of other sizes refuses the overlay, even if it states the same fingerprint.
 pub fn overlay(data: &[u8]) {
     let Ok(recipe) = Recipe::arbitrary_take_rest(Unstructured::new(data)) else { return };
     let world = World::new(&recipe);
@@ -100,7 +100,7 @@ impl<'a> World<'a> {
         Self { models, sessions, wish: &recipe.wish, base }
     }
 
-    /// Makes the overlay active and compares the catalogue with plain lists.
+    /// Activates the overlay and compares the catalogue with plain lists.
     fn check(&self, overlay: &Overlay, naive: &NaiveCatalogue) {
         assert_eq!(overlay.retired(), naive.retired());
         let own = &naive.vectors[..self.models[0].num_items()];
@@ -118,7 +118,7 @@ impl<'a> World<'a> {
         self.append(naive);
     }
 
-    /// Asks a session and a fleet, and compares with sorting all scores.
+    /// Queries a session and a fleet, and compares with sorting all scores.
     fn ask(&self, session: &Session) {
         let model = session.model();
         let mut fleet = Fleet::new(Arc::clone(model), 2).expect("a small fleet");
@@ -133,8 +133,8 @@ impl<'a> World<'a> {
         });
     }
 
-    /// Appends the last items, whatever became of them: the same bits on every instruction set, and
-    /// for a fleet.
+    /// Appends the last items, whether retired or not. The bits are the same on every instruction
+    /// set and for a fleet.
     fn append(&self, naive: &NaiveCatalogue) {
         let items: Vec<_> = (0..naive.ids.len() as u32).rev().take(3).collect();
         let outcomes = self.sessions.iter().map(|session| {
@@ -152,7 +152,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// Damages the overlay's file; checks what loads all the same.
+/// Damages the overlay's file and checks whatever still loads.
 fn check_file(recipe: &Recipe<'_>, world: &World<'_>, overlay: &Overlay, naive: &NaiveCatalogue) {
     let undamaged = overlay.to_bytes();
     let mut file = OverlayFile::of(overlay);
@@ -179,7 +179,7 @@ fn check_file(recipe: &Recipe<'_>, world: &World<'_>, overlay: &Overlay, naive: 
     check_continuation(&world.models[0], read, naive, &expected);
 }
 
-/// The catalogue that the tensors of a file tell, which was not refused.
+/// The catalogue in the tensors of an accepted file.
 fn told(model: &Model, file: &OverlayFile) -> NaiveCatalogue {
     let bytes = |name: &str| &file.tensors[name].bytes[..];
     let items = |name: &str| -> Vec<_> {
@@ -208,7 +208,7 @@ fn told(model: &Model, file: &OverlayFile) -> NaiveCatalogue {
     naive
 }
 
-/// A model with an overlay takes over another one that continues it, and no other.
+/// A model with an overlay accepts another only if that continues the active one.
 fn check_continuation(
     model: &Model,
     next: Overlay,
@@ -252,7 +252,7 @@ impl Edit<'_> {
     }
 }
 
-/// Other replaced items, with zeros for vectors that are missing, if there are such tensors.
+/// Changes the replaced items, with zeros for missing vectors, if the tensors exist.
 fn replace(file: &mut OverlayFile, items: &[u8]) {
     let old = file.tensors.get("overlay.replaced").map_or(0, |tensor| tensor.bytes.len() / 4);
     let Some(vectors) = file.tensors.get_mut("overlay.vectors") else { return };

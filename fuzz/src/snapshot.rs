@@ -1,4 +1,4 @@
-//! Snapshots: refused, with the session left as it was, or restored to exactly what they say.
+//! Snapshots: refused without changing the session, or restored exactly as stored.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::checks::{NUMBERS, all_scores, assert_ranked, restorable, text};
 use crate::edits::{CHECKSUM_BYTES, Splice, put, seal};
 use crate::models;
 
-/// Where the layout of `docs/format.md` has its fields.
+/// Offsets of the fields in the layout of `docs/format.md`.
 const PRECISION_AT: usize = 12;
 const EVENTS_AT: usize = 24;
 const SEEN_COUNT_AT: usize = 32;
@@ -17,8 +17,8 @@ const LOG_CAPACITY_AT: usize = 40;
 const LOG_COUNT_AT: usize = 48;
 const STATE_AT: usize = 120;
 
-/// A snapshot of some history, what is changed in it, and the session that is to be restored. Items
-/// are chosen by any number.
+/// A snapshot of some history, the changes to it, and the session to restore. Items are chosen by
+/// any number modulo their count.
 #[derive(Arbitrary, Debug)]
 struct Recipe<'a> {
     model: u8,
@@ -26,7 +26,7 @@ struct Recipe<'a> {
     stored_log: u8,
     half: bool,
     edits: Vec<Edit<'a>>,
-    /// Whether the checksum is made to match.
+    /// Whether the checksum is recomputed.
     sealed: bool,
     before: Vec<u8>,
     before_log: u8,
@@ -43,22 +43,22 @@ enum Edit<'a> {
     /// The log, its count and its capacity.
     Log(Vec<u16>, u64),
     Number {
-        at: u16,
+        offset: u16,
         number: u8,
     },
     Bytes {
-        at: u16,
+        offset: u16,
         bytes: &'a [u8],
     },
     Splice(Splice<'a>),
 }
 
-/// What follows a snapshot: the refusal, or scores and snapshots.
+/// The outcome: the error, or scores and snapshots.
 type Outcome = Result<(Vec<u32>, Vec<Option<Vec<u8>>>), String>;
 
-/// A snapshot is refused and leaves the session's bits as they were, or it is restored: the session
-/// gives the same snapshot again, continues with the same bits on every instruction set, and
-/// nothing is left of what the session held before.
+/// A snapshot is refused and leaves the session's bits unchanged, or it is restored. Then the
+/// session gives the same snapshot again, continues with the same bits on every instruction set,
+/// and keeps nothing of its previous contents.
 pub fn snapshot(data: &[u8]) {
     let Ok(recipe) = Recipe::arbitrary_take_rest(Unstructured::new(data)) else { return };
     let models = models::models(recipe.model);
@@ -97,8 +97,8 @@ fn restored(model: &Arc<Model>, recipe: &Recipe<'_>, blob: &[u8]) -> Outcome {
     Ok((scores, vec![restorable(&used), restorable(&fresh), forgotten]))
 }
 
-/// Checks two sessions, of which the first keeps no log of its own, against the snapshot that both
-/// were restored from.
+/// Compares two sessions with the snapshot that both were restored from. The first keeps no log of
+/// its own.
 fn check_says_the_same(fresh: &Session, used: &Session, blob: &[u8]) {
     let snapshot = Snapshot::from_bytes(blob).expect("it was restored");
     if snapshot.precision() == Precision::F32 {
@@ -118,7 +118,7 @@ fn check_says_the_same(fresh: &Session, used: &Session, blob: &[u8]) {
     }
 }
 
-/// The snapshot after forgetting an item, which has to be that of a replay, if there is the log.
+/// The snapshot after forgetting an item. With a complete log it must equal that of a replay.
 fn forgotten(session: &Session, item: u8) -> Option<Vec<u8>> {
     let item = u32::from(item) % session.model().num_items() as u32;
     let mut forgetting = session.clone();
@@ -135,7 +135,7 @@ fn forgotten(session: &Session, item: u8) -> Option<Vec<u8>> {
     complete.then(|| replayed.snapshot())
 }
 
-/// A session with some history, of which some can be undone.
+/// A session with some history, part of which can be undone.
 fn played(model: &Arc<Model>, log: u8, items: &[u8]) -> Session {
     let mut session = Session::new(Arc::clone(model));
     session.set_log_capacity(usize::from(log));
@@ -151,7 +151,7 @@ fn append(session: &mut Session, items: &[u8]) {
 }
 
 impl Edit<'_> {
-    /// A snapshot that earlier edits made too short for this one is left alone.
+    /// Skips a snapshot that earlier edits made too short.
     fn apply(&self, blob: &mut Vec<u8>) {
         match self {
             Self::Precision(code) => put(blob, PRECISION_AT, &[*code]),
@@ -170,14 +170,14 @@ impl Edit<'_> {
                     put(blob, LOG_COUNT_AT, &(items.len() as u64).to_le_bytes());
                 }
             }
-            Self::Number { at, number } => {
+            Self::Number { offset, number } => {
                 let number = NUMBERS[usize::from(*number) % NUMBERS.len()];
                 let words = (blob.len().saturating_sub(STATE_AT) / 4).max(1);
-                put(blob, STATE_AT + usize::from(*at) % words * 4, &number.to_le_bytes());
+                put(blob, STATE_AT + usize::from(*offset) % words * 4, &number.to_le_bytes());
             }
-            Self::Bytes { at, bytes } => {
-                let at = usize::from(*at) % (blob.len() + 1);
-                put(blob, at, bytes);
+            Self::Bytes { offset, bytes } => {
+                let offset = usize::from(*offset) % (blob.len() + 1);
+                put(blob, offset, bytes);
             }
             Self::Splice(splice) => {
                 splice.apply(blob);
@@ -186,14 +186,13 @@ impl Edit<'_> {
     }
 }
 
-/// The number at some place, 0 past the end.
-fn u64_at(blob: &[u8], at: usize) -> u64 {
-    let bytes = blob.get(at..).and_then(|bytes| bytes.first_chunk());
+/// The number at an offset, 0 past the end.
+fn u64_at(blob: &[u8], offset: usize) -> u64 {
+    let bytes = blob.get(offset..).and_then(|bytes| bytes.first_chunk());
     bytes.map_or(0, |&bytes| u64::from_le_bytes(bytes))
 }
 
-/// Puts items in the place of `length` bytes that end `behind` bytes before the checksum, if there
-/// are such.
+/// Replaces the `length` bytes that end `behind` bytes before the checksum by items, if they exist.
 fn replace_list(blob: &mut Vec<u8>, behind: u64, length: u64, items: &[u16]) -> bool {
     let end = (blob.len() as u64).checked_sub(behind.saturating_add(CHECKSUM_BYTES as u64));
     let start = end.and_then(|end| end.checked_sub(length));

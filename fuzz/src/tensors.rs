@@ -1,4 +1,4 @@
-//! Changes of the tensors of a file before it is written.
+//! Changes to the tensors of a file before it is written.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use half::f16;
 use crate::checks::NUMBERS;
 use crate::common::{F16, F32, F64, I8, I32, I64, Tensor, U8};
 
-/// Bytes above which no tensor is made.
+/// Maximum size of a tensor in bytes.
 const LARGEST: usize = 1 << 16;
 
 type Tensors = BTreeMap<String, Tensor>;
 
-/// A change of tensors. These, dtypes and numbers are chosen by any number.
+/// A change of tensors. Tensors, dtypes and values are chosen by any number modulo their count.
 #[derive(Arbitrary, Debug)]
 pub(crate) enum TensorEdit<'a> {
     Remove(u8),
@@ -29,7 +29,7 @@ pub(crate) enum TensorEdit<'a> {
         tensor: u8,
         shape: Vec<u64>,
     },
-    /// The shape, and as many bytes as it takes.
+    /// Changes the shape and resizes the bytes to match.
     Resize {
         tensor: u8,
         shape: Vec<u8>,
@@ -37,12 +37,12 @@ pub(crate) enum TensorEdit<'a> {
     Swap(u8, u8),
     Bytes {
         tensor: u8,
-        at: u16,
+        offset: u16,
         bytes: &'a [u8],
     },
     Number {
         tensor: u8,
-        at: u16,
+        offset: u16,
         number: u8,
     },
     Fill {
@@ -93,17 +93,17 @@ impl TensorEdit<'_> {
                 tensor.shape = shape.iter().map(|&n| n as usize).collect();
             }
             Self::Resize { shape, .. } => resize(tensor, shape),
-            Self::Bytes { at, bytes, .. } => {
-                let at = usize::from(*at) % tensor.bytes.len().max(1);
-                for (to, from) in tensor.bytes[at..].iter_mut().zip(*bytes) {
+            Self::Bytes { offset, bytes, .. } => {
+                let offset = usize::from(*offset) % tensor.bytes.len().max(1);
+                for (to, from) in tensor.bytes[offset..].iter_mut().zip(*bytes) {
                     *to = *from;
                 }
             }
-            Self::Number { at, number, .. } => {
+            Self::Number { offset, number, .. } => {
                 let number = encoded(*number, &tensor.dtype);
                 let count = (tensor.bytes.len() / number.len()).max(1);
-                let at = usize::from(*at) % count;
-                let element = tensor.bytes.chunks_exact_mut(number.len()).nth(at);
+                let offset = usize::from(*offset) % count;
+                let element = tensor.bytes.chunks_exact_mut(number.len()).nth(offset);
                 element.into_iter().for_each(|element| element.copy_from_slice(&number));
             }
             Self::Fill { number, .. } => {
@@ -121,7 +121,7 @@ fn take(tensors: &mut Tensors, tensor: u8) -> Option<(String, Tensor)> {
     tensors.remove_entry(&name)
 }
 
-/// The old bytes, repeated or cut.
+/// The old bytes, repeated or truncated.
 fn resize(tensor: &mut Tensor, shape: &[u8]) {
     let element = match tensor.dtype.as_str() {
         F64 | I64 => 8,
@@ -137,7 +137,7 @@ fn resize(tensor: &mut Tensor, shape: &[u8]) {
     }
 }
 
-/// A number with an edge to it, as an element of a tensor.
+/// An edge-case number as an element of a tensor.
 fn encoded(number: u8, dtype: &str) -> Vec<u8> {
     let number = NUMBERS[usize::from(number) % NUMBERS.len()];
     match dtype {

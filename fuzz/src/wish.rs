@@ -1,25 +1,25 @@
-//! Items and rankings that an input asks for, and what has to come of it.
+//! Items and queries in an input, and the expected results.
 
 use arbitrary::Arbitrary;
 use recgrela::{Filter, Groups, Model, Quota, Scored, Session};
 
 use crate::checks::ranked;
 
-/// An item: mostly one of the catalogue's, else any number.
+/// An item, mostly one of the catalogue.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub(crate) enum Item {
     Of(u8),
     Any(u32),
 }
 
-/// What a ranking goes by.
+/// The parameters of a ranking.
 #[derive(Arbitrary, Debug)]
 pub(crate) struct Wish {
     k: u16,
     exclude_seen: bool,
     allow: Option<Vec<Item>>,
     deny: Vec<Item>,
-    /// How many groups the items are dealt out to, and how many items of one may be returned.
+    /// The number of groups, and the limit per group.
     quota: Option<(u8, u8)>,
 }
 
@@ -29,11 +29,11 @@ pub(crate) struct Query<'a> {
     pub(crate) filter: Filter<'a>,
     /// The group of each item, and the limit.
     quota: Option<(&'a [i64], usize)>,
-    /// Whether the model has all items of the lists.
+    /// Whether all items of the lists exist.
     pub(crate) known: bool,
 }
 
-/// Indices in a catalogue of `count` items, or past it.
+/// Indices in a catalogue of `count` items, or out of range.
 pub(crate) fn indices(count: usize, items: &[Item]) -> Vec<u32> {
     let index = |item: &Item| match *item {
         Item::Of(item) => u32::from(item) % count as u32,
@@ -42,13 +42,13 @@ pub(crate) fn indices(count: usize, items: &[Item]) -> Vec<u32> {
     items.iter().map(index).collect()
 }
 
-/// Whether a catalogue of `count` items has all of these.
+/// Whether all these items are in a catalogue of `count` items.
 pub(crate) fn knows(count: usize, items: &[u32]) -> bool {
     items.iter().all(|&item| (item as usize) < count)
 }
 
 impl Wish {
-    /// Calls with the query that it is on a model.
+    /// Calls back with the query on a model.
     pub(crate) fn ask<T>(&self, model: &Model, call: impl FnOnce(&Query<'_>) -> T) -> T {
         let count = model.catalog().len();
         let allow = self.allow.as_ref().map(|items| indices(count, items));
@@ -56,7 +56,7 @@ impl Wish {
         let known = knows(count, &deny) && knows(count, allow.as_deref().unwrap_or_default());
         let (deal, limit) = self.quota.unwrap_or_default();
         let deal = |item: usize| (item % usize::from(deal).max(1)) as i64;
-        // Of the items past the model's, the last ones need not have a group.
+        // The last of the added items need not have a group.
         let grouped = count - (count - model.num_items()) * usize::from(limit % 3) / 2;
         let numbers: Vec<_> = (0..grouped).map(deal).collect();
         let groups = Groups::new(model, &numbers).expect("a group for each item");
@@ -73,7 +73,7 @@ impl Wish {
 }
 
 impl Query<'_> {
-    /// The answer by brute force.
+    /// The result by brute force.
     pub(crate) fn answer(&self, session: &Session) -> Vec<Scored> {
         ranked(session, self.k, &self.filter, self.quota)
     }

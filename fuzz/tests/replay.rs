@@ -1,4 +1,4 @@
-//! Replays the committed corpus: what fuzzing once found worth keeping keeps the promises.
+//! Replays the committed corpus and asserts the guarantees for each input.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ fn replay(target: &str, run: fn(&[u8])) {
     assert!(!inputs.is_empty(), "no input in {}", corpus.display());
     inputs.sort();
     for input in inputs {
-        println!("{}", input.display()); // shown where it fails
+        println!("{}", input.display()); // shown on failure
         run(&fs::read(&input).unwrap());
     }
 }

@@ -1,4 +1,4 @@
-//! The catalogues that the models have and had.
+//! The current and earlier catalogues of the models.
 
 use std::sync::Arc;
 
@@ -9,32 +9,32 @@ use crate::checks::text;
 use crate::common::NaiveCatalogue;
 use crate::models;
 
-/// Catalogues that one input makes at most; each costs a model.
+/// Maximum number of catalogues per input; each costs a model.
 const MAX_VERSIONS: usize = 6;
 
-/// Numbers of an embedding's size: no state overflows, so every snapshot can be restored.
+/// Numbers of an embedding's magnitude. No state overflows, so every snapshot can be restored.
 const NUMBERS: [f32; 7] = [0.0, 1.0, -1.0, 0.25, -0.6, 2.0, 1e-3];
 
-/// An event, and the version of the catalogue at its time.
+/// An event and the version of the catalogue at its time.
 #[derive(Clone, Copy)]
 pub(super) struct Event {
     pub(super) item: u32,
     pub(super) version: usize,
 }
 
-/// A catalogue, and a model that keeps it.
+/// A catalogue and a model that keeps it.
 struct Version {
     naive: NaiveCatalogue,
     model: Arc<Model>,
 }
 
-/// The models whose catalogues change, and every version of the catalogue: each continues the one
-/// before.
+/// The models whose catalogues change, and every version of the catalogue. Each version continues
+/// the previous one.
 pub(super) struct Catalogues {
     choice: u8,
-    /// For each instruction set, then one for the fleet.
+    /// One per instruction set, then one for the fleet.
     models: Vec<Arc<Model>>,
-    /// Of each model.
+    /// The current version of each model.
     current: Vec<usize>,
     versions: Vec<Version>,
 }
@@ -54,17 +54,17 @@ impl Catalogues {
 
     /// The version of a model's catalogue.
     fn version_of(&self, model: &Arc<Model>) -> usize {
-        let at = self.models.iter().position(|other| Arc::ptr_eq(other, model));
-        self.current[at.expect("a model of this input")]
+        let index = self.models.iter().position(|other| Arc::ptr_eq(other, model));
+        self.current[index.expect("a model of this input")]
     }
 
-    /// Events under the catalogue that a model has.
+    /// Events under a model's current catalogue.
     pub(super) fn now(&self, model: &Arc<Model>, items: &[u32]) -> Vec<Event> {
         let version = self.version_of(model);
         items.iter().map(|&item| Event { item, version }).collect()
     }
 
-    /// Gives a model the last catalogue and then changes that.
+    /// Gives a model the latest catalogue and then changes it.
     pub(super) fn change(&mut self, model: u8, change: &Change<'_>) {
         if self.versions.len() == MAX_VERSIONS {
             return;
@@ -91,7 +91,7 @@ impl Catalogues {
         }
     }
 
-    /// Gives a model a catalogue that there was.
+    /// Gives a model an earlier catalogue.
     pub(super) fn take_over(&mut self, model: u8, version: u8) {
         let which = usize::from(model) % self.models.len();
         self.set(which, usize::from(version) % self.versions.len());
@@ -118,8 +118,8 @@ impl Catalogues {
         }
     }
 
-    /// What a session on a model is that has had these events, and keeps a log of the last `log` of
-    /// them. Another model plays them: each event under the catalogue of its time.
+    /// The expected session on a model after these events, with a log of the last `log` of them.
+    /// Another model replays them, each event under the catalogue of its time.
     pub(super) fn replayed(
         &self,
         model: &Arc<Model>,
@@ -129,8 +129,8 @@ impl Catalogues {
     ) -> Session {
         let first_logged = events.len() - log;
         let mut session = Session::new(Arc::clone(&self.versions[0].model));
-        for (at, event) in events.iter().enumerate() {
-            if at == first_logged {
+        for (index, event) in events.iter().enumerate() {
+            if index == first_logged {
                 session.set_log_capacity(capacity);
             }
             session = self.under(event.version, session);
@@ -142,7 +142,7 @@ impl Catalogues {
         self.under(self.version_of(model), session)
     }
 
-    /// A session under another version of the catalogue.
+    /// The session under another version of the catalogue.
     fn under(&self, version: usize, session: Session) -> Session {
         let model = &self.versions[version].model;
         if Arc::ptr_eq(model, session.model()) {

@@ -1,4 +1,4 @@
-//! A fleet, and the events of its users.
+//! A fleet and the events of its users.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::wish::{Item, Wish, indices, knows};
 
 const CAPACITY: u32 = 5;
 
-/// Events that one user takes in at most.
+/// Maximum number of events per user.
 const MAX_EVENTS: usize = 128;
 
-/// A call on the fleet. Users are mostly below the capacity.
+/// A call on the fleet. Users are mostly within the capacity.
 #[derive(Arbitrary, Debug)]
 pub(super) enum FleetCall {
     Append(Vec<(u8, Item)>),
-    /// Lists of other lengths.
+    /// Lists of different lengths.
     AppendUneven(u8, Vec<Item>),
     TopK(Vec<u8>, Wish),
     Score(u8, Vec<Item>),
@@ -31,7 +31,7 @@ pub(super) struct Fleet {
     users: Vec<Vec<Event>>,
 }
 
-/// 0 to 7, of which the last are past the capacity.
+/// 0 to 7, the last of which exceed the capacity.
 fn number(user: u8) -> u32 {
     u32::from(user % 8)
 }
@@ -107,7 +107,7 @@ impl Fleet {
         assert_eq!(outcome.ok().map(|scores| bits(&scores)), expected.map(|scores| bits(&scores)));
     }
 
-    /// A session may have items that were added to the catalogue of its model and not to this one's.
+    /// The session may have items that were added to its model's catalogue but not to this one.
     pub(super) fn set(&mut self, user: u8, from: &User) {
         let user = number(user);
         let known = knows(self.fleet.model().catalog().len(), from.session().seen());
@@ -118,7 +118,7 @@ impl Fleet {
         }
     }
 
-    /// A user of the fleet as one of their own; of those past the capacity the last.
+    /// A user of the fleet as a session; users past the capacity are mapped to the last.
     pub(super) fn user(&self, user: u8) -> User {
         let user = number(user).min(CAPACITY - 1);
         let session = self.fleet.session(user).expect("below the capacity");

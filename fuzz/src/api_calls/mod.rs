@@ -1,4 +1,4 @@
-//! Sequences of calls against the plainest model of a user: the list of their events.
+//! Sequences of calls, compared with the simplest model of a user: a list of events.
 
 mod catalogue;
 mod fleet;
@@ -12,7 +12,7 @@ use user::{Call, Stored, User};
 
 use crate::change::Change;
 
-/// Calls that one input makes at most.
+/// Maximum number of calls per input.
 const MAX_CALLS: usize = 64;
 
 #[derive(Arbitrary, Debug)]
@@ -21,7 +21,7 @@ struct Plan<'a> {
     calls: Vec<Step<'a>>,
 }
 
-/// A call, and on which session of the [`World`] where it is one on a session.
+/// A call, with the session of the [`World`] if it is one on a session.
 #[derive(Arbitrary, Debug)]
 enum Step<'a> {
     User(u8, Call),
@@ -29,18 +29,17 @@ enum Step<'a> {
     Restore(u8),
     CloneTo(u8, u8),
     Fleet(FleetCall),
-    /// Into the fleet, or out of it.
+    /// Moves a session into the fleet or out of it.
     FleetSet(u8, u8),
     FleetSession(u8, u8),
-    /// The catalogue of one of the models becomes a new one.
+    /// Gives one of the models a new catalogue.
     Change(u8, Change<'a>),
-    /// The catalogue of one of the models becomes one that there was, from its file.
+    /// Gives one of the models an earlier catalogue, from its file.
     Overlay(u8, u8),
 }
 
-/// Whatever was called, every session and every user of the fleet is the one that a replay of its
-/// events gives, each under the catalogue of its time, to the bit, and a call that fails changes
-/// nothing.
+/// After any calls, every session and every user of the fleet equals a replay of its events, each
+/// under the catalogue of its time, bit for bit. A failed call changes nothing.
 pub fn api_calls(data: &[u8]) {
     let Ok(plan) = Plan::arbitrary_take_rest(Unstructured::new(data)) else { return };
     let mut world = World::new(plan.model);
@@ -52,8 +51,8 @@ pub fn api_calls(data: &[u8]) {
     world.catalogues.check();
 }
 
-/// One user for each instruction set, each on a model of its own, and a fleet on another one. What
-/// one stores, another may restore.
+/// One user per instruction set, each on its own model, and a fleet on another model. Each may
+/// restore the snapshots of the others.
 struct World {
     catalogues: Catalogues,
     users: Vec<User>,

@@ -1,4 +1,4 @@
-//! A session, and what is known of it without the engine.
+//! A session and its expected contents, tracked without the engine.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::catalogue::{Catalogues, Event};
 use crate::checks::{all_scores, assert_ranked, bits, text};
 use crate::wish::{Item, Wish, indices, knows};
 
-/// Events that a session takes in at most; a check replays them all.
+/// Maximum number of events per session; a check replays them all.
 const MAX_EVENTS: usize = 256;
 
 /// A call on a session.
@@ -28,11 +28,11 @@ pub(super) enum Call {
     Forget(Vec<Item>),
     Migrate { without: Item },
     StoreHalf,
-    RestoreDamaged { at: u16, bit: u8 },
+    RestoreDamaged { offset: u16, bit: u8 },
     Reset,
 }
 
-/// A snapshot, and what is in it.
+/// A snapshot and its expected contents.
 pub(super) struct Stored {
     blob: Vec<u8>,
     events: Vec<Event>,
@@ -45,10 +45,10 @@ pub(super) struct Stored {
 pub(super) struct User {
     session: Session,
     pub(super) events: Vec<Event>,
-    /// How many of the last events are in the log, and how many may be.
+    /// Number of events in the log, and its capacity.
     log: usize,
     capacity: usize,
-    /// Events and length of the log before each event that can be undone.
+    /// Events and log length before each event that can be undone.
     undo: Vec<(Vec<Event>, usize)>,
     depth: usize,
 }
@@ -99,7 +99,7 @@ impl User {
             Call::Forget(items) => self.forget(&of(items), catalogues),
             Call::Migrate { without } => self.migrate(of(&[*without])[0], catalogues),
             Call::StoreHalf => self.store_half(),
-            Call::RestoreDamaged { at, bit } => self.restore_damaged(*at, *bit, catalogues),
+            Call::RestoreDamaged { offset, bit } => self.restore_damaged(*offset, *bit, catalogues),
             Call::Reset => {
                 self.session.reset();
                 (self.events, self.log, self.undo) = (vec![], 0, vec![]);
@@ -133,7 +133,7 @@ impl User {
         knows(self.session.model().catalog().len(), items)
     }
 
-    /// Notes events.
+    /// Records events.
     fn push(&mut self, events: Vec<Event>) {
         for event in events {
             self.undo.push((self.events.clone(), self.log));
@@ -197,7 +197,7 @@ impl User {
         self.check(catalogues);
     }
 
-    /// The other events are played again under the catalogue of now.
+    /// The other events are replayed under the current catalogue.
     fn forget(&mut self, items: &[u32], catalogues: &Catalogues) {
         let complete = self.capacity > 0 && self.log == self.events.len();
         let valid = complete && self.knows(items);
@@ -212,7 +212,7 @@ impl User {
         self.check(catalogues);
     }
 
-    /// To the same model, as if it did not know one of the items.
+    /// Migrates to the same model as if one of the items were unknown.
     fn migrate(&self, without: u32, catalogues: &Catalogues) {
         let translated = |event: &Event| (event.item != without).then_some(event.item);
         let log: Vec<_> = self.events.iter().map(translated).collect();
@@ -224,7 +224,7 @@ impl User {
         Self { session: migrated, events, log, undo: vec![], depth: 0, ..*self }.check(catalogues);
     }
 
-    /// In half precision all but the state is exact, the hidden vector too.
+    /// In half precision everything except the state is exact, including the hidden vector.
     fn store_half(&self) {
         let mut other = Session::new(Arc::clone(self.session.model()));
         let blob = self.session.snapshot_with(Precision::F16);
@@ -240,7 +240,7 @@ impl User {
         Stored { blob: self.session.snapshot(), events, log, capacity }
     }
 
-    /// Its items may have been added to another model's catalogue and not to this one's.
+    /// Its items may have been added to another model's catalogue but not to this one.
     pub(super) fn restore(&mut self, stored: &Stored, catalogues: &Catalogues) {
         let items: Vec<_> = stored.events.iter().map(|event| event.item).collect();
         let known = self.knows(&items);
@@ -257,10 +257,10 @@ impl User {
         self.undo.clear();
     }
 
-    fn restore_damaged(&mut self, at: u16, bit: u8, catalogues: &Catalogues) {
+    fn restore_damaged(&mut self, offset: u16, bit: u8, catalogues: &Catalogues) {
         let mut blob = self.session.snapshot();
-        let at = usize::from(at) % blob.len();
-        blob[at] ^= 1 << (bit % 8);
+        let offset = usize::from(offset) % blob.len();
+        blob[offset] ^= 1 << (bit % 8);
         let error = self.session.restore(&blob).expect_err("one bit is wrong");
         assert!(error.kind() != ErrorKind::NoEvents, "{}", text(&error));
         self.check(catalogues);

@@ -1,6 +1,6 @@
-//! The speed of each kernel and of a whole session, on every instruction set of this CPU.
+//! Times each kernel and a whole session on every instruction set of this CPU.
 //!
-//! `make bench-kernels`; criterion prints time and bytes read a second.
+//! Run by `make bench-kernels`; criterion prints time and bytes read per second.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn kernels(criterion: &mut Criterion) {
     }
 }
 
-/// Bytes are the weights and the state that an event touches.
+/// The bytes are those of the weights and the state that an event touches.
 fn append(criterion: &mut Criterion) {
     for (name, matrices) in [("append_f32", F32), ("append_f16", F16)] {
         let file = ModelFile::random(&Shape { matrices, ..SHAPE });
@@ -48,7 +48,7 @@ fn append(criterion: &mut Criterion) {
     }
 }
 
-/// Bytes are the table with its scales.
+/// The bytes are those of the table and its scales.
 fn top_k(criterion: &mut Criterion) {
     for items in [SHAPE.items, LARGE] {
         for (name, table) in [("f32", F32), ("f16", F16), ("int8", I8)] {

@@ -1,8 +1,8 @@
-//! How fast a fleet is beside as many sessions: appending and ranking, for random users, on one
+//! Times a fleet against the same number of sessions: appending and ranking for random users on one
 //! thread. `cargo run --release --example fleet_throughput [users] [instruction set]`
 //!
-//! The two take turns, and the median of the rounds is printed. Times are those that the thread
-//! was on a CPU for, where Linux tells them, so other programs disturb less.
+//! The two are interleaved, and the median of the rounds is printed. On Linux, times are CPU times
+//! of the thread, so that other programs disturb less.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -19,7 +19,7 @@ const EVENTS: usize = 20_000;
 const QUERIES: usize = 5_000;
 const BATCH: usize = 1_000;
 
-/// Users on both sides, with the same history.
+/// The same users and histories in both forms.
 struct Bench {
     sessions: Vec<Session>,
     fleet: Fleet,
@@ -44,7 +44,7 @@ impl Bench {
         }
     }
 
-    /// Seconds an event, one by one and in the fleet.
+    /// Seconds per event, one by one and in the fleet.
     fn append(&mut self) -> [f64; 2] {
         let users = self.rng.items(EVENTS, self.sessions.len());
         let items = self.rng.items(EVENTS, ITEMS);
@@ -61,7 +61,7 @@ impl Bench {
         [one_by_one / EVENTS as f64, fleet / EVENTS as f64]
     }
 
-    /// Seconds a query, one by one and in the fleet.
+    /// Seconds per query, one by one and in the fleet.
     fn top_k(&mut self) -> [f64; 2] {
         let users = self.rng.items(QUERIES, self.sessions.len());
         let filter = Filter::unseen();
@@ -89,7 +89,7 @@ fn seconds(work: impl FnOnce()) -> f64 {
     }
 }
 
-/// Seconds that this thread was on a CPU for.
+/// CPU time of this thread in seconds.
 fn on_cpu() -> Option<f64> {
     let schedule = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     Some(schedule.split_whitespace().next()?.parse::<f64>().ok()? * 1e-9)

@@ -1,4 +1,5 @@
-//! What a mapped model costs a process: the time to load it and resident memory, as one line of JSON.
+//! What a mapped model costs a process: the time to load it and resident memory, as one line of
+//! JSON.
 //!
 //!     cargo run --release --example footprint -- model.safetensors
 //!

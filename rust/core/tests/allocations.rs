@@ -1,7 +1,7 @@
-//! What is allocated: nothing while appending, ranking and undoing after warm-up, and never much more
-//! than the size of untrusted input.
+//! Allocations: none while appending, ranking and undoing after warm-up, and never much more than
+//! the size of untrusted input.
 
-// A global allocator cannot be written without it.
+// A global allocator requires it.
 #![allow(unsafe_code)]
 
 mod common;
@@ -17,7 +17,7 @@ struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-    /// Bytes in use. What one thread allocates another may free, but not in these tests.
+    /// Bytes in use. In these tests, threads free only what they allocated.
     static BYTES: Cell<usize> = const { Cell::new(0) };
     static PEAK: Cell<usize> = const { Cell::new(0) };
     /// Large allocations that succeed before one fails.
@@ -35,7 +35,7 @@ fn count(allocated: usize, freed: usize) {
     }
 }
 
-/// The largest number of bytes in use during some work, beyond those before it.
+/// Peak bytes in use during some work, relative to those before it.
 fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
     let before = BYTES.get();
     PEAK.set(before);
@@ -43,7 +43,7 @@ fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
     (PEAK.get() - before, result)
 }
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call is forwarded to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout.size() >= LARGE {
@@ -53,21 +53,21 @@ unsafe impl GlobalAlloc for Counting {
             GRANTED.set(GRANTED.get() - 1);
         }
         count(layout.size(), 0);
-        // SAFETY: the caller keeps the contract of `alloc`.
+        // SAFETY: the caller upholds the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // While it moves, both are there.
+        // Both blocks exist while the data moves.
         count(size, 0);
         count(0, layout.size());
-        // SAFETY: the caller keeps the contract of `realloc`.
+        // SAFETY: the caller upholds the contract of `realloc`.
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         count(0, layout.size());
-        // SAFETY: the caller keeps the contract of `dealloc`.
+        // SAFETY: the caller upholds the contract of `dealloc`.
         unsafe { System.dealloc(block, layout) }
     }
 }
@@ -133,7 +133,7 @@ fn append_and_top_k_allocate_nothing() {
                 Filter { quota: Some(Quota { groups: &groups, limit: 2 }), ..Filter::unseen() },
             ];
             session.append(items[0]).unwrap();
-            // The first query returns next to nothing, and still warms up for all.
+            // The first query returns almost nothing, but warms up for all.
             let starving = Filter { allow: Some(&items[..1]), ..Filter::default() };
             session.top_k_into(20, &starving, &mut ranking).unwrap();
             session.top_k_into(1, &filters[2], &mut ranking).unwrap();
@@ -180,7 +180,7 @@ fn a_header_costs_at_most_8_mib() {
     }
 }
 
-/// An object of as many distinct entries as a header has room for.
+/// A JSON object with as many distinct entries as fit into a header.
 fn distinct(entry: impl Fn(usize) -> String) -> String {
     let mut text = "{".to_owned();
     for i in 0.. {
@@ -203,7 +203,7 @@ fn a_model_and_its_sessions_cost_no_more_than_the_file() {
         let bytes = ModelFile::random(&shape).to_bytes();
         let size = bytes.len();
         let (loading, model) = peak(|| Arc::new(Model::from_bytes(bytes).unwrap()));
-        // The largest layer is there twice while it is packed; 64 KiB for the header.
+        // The largest layer exists twice while it is packed. 64 KiB are for the header.
         assert!(loading <= 2 * size + (1 << 16), "{loading} bytes to load {size}");
         let (verifying, verified) = peak(|| model.verify());
         verified.unwrap();
@@ -239,18 +239,18 @@ fn an_overlay_costs_a_few_times_its_file() {
     }
 }
 
-/// The counts in a snapshot are claims until its length bears them out.
+/// Counts in a snapshot are not trusted before they are checked against its length.
 #[test]
 fn a_snapshot_costs_no_more_than_its_length() {
     let model = common::model(&Shape::TINY);
     let good = common::session(&model, 20, 1).snapshot();
     let mut session = Session::new(model);
-    for at in 8..common::SNAPSHOT_HEADER {
+    for offset in 8..common::SNAPSHOT_HEADER {
         let mut blob = good.clone();
-        blob[at..(at + 8).min(common::SNAPSHOT_HEADER)].fill(0xff);
+        blob[offset..(offset + 8).min(common::SNAPSHOT_HEADER)].fill(0xff);
         let (peak, outcome) = peak(|| session.restore(&blob));
         assert!(outcome.is_err());
-        assert!(peak <= blob.len() + 4096, "{peak} bytes, counts at {at}");
+        assert!(peak <= blob.len() + 4096, "{peak} bytes, counts at {offset}");
     }
     let (peak, outcome) = peak(|| session.restore(&good));
     outcome.unwrap();

@@ -1,4 +1,4 @@
-//! One model in many threads: whatever runs beside it, a session gives the bits that it gives alone.
+//! One model in many threads: a session's bits do not depend on what runs concurrently.
 
 #![cfg(not(target_family = "wasm"))] // where there are no threads
 
@@ -15,8 +15,8 @@ const THREADS: usize = 6;
 /// Large enough that steps and scans of several threads overlap.
 const LARGE: Shape = Shape { items: 2000, table: I8, matrices: F16, ..Shape::BASE };
 
-/// The bits of scores and rankings of some users, whose events are taken in turn, and of their
-/// states at the end.
+/// The bits of scores and rankings of some users with interleaved events, and of their final
+/// states.
 fn play(model: &Arc<Model>, seed: u64) -> Vec<u32> {
     let rng = &mut Rng::new(seed);
     let mut users = vec![Session::new(Arc::clone(model)); 5];
@@ -35,7 +35,7 @@ fn play(model: &Arc<Model>, seed: u64) -> Vec<u32> {
     answers
 }
 
-/// Starts every work at the same time; what each gave.
+/// Starts all tasks at the same time and returns their results.
 fn together<T: Send, W: FnOnce() -> T + Send>(works: Vec<W>) -> Vec<T> {
     let barrier = &Barrier::new(works.len());
     thread::scope(|scope| {
@@ -73,7 +73,7 @@ fn many_readers_of_one_session() {
     assert!(together(works).into_iter().flatten().all(|answer| answer == alone));
 }
 
-/// A session that another thread takes over after every event.
+/// A session that moves to another thread after every event.
 #[test]
 fn a_session_passed_back_and_forth() {
     let mut alone = Session::new(model(&Shape::BASE));
@@ -98,7 +98,7 @@ fn a_session_passed_back_and_forth() {
     assert_eq!(session.snapshot(), alone.snapshot());
 }
 
-/// Two writers on one session take turns: the outcome is that of the order in which they came.
+/// Two writers on one session take turns. The outcome is that of the order of their calls.
 #[test]
 fn one_session_in_two_threads() {
     let session = &Mutex::new((Session::new(model(&Shape::BASE)), vec![]));

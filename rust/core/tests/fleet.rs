@@ -1,4 +1,4 @@
-//! Fleets: the bits of single sessions, however users are batched; what is refused; the file.
+//! Fleets: bit identity with single sessions for any batches of users, errors, and the file.
 
 mod common;
 
@@ -10,7 +10,7 @@ use recgrela::{
     Error, ErrorKind, Filter, Fleet, Groups, ItemId, Model, Overlay, Quota, Session, TopK,
 };
 
-/// As many sessions, appended to one at a time.
+/// The same number of sessions, appended to one at a time.
 struct Singles(Vec<Session>);
 
 impl Singles {
@@ -29,7 +29,7 @@ fn fleet(model: &Arc<Model>, capacity: u32) -> Fleet {
     Fleet::new(Arc::clone(model), capacity).unwrap()
 }
 
-/// A fleet where some users have histories and others have none.
+/// A fleet in which some users have histories.
 fn filled(model: &Arc<Model>, capacity: u32, seed: u64) -> Fleet {
     let mut fleet = fleet(model, capacity);
     let rng = &mut Rng::new(seed);
@@ -38,13 +38,13 @@ fn filled(model: &Arc<Model>, capacity: u32, seed: u64) -> Fleet {
     fleet
 }
 
-/// Everything about a user, to the bit.
+/// A user's complete contents, bit for bit.
 fn user(fleet: &Fleet, user: u32) -> Vec<u8> {
     fleet.session(user).unwrap().snapshot()
 }
 
 fn everything(fleet: &Fleet) -> Vec<Vec<u8>> {
-    (0..fleet.capacity()).map(|at| user(fleet, at)).collect()
+    (0..fleet.capacity()).map(|index| user(fleet, index)).collect()
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn batches_have_the_bits_of_single_sessions() {
         for model in models(shape) {
             let rng = &mut Rng::new(11);
             let (mut fleet, mut singles) = (fleet(&model, 40), Singles::new(&model, 40));
-            // Tiles of all kinds: none, one, odd, more than one; users once and many times.
+            // All kinds of tiles: none, one, odd, several; users once and many times.
             for count in [0, 1, 2, 7, 33, 100] {
                 let users = rng.items(count, 40);
                 let items = rng.items(count, shape.items);
@@ -87,8 +87,8 @@ fn one_user_may_have_all_the_events() {
         let items = rng.items(users.len(), model.num_items());
         fleet.append(&users, &items).unwrap();
         singles.append(&users, &items);
-        for at in 0..3 {
-            assert_eq!(user(&fleet, at), singles.0[at as usize].snapshot());
+        for index in 0..3 {
+            assert_eq!(user(&fleet, index), singles.0[index as usize].snapshot());
         }
     }
 }
@@ -150,7 +150,7 @@ fn sessions_go_in_and_out() {
     assert_eq!(user(&fleet, 5), neighbours[1]);
 }
 
-/// A model file may be open twice, and only one of the two have an overlay.
+/// A model file may be open twice, with an overlay on only one of the models.
 #[test]
 fn a_session_with_items_that_the_fleet_does_not_know_is_refused() {
     let (overlaid, bare) = (model(&Shape::TINY), model(&Shape::TINY));
@@ -182,7 +182,7 @@ fn a_session_with_items_that_the_fleet_does_not_know_is_refused() {
     assert_eq!(bits(&scores), bits(&session.score(&[34, 5]).unwrap()));
 }
 
-/// Two models may state the same fingerprint; only `verify` finds out.
+/// Two models may state the same fingerprint, which only `verify` detects.
 #[test]
 fn a_borrowed_fingerprint_does_not_pass() {
     let mut file = ModelFile::random(&Shape { layers: 1, ..Shape::BASE });
@@ -246,7 +246,7 @@ fn of_many_users_without_events_the_first_are_named() {
 fn memory_is_stated_and_a_capacity_beyond_it_is_refused() {
     let model = model(&Shape { layers: 4, ..Shape::BASE });
     let mut fleet = fleet(&model, 10);
-    // 20 KiB of state and 256 bytes of hidden vector; the event count and an empty list.
+    // 20 KiB of state, 256 bytes of hidden vector, the event count and an empty list.
     let empty = 10 * (20_480 + 256 + 8 + size_of::<Vec<u32>>());
     assert_eq!(fleet.state_bytes(), empty);
     fleet.append(&[3, 3], &[1, 1]).unwrap();
@@ -254,13 +254,13 @@ fn memory_is_stated_and_a_capacity_beyond_it_is_refused() {
     drop(fleet);
     let wide = common::model(&Shape { hidden: 104, heads: 1, layers: 4, ..Shape::BASE });
     match Fleet::new(wide, u32::MAX) {
-        // An operating system that promises any amount of memory; nothing of it is used.
+        // The operating system may overcommit, but the memory is not used.
         Ok(fleet) => assert_eq!(fleet.capacity(), u32::MAX),
         Err(error) => assert!(error.to_string().contains("smaller capacity"), "{error}"),
     }
 }
 
-/// A file of its own for each test.
+/// A separate file for each test.
 fn path(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
@@ -318,7 +318,7 @@ fn paths_that_cannot_be_used_are_named() {
         let error = fleet(&model, 1).save(&path).unwrap_err();
         assert!(error.to_string().starts_with("cannot write"), "{error}");
     }
-    // A folder in the way: the new file does not stay behind.
+    // A folder blocks the rename: the new file is removed.
     let folder = path("folder");
     std::fs::create_dir(&folder).unwrap();
     assert!(fleet(&model, 1).save(&folder).is_err());
@@ -339,7 +339,7 @@ fn histories_are_the_owners_and_a_replaced_file_keeps_its_mode() {
         fleet(&model, 1).save(&path).unwrap();
         assert_eq!(mode(), former);
     }
-    // A catalogue is nobody's history: as the umask has it, like any new file.
+    // A catalogue is not a history, so its mode follows the umask.
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, []).unwrap();
     let usual = mode();
@@ -351,7 +351,7 @@ fn histories_are_the_owners_and_a_replaced_file_keeps_its_mode() {
     assert_eq!(mode(), 0o600);
 }
 
-/// A fleet's file, and where its first user begins.
+/// A fleet's file, and the offset of its first user.
 fn stored(path: &PathBuf, model: &Arc<Model>) -> Vec<u8> {
     let mut fleet = fleet(model, 4);
     fleet.append(&[1, 3, 1, 1], &[5, 9, 8, 5]).unwrap();
@@ -384,7 +384,7 @@ fn damaged_files_are_refused() {
     assert_says(&error, ErrorKind::OtherModel, "fleet: found model");
 }
 
-/// What a matching checksum does not promise.
+/// Files with a matching checksum and invalid contents.
 #[test]
 fn forged_files_are_refused() {
     let path = path("forged");
@@ -412,8 +412,8 @@ fn forged_files_are_refused() {
         ("item past the last", second - 4, &100_u32.to_le_bytes(), "items of user 1"),
         ("the same item twice", second - 4, &5_u32.to_le_bytes(), "items of user 1"),
     ];
-    for (what, at, bytes, named) in forgeries {
-        let blob = common::forged(&good, at, bytes);
+    for (what, offset, bytes, named) in forgeries {
+        let blob = common::forged(&good, offset, bytes);
         let error = load(&path, &blob, &model).expect_err(what).to_string();
         assert!(error.contains(named), "{what}: {error}");
     }

@@ -1,4 +1,4 @@
-//! Forgetting: bit for bit the session that never had the items.
+//! Forgetting: bit-identical to a session that never had the items.
 
 mod common;
 
@@ -40,7 +40,7 @@ fn without_every_event_nothing_changes() {
     assert_says(&error, ErrorKind::Log, "keep a log from the first event on");
     assert_eq!(session.snapshot(), before);
 
-    // From the middle on.
+    // Recorded from the middle on.
     session.set_log_capacity(100);
     session.extend(&[4, 5]).unwrap();
     let before = session.snapshot();
@@ -49,7 +49,7 @@ fn without_every_event_nothing_changes() {
     assert!(error.to_string().contains("the last 2 events, expected all 7"), "{error}");
     assert_eq!(session.snapshot(), before);
 
-    // More than there is room for.
+    // More events than the log's capacity.
     let mut session = Session::new(model);
     session.set_log_capacity(3);
     session.extend(&[4, 5, 6]).unwrap();

@@ -1,5 +1,5 @@
-//! The hash of every score and list of `tests/golden`, which is the same on every instruction set
-//! and in every language. Its README says what is hashed.
+//! The hash of all scores and lists of `tests/golden`, which is the same on every instruction set
+//! and in every language. Its README defines it.
 
 mod common;
 
@@ -15,14 +15,14 @@ use sha2::{Digest, Sha256};
 /// `golden.json`.
 #[derive(Serialize, Deserialize)]
 struct Golden {
-    /// By the name of the model file.
+    /// Keyed by the model's file name.
     models: BTreeMap<String, GoldenModel>,
     sha256: String,
 }
 
 #[derive(Serialize, Deserialize)]
 struct GoldenModel {
-    /// Each is played from an empty session.
+    /// Each is replayed from an empty session.
     sequences: Vec<Vec<u32>>,
     sha256: String,
 }
@@ -80,8 +80,8 @@ fn every_instruction_set_gives_the_golden_hash() {
     }
 }
 
-/// Every table and matrix type, ways to count positions, both kinds of ids; sizes around the
-/// lanes and rows of 8 and 32.
+/// Every type of table, matrix, position encoding and id, with sizes around the lanes and rows of 8
+/// and 32.
 const MODELS: [(&str, Shape); 5] = [
     ("f32.safetensors", Shape { hidden: 32, heads: 2, layers: 1, inner: 64, ..Shape::BASE }),
     (

@@ -1,5 +1,5 @@
-//! Random sequences of operations: after each, the session is bit for bit one that replayed the
-//! events which are left.
+//! Random sequences of operations: after each, the session is bit-identical to a replay of the
+//! remaining events.
 
 mod common;
 
@@ -37,7 +37,7 @@ impl History {
         self.undoable = UNDO_DEPTH.min(self.undoable + items.len());
     }
 
-    /// Does something at random to both. Stored snapshots are of earlier histories.
+    /// Applies a random operation to both. Stored snapshots are of earlier histories.
     fn step(
         &mut self,
         session: &mut Session,

@@ -1,5 +1,4 @@
-//! Files that are not what they should be: each is refused by an error that names what was found,
-//! and none panics.
+//! Invalid files: each is refused with an error that names what was found, and none panics.
 
 mod common;
 
@@ -22,7 +21,7 @@ fn refused(bytes: Vec<u8>) -> Error {
     Model::from_bytes(bytes).expect_err("a hostile file")
 }
 
-/// Asserts that a changed file is refused by an error whose text has all of these.
+/// Asserts that a changed file is refused with an error whose text contains all of these.
 fn assert_refused(file: &ModelFile, named: &[&str]) {
     let text = refused(file.to_bytes()).to_string();
     assert!(named.iter().all(|name| text.contains(name)), "{text} does not have {named:?}");
@@ -44,7 +43,8 @@ fn every_bit_of_the_header_may_flip() {
     for bit in 0..header * 8 {
         let mut bytes = good.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        // A flip may leave a valid file, in the fingerprint's digits; then `verify` refuses it.
+        // A flip in the fingerprint's digits may leave a loadable file, which `verify` then
+        // refuses.
         if let Ok(model) = Model::from_bytes(bytes) {
             let verified = Arc::new(model).verify();
             assert!(verified.is_err() || bit / 8 > header - 64, "bit {bit}");
@@ -216,12 +216,12 @@ fn numbers_are_finite() {
                 _ => continue,
             };
             for bytes in not_finite {
-                for at in [0, tensor.bytes.len() - bytes.len()] {
+                for offset in [0, tensor.bytes.len() - bytes.len()] {
                     let mut file = file.clone();
-                    file.tensor(name).bytes[at..at + bytes.len()].copy_from_slice(bytes);
+                    file.tensor(name).bytes[offset..offset + bytes.len()].copy_from_slice(bytes);
                     assert_refused(
                         &file,
-                        &[name, "finite", &format!("element {}", at / bytes.len())],
+                        &[name, "finite", &format!("element {}", offset / bytes.len())],
                     );
                 }
             }
@@ -251,10 +251,10 @@ fn matrices_share_a_dtype() {
 #[test]
 fn scales_of_8_bit_tables() {
     let int8 = ModelFile::random(&Shape { table: I8, ..Shape::TINY });
-    let with_scale = |at: usize, scale: f32| {
+    let with_scale = |index: usize, scale: f32| {
         let mut file = int8.clone();
         let bytes = &mut file.tensor("catalog.scale").bytes;
-        bytes[4 * at..4 * at + 4].copy_from_slice(&scale.to_le_bytes());
+        bytes[4 * index..4 * index + 4].copy_from_slice(&scale.to_le_bytes());
         file
     };
     for scale in [-1.0, -1e-45, f32::NAN, f32::INFINITY] {

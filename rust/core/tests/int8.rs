@@ -1,5 +1,5 @@
-//! The 8-bit scan is a filter with a proven bound: what it gives is what sorting all scores gives,
-//! also for tables made to break it.
+//! The 8-bit scan is a filter with a proven bound: its results equal sorting all scores, even for
+//! tables designed to break it.
 
 mod common;
 
@@ -11,7 +11,7 @@ use recgrela::{Filter, Isa, ModelOptions, Session};
 const SHAPE: Shape =
     Shape { hidden: 16, heads: 2, inner: 16, items: 300, table: I8, ..Shape::TINY };
 
-/// Every item with its integers from `integer(item, feature)` and its scale from `scale(item)`.
+/// A table with integers from `integer(item, feature)` and scales from `scale(item)`.
 fn with_table(
     shape: &Shape,
     integer: impl Fn(usize, usize) -> i8,
@@ -20,9 +20,9 @@ fn with_table(
     let mut file = ModelFile::random(shape);
     let bytes = &mut file.tensor("catalog.table").bytes;
     let size = shape.hidden;
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        let item = at / (32 * size) * 32 + at / 4 % 32;
-        let feature = at / 128 % (size / 4) * 4 + at % 4;
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        let item = index / (32 * size) * 32 + index / 4 % 32;
+        let feature = index / 128 % (size / 4) * 4 + index % 4;
         *byte = if item < shape.items { integer(item, feature).cast_unsigned() } else { 0 };
     }
     let scales = shape.items.div_ceil(32) * 32;
@@ -82,7 +82,7 @@ fn tables() -> Vec<(&'static str, ModelFile)> {
     ]
 }
 
-/// The users of all tables and instruction sets are more than 10,000.
+/// Over all tables and instruction sets there are more than 10,000 users.
 #[test]
 fn top_k_is_that_of_the_stored_table() {
     for (name, file) in tables() {
@@ -133,8 +133,8 @@ fn hidden_vectors_out_of_a_forged_snapshot() {
         let hidden = common::SNAPSHOT_HEADER + 4 * state;
         for feature in 0..SHAPE.hidden {
             for number in [f32::MAX, -f32::MAX, 1e38, 1e37, 1e30] {
-                let at = hidden + 4 * feature;
-                let blob = common::forged(&good, at, &number.to_le_bytes());
+                let offset = hidden + 4 * feature;
+                let blob = common::forged(&good, offset, &number.to_le_bytes());
                 let mut session = Session::new(Arc::clone(&model));
                 session.restore(&blob).unwrap();
                 for k in [1, 5, 20] {

@@ -8,8 +8,8 @@ use std::process::Command;
 use common::{ModelFile, Shape};
 use recgrela::{Isa, Model, ModelOptions};
 
-/// The environment is that of a process, so each value gets one: this test, run by itself. Where the
-/// tests run under an emulator, `RECGRELA_TEST_RUNNER` says how one is started.
+/// The environment belongs to the process, so each value gets its own process, which runs only this
+/// test. `RECGRELA_TEST_RUNNER` is the command prefix if tests run under an emulator.
 #[cfg(not(target_family = "wasm"))] // where there are no processes
 fn isa_with_environment(value: &str) -> String {
     let runner = std::env::var("RECGRELA_TEST_RUNNER").unwrap_or_default();

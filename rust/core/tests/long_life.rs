@@ -1,5 +1,5 @@
-//! A million events: the state and the scores are still those of the f64 reference, and nothing but
-//! the list of seen items has grown.
+//! A million events: the state and the scores still match the f64 reference, and only the list of
+//! seen items has grown.
 
 mod common;
 
@@ -10,13 +10,13 @@ use recgrela::{Model, Session};
 
 const SHAPE: Shape = Shape { hidden: 16, heads: 4, layers: 1, inner: 8, items: 40, ..Shape::BASE };
 
-/// gamma of a horizon of so many events.
+/// gamma for a horizon in events.
 const fn horizon(events: f32) -> f32 {
     1.0 - 1.0 / events
 }
 
-/// How far the engine may be from the reference, relative to the largest number of each kind, for S
-/// and z in each head.
+/// The maximum error of the engine for S and z in each head, relative to the largest number of each
+/// kind.
 #[derive(Debug)]
 struct Apart {
     scores: f64,
@@ -41,20 +41,20 @@ fn apart(found: &[f32], expected: &[f64]) -> f64 {
     apart.fold(0.0, f64::max) / largest
 }
 
-/// One head's columns of rows of D numbers.
+/// One head's columns in rows of D numbers.
 fn of_head<T: Copy>(rows: &[T], head: usize) -> Vec<T> {
     rows.chunks_exact(SHAPE.hidden).flat_map(|row| row[4 * head..][..4].iter().copied()).collect()
 }
 
-/// The recurrent state in a snapshot.
+/// The recurrent state of a snapshot.
 fn state_numbers(snapshot: &[u8]) -> Vec<f32> {
     let count = u32::from_le_bytes(snapshot[16..20].try_into().unwrap()) as usize;
     let (numbers, _) = snapshot[SNAPSHOT_HEADER..].as_chunks();
     numbers[..count].iter().map(|&number| f32::from_le_bytes(number)).collect()
 }
 
-/// Plays a user who comes back to one item nine times out of ten: events that round alike let errors
-/// add up instead of cancelling.
+/// Replays a user who repeats one item nine times out of ten. Equal events round alike, so errors
+/// accumulate instead of cancelling.
 fn check(shape: &Shape, decay: [f32; 4], bounds: &Apart) {
     let mut file = ModelFile::random(shape);
     file.put_f32("blocks.0.decay", &[4], &decay);
@@ -73,8 +73,8 @@ fn check(shape: &Shape, decay: [f32; 4], bounds: &Apart) {
         let numbers = state_numbers(&session.snapshot());
         let scores: Vec<_> = all.iter().map(|&item| state.score(item)).collect();
         let [s, z, values] = state.parts(0);
-        let per_head = |at: usize, sums: &[f64]| {
-            let found = &numbers[at..][..sums.len()];
+        let per_head = |offset: usize, sums: &[f64]| {
+            let found = &numbers[offset..][..sums.len()];
             [0, 1, 2, 3].map(|head| apart(&of_head(found, head), &of_head(sums, head)))
         };
         let found = Apart {
@@ -87,8 +87,8 @@ fn check(shape: &Shape, decay: [f32; 4], bounds: &Apart) {
     }
 }
 
-/// S stays accurate in every head. z of a head that never forgets does not, and the scores do not
-/// show it: such a head's share of them fades.
+/// S stays accurate in every head. In a head that never forgets z does not, but such a head fades
+/// out of the scores, so they stay accurate.
 #[test]
 fn with_rotation() {
     let decay = [1.0, horizon(4096.0), horizon(256.0), horizon(16.0)];

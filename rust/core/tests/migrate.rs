@@ -1,4 +1,4 @@
-//! Migration: the history of an old model's snapshot in a retrained one.
+//! Migration: an old model's snapshot continues on a retrained model.
 
 mod common;
 
@@ -11,7 +11,7 @@ const OLD: Shape = Shape::TINY;
 /// Other sizes, other items.
 const NEW: Shape = Shape { hidden: 24, heads: 3, layers: 2, items: 50, ..Shape::BASE };
 
-/// What the new model calls an item of the old one: every fifth is unknown.
+/// The new model's index of an old item; every fifth is unknown.
 fn translated(item: u32) -> Option<u32> {
     (!item.is_multiple_of(5)).then_some(49 - item)
 }
@@ -80,7 +80,7 @@ fn a_log_of_another_history_is_refused() {
     let error = refused(&new, &forged(&snapshot, 24, &[0xff; 8]), &log).to_string();
     assert!(error.contains("18446744073709551615"), "{error}");
 
-    // One that the snapshot's own end of the log contradicts.
+    // A log that contradicts the end of the snapshot's own log.
     let pattern = [3, 4, 3, 4];
     let mut short = Session::new(old.model().clone());
     short.set_log_capacity(3);
@@ -93,7 +93,7 @@ fn a_log_of_another_history_is_refused() {
     assert!(error.contains("found item None at event 3"), "{error}");
     assert!(Session::migrate(new.clone(), &short, &log([9, 9, 9, 9])).is_ok(), "merged");
 
-    // One with more distinct items than were seen.
+    // A log with more distinct items than were seen.
     let mut unlogged = Session::new(old.model().clone());
     unlogged.extend(&pattern).unwrap();
     let error = refused(&new, &unlogged.snapshot(), &log([1, 2, 3, 1])).to_string();
@@ -116,10 +116,10 @@ fn a_snapshot_is_checked_without_its_model() {
     ] {
         assert_says(&refused(&new, &bytes, &log), ErrorKind::Snapshot, words);
     }
-    for at in (0..good.len()).step_by(7) {
+    for offset in (0..good.len()).step_by(7) {
         let mut damaged = good.clone();
-        damaged[at] ^= 16;
+        damaged[offset] ^= 16;
         refused(&new, &damaged, &log);
-        refused(&new, &good[..at], &log);
+        refused(&new, &good[..offset], &log);
     }
 }

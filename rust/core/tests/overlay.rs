@@ -1,5 +1,5 @@
-//! Items added, replaced and retired at run time: against models whose file has them, and against
-//! scoring everything.
+//! Items added, replaced and retired at run time, compared with models whose file contains them,
+//! and with scoring all items.
 
 mod common;
 
@@ -18,12 +18,12 @@ fn vector(size: usize, rng: &mut Rng) -> Vec<f32> {
     (0..size).map(|_| rng.unit()).collect()
 }
 
-/// A new id of the kind that the model has.
+/// A new id of the model's kind.
 fn new_id(shape: &Shape, number: usize) -> String {
     if shape.text { format!("new {number}é") } else { (1_000_000 + number).to_string() }
 }
 
-/// What an overlaid catalogue should be, and changes to it.
+/// The expected catalogue under an overlay, and changes to it.
 #[derive(Clone)]
 struct Naive {
     shape: Shape,
@@ -35,7 +35,7 @@ impl Naive {
         Self { shape: *shape, now: NaiveCatalogue::new(model) }
     }
 
-    /// One random change to both.
+    /// Applies one random change to both.
     fn change(&mut self, overlay: &mut Overlay, rng: &mut Rng) -> Result<()> {
         let count = rng.below(40);
         let mut items = rng.items(count, self.now.ids.len());
@@ -56,7 +56,7 @@ impl Naive {
                     items.iter().map(|&item| self.now.ids[item as usize].clone()).collect();
                 let new = rng.below(30);
                 ids.extend((0..new).map(|n| new_id(&self.shape, 1000 * self.now.ids.len() + n)));
-                (0..ids.len()).for_each(|at| ids.swap(at, rng.below(at + 1)));
+                (0..ids.len()).for_each(|index| ids.swap(index, rng.below(index + 1)));
                 self.add(overlay, &ids, rng);
             }
         }
@@ -70,7 +70,7 @@ impl Naive {
         assert_eq!(overlay.add(&item_ids, &vectors.concat()).unwrap(), expected);
     }
 
-    /// A model file that has these items itself.
+    /// A model file that contains these items.
     fn file(&self, base: &ModelFile) -> ModelFile {
         let (items, size) = (self.now.ids.len(), self.shape.hidden);
         let mut file = base.clone();
@@ -79,8 +79,9 @@ impl Naive {
         let mut table = vec![0.0; items.div_ceil(32) * 32 * size];
         for (item, vector) in self.now.vectors.iter().enumerate() {
             for i in 0..size {
-                let at = (item / 32 * size + i) * 32 + item % 32;
-                table[at] = vector.as_ref().map_or_else(|| stored[at] as f32, |vector| vector[i]);
+                let index = (item / 32 * size + i) * 32 + item % 32;
+                table[index] =
+                    vector.as_ref().map_or_else(|| stored[index] as f32, |vector| vector[i]);
             }
         }
         file.put_f32("catalog.table", &[items.div_ceil(32), size, 32], &table);
@@ -89,11 +90,11 @@ impl Naive {
     }
 }
 
-/// Compares queries of all kinds with scoring everything.
+/// Compares queries of all kinds with scoring all items.
 fn check_queries(session: &Session, naive: &Naive, rng: &mut Rng, ranking: &mut TopK) {
     let (items, all) = (naive.now.current(), naive.now.ids.len());
     let groups: Vec<_> = (0..all).map(|_| rng.below(4) as i64).collect();
-    // Those past the model's items need not have a group.
+    // Added items need not have a group.
     let groups = &groups[..naive.shape.items + rng.below(all - naive.shape.items + 1)];
     let grouped = Groups::new(session.model(), groups).unwrap();
     let (few, many) = (rng.items(4, all), rng.items(all, all));
@@ -147,7 +148,7 @@ fn random_changes() {
                 let expected = naive.now.scores(&before.1, session.user_vector().unwrap());
                 assert_eq!(bits(&scores), bits(&expected));
                 check_queries(&session, &naive, rng, ranking);
-                // Retired items, too, are events.
+                // Retired items can still be events.
                 let item = rng.below(naive.now.ids.len()) as u32;
                 let mut fleet = Fleet::new(Arc::clone(&model), 1).unwrap();
                 fleet.set(0, &session).unwrap();
@@ -196,7 +197,7 @@ fn equal_scores_rank_by_item_across_both_tables() {
         for model in models(&shape) {
             let mut naive = Naive::new(&shape, &model);
             let session = session(&model, 3, 1);
-            // Vectors of a single number of the table's, so that whole rows are equal.
+            // Vectors with one number of the table throughout, so that whole rows are equal.
             model
                 .update_overlay(|overlay| {
                     let some = [70, 5, 30, 31, 99].map(|item: usize| naive.now.ids[item].clone());
@@ -217,7 +218,7 @@ fn equal_scores_rank_by_item_across_both_tables() {
     }
 }
 
-/// The base items of such a table tie with each other and with the overlay's.
+/// Items of such a table tie with each other and with the overlay's.
 #[test]
 fn ties_with_the_models_items() {
     let file = common::with_ties();
@@ -366,7 +367,7 @@ fn what_is_known_follows_the_overlay() {
     }
 }
 
-/// Each answer is that of one overlay or the other.
+/// Each answer matches one of the two overlays.
 #[test]
 #[cfg(not(target_family = "wasm"))] // where there are no threads
 fn sessions_while_the_overlay_changes() {

@@ -1,4 +1,4 @@
-//! Overlays and what relies on them, saved and loaded; and files that no overlay was saved to.
+//! Overlays and histories that rely on them, saved and loaded; and invalid overlay files.
 
 mod common;
 
@@ -57,7 +57,7 @@ fn a_saved_overlay_is_the_same_overlay() {
             assert!((0..40).all(|item| one.id(item) == other.id(item)));
         }
         assert_eq!(saved.catalog().len(), 38);
-        // What follows continues either.
+        // The next overlay continues either.
         let next = [ItemId::Int(5000), ItemId::Str("next")][usize::from(shape.text)];
         for model in [&saved, &loaded] {
             model.update_overlay(|overlay| overlay.add(&[next], &[0.5; 8])).unwrap();
@@ -83,7 +83,7 @@ fn files_that_cannot_be_written_or_read() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-/// Asserts that a file is refused by an error whose text has all of these.
+/// Asserts that a file is refused with an error whose text contains all of these.
 fn assert_refused(model: &Model, bytes: &[u8], named: &[&str]) -> Error {
     let error = Overlay::from_bytes(model, bytes).expect_err("a hostile file");
     let text = error.to_string();
@@ -134,7 +134,7 @@ fn damaged_files_are_refused() {
             bytes[bit / 8] ^= 1 << (bit % 8);
             match Overlay::from_bytes(&model, &bytes) {
                 Err(_) => {}
-                // A space of the padding, say, may become another.
+                // A flip in the padding, for example, may leave a valid file.
                 Ok(read) => {
                     assert!(bit / 8 < header);
                     assert_eq!(read.to_bytes(), good);
@@ -160,12 +160,12 @@ fn metadata_of_hostile_files() {
     let other = common::model(&Shape { items: 34, ..Shape::TINY });
     let error = assert_refused(&other, &good.to_bytes(), &[&model.fingerprint().to_string()]);
     assert_says(&error, ErrorKind::OtherModel, "overlay: found one of model");
-    // The same file, said to be of the other model.
+    // The same file, stating the other model.
     let mut forged = good.clone();
     forged.metadata.insert("recgrela.model".to_owned(), other.fingerprint().to_string());
     let error = assert_refused(&other, &forged.to_bytes(), &["fingerprint of the tensors"]);
     assert_says(&error, ErrorKind::Model, "fingerprint of the tensors: found");
-    // A model file is no overlay, and the other way round.
+    // A model file is not an overlay file, and vice versa.
     let file = common::ModelFile::random(&Shape::TINY).to_bytes();
     assert_refused(&model, &file, &["recgrela.overlay"]);
     assert!(Model::from_bytes(good.to_bytes()).is_err());
@@ -270,7 +270,7 @@ fn texts_of_hostile_files() {
     }
 }
 
-/// What a snapshot says of added items means something only where they were added in this order.
+/// Added items in a snapshot are valid only if the model added them in the same order.
 #[test]
 fn snapshots_with_added_items() {
     let origin = model(&Shape::TINY);
@@ -289,7 +289,7 @@ fn snapshots_with_added_items() {
         model.update_overlay(|overlay| overlay.add(&ids, &vectors)).unwrap();
         model
     };
-    // The same items first, with other vectors: the state is that of the events as they were.
+    // The same items first, with other vectors: the state is unchanged.
     for ids in [&[9001, i64::MIN, 9002][..], &[9001, i64::MIN, 9002, 7000, 7001]] {
         let model = adding(ids);
         let mut session = session_of(&model, &blob);
@@ -312,7 +312,7 @@ fn snapshots_with_added_items() {
     let error = Session::new(bare).restore(&blob).unwrap_err().to_string();
     assert!(error.contains("make that overlay, or one that continues it, active"), "{error}");
 
-    // A fleet takes the history over by the same rule, from a session and from a file.
+    // A fleet follows the same rule, from a session and from a file.
     let mut fleet = Fleet::new(Arc::clone(&origin), 2).unwrap();
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("added.fleet");
     fleet.set(1, &later).unwrap();
@@ -328,7 +328,7 @@ fn snapshots_with_added_items() {
     let refused = Fleet::new(bad, 2).unwrap().set(0, &later).unwrap_err();
     assert_says(&refused, ErrorKind::Overlay, "found 3 in the active overlay, expected the 3");
 
-    // A forged count that the items do not fit.
+    // A forged count that does not match the items.
     let chain = |before: [u8; 32], id: i64| {
         let bytes = [&before[..], &id.to_le_bytes()].concat();
         <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(bytes))
@@ -343,7 +343,7 @@ fn snapshots_with_added_items() {
     let error = Session::new(origin.clone()).restore(&fewer).unwrap_err().to_string();
     assert!(error.contains("seen item 35"), "{error}");
 
-    // Undo and forget know added items as well.
+    // Undo and forget handle added items too.
     let mut kept = Session::new(origin);
     kept.set_log_capacity(10);
     kept.set_undo_depth(2).unwrap();

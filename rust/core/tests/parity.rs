@@ -1,11 +1,11 @@
-//! The engine against the naive f64 implementation, and every instruction set against the others.
+//! Compares the engine with the naive f64 implementation, and the instruction sets with each other.
 
 mod common;
 
 use common::{ModelFile, Reference, Rng, SHAPES, Shape, bits, catalogue, models, session};
 use recgrela::{Filter, Model, Session};
 
-/// The largest difference of any score, relative to the largest score.
+/// The largest difference between scores, relative to the largest score.
 fn difference(found: &[f32], expected: &[f64]) -> f64 {
     let largest = expected.iter().fold(0.0_f64, |largest, score| largest.max(score.abs()));
     let apart =
@@ -82,7 +82,7 @@ fn top_k_ranks_the_bits_that_score_gives() {
 
 #[test]
 fn far_positions_are_exact() {
-    // A position that f32 cannot hold: only the rotation depends on it.
+    // A position that f32 cannot represent. Only the rotation depends on it.
     let shape = Shape { conv: false, ..Shape::BASE };
     for model in models(&shape) {
         let mut near = session(&model, 40, 4);

@@ -1,4 +1,4 @@
-//! At most so many items of one group: the scan against a walk over all items by rank.
+//! Quotas: the scan compared with a walk over all items by rank.
 
 mod common;
 
@@ -10,7 +10,7 @@ use common::{
 };
 use recgrela::{ErrorKind, Filter, Groups, Isa, Model, ModelOptions, Quota, Session, TopK};
 
-/// Groups of very different sizes: one of all, a few, two of which one is rare, many, one an item.
+/// Groupings: one group, a few, two of which one is rare, many, and one per item.
 fn groupings(num_items: usize, rng: &mut Rng) -> Vec<Vec<i64>> {
     let mut random = |groups: usize| {
         (0..num_items).map(|_| rng.below(groups) as i64 * 1_000_000_007 - 3).collect::<Vec<_>>()
@@ -67,13 +67,13 @@ fn equal_scores_and_quotas() {
     }
 }
 
-/// More items than candidates are collected, in the order that is worst for collecting: ascending.
+/// More items than collected candidates, in the worst order for collecting, which is ascending.
 #[test]
 fn candidates_are_cut_many_times() {
     let shape = Shape { items: 3000, ..Shape::TINY };
     let mut file = ModelFile::random(&shape);
-    let value = |at: usize| (at / 256 * 32 + at % 32) as f32 / 3000.0;
-    let real = |at: usize| if at / 256 * 32 + at % 32 < 3000 { value(at) } else { 0.0 };
+    let value = |index: usize| (index / 256 * 32 + index % 32) as f32 / 3000.0;
+    let real = |index: usize| if index / 256 * 32 + index % 32 < 3000 { value(index) } else { 0.0 };
     let table: Vec<_> = (0..94 * 256).map(real).collect();
     file.put_f32("catalog.table", &[94, 8, 32], &table);
     file.put_f32("final_norm.weight", &[8], &[0.0; 8]);

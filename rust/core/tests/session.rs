@@ -1,4 +1,4 @@
-//! Sessions: what is refused, what is counted, and what does not change them.
+//! Sessions: errors, counters, and calls that change nothing.
 
 mod common;
 
@@ -157,7 +157,8 @@ fn the_event_count_stops_at_its_end() {
             }
             far.undo(3).unwrap();
             assert_eq!(far.events(), u64::MAX - 1);
-            // Only a rotation tells this from the 41st event: the learned positions end at the 7th.
+            // Only rotation distinguishes this from the 41st event. Learned positions end at the
+            // 7th.
             let mut near = near;
             near.append(5).unwrap();
             let same = near.user_vector().unwrap() == far.user_vector().unwrap();

@@ -1,5 +1,5 @@
-//! Snapshots: they continue with the same bits, or with a small drift in half precision; what is
-//! damaged or forged changes nothing.
+//! Snapshots: they continue with the same bits, or a small drift in half precision. Damaged or
+//! forged ones change nothing.
 
 mod common;
 
@@ -113,7 +113,7 @@ fn half_precision_holds_numbers_of_any_size() {
         let largest = expected.iter().fold(0.0_f64, |x, &y| x.max(f64::from(y.abs())));
         for (&found, expected) in found.iter().zip(expected) {
             let apart = (f64::from(found) - f64::from(expected)).abs();
-            // Eleven bits each, down to 2^-28 of the row's largest.
+            // Eleven bits each, down to 2^-28 of the row's largest magnitude.
             let bound = f64::from(expected.abs()) / 2048.0 + largest * 2.0_f64.powi(-39);
             assert!(apart <= bound, "{found:e} for {expected:e}");
         }
@@ -134,7 +134,7 @@ fn the_log_goes_with_the_snapshot() {
         assert!(parsed.seen().eq([4, 9, 30]) && parsed.log().eq([4, 9, 9, 30]));
         assert_eq!(parsed.log_capacity(), 6);
 
-        // Where no log is kept, it is taken over with its capacity.
+        // A session without a log adopts the snapshot's log and capacity.
         let mut other = restored(&model, &snapshot);
         assert_eq!(other.log_capacity(), 6);
         other.forget(&[9]).unwrap();
@@ -143,7 +143,7 @@ fn the_log_goes_with_the_snapshot() {
         expected.extend(&[4, 30]).unwrap();
         assert_eq!(other.snapshot(), expected.snapshot());
 
-        // A capacity of one's own stays.
+        // The session's own capacity stays.
         for (capacity, log) in [(3, &[9, 9, 30][..]), (4, &[4, 9, 9, 30]), (9, &[4, 9, 9, 30])] {
             let mut own = Session::new(model.clone());
             own.set_log_capacity(capacity);
@@ -153,14 +153,14 @@ fn the_log_goes_with_the_snapshot() {
             assert!(own.log().eq(log.iter().copied()));
         }
     }
-    // A snapshot without a log leaves none behind.
+    // A snapshot without a log empties the session's log.
     logged.restore(&session(&model, 5, 1).snapshot()).unwrap();
     assert_eq!((logged.log().len(), logged.log_capacity(), logged.events()), (0, 6, 5));
     let error = logged.forget(&[1]).unwrap_err();
     assert_says(&error, ErrorKind::Log, "a log of the last 0 events, expected all 5");
 }
 
-/// Asserts that a snapshot is refused and the session is left as it was.
+/// Asserts that a snapshot is refused and the session unchanged.
 fn assert_refused(session: &mut Session, blob: &[u8], what: &str) -> Error {
     let before = (session.snapshot(), session.undoable());
     let error = session.restore(blob).expect_err(what);
@@ -202,7 +202,7 @@ fn snapshots_of_another_model_are_refused() {
     assert!(error.to_string().contains(&session.model().fingerprint().to_string()));
 }
 
-/// Snapshots whose checksum is right and whose contents no session has.
+/// Snapshots with a valid checksum and contents that no session can have.
 #[test]
 fn forged_snapshots_are_refused() {
     let model = model(&Shape::TINY);
@@ -238,16 +238,17 @@ fn forged_snapshots_are_refused() {
         ("a log of 4 events out of 3", 24, &3_u64.to_le_bytes()),
         ("item 30 in the log, expected a seen item", seen + 8, &31_u32.to_le_bytes()),
     ];
-    for (message, at, bytes) in forgeries {
-        let error = assert_refused(&mut session, &forged(&good, at, bytes), message).to_string();
+    for (message, offset, bytes) in forgeries {
+        let error =
+            assert_refused(&mut session, &forged(&good, offset, bytes), message).to_string();
         let known = ["snapshot: ", "added items: "].iter().any(|start| error.starts_with(start));
         assert!(known && error.contains(message), "{error}: {message}");
     }
-    // An item past the last, in both places.
+    // An item out of range, in both lists.
     let far = forged(&forged(&good, seen + 8, &[33]), log + 12, &[33]);
     let error = assert_refused(&mut session, &far, "far").to_string();
     assert!(error.contains("seen item 33, expected an item index of the model"), "{error}");
-    // Both counts of the log at the end of their range.
+    // Both counts of the log at their maximum.
     let huge = forged(&forged(&good, 40, &[0xff; 8]), 48, &[0xff; 8]);
     let error = assert_refused(&mut session, &huge, "huge");
     assert_says(&error, ErrorKind::Snapshot, &format!("found {} bytes", huge.len()));
@@ -261,18 +262,18 @@ fn forged_halves_are_refused() {
     let good = session.snapshot_with(Precision::F16);
     let numbers = Shape::TINY.hidden * (4 + 1 + 3);
     let exponents = SNAPSHOT_HEADER + 2 * numbers;
-    for (what, at, bytes) in [
+    for (what, offset, bytes) in [
         ("infinity", SNAPSHOT_HEADER, &0x7c00_u16.to_le_bytes()[..]),
         ("NaN", SNAPSHOT_HEADER + 2, &0xfe00_u16.to_le_bytes()),
         ("a number past f32", exponents, &[0xff]),
     ] {
-        let error = assert_refused(&mut session, &forged(&good, at, bytes), what);
+        let error = assert_refused(&mut session, &forged(&good, offset, bytes), what);
         assert_eq!(error.kind(), ErrorKind::Snapshot, "{what}: {error}");
     }
     session.restore(&good).unwrap();
 }
 
-/// What is far from any session but allowed costs nothing.
+/// Implausible but valid values cost no memory.
 #[test]
 fn a_capacity_is_only_a_number() {
     let model = model(&Shape::TINY);

@@ -1,4 +1,4 @@
-//! The answer is the same, bit for bit, for any number of threads.
+//! Results are bit-identical for any number of threads.
 
 #![cfg(feature = "threads")]
 
@@ -78,7 +78,7 @@ fn any_number_of_threads_gives_the_same() {
     }
 }
 
-/// All items tie, so that the order is that of the items alone.
+/// All items tie, so the order is that of the indices.
 #[test]
 fn ties_across_shards() {
     let shape = Shape { items: ITEMS, ..Shape::TINY };

@@ -1,4 +1,4 @@
-//! The fused scan against sorting all scores.
+//! Compares the fused scan with sorting all scores.
 
 mod common;
 
@@ -35,7 +35,7 @@ fn every_filter_gives_what_sorting_gives() {
     }
 }
 
-/// The scan first looks at 4,096 items, for the sake of a bar, and then at the others.
+/// A first pass over 4,096 items sets the threshold of the scan.
 #[test]
 fn more_items_than_the_scan_begins_with() {
     let mut ranking = TopK::new();
@@ -89,12 +89,12 @@ fn scores_that_overflow_never_panic_and_nan_is_never_returned() {
     // and infinity minus infinity.
     let table = file.tensor("catalog.table");
     assert_eq!(table.dtype, F32);
-    for at in 0..table.bytes.len() / 4 {
-        let (block, feature, lane) = (at / 256, at / 32 % 8, at % 32);
+    for index in 0..table.bytes.len() / 4 {
+        let (block, feature, lane) = (index / 256, index / 32 % 8, index % 32);
         let item = block * 32 + lane;
         if item < 100 && item % 3 == 0 {
             let value = if feature % 2 == 0 { f32::MAX } else { -f32::MAX };
-            table.bytes[at * 4..at * 4 + 4].copy_from_slice(&value.to_le_bytes());
+            table.bytes[index * 4..index * 4 + 4].copy_from_slice(&value.to_le_bytes());
         }
     }
     let bias = [3.0, 3.0, 3.0, 3.0, 5.0, 5.0, 5.0, 5.0];
@@ -112,7 +112,7 @@ fn scores_that_overflow_never_panic_and_nan_is_never_returned() {
             let expected = brute_force(&session, &items, k, &filter, None);
             assert_eq!(session.top_k(k, &filter).unwrap(), expected);
         }
-        // The state itself, once such an item is appended, may be anything but a panic.
+        // After appending such an item the state may be anything, but must not panic.
         session.extend(&[0, 3, 6]).unwrap();
         session.top_k(5, &Filter::unseen()).unwrap();
         session.score(&[0, 1]).unwrap();

@@ -1,4 +1,4 @@
-//! Undo: back to the same bits, as far as checkpoints are kept.
+//! Undo restores the same bits, as far as checkpoints are kept.
 
 mod common;
 
@@ -17,14 +17,14 @@ fn undone_events_leave_no_trace() {
                 session.append(item).unwrap();
                 before.push(session.snapshot());
             }
-            // In steps, past the ring's end and its start.
+            // In steps, across the ring's end and start.
             for n in [1, 0, 4] {
                 session.undo(n).unwrap();
                 before.truncate(before.len() - n);
                 assert_eq!(Some(&session.snapshot()), before.last(), "{shape:?}");
             }
             assert_eq!((session.undoable(), session.events()), (0, 15));
-            // What follows is what would have followed.
+            // The session continues as if nothing had been undone.
             let mut whole = Session::new(session.model().clone());
             whole.set_log_capacity(6);
             whole.extend(&Rng::new(1).items(15, shape.items)).unwrap();
@@ -80,7 +80,7 @@ fn what_replaces_the_history_cannot_be_undone() {
         session.undo(1).unwrap();
         assert!(session.undo(1).is_err());
     }
-    // After forgetting, what can be undone never had the items.
+    // After forgetting, undo leads to states without the items.
     let mut session = start();
     session.forget(&[6]).unwrap();
     assert_eq!((session.events(), session.undoable()), (3, 3));

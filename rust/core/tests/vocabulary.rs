@@ -1,4 +1,4 @@
-//! Ids and item indices, both ways.
+//! Lookup of ids and item indices, in both directions.
 
 mod common;
 

@@ -1,6 +1,6 @@
-// What benchmarks/web.py times in this process, one request a line on standard input and one answer
-// a line on standard output: `contenders.mjs model.safetensors step.onnx`. The clock is in here, so
-// that the way between the two processes is not part of a time.
+// The contenders of benchmarks/web.py in Node: `contenders.mjs model.safetensors step.onnx`. Reads one
+// request per line on standard input and writes one answer per line on standard output. It times
+// itself, so that communication between the processes is not included.
 
 import { createInterface } from "node:readline";
 import { readFile } from "node:fs/promises";
@@ -43,9 +43,9 @@ class Package {
 /**
  * The step of benchmarks/onnx_recurrent.py in onnxruntime-web, on one thread and with SIMD.
  *
- * The state that comes out goes in again as it is, and all scores are asked for only outside of the
- * clock. Memory arena and pattern on or off, and denormals as zero, made no difference; tensors of
- * one's own for the outputs are not filled.
+ * The output state is fed back without copying, and all scores are fetched only when not timing.
+ * Memory arena and pattern on or off, and denormals as zero, made no difference. Preallocated output
+ * tensors are not filled.
  */
 class OnnxStep {
   static async load() {
@@ -74,7 +74,7 @@ class OnnxStep {
 
   feeds(state = this.state) {
     const feeds = { item: this.item, position: this.position };
-    this.inputs.forEach(({ name }, at) => (feeds[name] = state[at]));
+    this.inputs.forEach(({ name }, index) => (feeds[name] = state[index]));
     return feeds;
   }
 
@@ -82,7 +82,7 @@ class OnnxStep {
     return Array.from(found, Number);
   }
 
-  /** Of the last event: it is run once more, from the state before it. */
+  /** Scores after the last event, which is run once more from the state before it. */
   async scores() {
     return (await this.session.run(this.feeds(this.before), ["scores"])).scores.data;
   }
@@ -104,7 +104,7 @@ const contenders = {
   onnxruntime: await OnnxStep.load(),
 };
 
-/** Nanoseconds of each event. A promise is waited for, and nothing is for those that give none. */
+/** Nanoseconds per event. Awaits only promises, so that synchronous contenders do not wait. */
 async function timeBlock(contender, items) {
   const times = [];
   for (const item of items) {

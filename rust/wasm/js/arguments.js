@@ -3,50 +3,50 @@
 import { bytesOf } from "./source.js";
 import { invalid } from "./shared.js";
 
-/** Counts in the engine are u32; what is more is as good as this. */
+/** The engine's counts are u32; larger values are clamped to this. */
 const MOST = 2 ** 32 - 1;
 
-/** A count, 0 or more; Infinity stands for all. */
+/** A count, 0 or more; Infinity means all. */
 export function count(what, value) {
   if (value === Infinity || (Number.isInteger(value) && value >= 0)) return Math.min(value, MOST);
   throw invalid(what, value, "a whole number, 0 or more, or Infinity");
 }
 
-/** A list of ids as an array of its own: nothing of the caller's runs while the engine reads it. */
+/** Copies a list of ids, so that none of the caller's code runs while the engine reads it. */
 export function list(what, value) {
-  // The characters of a text would be taken for ids.
+  // Iterating over a string would yield characters as ids.
   const iterates = typeof value === "object" && typeof value?.[Symbol.iterator] === "function";
   if (iterates) return [...value];
   throw invalid(what, value, "an array of item ids, or another iterable");
 }
 
-/** Bytes that are in an ArrayBuffer or in a view of one. */
+/** The bytes of an ArrayBuffer or of a view. */
 export function bytes(what, value) {
   const found = bytesOf(value);
   if (found === undefined) throw invalid(what, value, "a Uint8Array or an ArrayBuffer");
   return found;
 }
 
-/** A switch. */
+/** A boolean. */
 export function flag(what, value) {
   if (typeof value === "boolean") return value;
   throw invalid(what, value, "a boolean");
 }
 
-/** Options, which may be left out. */
+/** Options, which may be omitted. */
 export function optional(options) {
   if (options === undefined || options === null) return {};
   if (typeof options === "object") return options;
   throw invalid("options", options, "an object");
 }
 
-/** Whether to pass over ids that the model does not know. */
+/** Whether to skip ids that the model does not know. */
 export function skips({ unknown = "error" }) {
   if (unknown === "error" || unknown === "skip") return unknown === "skip";
   throw invalid("unknown", unknown, '"error" or "skip"');
 }
 
-/** What topK and peek take, in the order of the engine's parameters. */
+/** The options of topK and peek, in the order of the engine's parameters. */
 export function choice(options) {
   const { excludeSeen = true, allow, deny, unknown } = optional(options);
   const ids = (what, value) => (value === undefined ? undefined : list(what, value));
@@ -54,7 +54,7 @@ export function choice(options) {
   return [flag("excludeSeen", excludeSeen), ...lists, skips({ unknown })];
 }
 
-/** What load takes. */
+/** The options of load. */
 export function loading(options) {
   const { simd, verify = true, cache = true, onProgress, signal } = optional(options);
   if (onProgress !== undefined && typeof onProgress !== "function") {

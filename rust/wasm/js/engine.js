@@ -1,11 +1,11 @@
-// The engine's module: which build, where from, and what happens after a trap.
+// The engine's module: choosing and loading a build, and recovering after a trap.
 
 import * as plain from "./recgrela-plain.js";
 import * as simd128 from "./recgrela-simd128.js";
 import { RecgrelaError, takePanic } from "./shared.js";
 import { open, readAll } from "./source.js";
 
-// Bundlers know `new URL(literal, import.meta.url)` and take the file along.
+// Bundlers recognise `new URL(literal, import.meta.url)` and include the file.
 const BUILDS = {
   simd128: {
     glue: simd128,
@@ -26,7 +26,7 @@ const SIMD_PROBE = new Uint8Array([
   10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11,
 ]);
 
-/** One instance of a module, with memory of its own. */
+/** One instance of a module, with its own memory. */
 class Engine {
   #dead;
 
@@ -34,12 +34,12 @@ class Engine {
     this.Model = glue.Model;
   }
 
-  /** Whether it trapped, and its memory is not to be trusted any more. */
+  /** Whether it trapped, so that its memory can no longer be trusted. */
   get dead() {
     return this.#dead !== undefined;
   }
 
-  /** Calls into the module. Whatever is thrown there is a RecgrelaError here. */
+  /** Calls into the module and converts its exceptions to RecgrelaError. */
   call(work) {
     if (this.#dead !== undefined) throw new RecgrelaError("crashed", this.#dead);
     try {
@@ -56,8 +56,8 @@ class Engine {
 }
 
 /**
- * The engine to load a model with; it is started where there is none, or none that works.
- * @param {boolean} [simd] undefined: what the machine can
+ * The engine to load a model with; starts one if there is none or the last one crashed.
+ * @param {boolean} [simd] undefined: SIMD if the machine supports it
  * @returns {Promise<Engine>}
  */
 export async function engineFor(simd) {
@@ -91,7 +91,7 @@ function choose(simd) {
 
 async function start({ glue, url }) {
   const response = await open(url);
-  // Other content types are compiled too, only not while they arrive.
+  // Other content types are compiled too, but not while streaming.
   const streams = response.headers.get("content-type")?.startsWith("application/wasm");
   try {
     const module = streams

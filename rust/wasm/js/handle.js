@@ -1,8 +1,8 @@
-// What Model and Session have in common: something in the engine's memory, until it is freed.
+// Base of Model and Session: an object in the engine's memory, until it is freed.
 
 import { RecgrelaError } from "./shared.js";
 
-/** Calls into the engine with what the handle stands for. */
+/** Calls into the engine with the handle's object. */
 export const CALL = Symbol("call");
 
 export class Handle {
@@ -28,10 +28,10 @@ export class Handle {
   free() {
     const raw = this.#raw;
     this.#raw = undefined;
-    // What a dead engine held went with it.
+    // A crashed engine's objects are gone with it.
     if (raw !== undefined && !this.#engine.dead) this.#engine.call(() => raw.free());
   }
 }
 
-// Where `using` does not exist yet, nor does the symbol.
+// The symbol does not exist where `using` is not supported.
 if (Symbol.dispose) Handle.prototype[Symbol.dispose] = Handle.prototype.free;

@@ -1,4 +1,4 @@
-// Recommendations that run where the user is: see README.md and index.d.ts.
+// Recommendations in the browser or in Node: see README.md and index.d.ts.
 
 export { Model } from "./model.js";
 export { Session } from "./session.js";

@@ -5,12 +5,12 @@ import { Session } from "./session.js";
 import { RecgrelaError } from "./shared.js";
 import { readModel } from "./source.js";
 
-/** A loaded model. The types say what each method does. */
+/** A loaded model. index.d.ts documents the methods. */
 export class Model extends Handle {
   static async load(source, options) {
     const { simd, verify, ...reading } = loading(options);
     const starting = engineFor(simd);
-    starting.catch(() => {}); // told below, when the bytes are there
+    starting.catch(() => {}); // reported below, once the bytes are loaded
     const { bytes, accepted, refused } = await readModel(source, reading);
     const engine = await starting;
     reading.signal?.throwIfAborted();

@@ -1,7 +1,7 @@
 import { bytes, choice, count, list, optional, skips } from "./arguments.js";
 import { CALL, Handle } from "./handle.js";
 
-/** One user on a model. The types say what each method does. */
+/** One user of a model. index.d.ts documents the methods. */
 export class Session extends Handle {
   append(item, options) {
     const skip = skips(optional(options));

@@ -1,6 +1,6 @@
 // Shared by the engine's module and the wrapper. The generated JavaScript imports this file by name.
 
-/** Everything that this package throws, but for an abort, whose reason is yours. */
+/** The only error that this package throws, except for the reason of an abort. */
 export class RecgrelaError extends Error {
   /**
    * @param {string} code stable, for programs
@@ -17,13 +17,13 @@ export class RecgrelaError extends Error {
   }
 }
 
-/** An error that blames an argument. */
+/** An error for an invalid argument. */
 export function invalid(what, value, expected) {
   const message = `${what}: found ${shown(value)}, expected ${expected}`;
   return new RecgrelaError("invalid-argument", message);
 }
 
-/** A value as a message shows it: short, on one line, whatever it is. */
+/** Formats any value for a message: short, on one line. */
 export function shown(value) {
   switch (typeof value) {
     case "string":
@@ -49,12 +49,12 @@ export function recommend(best, item, score) {
 
 let panic;
 
-/** Keeps what a panic says, until the trap that follows it has been caught. */
+/** Stores a panic's message until the following trap is caught. */
 export function panicked(message) {
   panic = message;
 }
 
-/** What the last panic said, once. */
+/** Takes the message of the last panic. */
 export function takePanic() {
   const message = panic;
   panic = undefined;

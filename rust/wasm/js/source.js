@@ -1,17 +1,17 @@
-// Where bytes come from: an address, with progress, abort signal and cache; in Node, a file too.
+// Loads bytes from a URL, with progress, abort signal and cache, or in Node from a file.
 
 import { RecgrelaError, invalid, shown } from "./shared.js";
 
-/** The name of the cache; the models in it stand under their addresses. */
+/** The name of the cache; its keys are the models' URLs. */
 const CACHE = "recgrela";
 
-/** What node.js puts here: file addresses, and paths as such. */
+/** Set by node.js: reads file URLs and paths. */
 export const files = { read: undefined, address: undefined };
 
 /**
  * The bytes of a model file.
- * @returns {Promise<{bytes: Uint8Array, accepted?: () => void, refused?: () => void}>} with what is
- *   to be called once the bytes have proved to be a model, or not
+ * @returns {Promise<{bytes: Uint8Array, accepted?: () => void, refused?: () => void}>} with
+ *   callbacks for when the bytes have proved to be a model, or not
  */
 export async function readModel(source, { onProgress, cache, signal }) {
   signal?.throwIfAborted();
@@ -34,7 +34,7 @@ export async function open(url) {
   return checked(url, await fetched(url, {}));
 }
 
-/** The bytes of what holds bytes. */
+/** The bytes of an object that contains bytes. */
 export function bytesOf(value) {
   if (value instanceof Uint8Array) return value;
   if (ArrayBuffer.isView(value)) {
@@ -72,9 +72,9 @@ function checked(url, response) {
 }
 
 /**
- * What is kept, where the server has the same or is out of order or out of reach; else what it has.
+ * The cached file if the server has the same version, fails or is unreachable; else the server's.
  *
- * The validators are compared here: asking with If-None-Match would need the consent of a server of
+ * The validators are compared here, because If-None-Match would need the consent of a server of
  * another origin.
  */
 async function revalidated(url, kept, signal) {
@@ -99,7 +99,7 @@ function sameVersion(response, kept) {
   );
 }
 
-/** The cache, where there is one: not in Node, on insecure pages and in some private windows. */
+/** The cache, if any: there is none in Node, on insecure pages and in some private windows. */
 async function openCache() {
   try {
     return await globalThis.caches?.open(CACHE);
@@ -108,7 +108,7 @@ async function openCache() {
   }
 }
 
-/** A response to keep: decoded, with no more than what tells its version. */
+/** A response to cache: decoded, with only the headers that identify its version. */
 function forStore(response, bytes) {
   const headers = { "content-length": bytes.length, "content-type": "application/octet-stream" };
   for (const name of ["etag", "last-modified"]) {
@@ -117,7 +117,7 @@ function forStore(response, bytes) {
   return new Response(bytes, { headers });
 }
 
-/** Lets something happen that a load does not depend on. */
+/** Ignores the outcome of something that a load does not depend on. */
 function quietly(promise) {
   promise.catch(() => {});
 }
@@ -125,7 +125,7 @@ function quietly(promise) {
 /** All bytes of a response. */
 export async function readAll(url, response, { onProgress, signal } = {}) {
   const { body, headers } = response;
-  // A length of coded bytes says nothing about the decoded ones that arrive here.
+  // The length of encoded bytes does not apply to the decoded bytes that arrive here.
   const length = headers.has("content-encoding") ? null : headers.get("content-length");
   const total = length === null ? null : Number(length);
   const chunks = [];
@@ -142,19 +142,19 @@ export async function readAll(url, response, { onProgress, signal } = {}) {
       onProgress?.({ loaded, total });
     }
   } finally {
-    quietly(reader.cancel()); // what is left, where onProgress threw
+    quietly(reader.cancel()); // the rest, if onProgress threw
   }
   const bytes = new Uint8Array(loaded);
-  let at = 0;
+  let offset = 0;
   for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
+    bytes.set(chunk, offset);
+    offset += chunk.length;
   }
   return bytes;
 }
 
 function failed(url, why, signal, cause) {
-  // An abort is told as the platform tells it.
+  // An abort keeps the platform's error.
   if (signal?.aborted) return signal.reason;
   return new RecgrelaError("fetch-failed", `cannot read ${shown(url.href)}: ${why}`, { cause });
 }

@@ -1,4 +1,4 @@
-// Headless Chromium on a server of its own, with the package and the golden models.
+// Headless Chromium with a test server for the package and the golden models.
 
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -12,8 +12,8 @@ const TYPES = { ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "a
 const FOLDERS = { package: PACKAGE, golden: GOLDEN, tests: new URL("./", import.meta.url) };
 
 /**
- * Serves /package, /golden and /tests, and an empty page at any other address. Requests are counted
- * by their path; `answer` can take one over.
+ * Serves /package, /golden and /tests, and an empty page at any other path. Counts requests by path;
+ * `answer` can handle a request itself.
  */
 export async function serve(answer = () => false) {
   const requests = new Map();
@@ -37,7 +37,7 @@ export async function serve(answer = () => false) {
   return { origin, requests, close: () => server.close() };
 }
 
-/** Debian's Chromium, or the one that CHROMIUM names. */
+/** Debian's Chromium, or the binary named by CHROMIUM. */
 export function launch() {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
   return chromium.launch({ executablePath, args: ["--no-sandbox"] });

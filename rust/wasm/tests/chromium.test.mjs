@@ -7,7 +7,7 @@ import { goldenHashIn, launch, serve } from "./chromium.mjs";
 import { GOLDEN_HASH, modelBytes } from "./package.mjs";
 
 const bytes = { one: modelBytes("f32"), two: modelBytes("f16") };
-// What the server does with /model.
+// How the server handles /model.
 let model;
 let browser;
 let context;
@@ -51,14 +51,14 @@ for (const simd of [true, false]) {
   }
 }
 
-/** Loads /model in the page: its fingerprint, the progress, and what stands in the cache then. */
+/** Loads /model in the page; returns its fingerprint, the progress, and the size of the cached file. */
 const load = (options = {}) =>
   page.evaluate(async (options) => {
     const { Model } = await import("/package/index.js");
     const events = [];
     const onProgress = (event) => events.push(event);
     const loaded = await Model.load("/model", { onProgress, ...options });
-    // What is stored is stored behind the load's back.
+    // The load does not wait until the file is cached.
     for (let turn = 0; turn < 100 && options.cache !== false; turn++) {
       if (await caches.match("/model")) break;
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -75,17 +75,17 @@ test("a page picks simd128 and sees progress", async () => {
   assert.deepEqual(last, { loaded: total, total });
 });
 
-test("the second load takes the kept file, with the server gone too", async () => {
+test("the second load uses the cached file, also without the server", async () => {
   const first = await load();
   assert.equal(first.length, bytes.one.length);
-  // Were these bytes taken, the fingerprint would be another.
+  // If these bytes were used, the fingerprint would differ.
   model.bytes = bytes.two;
   assert.deepEqual(await load(), first);
   model.status = 0;
   assert.deepEqual(await load(), first);
 });
 
-test("a new version on the server replaces the kept file", async () => {
+test("a new version on the server replaces the cached file", async () => {
   const first = await load();
   model = { ...model, etag: '"2"', bytes: bytes.two };
   const second = await load();
@@ -94,14 +94,14 @@ test("a new version on the server replaces the kept file", async () => {
   assert.equal((await load()).fingerprint, second.fingerprint);
 });
 
-test("nothing is kept where the caller does not want it, nor what is no model", async () => {
+test("nothing is cached if disabled or if the file is not a model", async () => {
   assert.equal((await load({ cache: false })).length, undefined);
   model.bytes = bytes.one.subarray(0, 5000);
   await assert.rejects(load(), /tensor|safetensors/);
   assert.equal(await page.evaluate(async () => (await caches.match("/model")) === undefined), true);
 });
 
-test("a kept file that is damaged is thrown away", async () => {
+test("a damaged cached file is deleted", async () => {
   await load();
   await page.evaluate(async () => {
     const cache = await caches.open("recgrela");
@@ -117,7 +117,7 @@ test("a Content-Security-Policy that allows WebAssembly is enough", async () => 
   assert.equal((await load()).simd, true);
 });
 
-test("a Content-Security-Policy that does not is named in the error", async () => {
+test("the error names a Content-Security-Policy that forbids WebAssembly", async () => {
   await page.goto(`${server.origin}/strict`);
   const error = await page.evaluate(async () => {
     const { Model } = await import("/package/index.js");

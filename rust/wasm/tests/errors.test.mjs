@@ -1,4 +1,4 @@
-// Misuse and hostile bytes: always a RecgrelaError that says what is wrong, and nothing changed.
+// Misuse and hostile bytes always throw a descriptive RecgrelaError and change nothing.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -39,7 +39,7 @@ test("unknown ids", () => {
   assert.equal(session.events, 1);
 });
 
-test("values that are no ids", () => {
+test("values that are not ids", () => {
   const session = model.session();
   const invalid = refused("invalid-argument", /item id/);
   const numbers = [0.5, NaN, Infinity, 2 ** 53];
@@ -52,7 +52,7 @@ test("values that are no ids", () => {
   assert.equal(session.events, 0);
 });
 
-test("values that are no lists, counts or options", () => {
+test("values that are not lists, counts or options", () => {
   const session = model.session();
   session.append(items[0]);
   const invalid = refused("invalid-argument");
@@ -82,7 +82,7 @@ test("values that are no lists, counts or options", () => {
   assert.equal(session.events, 1);
 });
 
-test("what the caller's own code throws is not touched, and it may use the session", () => {
+test("exceptions of the caller's code pass through, and it may use the session", () => {
   const session = model.session();
   const mine = new Error("mine");
   assert.throws(
@@ -105,7 +105,7 @@ test("what the caller's own code throws is not touched, and it may use the sessi
   assert.equal(session.events, 2);
 });
 
-test("questions at the wrong time", () => {
+test("queries at the wrong time", () => {
   const session = model.session();
   for (const ask of [() => session.topK(), () => session.score(items), () => session.peek([])]) {
     assert.throws(ask, refused("no-events"));
@@ -156,10 +156,10 @@ test("hostile snapshots are refused and change nothing", async () => {
   for (let length = 0; length < good.length; length += 7) {
     assert.throws(() => session.restore(good.subarray(0, length)), anyError);
   }
-  for (let at = 0; at < good.length; at += 3) {
+  for (let offset = 0; offset < good.length; offset += 3) {
     const bad = good.slice();
-    bad[at] ^= 0x41;
-    assert.throws(() => session.restore(bad), anyError, `byte ${at}`);
+    bad[offset] ^= 0x41;
+    assert.throws(() => session.restore(bad), anyError, `byte ${offset}`);
   }
   assert.deepEqual(session.snapshot(), good);
 });
@@ -170,12 +170,12 @@ test("hostile models are refused", async () => {
   for (const length of [0, 7, 8, 100, 5000, good.length - 1]) {
     await assert.rejects(Model.load(good.subarray(0, length)), bad);
   }
-  for (let at = 0; at < good.length; at += 997) {
+  for (let offset = 0; offset < good.length; offset += 997) {
     const changed = Uint8Array.from(good);
-    changed[at] ^= 0x10;
-    // A space of the header is as good as another character there.
+    changed[offset] ^= 0x10;
+    // A flip in the header's padding may leave a valid file.
     await Model.load(changed).then(
-      () => assert.ok(at < 3000, `byte ${at}`),
+      () => assert.ok(offset < 3000, `byte ${offset}`),
       (error) => bad(error),
     );
   }

@@ -1,4 +1,4 @@
-// The golden hash in a module worker: answers a message that says whether with SIMD.
+// The golden hash in a module worker. The message says whether to use SIMD.
 
 import { hash } from "./golden-page.mjs";
 

@@ -1,4 +1,4 @@
-// The golden hash of tests/golden/README.md, with this package; in Node, a page and a worker.
+// Computes the golden hash of tests/golden/README.md in Node, a page or a worker.
 
 const hex = (bytes) =>
   [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -6,7 +6,7 @@ const hex = (bytes) =>
 /**
  * The hash of all models.
  * @param {typeof import("recgrela").Model} Model
- * @param {string | URL} folder where golden.json is; it ends in a slash
+ * @param {string | URL} folder of golden.json, with a trailing slash
  * @param {boolean} simd
  * @param {(url: URL) => Promise<Uint8Array>} read
  */
@@ -42,7 +42,7 @@ function hashOfModel(model, sequences) {
   return sha256(parts);
 }
 
-/** A list as its length and, for each place, index and score. */
+/** A list as its length, then the index and score of each entry. */
 function asBytes(list, indices) {
   const view = new DataView(new ArrayBuffer(4 + 8 * list.length));
   view.setUint32(0, list.length, true);

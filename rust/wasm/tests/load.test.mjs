@@ -1,4 +1,4 @@
-// Where models come from in Node, and what goes wrong on the way.
+// Sources of models in Node, and their errors.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -43,7 +43,7 @@ describe("sources", () => {
     server.close();
   });
 
-  test("bytes, files and addresses give the same model", async () => {
+  test("bytes, files and URLs give the same model", async () => {
     const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
     shared.set(bytes);
     const padded = new Uint8Array(bytes.length + 3);
@@ -67,12 +67,12 @@ describe("sources", () => {
     assert.equal(new Set(prints).size, 1);
   });
 
-  test("progress comes with each piece and ends with all", async () => {
+  test("progress is reported per chunk and ends with the total", async () => {
     const progress = async (source) => {
       const events = [];
       await Model.load(source, { onProgress: (event) => events.push(event) });
       assert.equal(events.at(-1).loaded, bytes.length);
-      assert.ok(events.every(({ loaded }, at) => at === 0 || loaded > events[at - 1].loaded));
+      assert.ok(events.every(({ loaded }, i) => i === 0 || loaded > events[i - 1].loaded));
       return events;
     };
     assert.equal((await progress(`${origin}/model`)).at(-1).total, bytes.length);
@@ -82,7 +82,7 @@ describe("sources", () => {
     assert.equal((await progress(`${origin}/gzip`)).at(-1).total, null);
   });
 
-  test("what cannot be read", async () => {
+  test("unreadable sources", async () => {
     const failed = refused("fetch-failed", /cannot read/);
     await assert.rejects(Model.load(`${origin}/absent`), refused("fetch-failed", /answered 404/));
     await assert.rejects(Model.load(`${origin}/broken`), failed);
@@ -92,7 +92,7 @@ describe("sources", () => {
     await assert.rejects(Model.load("other:address"), failed);
   });
 
-  test("an abort gives its reason, before and in the middle", async () => {
+  test("an abort rejects with its reason, before and during a load", async () => {
     const reason = new Error("enough");
     const mine = (error) => error === reason;
     await assert.rejects(Model.load(bytes, { signal: AbortSignal.abort(reason) }), mine);
@@ -108,7 +108,7 @@ describe("sources", () => {
   });
 });
 
-test("arguments that are no sources or options", async () => {
+test("arguments that are not sources or options", async () => {
   const invalid = refused("invalid-argument");
   for (const source of [undefined, null, 5, {}, [1, 2], new Blob([])]) {
     await assert.rejects(Model.load(source), invalid);
@@ -121,7 +121,7 @@ test("arguments that are no sources or options", async () => {
   await assert.rejects(Model.load(bytes, { signal: {} }), invalid);
 });
 
-test("a worker thread has an engine of its own", async () => {
+test("a worker thread has its own engine", async () => {
   const worker = new Worker(new URL("./node-worker.mjs", import.meta.url));
   const hashes = await new Promise((resolve, reject) => {
     worker.once("message", resolve);

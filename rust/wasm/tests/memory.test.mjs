@@ -1,4 +1,4 @@
-// Memory stays flat over a thousand models, and what a trap leaves behind is not used again.
+// Memory stays constant over 1,000 models, and an engine is not used again after a trap.
 
 import assert from "node:assert/strict";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ setFlagsFromString("--expose-gc");
 const gc = runInNewContext("gc");
 const bytes = modelBytes("int8");
 
-/** Bytes of the WebAssembly memory. The generated JavaScript hands out the running instance. */
+/** Bytes of the WebAssembly memory. The generated JavaScript exposes the running instance. */
 async function wasmMemory() {
   const { default: instance } = await import(new URL("recgrela-simd128.js", PACKAGE));
   return (await instance()).memory.buffer.byteLength;
@@ -45,27 +45,27 @@ for (const free of [true, false]) {
     };
     const before = await measure(200);
     const after = await measure(1000);
-    // When garbage is collected is not for the test to say.
+    // The test cannot control garbage collection.
     const more = after.wasm - before.wasm;
     assert.ok(more <= (free ? 0 : 4_000_000), `${more} bytes more`);
     assert.ok(after.heap - before.heap < 500_000, `${after.heap - before.heap} bytes of heap more`);
   });
 }
 
-/** Finalizers run in a turn of their own. */
+/** Finalizers run in a separate task. */
 async function collected() {
   gc();
   await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-test("memory that ends is an error, and after a trap the next load starts afresh", async (t) => {
+test("out of memory is an error; after a trap the next load starts a new engine", async (t) => {
   const { Model, RecgrelaError } = await packageWithMemory(t, 8);
   const options = { simd: true };
   const code = (expected) => (error) => error instanceof RecgrelaError && error.code === expected;
   const model = await Model.load(bytes, options);
   await assert.rejects(Model.load(new Uint8Array(2 ** 24), options), code("out-of-memory"));
   const session = model.session();
-  session.append(model.items()[0]); // no harm was done
+  session.append(model.items()[0]); // the session still works
 
   const copies = [];
   const fill = () => {
@@ -79,7 +79,7 @@ test("memory that ends is an error, and after a trap the next load starts afresh
   }
   assert.throws(() => copies[1].topK(), crashed);
 
-  // Loads at the same time share the new instance, which the handles of the old one leave alone.
+  // Concurrent loads share the new instance, which handles of the old one do not touch.
   const [one, two] = await Promise.all([Model.load(bytes, options), Model.load(bytes, options)]);
   for (const handle of copies) handle.free();
   copies.length = 0;
@@ -89,7 +89,7 @@ test("memory that ends is an error, and after a trap the next load starts afresh
   assert.deepEqual(sessions[0].topK(5), sessions[1].topK(5));
 });
 
-/** A copy of the package whose module with SIMD may not have more than some pages more. */
+/** A copy of the package whose SIMD module can grow by only a few pages. */
 async function packageWithMemory(t, pages) {
   const folder = await mkdtemp(join(tmpdir(), "recgrela-"));
   t.after(() => rm(folder, { recursive: true }));
@@ -99,31 +99,31 @@ async function packageWithMemory(t, pages) {
   return import(pathToFileURL(join(folder, "node.js")));
 }
 
-/** Gives the one memory of a module (section 5, `no maximum, minimum`) a maximum. */
+/** Adds a maximum to the memory of a module (section 5, `no maximum, minimum`). */
 function withMemoryLimit(module, pages) {
   const MEMORY = 5;
-  for (let at = 8; at < module.length; ) {
-    const start = at + 1;
+  for (let offset = 8; offset < module.length; ) {
+    const start = offset + 1;
     const [size, body] = leb128(module, start);
-    if (module[at] === MEMORY) {
+    if (module[offset] === MEMORY) {
       assert.deepEqual([...module.subarray(body, body + 2)], [1, 0]);
       const [minimum] = leb128(module, body + 2);
       const limits = [1, 1, ...twoBytes(minimum), ...twoBytes(minimum + pages)];
       const section = Uint8Array.of(MEMORY, limits.length, ...limits);
-      return Buffer.concat([module.subarray(0, at), section, module.subarray(body + size)]);
+      return Buffer.concat([module.subarray(0, offset), section, module.subarray(body + size)]);
     }
-    at = body + size;
+    offset = body + size;
   }
   throw new Error("no memory section");
 }
 
-/** A number, and where what follows it begins. */
-function leb128(bytes, at) {
+/** A number, and the offset after it. */
+function leb128(bytes, offset) {
   let value = 0;
   for (let shift = 0; ; shift += 7) {
-    const byte = bytes[at++];
+    const byte = bytes[offset++];
     value |= (byte & 0x7f) << shift;
-    if (byte < 0x80) return [value, at];
+    if (byte < 0x80) return [value, offset];
   }
 }
 

@@ -1,4 +1,4 @@
-// The package as it was built, and the golden models.
+// The built package and the golden models.
 
 import { readFileSync } from "node:fs";
 
@@ -15,10 +15,10 @@ export const { Model, RecgrelaError, Session } = await import(new URL("node.js",
 /** The bytes of a golden model. */
 export const modelBytes = (name) => readFileSync(new URL(`${name}.safetensors`, GOLDEN));
 
-/** The hash that everything comes to. */
+/** The expected hash of all models. */
 export const { sha256: GOLDEN_HASH } = JSON.parse(readFileSync(new URL("golden.json", GOLDEN)));
 
-/** What `assert.throws` and `assert.rejects` expect: a RecgrelaError of a code, that says this. */
+/** For `assert.throws` and `assert.rejects`: a RecgrelaError with this code and message. */
 export function refused(code, words = /./) {
   return (error) => {
     const isExpected = error instanceof RecgrelaError && error.code === code;

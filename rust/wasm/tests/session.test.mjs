@@ -1,4 +1,4 @@
-// What each method of a session does, on both builds.
+// Each method of a session, on both builds.
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
@@ -24,7 +24,7 @@ for (const simd of [true, false]) {
       assert.deepEqual(one.snapshot(), other.snapshot());
     };
 
-    test("a model tells what it is", () => {
+    test("properties of a model", () => {
       assert.equal(model.simd, simd);
       assert.equal(model.length, 100);
       assert.equal(model.idType, "number");
@@ -37,7 +37,7 @@ for (const simd of [true, false]) {
       }
     });
 
-    test("events come one by one or as any iterable", () => {
+    test("events are appended one by one or as any iterable", () => {
       const session = model.session();
       assert.ok(session instanceof Session);
       assert.equal(session.append(items[3]), true);
@@ -51,7 +51,7 @@ for (const simd of [true, false]) {
       same(session, after(items[3], items[4], items[5], items[3], items[6]));
     });
 
-    test("the best items come first and have the scores that score gives", () => {
+    test("items are ranked best first, with the scores of score()", () => {
       const session = after(items[1], items[2]);
       const best = session.topK();
       assert.equal(best.length, 10);
@@ -76,7 +76,7 @@ for (const simd of [true, false]) {
       assert.equal(ids({ deny: ["unknown"], unknown: "skip" }).size, items.length - 2);
     });
 
-    test("peek changes nothing and tells what would be", () => {
+    test("peek returns what topK would and changes nothing", () => {
       const session = after(items[1]);
       const before = session.snapshot();
       const options = { excludeSeen: false, deny: [items[9]] };
@@ -86,7 +86,7 @@ for (const simd of [true, false]) {
       assert.deepEqual(session.snapshot(), before);
     });
 
-    test("undo goes back exactly", () => {
+    test("undo restores exactly", () => {
       const session = after(items[1]);
       session.keepUndo(2);
       session.extend([items[2], items[3], items[4]]);
@@ -109,7 +109,7 @@ for (const simd of [true, false]) {
       assert.deepEqual(session.score(items), after(items[2], items[3]).score(items));
     });
 
-    test("a snapshot continues, on the other build too", async () => {
+    test("a snapshot continues, also on the other build", async () => {
       const session = after(...items.slice(0, 20));
       const bytes = session.snapshot();
       const other = (await Model.load(modelBytes("f32"), { simd: !simd })).session();
@@ -142,13 +142,13 @@ for (const simd of [true, false]) {
       session.free();
     });
 
-    test("texts are ids", async () => {
+    test("strings are ids", async () => {
       const texts = await Model.load(modelBytes("text-ids"), { simd });
       assert.equal(texts.idType, "string");
       const session = texts.session();
       session.append(texts.items()[0]);
       assert.equal(typeof session.topK(1)[0].item, "string");
-      // Half of a surrogate pair is not the character that stands for what cannot be encoded.
+      // An unpaired surrogate does not match the replacement character.
       assert.equal(texts.has("\ud800"), false);
     });
   });

@@ -1,4 +1,4 @@
-// The types fit what a TypeScript user writes, and the package's own metadata is right.
+// The types fit TypeScript code, and the package's metadata is correct.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -10,12 +10,12 @@ import { PACKAGE } from "./package.mjs";
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-test("an example compiles, and its mistakes are found", () => {
+test("an example compiles, and its type errors are found", () => {
   const tsc = here("../node_modules/.bin/tsc");
   execFileSync(tsc, ["--project", here("tsconfig.json")], { encoding: "utf8" });
 });
 
-test("package.json has the version of the workspace and names files that are there", async () => {
+test("package.json has the workspace's version and lists existing files", async () => {
   const manifest = JSON.parse(await readFile(new URL("package.json", PACKAGE)));
   const workspace = await readFile(new URL("../../../Cargo.toml", import.meta.url), "utf8");
   assert.equal(manifest.version, workspace.match(/^version = "(.*)"/m)[1]);

@@ -1,10 +1,10 @@
-//! The answer to a query by scoring everything, filtering, sorting and walking.
+//! Answers a query by scoring all items, filtering, sorting and walking.
 
 use std::collections::HashMap;
 
 use recgrela::{Filter, Scored, Session};
 
-/// The top k of some items, with a quota given as the group of each item and a limit.
+/// The top k of some items, with a quota given as each item's group and a limit.
 pub fn brute_force(
     session: &Session,
     items: &[u32],

@@ -1,4 +1,4 @@
-//! Writes the model file as `docs/format.md` describes it.
+//! Writes model files as specified in `docs/format.md`.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub struct ModelFile {
 }
 
 impl ModelFile {
-    /// Random weights, with activations of a size where every part of the model matters.
+    /// Random weights, with activations of a magnitude at which every part of the model matters.
     pub fn random(shape: &Shape) -> Self {
         let mut file = Self {
             format: "1".to_owned(),
@@ -69,13 +69,13 @@ impl ModelFile {
 
     fn random_catalogue(&mut self, shape: &Shape, rng: &mut Rng) {
         self.random_table(shape, rng);
-        // Ids in an order that is not that of the items: item j has id (7919 j) mod 65537 - 30000.
+        // Ids in a different order from the items: item j has id (7919 j) mod 65537 - 30000.
         let ids: Vec<_> = (0..shape.items as i64).map(|j| 7919 * j % 65537 - 30_000).collect();
         let text = |id| if shape.text { format!("é{id}") } else { format!("{id}") };
         self.put_ids(&ids.into_iter().map(text).collect::<Vec<_>>(), shape.text);
     }
 
-    /// The ids, as texts or as the numbers that these spell.
+    /// The ids, as text or as the numbers in the text.
     pub fn put_ids(&mut self, texts: &[String], as_text: bool) {
         let mut order: Vec<_> = (0..texts.len()).collect();
         if as_text {
@@ -100,8 +100,8 @@ impl ModelFile {
         let (blocks, size) = (shape.items.div_ceil(32), shape.hidden);
         let count = blocks * size * 32;
         if shape.table == I8 {
-            let item = |at: usize| at / (32 * size) * 32 + at / 4 % 32;
-            let mut integer = |at| if item(at) < shape.items { rng.next() as u8 } else { 0 };
+            let item = |index: usize| index / (32 * size) * 32 + index / 4 % 32;
+            let mut integer = |index| if item(index) < shape.items { rng.next() as u8 } else { 0 };
             self.put(
                 "catalog.table",
                 I8,
@@ -112,9 +112,10 @@ impl ModelFile {
             let scales: Vec<_> = (0..blocks * 32).map(&mut scale).collect();
             return self.put_f32("catalog.scale", &[blocks, 32], &scales);
         }
-        let item = |at: usize| at / (32 * size) * 32 + at % 32;
-        let values: Vec<_> =
-            (0..count).map(|at| if item(at) < shape.items { rng.unit() } else { 0.0 }).collect();
+        let item = |index: usize| index / (32 * size) * 32 + index % 32;
+        let values: Vec<_> = (0..count)
+            .map(|index| if item(index) < shape.items { rng.unit() } else { 0.0 })
+            .collect();
         self.put_floats("catalog.table", shape.table, &[blocks, size, 32], &values);
     }
 
@@ -243,7 +244,7 @@ impl ModelFile {
     }
 }
 
-/// The fingerprint of a text and tensors.
+/// The fingerprint of a config text and tensors.
 pub fn fingerprint(text: &str, tensors: &BTreeMap<String, Tensor>) -> String {
     let mut hash = Sha256::new_with_prefix(text);
     for (name, tensor) in tensors {
@@ -254,8 +255,8 @@ pub fn fingerprint(text: &str, tensors: &BTreeMap<String, Tensor>) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A safetensors file, with the catalogue's table first and `padding` spaces after the header beyond
-/// those that align the data.
+/// A safetensors file, with the catalogue's table first and `padding` spaces after the header
+/// beyond those that align the data.
 pub fn safetensors(
     metadata: serde_json::Value,
     tensors: &BTreeMap<String, Tensor>,
@@ -281,7 +282,7 @@ pub fn safetensors(
     with_header(&header, &data)
 }
 
-/// A safetensors file of a header's text and data.
+/// A safetensors file from a header's text and data.
 pub fn with_header(header: &str, data: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
 }

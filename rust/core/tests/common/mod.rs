@@ -24,7 +24,7 @@ pub use shape::{SHAPES, Shape};
 
 use recgrela::{Error, ErrorKind, Isa, Model, ModelOptions, Session};
 
-/// A random model of a shape, loaded.
+/// A loaded random model of a shape.
 pub fn model(shape: &Shape) -> Arc<Model> {
     Arc::new(Model::from_bytes(ModelFile::random(shape).to_bytes()).unwrap())
 }
@@ -52,7 +52,7 @@ pub fn bits(numbers: &[f32]) -> Vec<u32> {
     numbers.iter().map(|number| number.to_bits()).collect()
 }
 
-/// Checks what an error is about and that its message has these words.
+/// Checks an error's kind and that its message contains these words.
 #[track_caller]
 pub fn assert_says(error: &Error, kind: ErrorKind, words: &str) {
     assert!(
@@ -65,16 +65,16 @@ pub fn assert_says(error: &Error, kind: ErrorKind, words: &str) {
 /// Bytes before the state in a snapshot.
 pub const SNAPSHOT_HEADER: usize = 120;
 
-/// A snapshot with other bytes in some place, and the checksum that it then should have.
-pub fn forged(snapshot: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
+/// A snapshot with bytes replaced at an offset and its checksum recomputed.
+pub fn forged(snapshot: &[u8], offset: usize, bytes: &[u8]) -> Vec<u8> {
     let mut blob = snapshot.to_vec();
-    blob[at..at + bytes.len()].copy_from_slice(bytes);
+    blob[offset..offset + bytes.len()].copy_from_slice(bytes);
     let (body, checksum) = blob.split_at_mut(snapshot.len() - 32);
     checksum.copy_from_slice(&<sha2::Sha256 as sha2::Digest>::digest(body));
     blob
 }
 
-/// A snapshot with another count of events.
+/// A snapshot with a different number of events.
 pub fn with_events(snapshot: &[u8], events: u64) -> Vec<u8> {
     forged(snapshot, 24, &events.to_le_bytes())
 }
@@ -84,12 +84,12 @@ pub fn with_ties() -> ModelFile {
     let shape = Shape { items: 200, ..Shape::TINY };
     let mut file = ModelFile::random(&shape);
     let table = file.tensor("catalog.table");
-    for at in 0..table.bytes.len() / 4 {
-        let (block, lane) = (at / 256, at % 32);
+    for index in 0..table.bytes.len() / 4 {
+        let (block, lane) = (index / 256, index % 32);
         let value: f32 = if (block * 32 + lane) % 3 == 0 { 0.5 } else { -0.25 };
         let item = block * 32 + lane;
         let value = if item < 200 { value } else { 0.0 };
-        table.bytes[at * 4..at * 4 + 4].copy_from_slice(&value.to_le_bytes());
+        table.bytes[index * 4..index * 4 + 4].copy_from_slice(&value.to_le_bytes());
     }
     file
 }

@@ -1,18 +1,18 @@
-//! What an overlaid catalogue should be: plain lists by item index.
+//! The expected catalogue under an overlay, as plain lists by item index.
 
 use recgrela::{ItemId, Model};
 
-/// The items of a model under some overlay.
+/// The items of a model under an overlay.
 #[derive(Clone, Debug)]
 pub struct NaiveCatalogue {
     pub is_text: bool,
     pub ids: Vec<String>,
-    /// `None`: as in the model's file.
+    /// `None` means as in the model's file.
     pub vectors: Vec<Option<Vec<f32>>>,
     pub retired: Vec<bool>,
 }
 
-/// The id that a text spells.
+/// Parses an id.
 pub fn id_of(text: &str, is_text: bool) -> ItemId<'_> {
     if is_text { ItemId::Str(text) } else { ItemId::Int(text.parse().unwrap()) }
 }
@@ -35,7 +35,7 @@ impl NaiveCatalogue {
         }
     }
 
-    /// Gives distinct ids their vectors; the items that they then are.
+    /// Sets the vectors of distinct ids and returns their items.
     pub fn add(&mut self, ids: &[String], vectors: &[Vec<f32>]) -> Vec<u32> {
         let items = ids.iter().zip(vectors).map(|(id, vector)| {
             let item = self.ids.iter().position(|known| known == id).unwrap_or_else(|| {
@@ -51,7 +51,7 @@ impl NaiveCatalogue {
         items.collect()
     }
 
-    /// Retires items that there are, or takes that back.
+    /// Retires or reinstates existing items.
     pub fn set_retired(&mut self, items: &[u32], retired: bool) {
         items.iter().for_each(|&item| self.retired[item as usize] = retired);
     }
@@ -61,12 +61,13 @@ impl NaiveCatalogue {
         (0..self.ids.len() as u32).filter(|&item| !self.retired[item as usize]).collect()
     }
 
-    /// The items that are.
+    /// The retired items.
     pub fn retired(&self) -> Vec<u32> {
         (0..self.ids.len() as u32).filter(|&item| self.retired[item as usize]).collect()
     }
 
-    /// The score of each item: of those without a vector here `base`, that of the model's file.
+    /// The score of each item. Items without a vector here have their `base` score of the model's
+    /// file.
     pub fn scores(&self, base: &[f32], hidden: &[f32]) -> Vec<f32> {
         let score = |(item, vector): (usize, &Option<Vec<f32>>)| match vector {
             Some(vector) => dot(vector, hidden),
@@ -75,7 +76,7 @@ impl NaiveCatalogue {
         self.vectors.iter().enumerate().map(score).collect()
     }
 
-    /// Asserts that these are what a model says of its catalogue.
+    /// Asserts that a model's catalogue equals this.
     pub fn check(&self, model: &Model) {
         let catalog = model.catalog();
         assert_eq!((catalog.len(), catalog.is_text()), (self.ids.len(), self.is_text));

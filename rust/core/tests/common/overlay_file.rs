@@ -1,4 +1,4 @@
-//! Writes the overlay file as `docs/format.md` describes it.
+//! Writes overlay files as specified in `docs/format.md`.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ impl OverlayFile {
         Self { metadata, tensors: parsed.iter().map(tensor).collect() }
     }
 
-    /// With the fingerprint that the tensors should have.
+    /// The file with the correct fingerprint of its tensors.
     pub fn sealed(mut self) -> Vec<u8> {
         let fingerprint = fingerprint(&self.metadata["recgrela.model"], &self.tensors);
         self.metadata.insert("recgrela.fingerprint".to_owned(), fingerprint);

@@ -1,11 +1,11 @@
-//! The model in f64 and plain loops, head by head, from the equations. It shares nothing with the
-//! engine but the file.
+//! The model in f64 and plain loops, head by head, from the equations. It shares only the file with
+//! the engine.
 
 use std::collections::HashMap;
 
 use super::{ModelFile, Shape};
 
-/// The weights, by the names of the file.
+/// The weights, by their names in the file.
 pub struct Reference {
     shape: Shape,
     weights: HashMap<String, Vec<f64>>,
@@ -25,7 +25,7 @@ struct BlockState {
     s: Vec<Vec<Vec<f64>>>,
     /// `z[h][i]`
     z: Vec<Vec<f64>>,
-    /// The last four values at most, the oldest first.
+    /// At most the last four values, oldest first.
     values: Vec<Vec<f64>>,
 }
 
@@ -60,8 +60,8 @@ impl Reference {
         let size = self.shape.hidden;
         if let Some(scales) = self.weights.get("catalog.scale") {
             let table = self.w("catalog.table");
-            let at = |i: usize| ((block * size / 4 + i / 4) * 32 + lane) * 4 + i % 4;
-            return (0..size).map(|i| scales[item as usize] * table[at(i)]).collect();
+            let index = |i: usize| ((block * size / 4 + i / 4) * 32 + lane) * 4 + i % 4;
+            return (0..size).map(|i| scales[item as usize] * table[index(i)]).collect();
         }
         (0..size).map(|i| self.w("catalog.table")[(block * size + i) * 32 + lane]).collect()
     }
@@ -170,15 +170,15 @@ impl State<'_> {
         for head in 0..model.shape.heads {
             let BlockState { s, z, .. } = &mut self.blocks[l];
             let (s, z) = (&mut s[head], &mut z[head]);
-            let at = |i: usize| head * d + i;
+            let index = |i: usize| head * d + i;
             for i in 0..d {
                 for j in 0..d {
-                    s[i][j] = gamma[head] * s[i][j] + kr[at(i)] * v[at(j)];
+                    s[i][j] = gamma[head] * s[i][j] + kr[index(i)] * v[index(j)];
                 }
-                z[i] = gamma[head] * z[i] + k[at(i)];
+                z[i] = gamma[head] * z[i] + k[index(i)];
             }
-            let below = (0..d).map(|i| q[at(i)] * z[i]).sum::<f64>() + 1e-6;
-            out.extend((0..d).map(|j| (0..d).map(|i| qr[at(i)] * s[i][j]).sum::<f64>() / below));
+            let below = (0..d).map(|i| q[index(i)] * z[i]).sum::<f64>() + 1e-6;
+            out.extend((0..d).map(|j| (0..d).map(|i| qr[index(i)] * s[i][j]).sum::<f64>() / below));
         }
         out
     }
@@ -196,7 +196,7 @@ fn gelu(x: f64) -> f64 {
     x * 0.5 * (1.0 + erf(x / std::f64::consts::SQRT_2))
 }
 
-/// By the series whose terms are all positive, so no digits cancel.
+/// Computed by a series with only positive terms, so no digits cancel.
 fn erf(x: f64) -> f64 {
     if x.abs() > 6.0 {
         return x.signum();

@@ -1,4 +1,4 @@
-//! A small random number generator (SplitMix64), so that failures repeat.
+//! A small random number generator (SplitMix64), so that failures are reproducible.
 
 pub struct Rng(u64);
 

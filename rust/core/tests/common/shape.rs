@@ -1,8 +1,8 @@
-//! The architectures that the tests run.
+//! The architectures under test.
 
 use super::{F16, F32, I8};
 
-/// What a random model is made of.
+/// The parameters of a random model.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub hidden: usize,
@@ -14,9 +14,9 @@ pub struct Shape {
     pub conv: bool,
     pub positions: &'static str,
     pub final_norm: bool,
-    /// The dtype of the table, of f32, f16 or int8.
+    /// The dtype of the table: f32, f16 or int8.
     pub table: &'static str,
-    /// The dtype of the matrices, of f32 or f16.
+    /// The dtype of the matrices: f32 or f16.
     pub matrices: &'static str,
     pub text: bool,
 }
@@ -37,7 +37,7 @@ impl Shape {
         text: false,
     };
 
-    /// The smallest: quick to load, and its file is short.
+    /// The smallest shape: quick to load, with a short file.
     pub const TINY: Self =
         Self { hidden: 8, heads: 2, layers: 1, inner: 8, items: 33, ..Self::BASE };
 

@@ -1,4 +1,4 @@
-//! Writes the JavaScript of a build: `recgrela-wasm-bindgen build.wasm folder name`.
+//! Generates a build's JavaScript: `recgrela-wasm-bindgen build.wasm folder name`.
 
 use std::env::args_os;
 
@@ -12,10 +12,10 @@ fn main() -> Result<()> {
     Bindgen::new()
         .input_path(wasm)
         .web(true)?
-        // The wrapper (rust/wasm/js) provides the compiled module, and the types.
+        // The wrapper (rust/wasm/js) provides the compiled module and the types.
         .omit_default_module_path(true)
         .typescript(false)
-        // A module whose memory a trap has left as it was can be thrown away.
+        // Allows a module to be discarded after a trap.
         .reset_state_function(true)
         .remove_name_section(true)
         .remove_producers_section(true)
