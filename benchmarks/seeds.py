@@ -29,16 +29,16 @@ def read_runs(runs: list[Path]) -> tuple[list[dict], list[Measurement]]:
     Raises ValueError if anything but the seed differs, OSError for a run without metrics.
     """
     paths = [run / "metrics.json" for run in runs]
-    figures = [json.loads(path.read_bytes()) for path in paths]
+    metrics = [json.loads(path.read_bytes()) for path in paths]
     measurements = [read_measurement(path) for path in paths]
-    configs = [parse_config(each["config"]) for each in figures]
+    configs = [parse_config(each["config"]) for each in metrics]
     for run, config, measurement in zip(runs, configs, measurements, strict=True):
         _check_same(runs[0], configs[0], run, config)
         if not np.array_equal(measurement.users, measurements[0].users):
             raise ValueError(
                 f"{run} was evaluated on other users than {runs[0]}: their data differ"
             )
-    return figures, measurements
+    return metrics, measurements
 
 
 def _check_same(first: Path, expected: Config, run: Path, config: Config) -> None:
@@ -49,11 +49,11 @@ def _check_same(first: Path, expected: Config, run: Path, config: Config) -> Non
             )
 
 
-def entry(figures: dict) -> dict:
+def entry(metrics: dict) -> dict:
     """A run's entry in the list, with the data's file name instead of its path."""
-    config = figures["config"]
+    config = metrics["config"]
     data = {**config["data"], "source": Path(config["data"]["source"]).name}
-    return {**figures, "config": {**config, "data": data}, "seed": config["seed"]}
+    return {**metrics, "config": {**config, "data": data}, "seed": config["seed"]}
 
 
 def print_means(console: Console, means: dict, deviations: dict, runs: int) -> None:
@@ -118,15 +118,15 @@ def main() -> int:
     )
     options = parser.parse_args()
 
-    figures, measurements = read_runs(options.runs)
+    metrics, measurements = read_runs(options.runs)
     mean = mean_of(measurements)
-    means = mean.figures(figures[0]["config"]["evaluate"]["window"])
+    means = mean.figures(metrics[0]["config"]["evaluate"]["window"])
     console = Console(width=120)
-    print_means(console, means, spread(mean), len(figures))
+    print_means(console, means, spread(mean), len(metrics))
     rows = means["by_length"]["test"]
     print_lengths(console, rows)
     if options.output:
-        content = json.dumps([entry(run) for run in figures], indent=1) + "\n"
+        content = json.dumps([entry(run) for run in metrics], indent=1) + "\n"
         write_atomically(options.output, content.encode())
     if options.picture:
         draw_lengths(rows).savefig(options.picture, dpi=120, metadata={"Software": None})

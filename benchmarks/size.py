@@ -31,7 +31,7 @@ MIB = 2**20
 
 
 @dataclass(frozen=True)
-class Figure:
+class Measurement:
     """A measurement and its budget."""
 
     what: str
@@ -49,21 +49,24 @@ def main() -> int:
     """Measure everything and return the exit status."""
     try:
         with tempfile.TemporaryDirectory() as folder:
-            figures = measure(Path(folder))
+            measurements = measure(Path(folder))
     except (BenchmarkError, OSError, subprocess.CalledProcessError) as error:
         print(f"size: error: {error}", file=sys.stderr)
         return 1
     table = Table()
     for column in ("", "measured", "budget", ""):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
-    for figure in figures:
-        numbers = (f"{number:,.2f} {figure.unit}" for number in (figure.value, figure.budget))
-        table.add_row(figure.what, *numbers, "" if figure.passes else "over")
+    for measurement in measurements:
+        numbers = (
+            f"{number:,.2f} {measurement.unit}"
+            for number in (measurement.value, measurement.budget)
+        )
+        table.add_row(measurement.what, *numbers, "" if measurement.passes else "over")
     Console().print(table)
-    return 0 if all(figure.passes for figure in figures) else 1
+    return 0 if all(measurement.passes for measurement in measurements) else 1
 
 
-def measure(folder: Path) -> list[Figure]:
+def measure(folder: Path) -> list[Measurement]:
     """All measurements."""
     return [
         *measure_wheel(folder),
@@ -74,7 +77,7 @@ def measure(folder: Path) -> list[Figure]:
     ]
 
 
-def measure_wheel(folder: Path) -> list[Figure]:
+def measure_wheel(folder: Path) -> list[Measurement]:
     """Build the wheel; measure it and its stripped library."""
     command = [sys.executable, "-m", "maturin", "build", "--release", "--quiet", "--out", folder]
     subprocess.run(command, cwd=ROOT, check=True)
@@ -85,14 +88,14 @@ def measure_wheel(folder: Path) -> list[Figure]:
             and not entry.filename.endswith(".pyi")
         )  # fmt: skip
     return [
-        Figure("wheel", wheel.stat().st_size / MB, 2.0, "MB"),
-        Figure("library in the wheel, stripped", library.file_size / MB, 1.5, "MB"),
+        Measurement("wheel", wheel.stat().st_size / MB, 2.0, "MB"),
+        Measurement("library in the wheel, stripped", library.file_size / MB, 1.5, "MB"),
     ]
 
 
-def measure_libraries(folder: Path) -> list[Figure]:
+def measure_libraries(folder: Path) -> list[Measurement]:
     """Build and measure the stripped libraries for this machine, Kotlin's as for Android."""
-    figures = []
+    measurements = []
     for name, crate, *features in (("C", "ffi"), ("Kotlin", "uniffi", "--no-default-features")):
         target = ["--target-dir", ROOT / "target"]
         command = ["cargo", "build", "--release", "--quiet", "-p", f"recgrela-{crate}", *target]
@@ -101,11 +104,11 @@ def measure_libraries(folder: Path) -> list[Figure]:
         subprocess.run(
             ["strip", "-o", stripped, ROOT / "target/release" / LIBRARIES[name]], check=True
         )
-        figures.append(library(name, "x86-64", stripped, 0.9))
-    return figures
+        measurements.append(library(name, "x86-64", stripped, 0.9))
+    return measurements
 
 
-def measure_arm() -> list[Figure]:
+def measure_arm() -> list[Measurement]:
     """Build and measure the stripped libraries for 64-bit Arm, if there is a compiler."""
     if not build(".ci/build-arm"):
         return []
@@ -113,17 +116,19 @@ def measure_arm() -> list[Figure]:
     return [library(name, "arm64", folder / file, 0.8) for name, file in LIBRARIES.items()]
 
 
-def library(name: str, target: str, file: Path, budget: float) -> Figure:
+def library(name: str, target: str, file: Path, budget: float) -> Measurement:
     """Size of a language's library."""
-    return Figure(f"{name} library, {target}", file.stat().st_size / MB, budget, "MB")
+    return Measurement(f"{name} library, {target}", file.stat().st_size / MB, budget, "MB")
 
 
-def measure_npm() -> list[Figure]:
+def measure_npm() -> list[Measurement]:
     """Build the npm package and measure its gzipped modules, if there is a compiler."""
     if not build(".ci/build-wasm"):
         return []
     return [
-        Figure(f"wasm, {name}, gzipped", len(gzip.compress(path.read_bytes(), 9)) / MB, 0.3, "MB")
+        Measurement(
+            f"wasm, {name}, gzipped", len(gzip.compress(path.read_bytes(), 9)) / MB, 0.3, "MB"
+        )
         for name in ("simd128", "plain")
         for path in [ROOT / f"target/npm/recgrela/recgrela-{name}.wasm"]
     ]
@@ -137,7 +142,7 @@ def build(script: str) -> bool:
     return built
 
 
-def measure_model(folder: Path) -> list[Figure]:
+def measure_model(folder: Path) -> list[Measurement]:
     """Memory and time of mapping a large int8 model."""
     make_scorer(make_model(NUM_ITEMS), folder, "int8", "f16")
     path = model_file(folder, NUM_ITEMS, "int8", "f16")
@@ -150,10 +155,10 @@ def measure_model(folder: Path) -> list[Figure]:
     resident = max(run["resident_bytes"]["scanned"] for run in runs)
     load = statistics.median(run["load_ms"] for run in runs)
     return [
-        Figure(
+        Measurement(
             "resident memory beyond the table and its scales", (resident - table) / MIB, 16.0, "MiB"
         ),
-        Figure(f"load time of {NUM_ITEMS:,} items", load, 20.0, "ms"),
+        Measurement(f"load time of {NUM_ITEMS:,} items", load, 20.0, "ms"),
     ]
 
 

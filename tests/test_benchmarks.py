@@ -257,7 +257,7 @@ def test_epoch_cost(tmp_path, capsys):
 
 @pytest.mark.parametrize(("library", "status"), [(1.5, 0), (1.6, 1)])
 def test_size_is_held_to_its_budget(monkeypatch, capsys, library, status):
-    figures = [size.Figure("library", library, 1.5, "MB")]
-    monkeypatch.setattr(size, "measure", lambda folder: figures)
+    measurements = [size.Measurement("library", library, 1.5, "MB")]
+    monkeypatch.setattr(size, "measure", lambda folder: measurements)
     assert size.main() == status
     assert ("over" in capsys.readouterr().out) == bool(status)

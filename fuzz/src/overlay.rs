@@ -173,14 +173,14 @@ fn check_file(recipe: &Recipe<'_>, world: &World<'_>, overlay: &Overlay, naive: 
     let Ok(again) = &outcomes[0] else { return };
     let read = Overlay::from_bytes(&fresh.models[0], again).expect("the file of an overlay");
     assert_eq!(read.to_bytes(), *again);
-    let expected = if sealed { told(&fresh.models[0], &file) } else { naive.clone() };
+    let expected = if sealed { catalogue_of(&fresh.models[0], &file) } else { naive.clone() };
     assert!(sealed || *again == undamaged);
     fresh.check(&read, &expected);
     check_continuation(&world.models[0], read, naive, &expected);
 }
 
 /// The catalogue in the tensors of an accepted file.
-fn told(model: &Model, file: &OverlayFile) -> NaiveCatalogue {
+fn catalogue_of(model: &Model, file: &OverlayFile) -> NaiveCatalogue {
     let bytes = |name: &str| &file.tensors[name].bytes[..];
     let items = |name: &str| -> Vec<_> {
         bytes(name).as_chunks().0.iter().map(|&item| u32::from_le_bytes(item)).collect()

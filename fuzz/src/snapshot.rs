@@ -85,7 +85,7 @@ fn restored(model: &Arc<Model>, recipe: &Recipe<'_>, blob: &[u8]) -> Outcome {
         return Err(text(&error));
     }
     fresh.restore(blob).expect("accepted by the other session");
-    check_says_the_same(&fresh, &used, blob);
+    check_identical(&fresh, &used, blob);
     let forgotten = forgotten(&used, recipe.forgotten);
     append(&mut fresh, &recipe.after);
     append(&mut used, &recipe.after);
@@ -99,7 +99,7 @@ fn restored(model: &Arc<Model>, recipe: &Recipe<'_>, blob: &[u8]) -> Outcome {
 
 /// Compares two sessions with the snapshot that both were restored from. The first keeps no log of
 /// its own.
-fn check_says_the_same(fresh: &Session, used: &Session, blob: &[u8]) {
+fn check_identical(fresh: &Session, used: &Session, blob: &[u8]) {
     let snapshot = Snapshot::from_bytes(blob).expect("it was restored");
     if snapshot.precision() == Precision::F32 {
         assert_eq!(fresh.snapshot(), blob);

@@ -34,9 +34,9 @@ def test_every_score_for_every_switch(export, switch, table, matrices):
     for point in POINTS:
         scorer.extend(history[scorer.events : point])
         found, wanted = scorer.score(file.ids), expected[point - 1]
-        bar = np.abs(wanted).max()
-        largest = max(largest, np.abs(found - wanted).max() / bar)
-        assert_same_top(scorer.top_k(K, exclude_seen=False), file, wanted, bar * TOLERANCE)
+        scale = np.abs(wanted).max()
+        largest = max(largest, np.abs(found - wanted).max() / scale)
+        assert_same_top(scorer.top_k(K, exclude_seen=False), file, wanted, scale * TOLERANCE)
     assert largest <= TOLERANCE
 
 
@@ -52,7 +52,7 @@ def test_a_long_history_at_the_published_size(export):
     wanted = reference_scores(file, history, "f32", "f32")[-1]
     scorer = file.load()
     scorer.extend(history)
-    bar = np.abs(wanted).max()
-    largest = np.abs(scorer.score(file.ids) - wanted).max() / bar
+    scale = np.abs(wanted).max()
+    largest = np.abs(scorer.score(file.ids) - wanted).max() / scale
     assert largest <= TOLERANCE
-    assert_same_top(scorer.top_k(K, exclude_seen=False), file, wanted, bar * TOLERANCE)
+    assert_same_top(scorer.top_k(K, exclude_seen=False), file, wanted, scale * TOLERANCE)

@@ -62,9 +62,9 @@ def another(finished_run, tmp_path):
 def change(run, edit):
     """Rewrite the metrics of a run."""
     path = run / "metrics.json"
-    figures = json.loads(path.read_text())
-    edit(figures)
-    path.write_text(json.dumps(figures))
+    metrics = json.loads(path.read_text())
+    edit(metrics)
+    path.write_text(json.dumps(metrics))
 
 
 def test_the_command_writes_a_page_that_stands_alone(finished_run, command, tmp_path):
@@ -78,10 +78,10 @@ def test_the_command_writes_a_page_that_stands_alone(finished_run, command, tmp_
     assert "url(" not in content
     assert "@import" not in content
     assert not {"script", "link", "img", "iframe"} & set(page.tags)
-    figures = json.loads((finished_run / "metrics.json").read_text())
+    metrics = json.loads((finished_run / "metrics.json").read_text())
     for readout in ("stream", "window"):
-        assert f"{figures['test'][readout]['ndcg@10']:.4f}" in page.text
-    low, high = figures["intervals"]["test"]["stream"]["hr@10"]
+        assert f"{metrics['test'][readout]['ndcg@10']:.4f}" in page.text
+    low, high = metrics["intervals"]["test"]["stream"]["hr@10"]
     assert f"{low:.4f} to {high:.4f}" in page.text
     for words in (
         "Validation NDCG@10",
@@ -129,11 +129,11 @@ def test_a_run_with_the_window_alone_has_a_report(finished_run, another, tmp_pat
     arrays["test.rank.window"] = np.maximum(window - 3, 1)
     np.savez(another / "metrics.users.npz", **arrays)
 
-    def drop_stream(figures):
-        for part in (figures, figures["intervals"]):
+    def drop_stream(metrics):
+        for part in (metrics, metrics["intervals"]):
             for split in ("validation", "test"):
                 del part[split]["stream"]
-        for row in figures["by_length"]["test"]:
+        for row in metrics["by_length"]["test"]:
             del row["stream"], row["stream-window"]
 
     change(another, drop_stream)

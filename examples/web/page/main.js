@@ -99,7 +99,7 @@ class Page {
     const fresh = moves?.filter((move) => move === "new").length;
     const time = microseconds(this.#viewer.times.at(-1) ?? 0);
     const news = fresh === undefined ? "" : ` ${fresh} of ten are new.`;
-    this.#changed(`${titleOf(film)} taken in, and all films ranked, in ${time}.${news}`, moves);
+    this.#changed(`${titleOf(film)} appended and all films ranked in ${time}.${news}`, moves);
   }
 
   #undo() {

@@ -49,7 +49,7 @@ function clickAtOnce() {
 }
 
 /** @param {number[]} times */
-export function told(times) {
+export function summary(times) {
   const shown = times.map((time) => time.toFixed(0)).join(", ");
   return `cold load to first recommendations: median ${times[2].toFixed(0)} ms of ${shown} ms`;
 }
@@ -57,7 +57,7 @@ export function told(times) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { address, close } = await serve(process.argv[2], 0);
   const browser = await launch();
-  console.log(told(await coldLoads(browser, address)));
+  console.log(summary(await coldLoads(browser, address)));
   await browser.close();
   close();
 }

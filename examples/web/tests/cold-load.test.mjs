@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { coldLoads, told } from "./cold-load.mjs";
+import { coldLoads, summary } from "./cold-load.mjs";
 import { start } from "./site.mjs";
 
 test("cold load to first recommendations, median of five under a second", async (t) => {
@@ -13,9 +13,9 @@ test("cold load to first recommendations, median of five under a second", async 
     // The machine may be busy.
     for (let round = 0; round < 3 && !(times?.[2] < 1000); round++) {
       times = await coldLoads(site.browser, site.address);
-      t.diagnostic(told(times));
+      t.diagnostic(summary(times));
     }
-    assert.ok(times[2] < 1000, told(times));
+    assert.ok(times[2] < 1000, summary(times));
   } finally {
     await site.close();
   }

@@ -52,7 +52,7 @@ test("each click is an event, and the recommendations change at once", async () 
   assert.match(await text("state"), /^\d+\.\d KiB$/);
   assert.match(
     await text("status"),
-    /taken in, and all films ranked, in .* µs\. \d+ of ten are new\./,
+    /appended and all films ranked in .* µs\. \d+ of ten are new\./,
   );
 });
 

@@ -134,7 +134,7 @@ impl Catalogues {
                 session.set_log_capacity(capacity);
             }
             session = self.under(event.version, session);
-            session.append(event.item).expect("an event that was taken in before");
+            session.append(event.item).expect("an event that was appended before");
         }
         if log == 0 {
             session.set_log_capacity(capacity);

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args_os().nth(1).ok_or("expected the path of a model file")?;
     let start = resident_bytes()?;
     let clock = Instant::now();
-    // SAFETY: whoever runs this leaves the file as it is meanwhile.
+    // SAFETY: the file must not change while this example runs.
     #[allow(unsafe_code)]
     let model = Arc::new(unsafe { Model::open_mmap(path)? });
     let load_ms = clock.elapsed().as_secs_f64() * 1e3;

@@ -209,7 +209,7 @@ fn a_model_and_its_sessions_cost_no_more_than_the_file() {
         verified.unwrap();
         assert!(verifying <= size + (1 << 16), "{verifying} bytes to verify {size}");
         let (holding, mut session) = peak(|| Session::new(Arc::clone(&model)));
-        assert!(holding <= size, "{holding} bytes a session, {size} of the file");
+        assert!(holding <= size, "{holding} bytes per session, {size} in the file");
 
         let everything: Vec<_> = (0..shape.items as u32).collect();
         let (seeing, ()) = peak(|| session.extend(&everything).unwrap());

@@ -1,6 +1,6 @@
 //! One model in many threads: a session's bits do not depend on what runs concurrently.
 
-#![cfg(not(target_family = "wasm"))] // where there are no threads
+#![cfg(not(target_family = "wasm"))] // has no threads
 
 mod common;
 

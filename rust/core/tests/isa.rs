@@ -10,7 +10,7 @@ use recgrela::{Isa, Model, ModelOptions};
 
 /// The environment belongs to the process, so each value gets its own process, which runs only this
 /// test. `RECGRELA_TEST_RUNNER` is the command prefix if tests run under an emulator.
-#[cfg(not(target_family = "wasm"))] // where there are no processes
+#[cfg(not(target_family = "wasm"))] // has no processes
 fn isa_with_environment(value: &str) -> String {
     let runner = std::env::var("RECGRELA_TEST_RUNNER").unwrap_or_default();
     let program = std::env::current_exe().unwrap();

@@ -369,7 +369,7 @@ fn what_is_known_follows_the_overlay() {
 
 /// Each answer matches one of the two overlays.
 #[test]
-#[cfg(not(target_family = "wasm"))] // where there are no threads
+#[cfg(not(target_family = "wasm"))] // has no threads
 fn sessions_while_the_overlay_changes() {
     for table in [F32, I8] {
         let shape = Shape { items: 700, table, ..Shape::TINY };
@@ -415,7 +415,7 @@ fn sessions_while_the_overlay_changes() {
 }
 
 #[test]
-#[cfg(not(target_family = "wasm"))] // where there are no threads
+#[cfg(not(target_family = "wasm"))] // has no threads
 fn no_change_is_lost_between_threads() {
     let model = model(&Shape::TINY);
     std::thread::scope(|scope| {

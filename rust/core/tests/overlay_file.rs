@@ -79,7 +79,7 @@ fn files_that_cannot_be_written_or_read() {
         assert_says(&error, ErrorKind::Io, &format!("cannot read {}: ", path.display()));
     }
     let left = std::fs::read_dir(&folder).unwrap().count();
-    assert_eq!(left, 1, "what was written beside is gone");
+    assert_eq!(left, 1, "the temporary file is deleted");
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
@@ -276,7 +276,7 @@ fn snapshots_with_added_items() {
     let origin = model(&Shape::TINY);
     let plain = session(&origin, 4, 1).snapshot();
     origin.set_overlay(overlay(&origin)).unwrap();
-    assert_eq!(session_of(&origin, &plain).snapshot(), plain, "it holds none, so it says none");
+    assert_eq!(session_of(&origin, &plain).snapshot(), plain, "no added items");
     let mut later = session_of(&origin, &plain);
     later.extend(&[35, 2, 33]).unwrap();
     let blob = later.snapshot();

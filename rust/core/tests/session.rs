@@ -87,7 +87,7 @@ fn clones_and_resets_are_independent() {
 }
 
 #[test]
-#[cfg(not(target_family = "wasm"))] // where there are no threads
+#[cfg(not(target_family = "wasm"))] // has no threads
 fn sessions_move_between_threads() {
     let model = model(&Shape::BASE);
     let expected = scores(&session(&model, 20, 1));

@@ -51,7 +51,7 @@ for (const simd of [true, false]) {
   }
 }
 
-/** Loads /model in the page; returns its fingerprint, the progress, and the size of the cached file. */
+/** Loads /model in the page; returns its fingerprint, progress and size in the cache. */
 const load = (options = {}) =>
   page.evaluate(async (options) => {
     const { Model } = await import("/package/index.js");

@@ -17,7 +17,7 @@ class GoldenTest {
     private class GoldenModel(val sequences: List<List<Int>>, val sha256: String)
 
     @Test
-    fun `everything that the engine computes has the same bits`() {
+    fun `the golden hash matches`() {
         val golden = Gson().fromJson(File(GOLDEN, "golden.json").readText(), Golden::class.java)
         val digests = golden.models.toSortedMap().mapValues { (name, model) ->
             digestOf(name, model.sequences)

@@ -28,7 +28,7 @@ class MemoryTest {
     }
 
     @Test
-    fun `a thousand loads and frees leave the memory flat`() {
+    fun `memory stays constant over 1,000 loads and frees`() {
         assumeTrue(status.exists(), "needs /proc of Linux to measure memory")
         loadAndFree(1000)
         val before = residentBytes()

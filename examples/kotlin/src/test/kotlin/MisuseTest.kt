@@ -29,7 +29,7 @@ class MisuseTest {
     }
 
     @Test
-    fun `a cut or damaged model is refused, whatever its bytes`() {
+    fun `a truncated or damaged model is refused`() {
         val whole = bytesOf("bare")
         for (length in whole.indices step 61) {
             assertThrows(RecgrelaException.InvalidModel::class.java) {
@@ -49,7 +49,7 @@ class MisuseTest {
     }
 
     @Test
-    fun `unknown ids say which kind the model has`() {
+    fun `errors for unknown ids name the kind of ids`() {
         open().use { model ->
             model.newSession().use { session ->
                 session.append(-30000)
@@ -108,7 +108,7 @@ class MisuseTest {
     }
 
     @Test
-    fun `calls that come too early or ask for too much`() {
+    fun `invalid calls are refused`() {
         open().use { model ->
             model.newSession().use { session ->
                 assertThrows(RecgrelaException.NoEvents::class.java) { session.topK() }
@@ -128,7 +128,7 @@ class MisuseTest {
     }
 
     @Test
-    fun `a closed object is refused, and closing twice is nothing`() {
+    fun `a closed object is refused, and may be closed twice`() {
         val model = open()
         val session = model.newSession()
         model.close()

@@ -17,7 +17,7 @@ import recgrela.toIds
 /** The session API as an app uses it. */
 class SessionTest {
     @Test
-    fun `ids are what the data had`() {
+    fun `ids are those of the data`() {
         open().use { model ->
             assertEquals(100, model.itemCount())
             assertEquals(-30000L, model.itemIds().first().raw)
@@ -38,7 +38,7 @@ class SessionTest {
     }
 
     @Test
-    fun `recommendations are the best scores of what was not seen`() {
+    fun `recommendations are the unseen items with the best scores`() {
         open().use { model ->
             model.newSession().use { session ->
                 val ids = model.itemIds()
@@ -60,7 +60,7 @@ class SessionTest {
     }
 
     @Test
-    fun `a peek is what comes after, and changes nothing`() {
+    fun `peek returns what topK would and changes nothing`() {
         open().use { model ->
             model.newSession().use { session ->
                 session.append(model.at(3).single())
@@ -74,7 +74,7 @@ class SessionTest {
     }
 
     @Test
-    fun `undo goes back, exactly`() {
+    fun `undo restores exactly`() {
         open().use { model ->
             model.newSession().use { session ->
                 session.extend(model.at(1, 2))
@@ -90,7 +90,7 @@ class SessionTest {
     }
 
     @Test
-    fun `what is forgotten was never there`() {
+    fun `forgetting restores the state without the item`() {
         open().use { model ->
             model.newSession().use { session ->
                 session.keepLog(100)
@@ -126,7 +126,7 @@ class SessionTest {
     }
 
     @Test
-    fun `a history moves to a retrained model`() {
+    fun `a history migrates to a retrained model`() {
         open("f16").use { old ->
             old.newSession().use { session ->
                 session.keepLog(10)

@@ -29,7 +29,7 @@ class ThreadsTest {
     }
 
     @Test
-    fun `sessions in many threads answer as in one`() {
+    fun `many threads give the answers of one`() {
         open("int8").use { model ->
             val ids = model.itemIds()
             val expected = List(threads) { start -> model.newSession().use { play(it, ids, start) } }
@@ -60,7 +60,7 @@ class ThreadsTest {
     }
 
     @Test
-    fun `closing while others call gives an answer or an exception`() {
+    fun `a call during close returns or throws`() {
         open("int8").use { model ->
             val ids = model.itemIds()
             repeat(50) {
