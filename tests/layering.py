@@ -1,14 +1,14 @@
-"""Rooms of source files, the upper ones standing on the lower: what holds files to their order."""
+"""Checks that source files import only from their own layer and from lower layers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 Graph = Mapping[str, Iterable[str]]
-"""For each file, the files that it uses. Names are paths without their suffix: `catalog/scan`."""
+"""For each file, the files that it uses. Names are paths without suffix: `catalog/scan`."""
 
 
 def circle(graph: Graph) -> list[str]:
-    """Files that use each other in a circle, the first one repeated; empty where there is none."""
+    """Files of an import cycle, with the first repeated at the end; empty if there is no cycle."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -17,7 +17,7 @@ def circle(graph: Graph) -> list[str]:
 
 
 def arrows_up(graph: Graph, rooms: Sequence[Sequence[str]]) -> list[str]:
-    """Uses of a file in a higher room. `rooms` are rows from the highest, of files and folders."""
+    """Uses of a file in a higher layer. `rooms` are layers of files and folders, highest first."""
     return [
         f"{file} -> {used}"
         for file in sorted(graph)
@@ -27,7 +27,7 @@ def arrows_up(graph: Graph, rooms: Sequence[Sequence[str]]) -> list[str]:
 
 
 def row(file: str, rooms: Sequence[Sequence[str]]) -> int:
-    """The row of the room that a file is in."""
+    """The index of a file's layer."""
     rows = [
         index
         for index, names in enumerate(rooms)

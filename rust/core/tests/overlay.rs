@@ -313,7 +313,7 @@ fn an_active_overlay_is_only_continued() {
     assert_says(&error, ErrorKind::OtherModel, "overlay: found one of model");
 }
 
-/// Two models may state the same fingerprint; only `verify` finds out.
+/// Two models may state the same fingerprint, which only `verify` detects.
 #[test]
 fn a_borrowed_fingerprint_does_not_pass() {
     let model = model(&Shape::TINY);

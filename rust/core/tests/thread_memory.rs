@@ -1,6 +1,6 @@
-//! What threads that share a query allocate: for the items of the catalogue, not for as many per thread.
+//! Threads that share a query allocate for the catalogue's items once, not once per thread.
 
-// A global allocator cannot be written without it.
+// A global allocator requires it.
 #![allow(unsafe_code)]
 #![cfg(feature = "threads")]
 
@@ -12,21 +12,21 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use common::{ModelFile, Rng, Shape};
 use recgrela::{Filter, Groups, Model, Quota, TopK};
 
-/// Bytes asked for by all threads; this file has one test.
+/// Bytes allocated by all threads; this file has only one test.
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 
 struct Counting;
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call is forwarded to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED.fetch_add(layout.size(), Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`.
+        // SAFETY: the caller upholds the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
+        // SAFETY: the caller upholds the contract of `dealloc`.
         unsafe { System.dealloc(block, layout) }
     }
 }
@@ -53,7 +53,7 @@ fn threads_share_the_memory_of_a_query_and_use_it_again() {
     };
     let quota = Some(Quota { groups: &groups, limit: 1 });
     for filter in [Filter::default(), Filter { quota, ..Filter::default() }] {
-        // Ranking, list and merged list of 8 bytes, twice while they grow; four counts of groups of 24.
+        // 8 bytes each for ranking, list and merged list, doubled while growing; 24 per group count.
         let first = ask(&filter);
         assert!(first <= 200 * ITEMS, "{first} bytes");
         let again = ask(&filter);
