@@ -1,7 +1,7 @@
 """Events in, batches out: `load_dataset`, and the batches to train and evaluate on."""
 
 from .batches import EvaluationBatch, EvaluationBatches, PrefixBatches, TrainBatch, WindowBatches
-from .dataset import Counts, Dataset, HeldOut, HeldOutSplit, Report
+from .dataset import Counts, Dataset, HeldOut, Report
 from .errors import TOO_FEW_EVENTS, DataError
 from .known import item_titles
 from .prepare import prepare
@@ -17,7 +17,6 @@ __all__ = [
     "EvaluationBatch",
     "EvaluationBatches",
     "HeldOut",
-    "HeldOutSplit",
     "PrefixBatches",
     "Report",
     "Shard",

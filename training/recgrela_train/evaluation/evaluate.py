@@ -17,14 +17,8 @@ from rich.table import Table
 from torch import Tensor
 
 from ..config import Config, EvaluateConfig
-from ..data import (
-    TOO_FEW_EVENTS,
-    DataError,
-    Dataset,
-    EvaluationBatch,
-    EvaluationBatches,
-    HeldOutSplit,
-)
+from ..data import TOO_FEW_EVENTS, DataError, Dataset, EvaluationBatch, EvaluationBatches
+from ..data.dataset import HeldOutSplit
 from ..distributed import gathered, this_shard
 from ..networks.recommender import Recommender
 from .measurement import Measurement

@@ -213,16 +213,8 @@ def _weights(model: RecGrela, matrices: Dtype) -> dict[str, np.ndarray]:
 def _block(block: Block, matrices: Dtype) -> dict[str, np.ndarray]:
     tensors = {"decay": _f32(block.gamma())}
     for name in (
-        "norm1",
-        "gate",
-        "input",
-        "query_key",
-        "conv",
-        "output",
-        "norm2",
-        "ffn_in",
-        "ffn_out",
-    ):
+        "norm1", "gate", "input", "query_key", "conv", "output", "norm2", "ffn_in", "ffn_out",
+    ):  # fmt: skip
         layer = getattr(block, name)
         if layer is not None:
             tensors |= _layer(name, layer, matrices)
