@@ -123,6 +123,7 @@ lint: setup ## Check formatting, lints and type stubs
 	RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --no-deps -p recgrela --features threads
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
+	$(BIN)/python -m mypy --no-error-summary
 	$(BIN)/python -m mypy.stubtest recgrela
 
 format: setup ## Format all sources

@@ -5,11 +5,12 @@ of them on this machine. docs/distributed.md has the commands.
 """
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch.distributed
-from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
@@ -19,7 +20,9 @@ from .data import Shard
 
 def is_main() -> bool:
     """Whether this is the process that prints, and writes the run's files."""
-    return rank_zero_only.rank == 0  # known from the import on; the trainer keeps it right
+    # Known from the import on; the trainer keeps it right.
+    rank: int = rank_zero_only.rank  # type: ignore[attr-defined]
+    return rank == 0
 
 
 class Processes(NamedTuple):
@@ -85,9 +88,9 @@ def first_process(flag: Tensor) -> int | None:
     return int(first) if first < count else None
 
 
-def _of_all(part: object) -> list:
+def _of_all(part: object) -> list[Any]:
     if not torch.distributed.is_initialized():
         return [part]
-    parts: list = [None] * torch.distributed.get_world_size()
+    parts: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(parts, part)
     return parts

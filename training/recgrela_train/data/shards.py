@@ -5,24 +5,24 @@ r + 2 W ... of each. So all of them together train the very batches that one wou
 with one process and its state there, and rows that fall away at an epoch's end do so evenly.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from .batches import TrainBatch
+from .batches import PrefixBatches, TrainBatch, WindowBatches
 
 
 class Shard(NamedTuple):
     """Process `rank` of `count`."""
 
     rank: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
 
 
 class ShardedBatches:
     """The parts of one process of all training batches; as many on every process."""
 
-    def __init__(self, batches: Collection[TrainBatch], shard: Shard):
+    def __init__(self, batches: WindowBatches | PrefixBatches, shard: Shard):
         self._batches = batches
         self._shard = shard
         self._next = 0
@@ -62,9 +62,10 @@ def part_of(batch: TrainBatch, shard: Shard) -> TrainBatch:
         targets = batch["targets"][rows]
     inputs = batch["inputs"][rows]
     longest = int((inputs != 0).sum(1).max())
-    part = {
-        "inputs": inputs[:, :longest],
-        "targets": targets[:, :longest],
-        "keep": batch["keep"][rows],
-    }
-    return TrainBatch(**{**batch, **part, "share": batch["share"] * shard.count * events})
+    return TrainBatch(
+        inputs=inputs[:, :longest],
+        targets=targets[:, :longest],
+        keep=batch["keep"][rows],
+        carried=batch["carried"],
+        share=batch["share"] * shard.count * events,
+    )

@@ -2,7 +2,9 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import (
     Callback,
     Checkpoint,
@@ -40,11 +42,11 @@ def callbacks(train: TrainConfig, checkpoints: Path, console: Console) -> list[C
 class EarlyStop(EarlyStopping):
     """Lightning's, but a resumed run that had stopped stays so, and its patience may change."""
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """The state, with the patience of this run's settings."""
         super().load_state_dict({**state, "patience": self.patience})
 
-    def on_train_start(self, trainer, module) -> None:
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Stops before an epoch that the run would not have had uninterrupted."""
         trainer.should_stop = self.wait_count >= self.patience
 
@@ -56,7 +58,9 @@ class StepCheckpoints(Checkpoint):
         self._path = path
         self._steps = steps
 
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Writes it, if it is time."""
         done = batch_idx + 1
         if done % self._steps == 0 and done < trainer.num_training_batches:
@@ -66,14 +70,15 @@ class StepCheckpoints(Checkpoint):
 class Checkpoints(ModelCheckpoint):
     """Lightning's, but a run goes on from its best figure also in a folder that was moved."""
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """The state with its paths as they are now: Lightning drops that of another folder.
 
         If the file was deleted there is nothing to be better than.
         """
+        folder = self.dirpath or ""
 
         def here(path: str) -> str:
-            return path and str(Path(self.dirpath, Path(path).name))
+            return path and str(Path(folder, Path(path).name))
 
         if not Path(here(state["best_model_path"])).is_file():
             return
@@ -93,22 +98,24 @@ class EpochReport(Callback):
         self.best = 0.0
         self.seconds: list[float] = []  # of each epoch, validation included
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs."""
         return {"best": self.best, "seconds": self.seconds}
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """The best figure of the run that is continued, and how long its epochs took."""
         self.best = state["best"]
         self.seconds = state.get("seconds", [])
 
-    def on_train_epoch_start(self, trainer, module) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Starts the clock."""
         self.started = time.monotonic()
 
-    on_train_start = on_train_epoch_start  # of a run that continues in the middle of an epoch
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Starts the clock of a run that continues in the middle of an epoch."""
+        self.on_train_epoch_start(trainer, module)
 
-    def on_train_epoch_end(self, trainer, module) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Prints loss, validation and time of the epoch, validation included."""
         metrics = trainer.callback_metrics
         ndcg = float(metrics[MONITOR])
@@ -126,7 +133,7 @@ class EpochReport(Callback):
 class ProgressBar(RichProgressBar):
     """Lightning's bar, without its version of the log folder."""
 
-    def get_metrics(self, trainer, module) -> dict:
+    def get_metrics(self, trainer: Trainer, module: LightningModule) -> dict[str, Any]:
         """What stands behind the bar: the loss."""
         metrics = super().get_metrics(trainer, module)
         metrics.pop("v_num", None)

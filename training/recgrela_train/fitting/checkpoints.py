@@ -13,7 +13,7 @@ import os
 import textwrap
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -136,7 +136,9 @@ def checkpoint_to_resume(run: Path, console: Console) -> Checkpoint | None:
 class CheckpointFiles(TorchCheckpointIO):
     """How the trainer writes checkpoints: as the module says, keeping the last one as previous."""
 
-    def save_checkpoint(self, checkpoint: dict, path, storage_options=None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
         """Writes one; what stood there stays until the new one is on the disk."""
         path = Path(path)
         # torch.save hides why a write failed, so it writes to memory.

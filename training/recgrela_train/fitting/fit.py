@@ -199,7 +199,9 @@ def _begin(run: Path, config: Config, *, overwrite: bool) -> None:
     write_atomically(config_path(run), settings.encode())
 
 
-def _trainer(config: Config, processes: Processes, run: Path, console: Console):
+def _trainer(
+    config: Config, processes: Processes, run: Path, console: Console
+) -> lightning.Trainer:
     sharded = _sharded_table(config, processes)
     return lightning.Trainer(
         accelerator=find_device(config.train.accelerator).type,

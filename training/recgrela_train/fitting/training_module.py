@@ -1,10 +1,12 @@
 """The training loop's part that knows the model: loss, optimiser, validation, what is saved."""
 
 import math
+from typing import Any
 
 import lightning
 import numpy as np
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from ..config import Config, TrainConfig
@@ -77,7 +79,9 @@ class TrainingModule(lightning.LightningModule):
         size = self.config.evaluate.batch_size
         return EvaluationBatches(self.dataset, "validation", size, this_shard())
 
-    def transfer_batch_to_device(self, batch, device, dataloader_idx):
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
         """Evaluation batches stay where they are: ranking cuts them first."""
         if isinstance(batch, EvaluationBatch):
             return batch
@@ -108,7 +112,7 @@ class TrainingModule(lightning.LightningModule):
         if (rank := first_process(~loss.isfinite())) is not None:
             raise NonFiniteLossError(loss, batch, before, rank)
         # The mean over all processes' events; the trainer would round whole numbers of them.
-        events = float(valid.sum()) if batch["share"] else 0.0
+        events: Any = float(valid.sum()) if batch["share"] else 0.0
         self.log(
             "train/loss", loss, on_step=False, on_epoch=True, batch_size=events, sync_dist=True
         )
@@ -128,7 +132,7 @@ class TrainingModule(lightning.LightningModule):
         self.log(MONITOR, metrics["ndcg@10"])
         self.log("validation/hr@10", metrics["hr@10"])
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam with linear warm-up and then the schedule."""
         train = self.config.train
         optimizer = torch.optim.Adam(self.model.parameters(), lr=train.learning_rate)
@@ -141,7 +145,7 @@ class TrainingModule(lightning.LightningModule):
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what is needed to use it: config, item vocabulary, data; and the carried state."""
         ids = self.dataset.item_ids
         checkpoint["recgrela"] = {
@@ -150,10 +154,16 @@ class TrainingModule(lightning.LightningModule):
             "data": self.dataset.fingerprint,
         }
         if self._state is not None:
-            rows = checkpoint["recgrela"]["state"] = []
-            self._state.map(lambda x: rows.append(interleaved(x)))
+            rows: list[Tensor] = []
 
-    def on_load_checkpoint(self, checkpoint: dict) -> None:
+            def note(x: Tensor) -> Tensor:
+                rows.append(interleaved(x))
+                return x
+
+            self._state.map(note)
+            checkpoint["recgrela"]["state"] = rows
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes this process's rows of the state, of a checkpoint from the middle of an epoch."""
         if rows := checkpoint["recgrela"].get("state"):
             remaining = iter(rows)

@@ -54,6 +54,10 @@ class Recommender(nn.Module):
         """Scores of all items: hidden [..., D] -> [..., N], column j is item j + 1."""
         return hidden @ self.embedding.weight[1:].T
 
+    def empty_state(self, rows: int) -> CarriedState:
+        """The state of so many histories before their first event."""
+        raise NotImplementedError
+
     def state_bytes(self) -> int:
         """Bytes in float32 of what is kept of one user's history, beside its items."""
         raise NotImplementedError
