@@ -130,14 +130,18 @@ def measure_scores(
             ranks_of[split] = {}
             for readout in readouts:
                 batches = EvaluationBatches(dataset, split, settings.batch_size, this_shard())
-                users, rows = [], []
+                # Small arrays of each batch, kept between large ones, would pin the heap.
+                users = np.empty(len(held_out.users), np.int64)
+                rows = np.empty((len(users), 1 + min(BEST, dataset.num_items)), np.int64)
+                done = 0
                 for batch in progress.track(batches, description=f"{split}, {readout}"):
                     here = scores(batch, readout)
-                    rank = rank_scores(here, batch, settings)
-                    users.append(batch.users.numpy())
-                    rows.append(np.column_stack([rank, best_unseen(here, batch)]))
-                order = np.argsort(gathered(np.concatenate(users)))
-                by_user = gathered(np.concatenate(rows))[order]
+                    part = slice(done, done := done + len(batch.users))
+                    users[part] = batch.users
+                    rows[part, 0] = rank_scores(here, batch, settings)
+                    rows[part, 1:] = best_unseen(here, batch)
+                order = np.argsort(gathered(users[:done]))
+                by_user = gathered(rows[:done])[order]
                 ranks_of[split][readout] = by_user[:, 0]
                 best[readout] = by_user[:, 1:]  # the test split comes last
     return Measurement(held_out.users, lengths, ranks_of, best, dataset.fingerprint)

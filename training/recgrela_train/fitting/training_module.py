@@ -60,7 +60,9 @@ class TrainingModule(lightning.LightningModule):
         self._batches = self._train_batches()
         self._steps_per_epoch = len(self._batches)  # of the first; others differ by a few
         self._state: CarriedState | None = None  # after the last carried batch of the epoch
-        self._ranks: list[np.ndarray] = []
+        # Allocated once: small arrays of each batch, kept between large ones, would pin the heap.
+        self._ranks = np.empty(len(dataset.held_out("validation").users), np.int64)
+        self._ranked = 0
 
     def train_dataloader(self) -> ShardedBatches:
         """This process's part of the coming epoch's batches; the trainer asks anew before each."""
@@ -122,13 +124,15 @@ class TrainingModule(lightning.LightningModule):
     def validation_step(self, batch: EvaluationBatch, _index: int) -> None:
         """Ranks of the stream read-out, the one that is deployed, where the model has it."""
         readout = self.model.readouts[0]
-        self._ranks.append(rank_targets(self.model, batch, readout, self.config.evaluate))
+        part = slice(self._ranked, self._ranked + len(batch.users))
+        self._ranks[part] = rank_targets(self.model, batch, readout, self.config.evaluate)
+        self._ranked = part.stop
 
     def on_validation_epoch_end(self) -> None:
         """NDCG@10 and HR@10 over all users."""
         # Sorted, the sums do not depend on which process had which user.
-        metrics = summarize(np.sort(gathered(np.concatenate(self._ranks))))
-        self._ranks.clear()
+        metrics = summarize(np.sort(gathered(self._ranks[: self._ranked])))
+        self._ranked = 0
         self.log(MONITOR, metrics["ndcg@10"])
         self.log("validation/hr@10", metrics["hr@10"])
 
