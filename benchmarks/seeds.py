@@ -120,7 +120,7 @@ def main() -> int:
 
     metrics, measurements = read_runs(options.runs)
     mean = mean_of(measurements)
-    means = mean.figures(metrics[0]["config"]["evaluate"]["window"])
+    means = mean.metrics(metrics[0]["config"]["evaluate"]["window"])
     console = Console(width=120)
     print_means(console, means, spread(mean), len(metrics))
     rows = means["by_length"]["test"]

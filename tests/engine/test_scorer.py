@@ -148,7 +148,7 @@ def test_a_set_has_no_order_for_a_history(scorer, small, unordered):
         lambda: scorer.catalog.add(items, vectors),
         lambda: Fleet(scorer, 3).append([0, 1, 2], items),
     ):
-        with pytest.raises(TypeError, match=f"found a {unordered.__name__}, which has none"):
+        with pytest.raises(TypeError, match=f"found a {unordered.__name__}, which is unordered"):
             call()
     assert (scorer.events, len(scorer.catalog)) == (3, 70)
     for name in ("allow", "deny"):  # where order does not matter

@@ -41,7 +41,7 @@ def test_changed_settings_are_named_with_both_values():
         ("train.learning_rat=1", "'train.learning_rat': did you mean 'train.learning_rate'?"),
         ("trian.window=5", "unknown setting 'trian': did you mean 'train'?"),
         ("num_layers=2", "unknown setting 'num_layers': did you mean 'model.num_layers'?"),
-        ("model.zzz=2", "known here: model.kind, model.hidden_size"),
+        ("model.zzz=2", "known settings: model.kind, model.hidden_size"),
         ("model.hidden_size=60", "model.hidden_size: Input should be a multiple of 8; found '60'"),
         ("train.precision=16-mixed", "Input should be '32-true' or 'bf16-mixed'"),
         ("model.num_heads=7", "num_heads must divide hidden_size: 7 and 64"),

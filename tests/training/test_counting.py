@@ -86,7 +86,7 @@ def test_the_command_prints_the_table_and_writes_the_figures(command, events_fil
     config = parse_config(metrics["config"])
     dataset = load_dataset(config.data)
     expected = measure_counts(Markov(dataset), dataset, config.evaluate, QUIET)
-    assert metrics["test"] == expected.figures(config.evaluate.window)["test"]
+    assert metrics["test"] == expected.metrics(config.evaluate.window)["test"]
     # The walks advance by one or two items, so Markov predicts well and popularity does not.
     assert metrics["test"]["window"]["hr@5"] > 0.9
     assert (output / "metrics.users.npz").exists()

@@ -101,7 +101,8 @@ def test_what_rounding_loses_is_printed_with_the_sizes(finished_run, export, tmp
     assert result.returncode == 0, result.stderr
     assert "validation NDCG@10, stream: 0." in result.stdout
     assert "with int8 table and f16 matrices (" in result.stdout
-    assert f"{path.stat().st_size / 2**20:.2f} MiB (in f32 " in result.stdout
+    assert f"{path.stat().st_size / 2**20:.2f} MiB (" in result.stdout
+    assert " MiB in f32)" in result.stdout
     assert ModelFile(path).tensors["catalog.table"].dtype == np.int8
     assert ModelFile(path).tensors["blocks.0.input.weight"].dtype == np.float16
 
@@ -136,7 +137,7 @@ def test_data_that_is_gone_is_a_warning_and_with_a_limit_an_error(without_data, 
     assert not path.exists()
     result = export(without_data, *INT8)
     assert result.returncode == 0, result.stderr
-    assert "warning: what rounding loses was not measured" in result.stderr
+    assert "warning: the loss by rounding was not measured" in result.stderr
     assert "--set data.source=FILE" in result.stderr
     assert path.exists()
 
@@ -190,7 +191,7 @@ def engine(load=None, verify=None) -> SimpleNamespace:
 
     class EdgeScorer:
         @staticmethod
-        def load(path, verify):
+        def load(path, verify, mmap):
             if load:
                 raise load
             return EdgeScorer()
@@ -206,8 +207,8 @@ def engine(load=None, verify=None) -> SimpleNamespace:
 @pytest.mark.parametrize(
     ("stand_in", "expected"),
     [
-        (engine(load=ValueError("dtype I8")), "the installed engine does not read it: dtype I8"),
-        (engine(verify=ValueError("too far")), "does not agree with the model: too far"),
+        (engine(load=ValueError("dtype I8")), "the installed engine cannot read it: dtype I8"),
+        (engine(verify=ValueError("too far")), "disagrees with the model: too far"),
     ],
 )
 def test_a_file_that_the_engine_refuses_replaces_nothing(

@@ -142,7 +142,7 @@ def test_a_run_with_the_window_alone_has_a_report(finished_run, another, tmp_pat
 
     write_report([finished_run, another], tmp_path / "page.html", None)
     text = Page((tmp_path / "page.html").read_text()).text
-    assert "Test, window read-out" in text
+    assert "test split, window read-out" in text
     value, low, high = differences(np.maximum(window - 3, 1), window)["ndcg@10"]
     assert f"{value:+.4f}" in text
     assert f"{low:+.4f} to {high:+.4f}" in text
@@ -157,9 +157,9 @@ def test_titles_stand_in_the_examples_as_text(finished_run, tmp_path):
         len(re.findall(r"Stop <script>\d+</script>", page.text)) >= 12
     )  # a history, the next event, and the top 10
     assert "script" not in page.tags
-    assert "No titles are known" not in page.text
+    assert "To show titles" not in page.text
     write_report([finished_run], tmp_path / "page.html", None)
-    assert "No titles are known" in Page((tmp_path / "page.html").read_text()).text
+    assert "To show titles" in Page((tmp_path / "page.html").read_text()).text
 
 
 @pytest.mark.parametrize(
@@ -177,22 +177,22 @@ def test_titles_that_cannot_be_read_are_named(finished_run, tmp_path, text, says
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (lambda run: shutil.rmtree(run), "not a run's folder"),
-        (lambda run: (run / "config.yaml").unlink(), "not a run's folder"),
+        (lambda run: shutil.rmtree(run), "not a run: "),
+        (lambda run: (run / "config.yaml").unlink(), "not a run: "),
         (lambda run: (run / "config.yaml").write_text("model: {layers: 2}"), "damaged: unknown"),
         (lambda run: (run / "metrics.json").unlink(), "not finished: .*fit --resume"),
-        (lambda run: (run / "metrics.json").write_text("{"), "not the figures of a run"),
-        (lambda run: (run / "metrics.json").write_text("[]"), "not the figures of a run"),
+        (lambda run: (run / "metrics.json").write_text("{"), "not the metrics of a run"),
+        (lambda run: (run / "metrics.json").write_text("[]"), "not the metrics of a run"),
         (lambda run: change(run, lambda f: f.pop("intervals")), "KeyError: 'intervals'"),
         (lambda run: change(run, lambda f: f["test"]["stream"].update(new=1)), "KeyError: 'new'"),
         (lambda run: change(run, lambda f: f.update(test=[])), "AttributeError|KeyError"),
-        (lambda run: change(run, lambda f: f["validation"].pop("window")), "other read-outs"),
+        (lambda run: change(run, lambda f: f["validation"].pop("window")), "read-outs differ"),
         (lambda run: change(run, lambda f: f["by_length"]["test"][0].pop("window")), "by_length"),
-        (lambda run: (run / "metrics.users.npz").unlink(), "there is no such file"),
+        (lambda run: (run / "metrics.users.npz").unlink(), "no such file"),
         (lambda run: (run / "metrics.users.npz").write_bytes(b"PK"), "not readable"),
         (
             lambda run: change(run, lambda f: f["config"]["data"].update(min_events=20)),
-            "other hist",
+            "changed since",
         ),
     ],
 )
@@ -212,7 +212,7 @@ def test_runs_that_cannot_be_compared_are_refused(finished_run, another):
         load_runs([finished_run, another])
     with np.load(another / "metrics.users.npz") as file:
         np.savez(another / "metrics.users.npz", **{**file, "data": np.array("0" * 64)})
-    with pytest.raises(ReportError, match="measured on other histories"):
+    with pytest.raises(ReportError, match="measured on different histories"):
         load_runs([finished_run, another])
 
 

@@ -1,7 +1,6 @@
-"""Every setting of a run, with its default: read from a YAML file and `--set key=value`.
+"""Every setting of a run with its default, changed by a YAML file and `--set key=value`.
 
-The whole `Config` is saved with each checkpoint and printed with each result, so that a run
-can be repeated from what it left behind.
+The whole `Config` is saved with each checkpoint and each metrics file, so a run can be repeated.
 """
 
 import difflib
@@ -23,11 +22,11 @@ class _Section(BaseModel):
 
 
 class DataConfig(_Section):
-    """Which events to learn from, and how to put them in order."""
+    """Which events to train on, and their order."""
 
     source: str = "ml-100k"
-    """A file of events, a folder that `recgrela-train prepare` wrote, or the name of a known data
-    set (`ml-100k`)."""
+    """A file of events, a folder written by `recgrela-train prepare`, or `ml-100k`, a data set
+    known by name."""
     format: Literal[
         "auto",
         "inter",
@@ -39,8 +38,8 @@ class DataConfig(_Section):
         "sequences",
         "user-sequences",
     ] = "auto"
-    """How to read the file; `auto` goes by its name. Lines of `user-sequences` start with the
-    user's id."""
+    """Format of the file: auto (by its name), inter, ml-dat, ml-csv, u.data, csv, parquet,
+    sequences, or user-sequences (each line starts with the user's id)."""
     user_column: str = "user_id"
     """Column of user ids, for inter, csv and parquet."""
     item_column: str = "item_id"
@@ -48,47 +47,49 @@ class DataConfig(_Section):
     time_column: str = "timestamp"
     """Column of event times (numbers or ISO dates), for inter, csv and parquet."""
     missing: Literal["refuse", "drop", "keep"] = "refuse"
-    """Events without a user, item or time (blank, `NULL`, `\\N`, `None`, `nan`, `NA`): refuse the
-    file, drop them, or keep all but blanks as ids."""
+    """What to do with missing users, items and times (blank, `NULL`, `\\N`, `None`, `nan`, `NA`):
+    refuse the file, drop the events, or keep all but blanks as ids."""
     min_events: int = Field(5, ge=1)
-    """k of the k-core filter: users and items with fewer events are left out, repeatedly."""
+    """k of the k-core filter: users and items with fewer than k events are dropped, repeatedly."""
     ties: Literal["random", "file", "item", "recbole"] = "random"
-    """Order of events with equal times; it can decide a benchmark, see docs/model.md."""
+    """Order of ties in time: random, file, item or recbole. It can decide a benchmark: see
+    docs/model.md."""
     tie_seed: int = Field(42, ge=0, le=2**32 - 1)
-    """Seed of the random order; one value for all runs, so that `seed` leaves the split alone."""
+    """Seed of `ties=random`. It is separate from `seed`, so runs of several seeds share a split."""
 
 
 class ModelConfig(_Section):
-    """The architecture. The switches that are off in the paper's ablations are here too."""
+    """The architecture, with a switch for each of the paper's ablations."""
 
     kind: Literal["grela", "bidirectional", "sasrec", "gru4rec"] = "grela"
-    """The network: ours, the paper's own form, or a baseline; `export` takes grela only."""
+    """The network: grela (causal), bidirectional (the paper's form), or a baseline: sasrec or
+    gru4rec. Only grela can be exported."""
     hidden_size: int = Field(64, ge=8, le=4096, multiple_of=8)
-    """D, the size of an item's vector and of the hidden vector."""
+    """D, the size of item embeddings and hidden vectors."""
     num_heads: int = Field(4, ge=1)
-    """Heads of the attention; equal to hidden_size it is Hydra attention."""
+    """Attention heads; one per feature (num_heads = hidden_size) is Hydra attention."""
     num_layers: int = Field(2, ge=1, le=64)
     """L, the number of blocks."""
     dropout: float = Field(0.2, ge=0, lt=1)
-    """Share of the numbers left out, in the embedding and the feed-forward parts."""
+    """Dropout probability, after the embedding and in the feed-forward networks."""
     drop_path: float = Field(0.1, ge=0, lt=1)
-    """Share of the rows for which a block's attention is left out."""
+    """Stochastic depth probability: how often a row skips the attention of a block."""
     gate: bool = True
-    """SiLU gate on the mixed values."""
+    """SiLU gate on the output of the attention."""
     local_conv: bool = True
     """Causal convolution over the last four values."""
     positions: Literal["rotary", "learned", "none"] = "rotary"
-    """How the order of events enters; the paper's choice is rotary."""
+    """Position encoding: rotary (as in the paper), learned or none."""
     max_positions: int = Field(200, ge=1)
-    """Rows of the learned position table; later positions use its last row, sasrec has none."""
+    """Rows of the learned position table. Later positions use its last row; sasrec has none."""
     decay: Literal["learned", "none"] = "learned"
-    """Forgetting of the running sums: one learned factor a head, or none as in the paper."""
+    """Decay of the running sums: one learned factor per head, or none, as in the paper."""
     final_norm: bool = True
     """LayerNorm after the last block."""
 
     @property
     def inner_size(self) -> int:
-        """Width of the feed-forward part, 4 D as in the paper."""
+        """Width of the feed-forward network, 4 D as in the paper."""
         return 4 * self.hidden_size
 
     @model_validator(mode="after")
@@ -103,64 +104,63 @@ class ModelConfig(_Section):
     def _no_decay_both_ways(self) -> Self:
         if self.kind == "bidirectional" and self.decay != "none":
             raise ValueError(
-                "the bidirectional form has no order in which to forget: set model.decay=none, "
-                f"it is {self.decay}"
+                f"decay is {self.decay}, but the bidirectional form has none: set model.decay=none"
             )
         return self
 
 
 class TrainConfig(_Section):
-    """How to fit."""
+    """How to train."""
 
     window: int = Field(200, ge=2)
-    """Events a training step sees of one history; longer histories are cut into windows."""
+    """Events per training window; longer histories are cut into several windows."""
     carry_state: bool = True
-    """Hand the state from one window of a history to its next, as in use; else start empty.
-    sasrec has no state, and bidirectional trains on prefixes: for them it changes nothing."""
+    """Carry the state from one window of a history to the next, as in deployment; otherwise each
+    window starts empty. No effect on sasrec (no state) and bidirectional (trains on prefixes)."""
     batch_size: int = Field(32, ge=1)
-    """Windows a step; for bidirectional prefixes."""
+    """Windows per step; prefixes for bidirectional."""
     learning_rate: float = Field(1e-3, gt=0)
-    """Of Adam, after the warm-up."""
+    """Learning rate of Adam after the warm-up."""
     schedule: Literal["constant", "cosine"] = "constant"
-    """Learning rate after the warm-up: as it is, or along a cosine to 0 at max_epochs."""
+    """Learning rate after the warm-up: constant, or cosine decay to 0 at max_epochs."""
     warmup_steps: int = Field(0, ge=0)
-    """Steps in which the learning rate rises from 0."""
+    """Steps of linear warm-up."""
     gradient_clip: float = Field(1.0, ge=0)
-    """Largest gradient norm; 0 is no limit."""
+    """Maximum gradient norm; 0 disables clipping."""
     max_epochs: int = Field(100, ge=1)
-    """Epochs at most."""
+    """Maximum number of epochs."""
     patience: int = Field(10, ge=1)
-    """Stop after so many epochs without a better validation NDCG@10."""
+    """Stop after this many epochs without a better validation NDCG@10."""
     accelerator: str = "auto"
-    """auto (a CUDA GPU where there is one, else the CPU), cpu, gpu, mps."""
+    """auto (a CUDA GPU if there is one, else the CPU), cpu, gpu or mps."""
     devices: int = Field(1, ge=1)
-    """Processes on this machine, one a device, that share each batch; ignored under
-    torchrun, which sets it."""
+    """Processes on this machine, one per device; they share each batch. Ignored under torchrun,
+    which sets it."""
     shard_items: bool = False
-    """Spread the item table and its optimiser state over the processes: for tables of gigabytes."""
+    """Shard the item table and its optimiser state across processes, for tables of gigabytes."""
     checkpoint_steps: int = Field(1000, ge=1)
-    """Steps after which last.ckpt is written, besides the end of each epoch."""
+    """Write last.ckpt after every so many steps, as well as after each epoch."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """Number format of the matrix products; the attention and its running sums stay float32."""
+    """Precision of matrix products: 32-true or bf16-mixed. The attention stays in float32."""
 
 
 class EvaluateConfig(_Section):
-    """How to measure: full ranking over all items, ties in score against the model."""
+    """How to measure: ranking among all items; ties in score count against the model."""
 
     window: int = Field(200, ge=1)
-    """Events that the `window` read-out sees; `stream` sees the whole history."""
+    """Events seen by the `window` read-out; `stream` sees the whole history."""
     exclude_seen: Literal["none", "window", "history"] = "none"
-    """Items of the user's that are not ranked: none, those of the last `evaluate.window` events, or
-    those of the whole history, as in the engine."""
+    """Seen items to exclude from the ranking: none, those of the last `evaluate.window` events, or
+    those of the whole history, as the engine does."""
     batch_size: int = Field(128, ge=1)
-    """Users ranked at a time; it changes nothing but memory."""
+    """Users ranked at a time; affects memory only."""
 
 
 class Config(_Section):
-    """A whole run."""
+    """All settings of a run."""
 
     seed: int = Field(42, ge=0, le=2**32 - 1)
-    """Seed of initial weights, batches and dropout."""
+    """Seed of the initial weights, the batches and dropout."""
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
@@ -171,9 +171,9 @@ class Config(_Section):
         window = max(self.train.window, self.evaluate.window)
         if self.model.kind == "sasrec" and window > self.model.max_positions:
             raise ValueError(
-                f"sasrec sees model.max_positions={self.model.max_positions} events at most, the "
-                f"windows have up to {window}: raise it, or shorten train.window and "
-                "evaluate.window"
+                f"sasrec sees model.max_positions={self.model.max_positions} events at most, but "
+                f"windows have up to {window}: raise model.max_positions, or lower train.window "
+                "and evaluate.window"
             )
         return self
 
@@ -181,21 +181,18 @@ class Config(_Section):
 def load_config(path: Path | None, settings: list[str]) -> Config:
     """The config of a YAML file (or the defaults), changed by `section.key=value` settings.
 
-    Raises ConfigError naming the file, the key and, for an unknown key, the nearest right one.
+    Raises ConfigError naming the file and the key and, for an unknown key, a similar known one.
     """
     return _with_settings({} if path is None else _read_yaml(path), settings)
 
 
 def change_config(config: Config, settings: list[str]) -> Config:
-    """The config with some settings changed, as `load_config` does."""
+    """The config, changed by `section.key=value` settings."""
     return _with_settings(config.model_dump(), settings)
 
 
 def change_measurement(config: Config, settings: list[str]) -> Config:
-    """The config of a trained model with settings changed that its measurement goes by.
-
-    Raises ConfigError also for settings of the model and its training.
-    """
+    """As `change_config`, for settings of the evaluation; ConfigError for those of training."""
     changed = change_config(config, settings)
     for key, old, new in changed_settings(config, changed):
         if not key.startswith(("data.", "evaluate.", "train.accelerator")):
@@ -207,7 +204,7 @@ def change_measurement(config: Config, settings: list[str]) -> Config:
 
 
 def describe_settings() -> list[tuple[str, object, str]]:
-    """Every setting: its key, its default and what it means."""
+    """Every setting: key, default and description."""
     rows = []
     for name, field in Config.model_fields.items():
         if isinstance(field.default, _Section):
@@ -229,7 +226,7 @@ def changed_settings(before: Config, now: Config) -> list[tuple[str, object, obj
 
 
 def parse_config(values: dict[str, Any]) -> Config:
-    """A validated Config of plain nested values; ConfigError otherwise."""
+    """The Config of nested plain values. Raises ConfigError."""
     try:
         return Config.model_validate(values)
     except ValidationError as error:
@@ -249,12 +246,12 @@ def _with_settings(values: dict[str, Any], settings: list[str]) -> Config:
             inner = inner.setdefault(section, {})
             if not isinstance(inner, dict):
                 raise ConfigError(f"--set {setting}: '{section}' is not a section")
-        inner[name] = text  # the setting's type decides what it means
+        inner[name] = text  # parsed according to the setting's type
     return parse_config(values)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:  # BaseLoader leaves scalars as text: YAML 1.1 reads 010 as 8, and `on` as true
+    try:  # BaseLoader keeps scalars as text: YAML 1.1 reads 010 as 8, and `on` as true
         values = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the config: {error.strerror}") from None
@@ -279,7 +276,7 @@ def _explain(error: ErrorDetails) -> str:
     near = difflib.get_close_matches(wrong, [k.rpartition(".")[2] for k in here], n=1)
     near = [k for k in here if near and k.rpartition(".")[2] == near[0]]
     near = near or [k for k in known if k.rpartition(".")[2] == wrong]  # right name, wrong section
-    hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(here)}"
+    hint = f"did you mean '{near[0]}'?" if near else f"known settings: {', '.join(here)}"
     return f"unknown setting '{key}': {hint}"
 
 

@@ -1,4 +1,4 @@
-"""The device that `train.accelerator` stands for, and its fastest float32 products."""
+"""The device of `train.accelerator`, and fast float32 matrix products on the CPU."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,30 +9,30 @@ from .config import ConfigError
 
 
 def find_device(accelerator: str) -> torch.device:
-    """Where training runs under this setting, and so what comes after it.
+    """The device to train and measure on.
 
-    A GPU has no index: it is the one that the trainer has made the process's current one. Raises
-    ConfigError where this machine has no such device.
+    A GPU has no index: it means the current device, which the trainer sets. Raises ConfigError if
+    this machine has no such device.
     """
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    # MPS was never run here, so it has to be asked for by name.
+    # MPS is untested, so `auto` does not choose it.
     kind = {"auto": "cuda" if cuda else "cpu", "gpu": "cuda"}.get(accelerator, accelerator)
     usable = [name for name, here in (("cpu", True), ("cuda", cuda), ("mps", mps)) if here]
     if kind not in usable:
         raise ConfigError(
-            f"train.accelerator={accelerator} cannot be used here, only {', '.join(usable)}: set "
-            "it to auto or one of these"
+            f"train.accelerator={accelerator} is not available here, only {', '.join(usable)}: "
+            "set it to auto or one of these"
         )
     return torch.device(kind)
 
 
 @contextmanager
 def fast_products(device: torch.device) -> Iterator[None]:
-    """Lets oneDNN multiply float32 matrices on the CPU, where that rounds nothing further.
+    """Lets oneDNN multiply float32 matrices on the CPU, if that keeps float32's accuracy.
 
-    PyTorch takes MKL, which leaves half the width of other makers' CPUs unused: 2.4 times slower
-    on a Zen 5. The setting that lets it take oneDNN permits bfloat16 factors as well, which some
-    CPUs then use; so it is kept only where a product proves to be as exact as before.
+    By default PyTorch uses MKL, which is 2.4 times slower on a Zen 5: it uses half the vector
+    width of non-Intel CPUs. The setting that enables oneDNN also permits bfloat16 factors, which
+    some CPUs then use. It is kept only if a test product is accurate.
     """
     before = torch.get_float32_matmul_precision()
     if device.type == "cpu":
@@ -46,7 +46,7 @@ def fast_products(device: torch.device) -> Iterator[None]:
 
 
 def _products_are_exact() -> bool:
-    """Whether products have float32's error, some 2^-24 a term, not bfloat16's 2^-9."""
+    """Whether the error of a product is float32's (about 2^-24 per term), not bfloat16's (2^-9)."""
     factors = torch.linspace(0.5, 1, 2**16).view(256, 256)
     error = factors @ factors - (factors.double() @ factors.double()).float()
-    return error.abs().max().item() < 0.01  # of about 150; bfloat16 factors make it 0.5
+    return error.abs().max().item() < 0.01  # sums are about 150; bfloat16's error is 0.5

@@ -1,7 +1,7 @@
-"""Several processes that train one model: how many, whose part is whose, what they share.
+"""Several processes that train one model: their number, their shards and their communication.
 
-`torchrun` or SLURM's `srun` starts the processes; without them the trainer starts `train.devices`
-of them on this machine. docs/distributed.md has the commands.
+`torchrun` or SLURM's `srun` starts the processes. Otherwise the trainer starts `train.devices`
+processes on this machine. docs/distributed.md has the commands.
 """
 
 import os
@@ -19,8 +19,8 @@ from .data import Shard
 
 
 def is_main() -> bool:
-    """Whether this is the process that prints, and writes the run's files."""
-    # Known from the import on; the trainer keeps it right.
+    """Whether this is rank 0, which prints and writes the run's files."""
+    # Set at import; the trainer updates it.
     rank: int = rank_zero_only.rank  # type: ignore[attr-defined]
     return rank == 0
 
@@ -28,19 +28,19 @@ def is_main() -> bool:
 class Processes(NamedTuple):
     """How many processes train together."""
 
-    a_node: int
+    per_node: int
     nodes: int
 
     @property
     def total(self) -> int:
-        """All of them."""
-        return self.a_node * self.nodes
+        """The world size."""
+        return self.per_node * self.nodes
 
 
 def find_processes(devices: int) -> Processes:
-    """Those that torchrun or srun started, or `devices` to be started on this machine.
+    """The processes that torchrun or srun started; otherwise `devices` on this machine.
 
-    Raises ConfigError unless srun started `devices` on each machine.
+    Raises ConfigError if srun started other than a multiple of `devices`.
     """
     if TorchElasticEnvironment.detect():
         here = int(os.environ["LOCAL_WORLD_SIZE"])
@@ -50,37 +50,37 @@ def find_processes(devices: int) -> Processes:
     total = SLURMEnvironment().world_size()
     if total % devices:
         raise ConfigError(
-            f"srun started {total} processes, which train.devices={devices} does not divide: set "
-            "it to the tasks per node"
+            f"srun started {total} processes, not a multiple of train.devices={devices}: set "
+            "train.devices to the tasks per node"
         )
     return Processes(devices, total // devices)
 
 
 def this_shard() -> Shard:
-    """The part of every batch that is this process's, once the processes know each other."""
+    """This process's shard of every batch; (0, 1) before the process group is initialised."""
     if not torch.distributed.is_initialized():
         return Shard(0, 1)
     return Shard(torch.distributed.get_rank(), torch.distributed.get_world_size())
 
 
 def gathered(rows: np.ndarray) -> np.ndarray:
-    """The rows of all processes, one process after the other; all get the same."""
+    """The rows of all processes in order of rank, on every process."""
     return np.concatenate(_of_all(rows))
 
 
 def interleaved(rows: Tensor) -> Tensor:
-    """The rows of whole batches, on the CPU, of the rows that the processes have of them."""
+    """The rows of the whole batch, on the CPU, from each process's rows of it."""
     return torch.nn.utils.rnn.pad_sequence(_of_all(rows.cpu())).flatten(0, 1)
 
 
 def own_rows(rows: Tensor) -> Tensor:
-    """The opposite of `interleaved`; at least one row."""
+    """This process's rows of a whole batch, the inverse of `interleaved`; at least one row."""
     rank, count = this_shard()
     return rows[min(rank, len(rows) - 1) :: count]
 
 
 def first_process(flag: Tensor) -> int | None:
-    """The lowest rank of the processes whose `flag` is True; None where it is on none."""
+    """The lowest rank whose `flag` is True; None if there is none."""
     rank, count = this_shard()
     first = torch.where(flag, rank, count)
     if count > 1:

@@ -1,4 +1,4 @@
-"""Writing files so that a crash, a full disk or Ctrl-C never leaves half a file."""
+"""Atomic writes: a crash, a full disk or Ctrl-C never leaves half a file."""
 
 import os
 import tempfile
@@ -11,9 +11,9 @@ SUFFIX = ".unfinished"  # of a file that is being written
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """An empty file beside `path`, renamed over it when the block ends without an error.
+    """An empty temporary file, renamed to `path` when the block ends without an error.
 
-    What stood there stays until then. The block writes the file and brings it to the disk.
+    The block has to write and fsync it. An existing file at `path` stays until the rename.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=SUFFIX)
@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        what = f"{error.strerror or error}: it was not written, and is as it was before"
+        what = f"{error.strerror or error}: nothing was written, the file is unchanged"
         raise type(error)(error.errno, what, str(path)) from None
     except BaseException:
         temporary.unlink()
@@ -34,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside `path`, then rename over it; what stood there stays until then."""
+    """Writes and fsyncs a temporary file, then renames it to `path`."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         file.write(content)
         file.flush()
@@ -42,13 +42,13 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Deletes the temporary files that killed processes left in a folder."""
+    """Deletes temporary files left in a folder by killed processes."""
     for file in folder.glob(f".*{SUFFIX}"):
         file.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Brings a rename to the disk, where the system lets a folder be opened."""
+    """Makes a rename durable, on systems that can open a folder."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""The `recgrela-train` command. Subcommands import PyTorch when they run, so that help is fast."""
+"""The `recgrela-train` command. Subcommands import PyTorch only when they run: help stays fast."""
 
 import sys
 
@@ -18,7 +18,7 @@ from .settings import list_settings
 
 app = typer.Typer(
     help="Train causal RecGRELA recommenders and export them for the recgrela engine.",
-    epilog="A first run: `recgrela-train fit --set train.max_epochs=5`",
+    epilog="Try it: `recgrela-train fit --set train.max_epochs=5`",
     rich_markup_mode="markdown",
     add_completion=False,
     no_args_is_help=True,
@@ -31,7 +31,7 @@ app.command("settings")(list_settings)
 
 
 def main() -> None:
-    """Entry point: what is wrong with the input is one message, not a traceback."""
+    """Entry point. Bad input ends in one message, not a traceback."""
     try:
         app()
     except (ValueError, OSError) as error:

@@ -12,12 +12,12 @@ def ablate(
     seeds: Seeds = 1,
     output: StudyFolder = Path("runs/ablation"),
 ) -> None:
-    """Train the config with one part left out at a time, and set the results side by side.
+    """Train the config with one part removed or replaced at a time, and compare the results.
 
-    Variants: no-gate, no-local-conv, no-rotary, learned-positions, hydra (as many heads as
-    features), no-decay and learned-decay. The same command again skips finished runs and resumes
-    the others. It ends with a table, table.json and table.png. With --seeds the
-    table has means, standard deviations over the seeds and intervals over users.
+    Variants: no-gate, no-local-conv, no-rotary, learned-positions, hydra (one head per feature),
+    no-decay and learned-decay. Running it again skips finished runs and resumes the others. It
+    prints a table and writes table.json and table.png. With --seeds the table shows means and
+    standard deviations over the seeds, and confidence intervals over users.
 
     `recgrela-train ablate --config training/configs/demo.yaml --only no-gate --only hydra`
     """

@@ -13,8 +13,8 @@ def baseline(
     kind: Annotated[
         Literal["popularity", "markov"],
         typer.Argument(
-            help="popularity: the most frequent items; markov: what most often came right after "
-            "the last item, and then popularity."
+            help="popularity: the most frequent items; markov: the items that most often came "
+            "right after the last one, ties broken by popularity."
         ),
     ],
     config: ConfigFile = None,
@@ -22,10 +22,10 @@ def baseline(
     test: Test = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for metrics.json; without it runs/KIND."),
+        typer.Option("--output", "-o", help="Folder for metrics.json; default: runs/KIND."),
     ] = None,
 ) -> None:
-    """Measure a counting baseline on the split and with the metrics of `fit`.
+    """Measure a counting baseline on the same split and with the same metrics as `fit`.
 
     `recgrela-train baseline markov --config training/configs/demo.yaml`
     """
@@ -37,7 +37,7 @@ def baseline(
     folder = output or Path("runs", kind)
     if config_path(folder).exists():
         raise RunError(
-            f"{folder} holds a trained run, whose figures these would replace: choose another "
+            f"{folder} holds a trained run, whose metrics would be overwritten: choose another "
             "folder with --output"
         )
     chosen = load_config(config, settings)

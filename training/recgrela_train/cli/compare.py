@@ -12,11 +12,12 @@ def compare(
     seeds: Seeds = 1,
     output: StudyFolder = Path("runs/comparison"),
 ) -> None:
-    """Train every network with the same config, and set them beside the counting baselines.
+    """Train every network with the same config, and compare them with the counting baselines.
 
-    Variants: grela, sasrec, gru4rec, popularity and markov. The same command again skips finished
-    runs and resumes the others. It ends with a table, table.json and table.png. With --seeds the
-    table has means, standard deviations over the seeds and intervals over users.
+    Variants: grela, sasrec, gru4rec, popularity and markov. Running it again skips finished runs
+    and resumes the others. It prints a table and writes table.json and table.png. With --seeds
+    the table shows means and standard deviations over the seeds, and confidence intervals over
+    users.
 
     `recgrela-train compare --config training/configs/demo.yaml`
     """

@@ -1,4 +1,4 @@
-"""Where the command prints."""
+"""The consoles that the command prints to."""
 
 from rich.console import Console
 
@@ -7,5 +7,5 @@ errors = Console(stderr=True)
 
 
 def say(line: str, to: Console = console) -> None:
-    """Prints a line as it is: it may name a file."""
+    """Prints a line without wrapping, markup or highlighting: it may name a file."""
     to.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -18,12 +18,15 @@ def evaluate(
         typer.Option(
             "--output",
             "-o",
-            help="Also write the metrics of both splits to this JSON file, with confidence "
-            "intervals, and each user's rank and recommendations beside it (.users.npz).",
+            help="Also write the metrics of both splits and their confidence intervals to this "
+            "JSON file, and each user's rank and recommendations to .users.npz beside it.",
         ),
     ] = None,
 ) -> None:
-    """Measure a checkpoint: HR, NDCG and MRR at 5, 10 and 20, full ranking, both read-outs.
+    """Measure a checkpoint: HR, NDCG and MRR at 5, 10 and 20, ranked among all items.
+
+    Two read-outs are measured: `stream` feeds the model each user's whole history, as in
+    deployment; `window` only the last `evaluate.window` events.
 
     `recgrela-train evaluate runs/first --set evaluate.exclude_seen=history`
     """

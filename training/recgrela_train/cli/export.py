@@ -17,12 +17,12 @@ def export(
         typer.Option(
             "--output",
             "-o",
-            help="The file to write, or a folder for model.safetensors; without it "
+            help="The file to write, or a folder for model.safetensors; default: "
             "RUN/model.safetensors, or CKPT with the suffix .safetensors.",
         ),
     ] = None,
     table: Annotated[
-        TableType, typer.Option(help="Type of the catalogue's table, the input embedding too.")
+        TableType, typer.Option(help="Type of the item table, which is also the input embedding.")
     ] = TableType.F32,
     matrices: Annotated[
         MatrixType, typer.Option(help="Type of the weights of all Linear layers.")
@@ -30,15 +30,17 @@ def export(
     max_ndcg_drop: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="LOSS", help="Write nothing if rounding loses more validation NDCG@10."
+            min=0,
+            metavar="LOSS",
+            help="Write nothing if rounding lowers validation NDCG@10 by more than this.",
         ),
     ] = None,
     settings: MeasurementSettings = [],
 ) -> None:
-    """Write one file for the engine, and replay it there if `recgrela` is installed.
+    """Write the model to one file for the engine, and verify it there if `recgrela` is installed.
 
-    Where weights are rounded, NDCG@10 of the validation split is measured before and after on the
-    data that the run was trained on (`--set data.source=FILE` if it has moved).
+    If weights are rounded, validation NDCG@10 is measured before and after rounding. This needs
+    the data that the run was trained on (`--set data.source=FILE` if it has moved).
 
     `recgrela-train export runs/first`
 
@@ -56,7 +58,7 @@ def export(
     trained = load_checkpoint(checkpoint_file(checkpoint))
     model = check_exportable(trained.model)
     if target.resolve() == trained.path.resolve():
-        raise ExportError(f"--output {output} is the checkpoint itself: name another file")
+        raise ExportError(f"--output {output} is the checkpoint itself: choose another file")
     config = change_measurement(trained.config, settings)
     if (table, matrices) != (TableType.F32, MatrixType.F32):
         try:
@@ -64,12 +66,12 @@ def export(
             check_items(trained, dataset)
             warn(other_data(trained, config, dataset))
         except (DataError, CheckpointError, OSError) as error:
-            why = f"{error}\ngive the data of the run with --set data.source=FILE"
+            why = f"{error}\nname the data of the run with --set data.source=FILE"
             if max_ndcg_drop is not None:
                 raise ExportError(f"--max-ndcg-drop needs a measurement: {why}") from None
-            warn(f"what rounding loses was not measured: {why}")
+            warn(f"the loss by rounding was not measured: {why}")
         else:
-            with console.status("measuring what rounding loses"):
+            with console.status("measuring the loss by rounding"):
                 loss = rounding_loss(model, dataset, config.evaluate, table, matrices)
             say(f"{loss} with {table} table and {matrices} matrices ({-loss.value:+.5f})")
             loss.check(max_ndcg_drop)
@@ -77,6 +79,6 @@ def export(
         done = export_verified(model, trained.item_ids, target, table, matrices)
     size = f"{done.size / 2**20:.2f} MiB"
     if done.size < done.size_in_f32:
-        size += f" (in f32 {done.size_in_f32 / 2**20:.2f} MiB)"
+        size += f" ({done.size_in_f32 / 2**20:.2f} MiB in f32)"
     say(f"wrote {target}, {size}, {model.num_items:,} items")
     say(done.verification)

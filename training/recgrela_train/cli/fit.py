@@ -12,22 +12,22 @@ from .options import ConfigFile, Settings, Test
 def fit(
     config: ConfigFile = None,
     settings: Settings = [],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the run.")] = Path(
         "runs/latest"
     ),
     test: Test = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in that folder, with its settings.")
+        bool, typer.Option("--resume", help="Continue the run in the output folder.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Delete the run in that folder first.")
+        bool, typer.Option("--overwrite", help="Delete the run in the output folder first.")
     ] = False,
 ) -> None:
-    """Train on a data set, stop when validation no longer improves, and measure the result.
+    """Train on a data set, stop when validation no longer improves, and measure the best model.
 
-    Data: a RecBole .inter file; MovieLens ratings.dat, u.data or ratings.csv; CSV, TSV or Parquet
-    with named columns; lines of item ids (.txt), one user per line; all but Parquet also as gzip,
-    bzip2 or xz; or the name ml-100k.
+    `--set data.source=...` names the data: ml-100k (the default), or a file. Formats: RecBole
+    .inter; MovieLens ratings.dat, u.data or ratings.csv; CSV, TSV or Parquet with named columns;
+    .txt with one user's item ids per line. All but Parquet may be compressed (gzip, bzip2, xz).
 
     `recgrela-train fit --config training/configs/demo.yaml --output runs/first`
 
@@ -43,12 +43,12 @@ def fit(
     from ..fitting.measure import measure_checkpoint
     from .shared import read_data, show
 
-    console.quiet = not is_main()  # of several processes that train together one talks
+    console.quiet = not is_main()  # one of the processes prints
     if resume and overwrite:
-        raise ConfigError("--resume continues a run and --overwrite deletes it: give one of them")
+        raise ConfigError("--resume continues a run and --overwrite deletes it: choose one")
     saved = fitting.config_path(output)
     if resume and config is not None:
-        raise ConfigError(f"--resume takes its settings from {saved}: leave out --config")
+        raise ConfigError(f"--resume takes its settings from {saved}: omit --config")
     if not overwrite:
         fitting.check_folder(output, resume=resume)
     chosen = load_config(saved if resume else config, settings)
@@ -59,7 +59,7 @@ def fit(
             chosen, dataset, output, resume=resume, overwrite=overwrite, console=console
         )
     except KeyboardInterrupt:
-        say(f"interrupted: continue with recgrela-train fit --resume --output {output}", errors)
+        say(f"interrupted. To continue: recgrela-train fit --resume --output {output}", errors)
         raise typer.Exit(130) from None
     measurement = measure_checkpoint(load_checkpoint(best), chosen, dataset, device, console)
     show(measurement, chosen, dataset, output / "metrics.json", test=test)
@@ -67,4 +67,4 @@ def fit(
     if not test:
         say(f"test metrics: recgrela-train evaluate {output} --test")
     if chosen.model.kind == "grela":
-        say(f"next: recgrela-train export {output}")
+        say(f"to export it: recgrela-train export {output}")

@@ -1,4 +1,4 @@
-"""Arguments and options that several subcommands of `recgrela-train` have."""
+"""Arguments and options that subcommands of `recgrela-train` share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +11,8 @@ Settings = Annotated[
         "--set",
         "-s",
         metavar="KEY=VALUE",
-        help="Change one setting, such as `train.learning_rate=0.002`; may be repeated. "
-        "`recgrela-train settings` lists them.",
+        help="Change one setting, such as `train.learning_rate=0.002`; repeatable. "
+        "`recgrela-train settings` lists all settings.",
     ),
 ]
 MeasurementSettings = Annotated[
@@ -21,35 +21,37 @@ MeasurementSettings = Annotated[
         "--set",
         "-s",
         metavar="KEY=VALUE",
-        help="Change how to measure, such as `evaluate.exclude_seen=history`: one of `data.*`, "
-        "`evaluate.*` and `train.accelerator`; may be repeated.",
+        help="Change a setting of the evaluation, such as `evaluate.exclude_seen=history`; "
+        "repeatable. Allowed: `data.*`, `evaluate.*` and `train.accelerator`.",
     ),
 ]
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
-        "--config", "-c", help="YAML file of settings; what it leaves out keeps its default."
+        "--config", "-c", help="YAML file of settings; those it omits keep their defaults."
     ),
 ]
 Only = Annotated[
     list[str],
     typer.Option(
-        "--only", metavar="NAME", help="Only this variant beside the first one; may be repeated."
+        "--only", metavar="NAME", help="Run only the first variant and this one; repeatable."
     ),
 ]
 Seeds = Annotated[
     int,
     typer.Option(
-        "--seeds", metavar="N", min=1, help="Train each network with seeds seed, seed+1, ...: N."
+        "--seeds", metavar="N", min=1, help="Train each network N times: seed, seed+1, ..."
     ),
 ]
 StudyFolder = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder of the runs and the table.")
+    Path, typer.Option("--output", "-o", help="Folder for the runs and the table.")
 ]
 Test = Annotated[
-    bool, typer.Option("--test", help="Print test metrics too, not validation metrics alone.")
+    bool, typer.Option("--test", help="Print test metrics as well as validation metrics.")
 ]
 Checkpoint = Annotated[
     Path,
-    typer.Argument(help="A checkpoint, or a run's folder for its best one.", metavar="RUN|CKPT"),
+    typer.Argument(
+        help="A run's folder (its best checkpoint is used), or a checkpoint.", metavar="RUN|CKPT"
+    ),
 ]

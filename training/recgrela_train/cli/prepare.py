@@ -14,10 +14,10 @@ def prepare(
     config: ConfigFile = None,
     settings: Settings = [],
 ) -> None:
-    """Read, filter and order a large data set once, for runs that map it from the disk.
+    """Read, filter and sort a large data set once; runs then memory-map the result.
 
-    The folder is then the source: events that a step does not touch take no memory. It holds for
-    the settings of `data.`.
+    Use the folder as `data.source`, with the same `data.min_events`, `data.ties` and
+    `data.tie_seed`.
 
     `recgrela-train prepare prepared -s data.source=events.parquet`
 

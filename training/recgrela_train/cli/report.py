@@ -13,7 +13,7 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="The HTML file; without it RUN/report.html of the first run."
+            "--output", "-o", help="The HTML file; default: report.html in the first run's folder."
         ),
     ] = None,
     titles: Annotated[
@@ -21,16 +21,16 @@ def report(
         typer.Option(
             "--titles",
             metavar="FILE",
-            help="Titles for the examples: lines of an item id, a tab and the title. Known data "
-            "sets have theirs.",
+            help="Item titles for the examples: one item id, a tab and its title per line. "
+            "ml-100k has its own.",
         ),
     ] = None,
 ) -> None:
-    """Write one HTML page on a run, or on several side by side.
+    """Write an HTML page about one or more finished runs.
 
-    Curves, metrics with confidence intervals, accuracy by length of history, popularity and
-    coverage of what is recommended, example users. Several runs are compared with the first,
-    user by user; they need the same histories and the same evaluate settings.
+    It shows metrics with confidence intervals, training curves, accuracy by history length,
+    popularity and coverage of the recommendations, and example users. Each further run is compared
+    with the first by paired differences: all need the same data and the same evaluate settings.
 
     `recgrela-train report runs/first`
 

@@ -7,7 +7,7 @@ from .console import console
 
 
 def list_settings() -> None:
-    """List every setting with its default, for YAML files and `--set`."""
+    """List every setting of config files and `--set`, with its default."""
     from ..config import describe_settings
 
     table = Table("key", "default", "meaning", box=None, pad_edge=False)

@@ -1,4 +1,4 @@
-"""What several subcommands do; imported when they run."""
+"""Functions that subcommands share; imported when a subcommand runs."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from .console import console, errors, say
 
 
 def read_data(config: Config) -> Dataset:
-    """The data set of a config; prints how large it is."""
+    """Reads the data set of a config and prints its size."""
     with console.status(escape(f"reading {config.data.source}")), data_warnings():
         dataset = load_dataset(config.data)
     console.print(escape(f"{config.data.source}: {dataset.report}"), highlight=False)
@@ -29,18 +29,18 @@ def read_data(config: Config) -> Dataset:
 def show(
     measurement: Measurement, config: Config, dataset: Dataset, output: Path | None, *, test: bool
 ) -> None:
-    """Prints validation metrics, with `test` also test metrics; writes all where `output` says."""
-    figures = measurement.figures(config.evaluate.window)
+    """Prints validation metrics and, with `test`, test metrics; writes both to `output`."""
+    metrics = measurement.metrics(config.evaluate.window)
     splits = SPLITS if test else SPLITS[:1]
-    print_metrics(console, figures, config, dataset, splits)
-    print_by_length(console, figures, splits[-1])
+    print_metrics(console, metrics, config, dataset, splits)
+    print_by_length(console, metrics, splits[-1])
     if output is not None and is_main():
         write_measurement(output, measurement, config)
 
 
 @contextmanager
 def data_warnings() -> Iterator[None]:
-    """Prints what the block warns of; of several processes the main one does."""
+    """Prints the warnings of the block, in the main process only."""
     with warnings.catch_warnings(record=True) as found:
         yield
     for one in found if is_main() else ():
@@ -65,7 +65,7 @@ def study(
     chosen = load_config(config, settings)
     if find_processes(chosen.train.devices).total > 1:
         raise ConfigError(
-            "several runs are trained by one process: set train.devices=1, without torchrun"
+            "a study trains its runs in one process: set train.devices=1, and do not use torchrun"
         )
     variants = choose(variants_of(chosen), only)
     device = find_device(chosen.train.accelerator)
@@ -73,7 +73,7 @@ def study(
     try:
         rows = run_study(variants, dataset, device, output, console, seeds)
     except KeyboardInterrupt:
-        say("interrupted: the same command goes on from here", errors)
+        say("interrupted. To continue, run the same command again", errors)
         raise typer.Exit(130) from None
     print_study(console, rows, chosen.data.source)
     for path in write_study(rows, output, chosen.data.source):

@@ -1,1 +1,1 @@
-"""Measuring a network: ranks, metrics, confidence intervals and counting baselines."""
+"""Evaluation: ranks, metrics, confidence intervals and counting baselines."""

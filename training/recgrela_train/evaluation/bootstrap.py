@@ -1,12 +1,12 @@
 """Confidence intervals of the ranking metrics, by the bootstrap over users.
 
-A resample draws as many users as there are, with replacement, and takes the metrics' means over
-them; the interval holds the middle 95% of the means of many resamples (the percentile interval
-of B. Efron and R. Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 13).
+A resample draws as many users as there are, with replacement, and averages the metrics over them.
+The interval holds the middle 95% of the averages of many resamples (the percentile interval of
+B. Efron and R. Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 13).
 
-A user adds to a metric what their rank says, and beyond the last cutoff nothing. So a resample is
-one multinomial draw of how many users have which rank, and its cost does not grow with them (for
-several runs it does: it takes a class for each combination of ranks).
+A user's contribution depends on their rank alone, and is 0 beyond the last cutoff. So a resample
+is one multinomial draw of the number of users per rank, and its cost does not grow with the number
+of users. With several runs it does: each combination of ranks is a class of its own.
 """
 
 from typing import NamedTuple
@@ -17,12 +17,12 @@ from .metrics import CUTOFFS, gains
 
 RESAMPLES = 10_000
 LEVEL = 0.95
-BEYOND = max(CUTOFFS) + 1  # stands for all ranks that no metric counts
-SEED = 0  # the same ranks give the same interval
+BEYOND = max(CUTOFFS) + 1  # stands for all ranks beyond the last cutoff
+SEED = 0  # fixed: the same ranks have the same interval
 
 
 class Interval(NamedTuple):
-    """A figure and the interval that holds it with confidence LEVEL."""
+    """A value and its confidence interval at LEVEL."""
 
     value: float
     low: float
@@ -32,16 +32,16 @@ class Interval(NamedTuple):
 def intervals(rank: np.ndarray) -> dict[str, Interval]:
     """Metrics of ranks with their intervals: {"hr@5": Interval(...), ...}.
 
-    rank [U], U > 0, or [R, U] of R models, of which a user counts with the mean.
+    rank is [U], U > 0, or [R, U] for R runs, whose mean counts for each user.
     """
     classes, counts = _classes(np.atleast_2d(rank))
     return _resampled(_mean_gains(classes), counts)
 
 
 def differences(rank: np.ndarray, other: np.ndarray) -> dict[str, Interval]:
-    """Metrics of `rank` less those of `other`, each [U] or [R, U], of the same users in order.
+    """Metrics of `rank` minus those of `other`, each [U] or [R, U], for the same users in order.
 
-    The users are drawn in pairs: what makes one hard for both models does not widen the interval.
+    The bootstrap is paired: users that are hard for both models do not widen the interval.
     """
     rank, other = np.atleast_2d(rank, other)
     users = rank.shape[1], other.shape[1]
@@ -53,17 +53,17 @@ def differences(rank: np.ndarray, other: np.ndarray) -> dict[str, Interval]:
 
 
 def _classes(rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different columns of ranks [R, U], and how many users have each."""
+    """The distinct columns of ranks [R, U], and the number of users with each."""
     return np.unique(np.minimum(rank, BEYOND), axis=-1, return_counts=True)
 
 
 def _mean_gains(rank: np.ndarray) -> dict[str, np.ndarray]:
-    """Gains of ranks [R, U], each user's mean over R models."""
+    """Gains of ranks [R, U], averaged over the R runs: [U]."""
     return {metric: gain.mean(0) for metric, gain in gains(rank).items()}
 
 
 def _resampled(gain: dict[str, np.ndarray], counts: np.ndarray) -> dict[str, Interval]:
-    """Intervals of mean gains, of `gain` [classes] where a class has so many users."""
+    """Means and intervals of `gain` [classes] over users, `counts` [classes] of them per class."""
     users = counts.sum()
     draws = np.random.default_rng(SEED).multinomial(users, counts / users, size=RESAMPLES)
     values = np.stack(list(gain.values()), axis=1)  # [classes, metrics]

@@ -1,7 +1,7 @@
-"""Baselines that count and do not learn: popularity, and what followed the last item.
+"""Counting baselines: popularity, and a first-order Markov chain.
 
-Both count the training part of the histories, which is what networks are trained on. Their
-answer hangs on the last event alone, so both read-outs are the same.
+Both count the events that networks are trained on. Their scores depend on the last event alone,
+so both read-outs agree.
 """
 
 from typing import ClassVar, Protocol
@@ -21,10 +21,10 @@ class CountingModel(Protocol):
     """A counting baseline over N items."""
 
     state_bytes: ClassVar[int]
-    """Of what is kept of one user's history."""
+    """Size of the per-user state."""
 
     def scores(self, last: np.ndarray) -> Tensor:
-        """Scores of all items after each last item: [B] item indices from 1 -> [B, N] float64."""
+        """Scores of all items given each last item: [B] item indices from 1 -> [B, N] float64."""
 
 
 class Popularity:
@@ -36,14 +36,14 @@ class Popularity:
         self._counts = torch.from_numpy(dataset.train_counts()).double()
 
     def scores(self, last: np.ndarray) -> Tensor:
-        """The same for everybody, [B, N]."""
+        """The same scores for everyone, [B, N]."""
         return self._counts.expand(len(last), -1)
 
 
 class Markov:
     """The score of an item is how often it came right after the last one.
 
-    Equal counts, most of them 0, are decided by popularity.
+    Popularity breaks ties in count.
     """
 
     state_bytes: ClassVar[int] = 4  # the last item
@@ -53,12 +53,12 @@ class Markov:
         popularity = Popularity(dataset).scores(np.zeros(1))[0]
         self._below_one = popularity / (popularity.sum() + 1)
         targets, _ = dataset.train_targets()
-        # A pair (i, j) is the number i N + j - 1; they are kept sorted, so by their first item.
+        # A pair (i, j) is stored as i N + j - 1, so that sorting groups pairs by their first item.
         pairs = dataset.items[targets - 1] * np.int64(self._items) + dataset.items[targets] - 1
         self._pairs, self._counts = np.unique(pairs, return_counts=True)
 
     def scores(self, last: np.ndarray) -> Tensor:
-        """Counts of what followed each last item, and a fraction for its popularity, [B, N]."""
+        """How often each item followed the last one, plus a fraction by popularity, [B, N]."""
         scores = self._below_one.repeat(len(last), 1)
         for row, item in zip(scores, last.tolist(), strict=True):
             bounds = np.array([item, item + 1]) * np.int64(self._items)
@@ -74,7 +74,7 @@ COUNTING: dict[str, type[Popularity] | type[Markov]] = {"popularity": Popularity
 def measure_counts(
     model: CountingModel, dataset: Dataset, settings: EvaluateConfig, console: Console
 ) -> Measurement:
-    """Ranks and recommendations as `evaluate.measure` gives them for a network."""
+    """`evaluate.measure` for a counting baseline."""
 
     def scores(batch: EvaluationBatch, _readout: str) -> Tensor:
         return model.scores(np.array([history[-1] for history in batch.histories]))

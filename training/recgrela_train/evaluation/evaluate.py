@@ -1,8 +1,8 @@
 """Full-ranking evaluation with two read-outs of the same model.
 
-`window` shows it the last `evaluate.window` events from an empty state, as published results do;
-`stream` passes the whole history through the state, as the deployed engine does; it is not defined
-for a model that keeps no state beyond its window.
+`window` feeds it the last `evaluate.window` events from an empty state, as published results do.
+`stream` passes the whole history through the state, as the deployed engine does; a model without
+a state has no such read-out.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,14 +25,14 @@ from .measurement import Measurement
 from .metrics import ranks
 
 SPLITS: tuple[HeldOutSplit, ...] = ("validation", "test")
-BEST = 10  # items of a list of recommendations
-PIECE = 256  # positions of a long history that are in memory at once
+BEST = 10  # length of a list of recommendations
+PIECE = 256  # positions of a long history in memory at once
 
 
 def rank_targets(
     model: Recommender, batch: EvaluationBatch, readout: str, settings: EvaluateConfig
 ) -> np.ndarray:
-    """Rank of each user's held-out item, [B]. The model is to be in evaluation mode."""
+    """Rank of each user's held-out item, [B]. The model must be in evaluation mode."""
     return rank_scores(item_scores(model, batch, readout, settings), batch, settings)
 
 
@@ -40,15 +40,15 @@ def rank_targets(
 def item_scores(
     model: Recommender, batch: EvaluationBatch, readout: str, settings: EvaluateConfig
 ) -> Tensor:
-    """Scores of all items after each history, [B, N], column j is item j + 1."""
+    """Scores of all items given each history, [B, N]; column j is item j + 1."""
     hidden = last_hidden(model, batch, settings.window if readout == "window" else None)
-    # Half precision gives near scores one value, and equal scores count against the model.
+    # Half precision would round close scores to ties, which count against the model.
     with torch.autocast(hidden.device.type, enabled=False):
         return model.scores(hidden.to(model.embedding.weight.dtype))
 
 
 def rank_scores(scores: Tensor, batch: EvaluationBatch, settings: EvaluateConfig) -> np.ndarray:
-    """Rank of each user's held-out item, [B], by the scores of all items [B, N]."""
+    """Rank of each user's held-out item, [B], given the scores of all items [B, N]."""
     seen = None
     if settings.exclude_seen != "none":
         window = settings.window if settings.exclude_seen == "window" else None
@@ -57,9 +57,9 @@ def rank_scores(scores: Tensor, batch: EvaluationBatch, settings: EvaluateConfig
 
 
 def best_unseen(scores: Tensor, batch: EvaluationBatch) -> np.ndarray:
-    """The items that a user would be shown, [B, BEST], best first: none of their history.
+    """Recommendations for each user, [B, BEST] item indices, best first; items seen are excluded.
 
-    Item indices; 0 where fewer items are left.
+    0 where fewer items are left.
     """
     seen = _seen(batch, scores.shape[1]).to(scores.device)
     top = scores.masked_fill(seen, -torch.inf).topk(min(BEST, scores.shape[1]))
@@ -70,9 +70,9 @@ def best_unseen(scores: Tensor, batch: EvaluationBatch) -> np.ndarray:
 def last_hidden(
     model: Recommender, batch: EvaluationBatch, window: int | None = None, **options: Any
 ) -> Tensor:
-    """Hidden vector after each user's last event, [B, D]: of the last `window` events, or all.
+    """Hidden vector after each user's last event, [B, D], given the last `window` events or all.
 
-    `options` go to the model, such as `form`.
+    `options`, such as `form`, are passed to the model.
     """
     pieces = batch.chunks(PIECE) if window is None else [batch.last(window)]
     state = None
@@ -80,8 +80,8 @@ def last_hidden(
     for piece in pieces:
         hidden, state = model(piece.to(model.embedding.weight.device), state, **options)
         events = (piece != 0).sum(1).to(hidden.device)
-        at = (events - 1).clamp(min=0)[:, None, None].expand(-1, 1, hidden.shape[-1])
-        here = hidden.gather(1, at).squeeze(1)
+        index = (events - 1).clamp(min=0)[:, None, None].expand(-1, 1, hidden.shape[-1])
+        here = hidden.gather(1, index).squeeze(1)
         last = here if last is None else torch.where(events[:, None] > 0, here, last)
     assert last is not None  # a batch has users
     return last
@@ -98,7 +98,7 @@ def _seen(batch: EvaluationBatch, num_items: int, window: int | None = None) -> 
 def measure(
     model: Recommender, dataset: Dataset, settings: EvaluateConfig, console: Console
 ) -> Measurement:
-    """Ranks of both splits by its read-outs, and what is recommended before the test target."""
+    """Ranks in both splits by each of its read-outs, and recommendations for the test split."""
     model.eval()
 
     def scores(batch: EvaluationBatch, readout: str) -> Tensor:
@@ -114,9 +114,9 @@ def measure_scores(
     settings: EvaluateConfig,
     console: Console,
 ) -> Measurement:
-    """`measure` for whatever scores all items [B, N] after the histories of a batch.
+    """`measure` for a function from a batch and a read-out to the scores of all items [B, N].
 
-    Where processes train together each measures its share of the users, and all get the whole.
+    Distributed processes measure a shard of the users each; all return the whole measurement.
     """
     lengths: dict[str, np.ndarray] = {}
     ranks_of: dict[str, dict[str, np.ndarray]] = {}
@@ -130,7 +130,7 @@ def measure_scores(
             ranks_of[split] = {}
             for readout in readouts:
                 batches = EvaluationBatches(dataset, split, settings.batch_size, this_shard())
-                # Small arrays of each batch, kept between large ones, would pin the heap.
+                # Allocated once: small arrays kept from each batch would fragment the heap.
                 users = np.empty(len(held_out.users), np.int64)
                 rows = np.empty((len(users), 1 + min(BEST, dataset.num_items)), np.int64)
                 done = 0
@@ -143,7 +143,7 @@ def measure_scores(
                 order = np.argsort(gathered(users[:done]))
                 by_user = gathered(rows[:done])[order]
                 ranks_of[split][readout] = by_user[:, 0]
-                best[readout] = by_user[:, 1:]  # the test split comes last
+                best[readout] = by_user[:, 1:]  # the test split, which comes last, stays
     return Measurement(held_out.users, lengths, ranks_of, best, dataset.fingerprint)
 
 
@@ -154,7 +154,7 @@ def print_metrics(
     dataset: Dataset,
     splits: Sequence[HeldOutSplit],
 ) -> None:
-    """One table of these splits and all read-outs, with the settings that decide its figures."""
+    """Prints one table of these splits and all read-outs, with the settings of the evaluation."""
     columns = [(split, readout) for split in splits for readout in result[split]]
     source = escape(config.data.source)
     table = Table(title=f"{source}: full ranking over {dataset.num_items:,} items")
@@ -169,7 +169,7 @@ def print_metrics(
 
 
 def conditions(config: Config, dataset: Dataset) -> str:
-    """The settings that decide a run's figures, as a phrase."""
+    """The settings of the evaluation, as a phrase."""
     ties: str = config.data.ties
     if ties == "random":
         ties += f", seed {config.data.tie_seed}"
@@ -184,7 +184,7 @@ def conditions(config: Config, dataset: Dataset) -> str:
 
 
 def print_by_length(console: Console, result: dict[str, Any], split: str) -> None:
-    """One table of a split by length of history, where there are both read-outs."""
+    """Prints NDCG@10 of a split by length of history, if there are both read-outs."""
     rows = [row for row in result["by_length"][split] if "stream-window" in row]
     table = Table(title=f"NDCG@10 by length of history, {split}")
     for column in ("events", "users", "stream", "window", "stream - window (95%)"):

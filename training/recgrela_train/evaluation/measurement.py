@@ -1,7 +1,7 @@
-"""What an evaluation found out of each user, and the figures that follow from it.
+"""The per-user results of an evaluation, and the metrics computed from them.
 
-METRICS.json        the figures, with intervals and by length of history, and the config
-METRICS.users.npz   a row a user: where the target ranked, and what was recommended
+METRICS.json        the metrics, with intervals and by length of history, and the config
+METRICS.users.npz   one row per user: the rank of the target, and the recommendations
 """
 
 import io
@@ -18,12 +18,12 @@ from ..files import write_atomically
 from .bootstrap import differences, intervals
 from .metrics import summarize
 
-LENGTH_BOUNDS = (50, 100, 200, 500)  # events, first of each slice but the shortest
+LENGTH_BOUNDS = (50, 100, 200, 500)  # events; the lower bounds of all slices but the shortest
 BY_LENGTH = "ndcg@10"
 
 
 class MeasurementError(ValueError):
-    """Files of an evaluation that cannot be used; the message names the file."""
+    """The files of an evaluation cannot be used; the message names the file."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Measurement:
 
     users: np.ndarray  # [M] user indices
     lengths: dict[str, np.ndarray]  # split -> [M] events before the target
-    ranks: dict[str, dict[str, np.ndarray]]  # split -> read-out -> [M], or [R, M] of R runs; from 1
+    ranks: dict[str, dict[str, np.ndarray]]  # split -> read-out -> [M] from 1, or [R, M] of R runs
     best: dict[str, np.ndarray]  # read-out -> [M, K] item indices, best first; test split
     data: str  # Dataset.fingerprint
 
-    def figures(self, window: int) -> dict[str, Any]:
-        """All figures, ready for JSON; `window` is what the read-out of that name saw.
+    def metrics(self, window: int) -> dict[str, Any]:
+        """All metrics, ready for JSON; `window` is the number of events of that read-out.
 
         {"test": {"stream": {"hr@5": ...}, ...}, ..., "intervals": the same with [low, high],
         "by_length": {"test": rows of `ndcg_by_length`, ...}}
@@ -61,22 +61,22 @@ class Measurement:
 
 
 def length_slices(lengths: np.ndarray, window: int) -> list[tuple[str, np.ndarray]]:
-    """Names and masks of the slices by length; the last is all that is longer than `window`."""
-    at = np.digitize(lengths, LENGTH_BOUNDS)
+    """Names and masks of the slices by length; the last has all histories longer than `window`."""
+    index = np.digitize(lengths, LENGTH_BOUNDS)
     first, *rest = LENGTH_BOUNDS
     between = [f"{a}-{b - 1}" for a, b in zip(LENGTH_BOUNDS[:-1], rest, strict=True)]
     names = [f"under {first}", *between, f"{LENGTH_BOUNDS[-1]} or more"]
-    slices = [(name, at == number) for number, name in enumerate(names)]
+    slices = [(name, index == number) for number, name in enumerate(names)]
     return [*slices, (f"over {window}, the window", lengths > window)]
 
 
 def ndcg_by_length(
     by_readout: dict[str, np.ndarray], lengths: np.ndarray, window: int
 ) -> list[dict[str, Any]]:
-    """NDCG@10 of each slice that has users, as [value, low, high] for each read-out.
+    """NDCG@10 of each slice that has users, as [value, low, high] per read-out.
 
-    Ranks are [M], or [R, M] of R runs, of which a user counts with the mean. Where both read-outs
-    are there, `stream-window` is their paired difference.
+    Ranks are [M], or [R, M] for R runs, whose mean counts for each user. With both read-outs,
+    `stream-window` is their paired difference.
     """
     rows = []
     for name, inside in length_slices(lengths, window):
@@ -91,18 +91,18 @@ def ndcg_by_length(
     return rows
 
 
-def common_readout(figures: list[dict[str, Any]]) -> str:
-    """The read-out to compare by: stream, as deployed, where all of these figures have it."""
-    return "stream" if all("stream" in each["test"] for each in figures) else "window"
+def common_readout(results: list[dict[str, Any]]) -> str:
+    """The read-out to compare by: stream, as deployed, if all results have it."""
+    return "stream" if all("stream" in each["test"] for each in results) else "window"
 
 
 def users_path(metrics: Path) -> Path:
-    """The file of rows a user that stands beside a JSON of figures."""
+    """The per-user file beside a JSON file of metrics."""
     return metrics.with_suffix(".users.npz")
 
 
 def write_measurement(metrics: Path, measurement: Measurement, config: Config) -> None:
-    """Writes the figures and the config that they hold for, and the users' rows beside them."""
+    """Writes metrics and config to a JSON file, and the per-user results beside it."""
     arrays = {"users": measurement.users, "data": np.array(measurement.data)}
     for split, lengths in measurement.lengths.items():
         arrays[f"{split}.lengths"] = lengths.astype(np.int32)
@@ -113,12 +113,12 @@ def write_measurement(metrics: Path, measurement: Measurement, config: Config) -
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_atomically(users_path(metrics), buffer.getvalue())
-    content = {**measurement.figures(config.evaluate.window), "config": config.model_dump()}
+    content = {**measurement.metrics(config.evaluate.window), "config": config.model_dump()}
     write_atomically(metrics, json.dumps(content, indent=2).encode())
 
 
 def read_measurement(metrics: Path) -> Measurement:
-    """What `write_measurement` wrote beside these figures. Raises MeasurementError."""
+    """The per-user results beside a JSON file of metrics. Raises MeasurementError."""
     path = users_path(metrics)
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -134,12 +134,11 @@ def read_measurement(metrics: Path) -> Measurement:
         result = Measurement(arrays["users"], lengths, ranks, best, str(arrays["data"]))
     except FileNotFoundError:
         raise MeasurementError(
-            f"{path}: there is no such file; it comes with the figures: "
-            f"recgrela-train evaluate RUN --output {metrics}"
+            f"{path}: no such file. To write it: recgrela-train evaluate RUN --output {metrics}"
         ) from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise MeasurementError(
-            f"{path}: not readable ({error}); measure again: "
+            f"{path}: not readable ({error}). Measure again: "
             f"recgrela-train evaluate RUN --output {metrics}"
         ) from None
     return _checked(result, path)
@@ -150,5 +149,7 @@ def _checked(measurement: Measurement, path: Path) -> Measurement:
     arrays = [*measurement.lengths.values(), *measurement.best.values()]
     arrays += [rank for by_readout in measurement.ranks.values() for rank in by_readout.values()]
     if not measurement.ranks.get("test") or any(len(array) != users for array in arrays):
-        raise MeasurementError(f"{path}: its arrays do not fit together: measure again")
+        raise MeasurementError(
+            f"{path}: its arrays are incomplete or differ in length: measure again"
+        )
     return measurement

@@ -1,8 +1,8 @@
-"""Ranking metrics of next-item prediction, from the rank of one held-out item a user.
+"""Ranking metrics of next-item prediction, with one held-out item per user.
 
-HR@k (hit rate, the same as Recall@k with one held-out item), NDCG@k = 1 / log2(1 + rank) inside the
-first k and else 0, MRR@k = 1 / rank inside the first k and else 0; each is the mean over users.
-Score ties count against the model.
+For a rank of at most k, HR@k (hit rate; here the same as Recall@k) is 1, NDCG@k is
+1 / log2(1 + rank) and MRR@k is 1 / rank; otherwise all are 0. A metric is the mean over users.
+Ties in score count against the model.
 """
 
 import numpy as np
@@ -14,9 +14,8 @@ CUTOFFS = (5, 10, 20)
 def ranks(scores: Tensor, targets: Tensor, seen: Tensor | None = None) -> Tensor:
     """Rank (from 1) of each row's target among all items.
 
-    scores [B, N]; targets [B], column indices; seen [B, N], True for items left out of the
-    ranking (a row's own target never is). Items that score the same as the target rank before
-    it, and so do scores that are not a number.
+    scores [B, N]; targets [B], column indices; seen [B, N], True for items to exclude (the
+    target is never excluded). Items with the target's score, or with NaN, rank before it.
     """
     target = scores.gather(1, targets[:, None])
     before = ~(scores < target)
@@ -27,7 +26,7 @@ def ranks(scores: Tensor, targets: Tensor, seen: Tensor | None = None) -> Tensor
 
 
 def gains(rank: np.ndarray) -> dict[str, np.ndarray]:
-    """What each user adds to each metric: {"hr@5": ..., ...}, each of the shape of `rank`."""
+    """Each user's contribution to each metric: {"hr@5": ..., ...}, each of `rank`'s shape."""
     rank = np.asarray(rank, dtype=np.float64)
     result = {}
     for k in CUTOFFS:
@@ -39,5 +38,5 @@ def gains(rank: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def summarize(rank: np.ndarray) -> dict[str, float]:
-    """Means over users of ranks [U] or [R, U]: {"hr@5": ..., "ndcg@5": ..., "mrr@5": ..., ...}."""
+    """Metrics of ranks [U] or [R, U]: {"hr@5": ..., "ndcg@5": ..., "mrr@5": ..., ...}."""
     return {metric: float(values.mean()) for metric, values in gains(rank).items()}

@@ -1,1 +1,1 @@
-"""The file for the engine: rounding weights, laying them out, writing them."""
+"""Export to the file that the engine runs: rounding, layout and verification."""

@@ -1,4 +1,4 @@
-"""Writing the one file that the engine runs; docs/format.md is its specification."""
+"""Writes the file that the engine runs; docs/format.md specifies it."""
 
 import json
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from .weight_types import MatrixType, TableType
 
 ItemIds = np.ndarray | Sequence[str]
 FORMAT = "1"
-LANES = 32  # items of a catalogue block
-GROUP = 4  # features of an item that stand together in an int8 table
+LANES = 32  # items per block of the table
+GROUP = 4  # consecutive features of an item in an int8 table
 SELFTEST_SEQUENCES = 4
 SELFTEST_EVENTS = 48
 SELFTEST_CANDIDATES = 64
@@ -31,19 +31,19 @@ MATRIX_DTYPES: dict[MatrixType, Dtype] = {
 
 
 class ExportError(ValueError):
-    """A model that cannot be exported, or a file that failed its verification."""
+    """A model cannot be exported, or its file failed verification."""
 
 
 class Exported(NamedTuple):
-    """A file that was written and replayed."""
+    """The result of an export."""
 
     size: int  # bytes
-    size_in_f32: int  # bytes that the same model takes with nothing rounded
-    verification: str  # a sentence on how the engine replayed it
+    size_in_f32: int  # bytes of the same model without rounding
+    verification: str  # a sentence on the engine's verification
 
 
 def export_path(checkpoint: Path, output: Path | None) -> Path:
-    """The file to write: a run's model stands in its folder, a checkpoint's beside it."""
+    """The file to write; by default in the run's folder, or beside the checkpoint."""
     if output is None and not checkpoint.is_dir():
         return checkpoint.with_suffix(".safetensors")
     place = output or checkpoint
@@ -51,12 +51,12 @@ def export_path(checkpoint: Path, output: Path | None) -> Path:
 
 
 def check_exportable(model: Recommender) -> RecGrela:
-    """The model. Raises ExportError if the engine does not run this kind of network."""
+    """The model itself. Raises ExportError if the engine does not run this kind of network."""
     kind = model.config.kind
     if kind != "grela":
         raise ExportError(
-            f"model.kind={kind} cannot be exported: the engine runs the causal form, "
-            "model.kind=grela, only; this one is for comparison"
+            f"model.kind={kind} cannot be exported: the engine runs only the causal form, "
+            "model.kind=grela"
         )
     assert isinstance(model, RecGrela)
     return model
@@ -69,11 +69,12 @@ def export_model(
     table: TableType = TableType.F32,
     matrices: MatrixType = MatrixType.F32,
 ) -> None:
-    """Write `model` with its vocabulary (`item_ids[j]` is item j + 1) to a safetensors file.
+    """Writes `model` with its vocabulary (`item_ids[j]` is item j + 1) to a safetensors file.
 
-    `table` is the type of the catalogue's table, which is also the input embedding; `matrices`
-    that of the Linear layers' weights. Raises ExportError, ValueError for another type, and
-    OSError where the file cannot be written; `path` is then as it was.
+    `table` is the type of the item table and `matrices` that of the Linear layers' weights.
+
+    Raises ExportError, ValueError for an unknown type, and OSError if the file cannot be written;
+    an existing file at `path` is then unchanged.
     """
     with replacing(path) as file:
         _write(model, item_ids, file, TableType(table), MatrixType(matrices))
@@ -82,7 +83,7 @@ def export_model(
 def export_verified(
     model: RecGrela, item_ids: ItemIds, path: Path, table: TableType, matrices: MatrixType
 ) -> Exported:
-    """As `export_model`, but what stands at `path` is replaced only if the engine agrees."""
+    """`export_model`, but an existing file is replaced only if the engine verifies the new one."""
     with replacing(path) as file:
         saved = _write(model, item_ids, file, table, matrices)
         size = file.stat().st_size
@@ -94,27 +95,27 @@ def export_verified(
 
 
 def verify(path: Path) -> str:
-    """Replay the file's self-test in the Rust engine; a sentence on how it went.
+    """Replays the file's self-test in the engine; returns a sentence on the result.
 
-    Raises ExportError if the engine's scores are not those of the model.
+    Raises ExportError if the engine's scores differ from the model's.
     """
     try:
         from recgrela import EdgeScorer
     except ImportError:
         return (
-            "not verified: install the engine with 'pip install recgrela', then 'recgrela verify'"
+            "not verified: install the engine with 'pip install recgrela', then run 'recgrela "
+            "verify'"
         )
     try:
         scorer = EdgeScorer.load(path, verify=False, mmap=True)
     except ValueError as error:
         raise ExportError(
-            f"the installed engine does not read it: {error}; is recgrela older than "
-            "recgrela-train?"
+            f"the installed engine cannot read it: {error}; is recgrela older than recgrela-train?"
         ) from None
     try:
         report = scorer.verify()
     except ValueError as error:
-        raise ExportError(f"the engine does not agree with the model: {error}") from None
+        raise ExportError(f"the engine disagrees with the model: {error}") from None
     return (
         f"verified by the engine: {report['scores']} scores of {report['sequences']} histories, "
         f"largest relative difference {report['max_difference']:.1e}"
@@ -124,12 +125,12 @@ def verify(path: Path) -> str:
 def _write(
     model: RecGrela, item_ids: ItemIds, path: Path, table: TableType, matrices: MatrixType
 ) -> int:
-    """Write the file; returns the bytes that rounding saved."""
+    """Writes the file; returns the bytes that rounding saved."""
     check_exportable(model)
     stored = round_table(model, table)
     items, candidates = _selftest_draw(model.num_items)
     known = np.union1d(items, candidates)
-    # The self-test meets few items, so the float64 model needs no table of all of them.
+    # The self-test uses few items, so its float64 model has only these.
     rounded = rounded_model(model, stored, matrices, known)
     tensors = _catalog(stored) | _weights(rounded, MATRIX_DTYPES[matrices])
     tensors |= _vocabulary(item_ids)
@@ -148,10 +149,8 @@ def _write(
 def _check_finite(tensors: dict[str, np.ndarray]) -> None:
     for name, tensor in tensors.items():
         if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-            or_small = ", or they do not fit f16" if tensor.dtype == np.float16 else ""
-            raise ExportError(
-                f"{name} holds values that are not finite: the training diverged{or_small}"
-            )
+            overflow = ", or they overflow f16" if tensor.dtype == np.float16 else ""
+            raise ExportError(f"{name} has values that are not finite: training diverged{overflow}")
 
 
 def _bytes_saved(tensors: dict[str, np.ndarray]) -> int:
@@ -176,7 +175,7 @@ def _config(model: RecGrela) -> dict[str, Any]:
 
 
 def _catalog(table: Table) -> dict[str, np.ndarray]:
-    """The table in blocks of 32 items, zeros past the last, so that items fill SIMD lanes."""
+    """The table in blocks of 32 items, padded with zeros, so that items fill SIMD lanes."""
     tensors = {"catalog.table": _blocks_of_items(table.values)}
     if table.scale is not None:
         padded = np.pad(table.scale, (0, -len(table.scale) % LANES))
@@ -225,9 +224,9 @@ def _layer(
     name: str, layer: torch.nn.Module, matrices: Dtype = np.float32
 ) -> dict[str, np.ndarray]:
     weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
-    # The engine wants matrices input-major; torch's Linear holds them output-major.
+    # The file's matrices are input-major; those of torch's Linear are output-major.
     linear = isinstance(layer, torch.nn.Linear)
-    values = _f32(weight.T).astype(matrices) if linear else _f32(weight)  # exact: it is rounded
+    values = _f32(weight.T).astype(matrices) if linear else _f32(weight)  # exact: already rounded
     return {f"{name}.weight": values, f"{name}.bias": _f32(bias)}
 
 
@@ -262,9 +261,9 @@ def _selftest_draw(num_items: int) -> tuple[np.ndarray, np.ndarray]:
 def _selftest(
     model: RecGrela, known: np.ndarray, items: np.ndarray, candidates: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Histories, candidates, and the scores that the float64 recurrent form gives them.
+    """Histories, candidates and their scores by the recurrent form in float64.
 
-    `known` holds the item indices that the model knows, ascending.
+    `known` has the indices of the model's items, ascending.
     """
     inputs = torch.from_numpy(np.searchsorted(known, items) + 1)
     hidden, _ = model(inputs, form="recurrent")

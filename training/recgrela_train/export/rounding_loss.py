@@ -1,4 +1,4 @@
-"""What rounding a model's weights costs in ranking."""
+"""The loss in ranking quality by rounding a model's weights."""
 
 from typing import NamedTuple
 
@@ -22,17 +22,17 @@ class RoundingLoss(NamedTuple):
 
     @property
     def value(self) -> float:
-        """What is lost."""
+        """The decrease in NDCG@10."""
         return self.before - self.after
 
     def __str__(self) -> str:
         return f"validation NDCG@10, stream: {self.before:.5f} as trained, {self.after:.5f}"
 
     def check(self, limit: float | None) -> None:
-        """Raises ExportError if more than `limit` is lost; None is no limit."""
+        """Raises ExportError if the loss exceeds `limit`; None is no limit."""
         if limit is not None and not self.value <= limit:
             raise ExportError(
-                f"nothing was written: rounding loses {self.value:.5f} of validation NDCG@10, "
+                f"nothing was written: rounding lowers validation NDCG@10 by {self.value:.5f}, "
                 f"--max-ndcg-drop allows {limit}; choose a wider --table or --matrices"
             )
 
@@ -44,7 +44,7 @@ def rounding_loss(
     table: TableType,
     matrices: MatrixType,
 ) -> RoundingLoss:
-    """Measures the trained model and the one that has the values of its file."""
+    """Measures the model as trained and with its weights rounded."""
     rounded = rounded_model(model, round_table(model, table), matrices)
     return RoundingLoss(*(_ndcg(each, dataset, settings) for each in (model, rounded)))
 

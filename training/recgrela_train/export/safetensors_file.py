@@ -1,7 +1,8 @@
-"""A safetensors file in the order and alignment that the engine scans fastest, and its identity.
+"""Writes a safetensors file in the engine's preferred order and alignment, and its fingerprint.
 
-The safetensors library orders tensors by type and aligns the data to 8 bytes; the engine wants
-the table first, on a cache line. Nothing is gathered in memory: tensors go to the file one by one.
+The safetensors library orders tensors by type and aligns the data to 8 bytes. The engine scans
+fastest with the item table first, on a cache line. Tensors are written one by one, so the file is
+never in memory as a whole.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ _DTYPES = {"f2": "F16", "f4": "F32", "f8": "F64", "u1": "U8", "i1": "I8", "i4": 
 
 
 def write_safetensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    """Write the tensors, in the order given, to `path`; it is on the disk when this returns."""
+    """Writes the tensors to `path` in the given order, and fsyncs it."""
     header: dict[str, Any] = {"__metadata__": metadata}
     end = 0
     for name, tensor in tensors.items():
@@ -54,5 +55,5 @@ def _dtype(tensor: np.ndarray) -> str:
 
 
 def _bytes(tensor: np.ndarray) -> memoryview:
-    """A view of the tensor's bytes; it is copied only where it is not contiguous."""
+    """The tensor's bytes, copied only if it is not contiguous."""
     return tensor.reshape(-1).view(np.uint8).data

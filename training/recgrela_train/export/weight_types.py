@@ -1,10 +1,10 @@
-"""The types that a file may hold weights in; here, so that `--help` need not load PyTorch."""
+"""The types of weights in a file, apart from the exporter so that `--help` loads no PyTorch."""
 
 from enum import StrEnum
 
 
 class TableType(StrEnum):
-    """Type of the catalogue's table, which is also the input embedding."""
+    """Type of the item table, which is also the input embedding."""
 
     INT8 = "int8"
     F16 = "f16"

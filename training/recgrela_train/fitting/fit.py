@@ -205,7 +205,7 @@ def _trainer(
     sharded = _sharded_table(config, processes)
     return lightning.Trainer(
         accelerator=find_device(config.train.accelerator).type,
-        devices=processes.a_node,
+        devices=processes.per_node,
         num_nodes=processes.nodes,
         strategy=DDPStrategy() if processes.total > 1 else "auto",
         precision=config.train.precision,

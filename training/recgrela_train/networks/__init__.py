@@ -1,4 +1,4 @@
-"""The networks that `model.kind` chooses from."""
+"""The networks of `model.kind`."""
 
 from ..config import ModelConfig
 from .bidirectional import BidirectionalGrela
@@ -16,5 +16,5 @@ NETWORKS: dict[str, type[Recommender]] = {
 
 
 def make_network(config: ModelConfig, num_items: int) -> Recommender:
-    """The network of `config.kind` over N items, its weights drawn from torch's generator."""
+    """The network of `config.kind` over N items, initialised from torch's default generator."""
     return NETWORKS[config.kind](config, num_items)

@@ -1,19 +1,18 @@
 """Gated rotary-enhanced linear attention (GRELA), causal, in two forms of one function.
 
-`recurrent` is the specification: one event after another, as the equations are written.
-`chunked` is for training: matrix products inside chunks of positions and a carried state
-between them, so the cost of a sequence grows linearly with its length. Both take and return
-the same state, which is all that a user's history leaves behind. `bidirectional` is the form
-that the paper published, for comparison.
+`recurrent` is the specification: it follows the equations event by event. `chunked` is for
+training: matrix products within chunks of positions and a state carried between them, so that the
+cost grows linearly with the length of the sequence. Both take and return the same state, which is
+all that is kept of a user's history. `bidirectional` is the paper's form, for comparison.
 
     S_t = gamma S_{t-1} + k~_t v_t^T        z_t = gamma z_{t-1} + k_t
     a_t = (q~_t^T S_t) / (q_t . z_t + eps)
 
-q and k are feature-mapped (positive), q~ and k~ are their rotated copies; the normaliser is not
+q and k are feature-mapped (positive); q~ and k~ are their rotated copies. The normaliser is not
 rotated. Source: RecGRELA, arXiv 2506.13315, with the sum over the window made causal and decayed.
 
-Shapes: B rows, T positions, D hidden size, H heads, d = D / H. Padding stands at the end of a
-row and is marked by `mask`; it changes neither the outputs before it nor the state.
+Shapes: B rows, T positions, D hidden size, H heads, d = D / H. `mask` is False for padding, which
+is at the end of a row and changes neither the outputs before it nor the state.
 """
 
 import math
@@ -23,46 +22,45 @@ import torch
 from torch import Tensor
 
 EPS = 1e-6
-MAX_CHUNK = 40  # positions, fastest of 16 to 100; the work inside a chunk grows with its square
+MAX_CHUNK = 40  # positions; the fastest of 16 to 100, as work within a chunk is quadratic
 
 
 class AttentionState(NamedTuple):
     """The running sums of one block."""
 
-    s: Tensor  # [B, H, d, d], rotated keys times values
-    z: Tensor  # [B, H, d], keys, not rotated
+    s: Tensor  # [B, H, d, d], of rotated keys times values
+    z: Tensor  # [B, H, d], of keys
 
 
 def rotary_frequency(hidden_size: int, base: float = 10_000.0) -> Tensor:
-    """Turns an event of each feature pair, float64 [D / 2]: base^(-i / (D / 2)) / 2 pi."""
+    """Turns per event of each feature pair, float64 [D / 2]: base^(-i / (D / 2)) / 2 pi."""
     pairs = hidden_size // 2
     exponent = torch.arange(pairs, dtype=torch.float64) / pairs
     return base**-exponent / (2 * math.pi)
 
 
 def float64_device(device: torch.device) -> torch.device:
-    """Where to compute in float64 for `device`: there, but on the CPU for MPS, which has none."""
+    """`device`, or the CPU for MPS, which has no float64."""
     return torch.device("cpu") if device.type == "mps" else device
 
 
 def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Tensor:
     """The rotation at integer positions [B or 1, T], as [B or 1, T, D / 2, 2].
 
-    cos and sin of the angle of each pair (2i, 2i + 1), of type `dtype`, where `position` is.
-
-    Computed in float64, on the device of `frequency`, and reduced to a fraction of a turn, so it
-    stays exact for positions far beyond any that training saw.
+    These are cos and sin of the angle of each pair (2i, 2i + 1), with type `dtype`, on the device
+    of `position`. Angles are computed in float64, on the device of `frequency`, and reduced to a
+    fraction of a turn, so they are exact far beyond the positions seen in training.
     """
-    # Types change on that device only: the one of the positions may have no float64.
+    # Types change on the device of `frequency` only: that of `position` may have no float64.
     turns = position.to(frequency.device).to(torch.float64).unsqueeze(-1) * frequency
     angle = 2 * math.pi * (turns - turns.floor())
     return torch.stack((angle.cos(), angle.sin()), -1).to(dtype).to(position.device)
 
 
 def rotate(x: Tensor, by: Tensor) -> Tensor:
-    """x [B, T, D] with each pair (2i, 2i + 1) turned by its position's angle."""
+    """x [B, T, D] with each pair (2i, 2i + 1) rotated by its position's angle."""
     pairs = x.unflatten(-1, (-1, 2))
-    # Complex products are the fastest on the CPU; Inductor and some devices have none.
+    # Complex products are fastest on the CPU; Inductor and some devices do not support them.
     if x.device.type == "cpu" and not torch.compiler.is_compiling():
         turned = torch.view_as_complex(pairs) * torch.view_as_complex(by)
         return torch.view_as_real(turned).flatten(-2)
@@ -71,13 +69,13 @@ def rotate(x: Tensor, by: Tensor) -> Tensor:
 
 
 def feature_map(x: Tensor) -> Tensor:
-    """ELU(x) + 1, written so that no digit is lost for very negative x."""
+    """ELU(x) + 1, without loss of precision for very negative x."""
     result: Tensor = _FeatureMap.apply(x)
     return result
 
 
 class _FeatureMap(torch.autograd.Function):
-    """exp(x) up to 0 and x + 1 beyond; the derivative is the result, but at most 1."""
+    """exp(x) for x <= 0, else x + 1; the derivative is the result clamped to 1."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -132,8 +130,8 @@ def chunked(
 ) -> tuple[Tensor, AttentionState]:
     """The same function as `recurrent`, by matrix products over chunks of equal length.
 
-    Inside, heads stand first and all chunks of all rows are one dimension n = B * count, so that
-    the products are few and read their factors in one piece.
+    Internally heads are the first dimension, and the chunks of all rows the second, n = B * count:
+    this makes few, large products of contiguous factors.
     """
     batch, length, _ = q.shape
     heads = gamma.numel()
@@ -149,16 +147,16 @@ def chunked(
 
     q, k, v, q_rotated, k_rotated = map(split, (q, k, v, q_rotated, k_rotated))
 
-    # Weights gamma^(i - j) inside a chunk, and gamma^(events left) towards the chunk's end.
-    log_gamma = gamma.clamp(min=torch.finfo(gamma.dtype).tiny).log()  # 0 x -inf is nan
+    # Weights gamma^(i - j) within a chunk, and gamma^(remaining events) towards its end.
+    log_gamma = gamma.clamp(min=torch.finfo(gamma.dtype).tiny).log()  # 0 * -inf would be NaN
     step = torch.arange(size, device=q.device)
     age = step[:, None] - step
     inside = (age.clamp(min=0) * log_gamma[:, None, None]).exp() * (age >= 0)  # [H, C, C]
     since_start = ((step + 1) * log_gamma[:, None]).exp()[:, None, :, None]  # [H, 1, C, 1]
     valid = torch.nn.functional.pad(mask, (0, extra)).view(batch * count, size)
     events = valid.sum(-1)  # [n]
-    left = (events[:, None] - 1 - step).clamp(min=0)  # [n, C]
-    to_end = (left * log_gamma[:, None, None]).exp().unsqueeze(-1)  # [H, n, C, 1]
+    remaining = (events[:, None] - 1 - step).clamp(min=0)  # [n, C]
+    to_end = (remaining * log_gamma[:, None, None]).exp().unsqueeze(-1)  # [H, n, C, 1]
     whole = (events * log_gamma[:, None]).exp().view(heads, batch, count, 1)
 
     added_s = (k_rotated * to_end).transpose(-1, -2) @ v  # [H, n, d, d]
@@ -177,10 +175,10 @@ def chunked(
         z = decayed * z + z_n
     before = [torch.stack(x, 2).flatten(1, 2) for x in (before_s, before_z)]  # [H, n, ...]
 
-    z_at = torch.einsum("hij,hnjd->hnid", inside, k) + since_start * before[1].unsqueeze(-2)
+    z_all = torch.einsum("hij,hnjd->hnid", inside, k) + since_start * before[1].unsqueeze(-2)
     numerator = (q_rotated @ k_rotated.transpose(-1, -2) * inside[:, None]) @ v
     numerator = numerator + (q_rotated * since_start) @ before[0]
-    denominator = (q * z_at).sum(-1, keepdim=True) + EPS
+    denominator = (q * z_all).sum(-1, keepdim=True) + EPS
     out = (numerator / denominator).permute(1, 2, 0, 3).reshape(batch, count * size, -1)
     return out[:, :length], AttentionState(s.transpose(0, 1), z.transpose(0, 1))
 
@@ -194,12 +192,12 @@ def bidirectional(
     mask: Tensor,
     state: AttentionState,
 ) -> tuple[Tensor, AttentionState]:
-    """The paper's own form, another function: each position sees all n events of the window.
+    """The paper's form, a different function: each position sees all n events of the window.
 
         a_t = (q~_t^T mean_j(k~_j v_j^T)) / (q_t . mean_j(k_j) + eps)
 
-    There is no decay, so all that counts of `gamma` is its length H; and a window starts anew and
-    leaves nothing, so `state` is not read and comes back as it was.
+    There is no decay: only the length H of `gamma` is used. There is no state: `state` is returned
+    as it is.
     """
     heads = gamma.numel()
     k = k * mask.unsqueeze(-1)

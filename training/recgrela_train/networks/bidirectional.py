@@ -1,8 +1,8 @@
-"""The paper's own form of RecGRELA (arXiv 2506.13315), to reproduce and to compare with.
+"""The paper's form of RecGRELA (arXiv 2506.13315), for reproduction and comparison.
 
-Each event of a window sees all of it, the events after it too, and the output at the last one
-predicts. So one prefix of a history is one training sample, nothing is left of a window to
-continue from, and the engine cannot run it. Everything but the attention is the causal model's.
+Each event sees its whole window, later events included, so only the output at the last event may
+predict. Each prefix of a history is one training sample. There is no state, so the engine cannot
+run this form. Everything but the attention is as in the causal model.
 """
 
 from torch import Tensor
@@ -11,7 +11,7 @@ from .grela import RecGrela
 
 
 class BidirectionalGrela(RecGrela):
-    """The model over N items; only hidden[:, last] may be trained and read out."""
+    """The model over N items; only the last hidden vector of a row may be trained and used."""
 
     readouts = ("window",)
     prefixes = True
@@ -24,5 +24,5 @@ class BidirectionalGrela(RecGrela):
         return hidden, state
 
     def state_bytes(self) -> int:
-        """Nothing: the window's items are all it starts from."""
+        """0: it keeps nothing but the window's items."""
         return 0

@@ -1,14 +1,14 @@
-"""Dropout of single numbers and of whole branches."""
+"""Dropout and stochastic depth."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Dropout(nn.Module):
-    """Leaves out numbers with probability p while training, and scales the others up.
+    """Dropout with probability p, as `nn.Dropout` but faster on the CPU.
 
-    PyTorch draws a double for each number on the CPU, which took a tenth of a training step;
-    here 16 bits decide, four numbers of a draw. The probability is p to the nearest 2^-16.
+    There PyTorch draws a double per element, which took a tenth of a training step. Here each
+    64-bit draw decides four elements. The probability is p rounded to a multiple of 2^-16.
     """
 
     def __init__(self, p: float):
@@ -21,14 +21,14 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu":
             return nn.functional.dropout(x, self.p)
-        dropped = min(round(self.p * 2**16), 2**16 - 1)  # some are kept, as p is below 1
+        dropped = min(round(self.p * 2**16), 2**16 - 1)  # p is below 1, so some are kept
         draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         kept = draws.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - 2**15
         return x * kept.to(x.dtype).mul_(2**16 / (2**16 - dropped))
 
 
 class DropPath(nn.Module):
-    """Leaves out a row's residual branch with probability p while training (stochastic depth)."""
+    """Stochastic depth: drops a row's residual branch with probability p in training."""
 
     def __init__(self, p: float):
         super().__init__()

@@ -1,11 +1,11 @@
-"""The RecGRELA model, causal: item embeddings, GRELA blocks, scores against the same embeddings.
+"""The causal RecGRELA model: item embeddings, GRELA blocks, scores against the same embeddings.
 
-One signature for both forms: `model(items, state=None, form=...) -> (hidden, state)`. Called on
-the whole history or cut anywhere, with the state handed on, it gives the same numbers, so a
-model trained on windows with `chunked` can be run one event at a time, for ever.
+Both forms have one signature: `model(items, state=None, form=...) -> (hidden, state)`. A history
+may be passed whole or in pieces with the state carried between them: the results are the same. So
+a model trained on windows with `chunked` can run one event at a time, without end.
 
-Item ids inside the model are 1..N; 0 is padding, stands only at the end of a row and is never
-scored. docs/model.md has the equations and the glossary.
+Item indices are 1..N. 0 is padding, which is only at the end of a row and is never scored.
+docs/model.md has the equations and the glossary.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ CONV_KERNEL = 4
 
 @dataclass
 class BlockState:
-    """What one block keeps of a history."""
+    """The state of one block."""
 
     attention: AttentionState
     conv: Tensor  # [B, 3, D], the last three values, oldest first
@@ -40,7 +40,7 @@ class BlockState:
 
 @dataclass
 class State(CarriedState):
-    """What the whole model keeps of a history: its size does not depend on the length."""
+    """The state of the whole model, of a size that does not depend on the history's length."""
 
     position: Tensor  # [B], events so far
     blocks: list[BlockState]
@@ -55,7 +55,7 @@ class State(CarriedState):
 
 
 class LocalConv(nn.Module):
-    """Depthwise causal convolution over the last four values, with its state."""
+    """Depthwise causal convolution over the last four values."""
 
     def __init__(self, hidden_size: int):
         super().__init__()
@@ -64,7 +64,7 @@ class LocalConv(nn.Module):
         nn.init.uniform_(self.weight, -(CONV_KERNEL**-0.5), CONV_KERNEL**-0.5)
 
     def forward(self, v: Tensor, lengths: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-        """v [B, T, D], lengths [B], last [B, 3, D] -> SiLU(conv) [B, T, D] and the new last."""
+        """v [B, T, D], lengths [B], last [B, 3, D] -> SiLU(conv) [B, T, D] and the new `last`."""
         joined = torch.cat([last, v], dim=1)
         taps = (joined[:, r : r + v.shape[1]] * self.weight[r] for r in range(CONV_KERNEL))
         index = lengths[:, None] + torch.arange(CONV_KERNEL - 1, device=v.device)  # [B, 3]
@@ -73,7 +73,7 @@ class LocalConv(nn.Module):
 
 
 class Block(nn.Module):
-    """Gated attention and a feed-forward part, each behind a LayerNorm and a residual."""
+    """Gated attention and a feed-forward network, each with a pre-LayerNorm and a residual."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -95,8 +95,8 @@ class Block(nn.Module):
     def gamma(self) -> Tensor:
         """Decay of each head, [H] in (0, 1].
 
-        Computed in float32, whatever the model's type: it is multiplied thousands of times over,
-        so every form has to use the very number that the exported file holds.
+        Computed in float32 whatever the model's type: errors compound over thousands of events, so
+        every form has to use the exact value of the exported file.
         """
         if self.decay is None:
             return self.input.bias.new_ones(self.num_heads)
@@ -109,7 +109,7 @@ class Block(nn.Module):
         y = self.norm1(h)
         v = self.input(y)
         qk = self.query_key(v)
-        # Running sums over thousands of events do not survive half precision.
+        # Half precision is too coarse for running sums over thousands of events.
         with torch.autocast(h.device.type, enabled=False):
             qk, wide = (x.to(state.attention.z.dtype) for x in (qk, v))
             q, k = feature_map(qk).chunk(2, dim=-1)
@@ -126,7 +126,7 @@ class Block(nn.Module):
 
 
 class RecGrela(Recommender):
-    """The model over N items. Its parameters are float32; `.double()` gives the reference."""
+    """The model over N items, with float32 parameters; `.double()` is the reference."""
 
     def __init__(self, config: ModelConfig, num_items: int):
         super().__init__(config, num_items)
@@ -142,7 +142,7 @@ class RecGrela(Recommender):
         self.apply(init_weights)
 
     def empty_state(self, rows: int) -> State:
-        """The state of `rows` users without history."""
+        """The state of `rows` empty histories."""
         weight = self.embedding.weight
         size, heads = self.config.hidden_size, self.config.num_heads
         d = size // heads
@@ -157,7 +157,7 @@ class RecGrela(Recommender):
     def forward(
         self, items: Tensor, state: State | None = None, form: str = "chunked"
     ) -> tuple[Tensor, State]:
-        """items [B, T], 0 = padding at the end -> hidden [B, T, D] and the state after them."""
+        """items [B, T], 0 is padding at the end -> hidden [B, T, D] and the state after them."""
         state = self.empty_state(items.shape[0]) if state is None else state
         mask = items != 0
         position = state.position[:, None] + torch.arange(items.shape[1], device=items.device)
@@ -178,15 +178,15 @@ class RecGrela(Recommender):
         return h, State(state.position + mask.sum(1), blocks)
 
     def state_bytes(self) -> int:
-        """S, z and the last values of each block."""
+        """Bytes of S, z and the last three values of each block."""
         blocks = self.empty_state(1).blocks
         return 4 * sum(t.numel() for b in blocks for t in (*b.attention, b.conv))
 
 
 def _decay_logits(heads: int) -> nn.Parameter:
-    """Logits of decays whose horizons 1 / (1 - gamma) run from 16 to 4096 events."""
-    at = torch.linspace(0, 3, heads, dtype=torch.float64) if heads > 1 else torch.tensor([2.0])
+    """Logits of decays with horizons 1 / (1 - gamma) from 16 to 4096 events."""
+    place = torch.linspace(0, 3, heads, dtype=torch.float64) if heads > 1 else torch.tensor([2.0])
     doublings = torch.tensor([4.0, 6.0, 8.0, 12.0, 12.0], dtype=torch.float64)
-    below = at.long()
-    exponent = doublings[below].lerp(doublings[below + 1], at.double() - below)
+    below = place.long()
+    exponent = doublings[below].lerp(doublings[below + 1], place.double() - below)
     return nn.Parameter(torch.log(2**exponent - 1).float())

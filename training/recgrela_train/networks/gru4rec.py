@@ -1,8 +1,8 @@
-"""GRU4Rec, a baseline: gated recurrent units, one layer on the other.
+"""GRU4Rec, a baseline: stacked gated recurrent units.
 
 Source: Hidasi et al., *Session-based Recommendations with Recurrent Neural Networks*, ICLR 2016.
-What is not the recurrence is as in `model.py`: the input's dropout and LayerNorm, `final_norm`,
-scores against the item embeddings; so is the loss, which is the full softmax here.
+Everything but the recurrence is as in `grela.py`: dropout and LayerNorm of the input,
+`final_norm`, scores against the item embeddings, and the full-softmax loss.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from .recommender import CarriedState, Recommender, init_weights
 
 @dataclass
 class GruState(CarriedState):
-    """The hidden vector of each layer."""
+    """The hidden vectors of all layers."""
 
     layers: Tensor  # [B, L, D]
 
@@ -44,7 +44,7 @@ class Gru4Rec(Recommender):
         self.apply(init_weights)
 
     def empty_state(self, rows: int) -> GruState:
-        """The state of `rows` users without history."""
+        """The state of `rows` empty histories."""
         shape = (rows, len(self.layers), self.config.hidden_size)
         return GruState(self.embedding.weight.new_zeros(shape))
 
@@ -56,12 +56,12 @@ class Gru4Rec(Recommender):
         after = []
         for layer, before in zip(self.layers, state.layers.unbind(1), strict=True):
             outputs, _ = layer(h, before.unsqueeze(0).contiguous())
-            # The layer runs over padding too; the state is from before it.
+            # The layer runs over padding too, so take the output at the last event.
             steps = torch.cat([before.unsqueeze(1), outputs], dim=1)
             after.append(steps.gather(1, last))
             h = self.dropout(outputs)
         return self.final_norm(self.output(h)), GruState(torch.cat(after, dim=1))
 
     def state_bytes(self) -> int:
-        """One hidden vector a layer."""
+        """Bytes of one hidden vector per layer."""
         return 4 * self.empty_state(1).layers.numel()

@@ -1,12 +1,11 @@
 """SASRec, a baseline: causal softmax attention over a window, with learned positions.
 
-Source: Kang and McAuley, *Self-Attentive Sequential Recommendation*, ICDM 2018. What is not the
-attention is as in `model.py`, so that a comparison is of the attention alone: LayerNorm before
-each part, a feed-forward part of 4D with GELU, dropout, DropPath and `final_norm`.
+Source: Kang and McAuley, *Self-Attentive Sequential Recommendation*, ICDM 2018. Everything but the
+attention is as in `grela.py`, so that a comparison is of the attention alone: pre-LayerNorm, a
+feed-forward network of width 4D with GELU, dropout, DropPath and `final_norm`.
 
-An event sees the events of its window and no others. Positions are counted from the window's
-start, so when the window moves on by one event everything in it changes: there is no state to
-carry, and no `stream` read-out.
+An event sees only its window. Positions count from the window's start, so moving the window by
+one event changes everything in it: there is no state to carry, and no `stream` read-out.
 """
 
 import torch
@@ -19,7 +18,7 @@ from .recommender import Recommender, init_weights
 
 
 class SoftmaxBlock(nn.Module):
-    """Causal softmax attention and a feed-forward part, each behind a LayerNorm and a residual."""
+    """Causal softmax attention and a feed-forward network, with pre-LayerNorms and residuals."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -40,7 +39,7 @@ class SoftmaxBlock(nn.Module):
         self.dropout = config.dropout
 
     def forward(self, h: Tensor) -> Tensor:
-        """h [B, T, D] -> [B, T, D]. Padding at the end of a row is seen by padding alone."""
+        """h [B, T, D] -> [B, T, D]. Only padding sees the padding at the end of a row."""
         qkv = self.query_key_value(self.norm1(h)).unflatten(-1, (3, self.num_heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # [B, H, T, d]
         mixed = nn.functional.scaled_dot_product_attention(
@@ -75,8 +74,8 @@ class SasRec(Recommender):
         return self.final_norm(h), state
 
     def state_bytes(self) -> int:
-        """Keys and values of a full window, as a server caches them while the window fills.
+        """Bytes of the keys and values of a full window, as a server would cache them.
 
-        Once it is full each event moves all positions, and everything is computed anew.
+        Once the window is full, each event moves all positions and invalidates the cache.
         """
         return 4 * 2 * len(self.blocks) * self.positions.weight.numel()

@@ -1,4 +1,4 @@
-"""One self-contained HTML page on one or more finished runs."""
+"""A self-contained HTML page about one or more finished runs."""
 
 from .page import write_report
 from .runs import ReportError

@@ -1,4 +1,4 @@
-"""Example histories: what a few users did, what each run recommends, and what came next."""
+"""Example users: their last events, each run's recommendations, and the item that came next."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +10,16 @@ from ..data.known import NAMES
 from ..evaluation.measurement import length_slices
 from .runs import ReportError, RunResult
 
-SHOWN = 8  # events of a history
+SHOWN = 8  # last events of a history
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What one run recommends to a user."""
+    """One run's recommendations to a user."""
 
     run: str
-    rank: int  # of what came next, among all items that are ranked
-    titles: list[tuple[str, bool]]  # best first; True for what came next
+    rank: int  # of the target
+    titles: list[tuple[str, bool]]  # best first; True for the target
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Example:
 def examples(
     runs: list[RunResult], dataset: Dataset, titles: dict[str, str], window: int
 ) -> list[Example]:
-    """The user of median length of each slice by length: chosen without a look at the ranks."""
+    """The user of median length of each slice by length; ranks do not influence the choice."""
     lengths = runs[0].measurement.lengths["test"]
     *slices, _ = length_slices(lengths, window)
     result = []
@@ -72,7 +72,7 @@ def _example(runs: list[RunResult], dataset: Dataset, titles: dict[str, str], ro
 
 
 def load_titles(source: str, file: Path | None) -> dict[str, str]:
-    """Titles by item id: of a file of `id<tab>title` lines, or of a data set known by name."""
+    """Titles by item id, from a file of `id<tab>title` lines or of a data set known by name."""
     if file is not None:
         try:
             lines = file.read_text(encoding="utf-8").splitlines()

@@ -1,6 +1,6 @@
-"""The page: what the runs' files hold, arranged for a template; one HTML file comes out.
+"""The content of the page, rendered by a template to one HTML file.
 
-Nothing is fetched when the page is read: styles and pictures are in it, and it has no scripts.
+The page is self-contained: styles and charts are inline, and it has no scripts.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ COMPARED = ("ndcg@10", "hr@10", "mrr@10")
 
 
 def write_report(folders: list[Path], output: Path, titles: Path | None) -> list[str]:
-    """Writes the page on these finished runs, and returns their names. Raises ReportError."""
+    """Writes the page about these finished runs; returns their names. Raises ReportError."""
     runs = load_runs(folders)
     dataset = load_histories(runs[0])
     named = load_titles(runs[0].config.data.source, titles)
@@ -47,7 +47,7 @@ def write_report(folders: list[Path], output: Path, titles: Path | None) -> list
 
 def _content(runs: list[RunResult], dataset: Dataset, titles: dict[str, str]) -> dict[str, Any]:
     popularity = PopularityGroups.of_training(dataset)
-    readout = common_readout([run.figures for run in runs])
+    readout = common_readout([run.metrics for run in runs])
     leans = {run.name: lean(run.measurement.best[run.readouts[0]], popularity) for run in runs}
     window = runs[0].config.evaluate.window
     return {
@@ -72,18 +72,18 @@ def _content(runs: list[RunResult], dataset: Dataset, titles: dict[str, str]) ->
 
 
 def _summary(run: RunResult, here: Lean) -> dict[str, Any]:
-    """The few figures at the top."""
+    """The tiles at the top."""
     readout = run.readouts[0]
-    figures, intervals = run.figures["test"][readout], run.figures["intervals"]["test"][readout]
+    values, intervals = run.metrics["test"][readout], run.metrics["intervals"]["test"][readout]
     tiles = [
         (
             f"{metric.upper()}, test, {readout}",
-            f"{figures[metric]:.4f}",
+            f"{values[metric]:.4f}",
             _between(*intervals[metric]),
         )
         for metric in ("ndcg@10", "hr@10")
     ]
-    tiles.append(("Coverage", f"{here.coverage:.1%}", "of the catalogue is in someone's ten best"))
+    tiles.append(("Coverage", f"{here.coverage:.1%}", "of the catalogue is in someone's top ten"))
     return {"name": run.name, "tiles": tiles}
 
 
@@ -91,11 +91,11 @@ def _metrics(run: RunResult) -> dict[str, Any]:
     """All metrics of a run, by split and read-out."""
     columns = [(split, readout) for split in ("test", "validation") for readout in run.readouts]
     rows = []
-    for metric in run.figures["test"][run.readouts[0]]:
+    for metric in run.metrics["test"][run.readouts[0]]:
         cells = [
             (
-                f"{run.figures[split][readout][metric]:.4f}",
-                _between(*run.figures["intervals"][split][readout][metric]),
+                f"{run.metrics[split][readout][metric]:.4f}",
+                _between(*run.metrics["intervals"][split][readout][metric]),
             )
             for split, readout in columns
         ]
@@ -104,25 +104,25 @@ def _metrics(run: RunResult) -> dict[str, Any]:
 
 
 def _compared(first: RunResult, other: RunResult, readout: str) -> dict[str, Any]:
-    """The paired differences of a run from the first one."""
+    """The paired differences between a run and the first one."""
     found = differences(*(run.measurement.ranks["test"][readout] for run in (other, first)))
     cells = []
     for metric in COMPARED:
         value, low, high = found[metric]
-        verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
+        verdict = "better" if low > 0 else "worse" if high < 0 else "not significant"
         cells.append((f"{value:+.4f}", f"{low:+.4f} to {high:+.4f}", verdict))
     return {"name": other.name, "base": first.name, "cells": cells}
 
 
 def _side_by_side(runs: list[RunResult], readout: str) -> Chart:
-    """NDCG of all runs with their intervals."""
-    metrics = [metric for metric in runs[0].figures["test"][readout] if "ndcg" in metric]
+    """NDCG of all runs, with intervals."""
+    metrics = [metric for metric in runs[0].metrics["test"][readout] if "ndcg" in metric]
     series = {}
     for run in runs:
-        figures, intervals = (
-            part["test"][readout] for part in (run.figures, run.figures["intervals"])
+        values, intervals = (
+            part["test"][readout] for part in (run.metrics, run.metrics["intervals"])
         )
-        series[run.name] = [(figures[metric], *intervals[metric]) for metric in metrics]
+        series[run.name] = [(values[metric], *intervals[metric]) for metric in metrics]
     names = [metric.upper() for metric in metrics]
     return interval_chart("NDCG of each run", f"test, {readout}", names, series, "{:.4f}".format)
 
@@ -137,8 +137,8 @@ def _curves(runs: list[RunResult]) -> list[Chart]:
 
 
 def _by_length(run: RunResult) -> dict[str, Any]:
-    """NDCG@10 of each read-out by length, and the rows of its table."""
-    rows = run.figures["by_length"]["test"]
+    """The chart and the table of NDCG@10 by length of history."""
+    rows = run.metrics["by_length"]["test"]
     slices = [row for row in rows if "the window" not in row["events"]]
     chart = interval_chart(
         f"{BY_LENGTH.upper()} by length of history, {run.name}",
@@ -172,7 +172,7 @@ def _popularity_chart(popularity: PopularityGroups, leans: dict[str, Lean]) -> C
         [str(n + 1) for n in range(GROUPS)],
         series,
         "{:.0%}".format,
-        [LOOKS - 1, *range(len(leans))],  # the runs in their colours, the data in grey
+        [LOOKS - 1, *range(len(leans))],  # runs in their colours, training events in grey
     )
 
 
@@ -181,7 +181,7 @@ def _popularity_row(name: str, here: Lean) -> list[str]:
 
 
 def _settings(runs: list[RunResult]) -> dict[str, Any]:
-    """Every setting of each run; those in which the runs differ come first."""
+    """Every setting of each run; those that differ come first."""
     first = runs[0].config
     differing = {key for run in runs[1:] for key, _, _ in changed_settings(first, run.config)}
     rows = []

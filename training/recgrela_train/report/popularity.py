@@ -1,4 +1,4 @@
-"""How far recommendations lean towards what is popular, and how much of the catalogue they show."""
+"""The popularity bias of recommendations, and their coverage of the catalogue."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ GROUPS = 10
 
 @dataclass(frozen=True)
 class PopularityGroups:
-    """Shares of the events to learn from, by item, and the items by group."""
+    """The share of each item in the training events, and its group by popularity."""
 
-    share: np.ndarray  # [N] of item index i at i-1
-    group: np.ndarray  # [N] 0 for the most popular tenth of the items
+    share: np.ndarray  # [N]; index i - 1 is item i
+    group: np.ndarray  # [N]; 0 is the most popular tenth of the items
 
     @classmethod
     def of_training(cls, dataset: Dataset) -> "PopularityGroups":
-        """Counts what models are trained on: all but what is held out."""
+        """Counts the training events: all but the held-out ones."""
         counts = dataset.train_counts()
         order = np.argsort(-counts, kind="stable")
         group = np.empty(len(counts), dtype=np.int64)
@@ -27,27 +27,27 @@ class PopularityGroups:
         return cls(counts / counts.sum(), group)
 
     def by_group(self) -> np.ndarray:
-        """Share of the training events that fall on each group, [GROUPS]."""
+        """Share of each group in the training events, [GROUPS]."""
         return np.bincount(self.group, weights=self.share, minlength=GROUPS)
 
 
 @dataclass(frozen=True)
 class Lean:
-    """What the users' ten recommendations are made of."""
+    """Coverage and popularity bias of the users' top ten recommendations."""
 
     coverage: float
     """Share of the catalogue that is recommended to at least one user."""
     by_group: np.ndarray
-    """Share of the recommendations that fall on each group of PopularityGroups, [GROUPS]."""
+    """Share of each popularity group in the recommendations, [GROUPS]."""
     ten_most: float
-    """Share of the recommendations that fall on the ten items recommended most."""
+    """Share of the ten most recommended items in the recommendations."""
 
 
 def lean(best: np.ndarray, popularity: PopularityGroups) -> Lean:
-    """Of recommended item indices [M, K], 0 for none."""
+    """The Lean of recommended item indices [M, K]; 0 is no recommendation."""
     shown = best[best > 0] - 1
     counts = np.bincount(shown, minlength=len(popularity.group))
-    total = max(1, len(shown))  # none where everyone has seen everything
+    total = max(1, len(shown))  # 0 if every user has seen every item
     return Lean(
         coverage=float((counts > 0).mean()),
         by_group=np.bincount(popularity.group[shown], minlength=GROUPS) / total,

@@ -1,4 +1,4 @@
-"""Finished runs, read for a report: their figures, what stands behind them, and their curves."""
+"""The results of finished runs: metrics, per-user results and training curves."""
 
 import json
 from dataclasses import dataclass
@@ -16,70 +16,70 @@ LOSS, NDCG = "train/loss", "validation/ndcg@10"  # as the training module logs t
 
 
 class ReportError(ValueError):
-    """Runs that cannot be reported on, or not together; the message says what to do."""
+    """The runs cannot be reported on, or not together; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class RunResult:
     """A finished run."""
 
-    name: str  # its folder, as short as it can be told from the others
+    name: str  # the end of its folder's path, long enough to be unique
     config: Config
-    figures: dict[str, Any]  # metrics.json
+    metrics: dict[str, Any]  # metrics.json
     measurement: Measurement
-    curves: dict[str, np.ndarray]  # tag -> a value an epoch; empty where nothing was logged
+    curves: dict[str, np.ndarray]  # tag -> one value per epoch; empty if nothing was logged
 
     @property
     def readouts(self) -> list[str]:
-        """The read-outs that were measured, the one that is deployed first."""
+        """The measured read-outs, the deployed one first."""
         return sorted(self.measurement.ranks["test"])
 
     @property
     def rank(self) -> np.ndarray:
-        """Rank of each user's test target by the first read-out, [M]."""
+        """Rank of each user's test target in the first read-out, [M]."""
         return self.measurement.ranks["test"][self.readouts[0]]
 
 
 def load_runs(folders: list[Path]) -> list[RunResult]:
-    """The runs, measured on the same users in the same way. Raises ReportError."""
+    """The runs. Raises ReportError unless they were measured on the same data in the same way."""
     paths = [folder.resolve() for folder in folders]
     if len(set(paths)) < len(paths):
-        raise ReportError("a run was named twice: name each once")
+        raise ReportError("a run is named twice: name each run once")
     runs = [_load(*named) for named in zip(folders, _names(paths), strict=True)]
     first = runs[0]
     for other in runs[1:]:
         if other.measurement.data != first.measurement.data:
             raise ReportError(
-                f"{first.name} and {other.name} were measured on other histories (data.source, "
-                "or data.* differ), so their users cannot be "
-                "compared: write a report for each"
+                f"{first.name} and {other.name} were measured on different histories "
+                "(data.source or data.* differ), so their users cannot be compared: write a "
+                "report for each"
             )
         if _measured_as(other) != _measured_as(first):
             raise ReportError(
                 f"{first.name} was measured with {_measured_as(first)}, {other.name} with "
-                f"{_measured_as(other)}: measure one of them again, with recgrela-train evaluate "
+                f"{_measured_as(other)}: measure one of them again with recgrela-train evaluate "
                 "RUN --set KEY=VALUE --output RUN/metrics.json"
             )
     return runs
 
 
 def load_histories(run: RunResult) -> Dataset:
-    """The data that the run was measured on. Raises ReportError where it is another by now."""
+    """The data that the run was measured on. Raises ReportError if it has changed since."""
     dataset = load_dataset(run.config.data)
     if dataset.fingerprint != run.measurement.data:
         raise ReportError(
-            f"{run.name}: {run.config.data.source} gives other histories than those it was "
-            "measured on: put the old file back, or measure again with recgrela-train evaluate "
-            "RUN --output RUN/metrics.json"
+            f"{run.name}: the histories of {run.config.data.source} changed since it was "
+            "measured: restore the old file, or measure again with recgrela-train evaluate RUN "
+            "--output RUN/metrics.json"
         )
     return dataset
 
 
 def _load(folder: Path, name: str) -> RunResult:
     if not config_path(folder).is_file():
-        raise ReportError(f"{folder}: not a run's folder: there is no {config_path(folder)}")
+        raise ReportError(f"{folder}: not a run: there is no {config_path(folder)}")
     metrics = folder / "metrics.json"
-    again = f"measure with recgrela-train evaluate {folder} --output {metrics}"
+    again = f"measure it with recgrela-train evaluate {folder} --output {metrics}"
     if not metrics.is_file():
         raise ReportError(
             f"{folder}: not finished: there is no {metrics}. Continue it with recgrela-train fit "
@@ -87,37 +87,37 @@ def _load(folder: Path, name: str) -> RunResult:
         )
     try:
         load_config(config_path(folder), [])
-        figures = json.loads(metrics.read_bytes())
-        config = parse_config(figures["config"])
+        content = json.loads(metrics.read_bytes())
+        config = parse_config(content["config"])
         measurement = read_measurement(metrics)
-        _check_figures(figures, measurement)
+        _check_metrics(content, measurement)
     except (ConfigError, MeasurementError) as error:
         raise ReportError(f"{folder}: damaged: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReportError(
-            f"{metrics}: not the figures of a run ({type(error).__name__}: {error}): {again}"
+            f"{metrics}: not the metrics of a run ({type(error).__name__}: {error}): {again}"
         ) from None
-    return RunResult(name, config, figures, measurement, _curves(folder / "tensorboard"))
+    return RunResult(name, config, content, measurement, _curves(folder / "tensorboard"))
 
 
-def _check_figures(figures: dict[str, Any], measurement: Measurement) -> None:
-    """Raises KeyError, TypeError or ValueError unless a report finds in them what it shows."""
+def _check_metrics(metrics: dict[str, Any], measurement: Measurement) -> None:
+    """Raises KeyError, TypeError or ValueError if something that a report shows is missing."""
     for split in ("validation", "test"):
-        if set(figures[split]) != set(measurement.ranks[split]):
-            raise KeyError(f"{split}: other read-outs than in the users' file")
-        for readout, values in figures[split].items():
+        if set(metrics[split]) != set(measurement.ranks[split]):
+            raise KeyError(f"{split}: read-outs differ from those of the per-user file")
+        for readout, values in metrics[split].items():
             for metric in values:
-                low, high = figures["intervals"][split][readout][metric]
+                low, high = metrics["intervals"][split][readout][metric]
                 if not low <= high:
                     raise TypeError(f"interval of {metric} is {low} to {high}")
-    for row in figures["by_length"]["test"]:
+    for row in metrics["by_length"]["test"]:
         wanted = {"events", "users", *measurement.ranks["test"]}
         if not wanted <= set(row):
             raise KeyError(f"by_length: {', '.join(sorted(wanted - set(row)))}")
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """The last part of each path, or of all as many parts as tell them apart."""
+    """The last parts of each path: as many as it takes to make all names unique."""
     depth = 1
     while len({path.parts[-depth:] for path in paths}) < len(paths):
         depth += 1
@@ -130,10 +130,10 @@ def _measured_as(run: RunResult) -> str:
 
 
 def _curves(folder: Path) -> dict[str, np.ndarray]:
-    """What was logged at the end of each epoch; of an epoch that was run again, the last."""
+    """The values logged at the end of each epoch; the latest, if an epoch was repeated."""
     if not folder.is_dir():
         return {}
-    # Late: it takes a second, and the other commands do without.
+    # Imported here: it takes a second, and other commands do not need it.
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     log = EventAccumulator(str(folder), size_guidance={"scalars": 0})

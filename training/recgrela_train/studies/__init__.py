@@ -1,1 +1,1 @@
-"""Several runs side by side: ablations and comparisons."""
+"""Studies of several runs: ablations and comparisons."""

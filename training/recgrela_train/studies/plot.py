@@ -1,4 +1,4 @@
-"""The picture of a study: a metric of each variant with its interval, the first one's a line."""
+"""The plot of a study: a metric of each variant with its interval; a line marks the first's."""
 
 import io
 from typing import Any

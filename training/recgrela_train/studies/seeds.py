@@ -1,4 +1,4 @@
-"""Runs that differ in the seed alone: the mean of their metrics, and its spread over runs."""
+"""Runs that differ only in their seed: mean and standard deviation of their metrics."""
 
 import dataclasses
 
@@ -9,10 +9,9 @@ from ..evaluation.metrics import gains
 
 
 def mean_of(runs: list[Measurement]) -> Measurement:
-    """One measurement of R runs on the same users: its ranks are [R, M], its metrics their means.
+    """One measurement of R runs on the same users, with ranks [R, M] and mean metrics.
 
-    A user counts with the mean of the runs, so that intervals are over users. Recommendations are
-    those of the first run.
+    Runs are averaged per user, so intervals are over users. Recommendations are the first run's.
     """
     ranks = {
         split: {
@@ -24,7 +23,7 @@ def mean_of(runs: list[Measurement]) -> Measurement:
 
 
 def spread(mean: Measurement) -> dict[str, dict[str, dict[str, float]]]:
-    """Standard deviation of each metric over the runs of a mean, by split and read-out."""
+    """Standard deviation over runs of each metric, by split and read-out, of a `mean_of` runs."""
     return {
         split: {readout: _deviations(rank) for readout, rank in by_readout.items()}
         for split, by_readout in mean.ranks.items()
@@ -32,7 +31,7 @@ def spread(mean: Measurement) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _deviations(rank: np.ndarray) -> dict[str, float]:
-    """Of the metrics of ranks [R, M]; 0 of one run."""
+    """Standard deviation of each metric of ranks [R, M]; 0 for one run."""
     if len(rank) == 1:
         return dict.fromkeys(gains(rank), 0.0)
     return {metric: float(gain.mean(1).std(ddof=1)) for metric, gain in gains(rank).items()}

@@ -1,8 +1,8 @@
-"""Variants of one config, trained one after the other and set side by side.
+"""Variants of one config, trained one after the other and compared.
 
-FOLDER/NAME/       a variant's run, as `fit` leaves it; one with metrics.json is finished
-FOLDER/NAME-SEED/  its run with a further seed
-FOLDER/table.json  a row per variant: what it is, what it cost, how it ranks
+FOLDER/NAME/       a variant's run, as written by `fit`; finished once it has metrics.json
+FOLDER/NAME-SEED/  its run with another seed
+FOLDER/table.json  one row per variant: settings, cost and metrics
 FOLDER/table.png   NDCG@10 of the variants with their intervals
 """
 
@@ -54,36 +54,36 @@ ABLATIONS: dict[str, list[str]] = {
     "no-decay": ["model.decay=none"],
     "learned-decay": ["model.decay=learned"],
 }
-"""The paper's ablations, HydraRec's case (as many heads as features), and decay on or off."""
+"""The paper's ablations, Hydra attention (one head per feature), and decay on or off."""
 
 KINDS = ("grela", "sasrec", "gru4rec")
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One line of a table."""
+    """One row of the table."""
 
     name: str
     config: Config
-    settings: list[str]  # that make it of the study's config
+    settings: list[str]  # changes to the study's config
     counting: bool = False
 
 
 def ablations(config: Config) -> list[Variant]:
-    """The config as it is, and each ablation that changes it.
+    """The config itself, and each ablation that changes it.
 
-    Raises ConfigError for a network without the parts that are left out.
+    Raises ConfigError for a network that has no ablations.
     """
     if config.model.kind not in ("grela", "bidirectional"):
         raise ConfigError(
-            f"model.kind={config.model.kind} has none of the parts that ablations leave out: "
+            f"model.kind={config.model.kind} has none of the parts that ablations remove: "
             "choose grela or bidirectional"
         )
     variants = [Variant(BASE, config, [])]
     for name, template in ABLATIONS.items():
         settings = [s.format(hidden_size=config.model.hidden_size) for s in template]
         if name == "learned-decay" and config.model.kind == "bidirectional":
-            continue  # it has no order in which to forget
+            continue  # it has no decay
         changed = change_config(config, settings)
         if changed != config:
             variants.append(Variant(name, changed, settings))
@@ -98,14 +98,14 @@ def comparison(config: Config) -> list[Variant]:
 
 
 def choose(variants: list[Variant], only: list[str]) -> list[Variant]:
-    """The first variant, with which all are compared, and those named in `only`, or all.
+    """The first variant, the base of all comparisons, and those named in `only`; all if empty.
 
-    Raises ConfigError for a name that there is not.
+    Raises ConfigError for an unknown name.
     """
     names = [variant.name for variant in variants]
     for name in only:
         if name not in names:
-            raise ConfigError(f"--only {name}: not a variant; these are: {', '.join(names)}")
+            raise ConfigError(f"--only {name}: not a variant. Variants: {', '.join(names)}")
     return [v for v in variants if not only or v.name in (*only, names[0])]
 
 
@@ -117,12 +117,12 @@ def run_study(
     console: Console,
     seeds: int = 1,
 ) -> list[Row]:
-    """Train and measure what is not finished; rows for the table, the first variant first.
+    """Train and measure unfinished runs; returns the table's rows in order of the variants.
 
-    Each network is trained with `seeds` seeds, counted up from the config's; its row has the means.
+    Each network is trained with `seeds` consecutive seeds from the config's; its row has the means.
 
-    Raises RunError where the folder holds a run with other settings, KeyboardInterrupt after a
-    tidy end; what is finished then stays, and what is not goes on from its last epoch.
+    Raises RunError if the folder holds a run with other settings. On KeyboardInterrupt finished
+    runs are kept, and the current run can be resumed.
     """
     rows, measured = [], []
     for number, variant in enumerate(variants, 1):
@@ -152,7 +152,7 @@ def _runs(variant: Variant, folder: Path, seeds: int) -> dict[Path, Config]:
 
 
 def _finished(run: Path, config: Config) -> bool:
-    """Whether the run is measured. Raises RunError if it was another config's."""
+    """Whether the run has been measured. Raises RunError if its config differs."""
     path = run / "metrics.json"
     if not path.exists():
         return False
@@ -167,12 +167,12 @@ def _finished(run: Path, config: Config) -> bool:
 
 
 def _measured(run: Path, dataset: Dataset) -> Measurement:
-    """Ranks of a finished run. Raises RunError if they are of other histories."""
+    """The results of a finished run. Raises RunError if its histories differ."""
     measurement = read_measurement(run / "metrics.json")
     if measurement.data != dataset.fingerprint:
         raise RunError(
-            f"{run} was trained on other histories: the content of data.source changed. Put the "
-            "old file back, or choose another folder with --output"
+            f"{run} was trained on other histories: the content of data.source changed. Restore "
+            "the old file, or choose another folder with --output"
         )
     return measurement
 
@@ -198,13 +198,13 @@ def _run(
 
 
 def _row(variant: Variant, runs: dict[Path, Config], mean: Measurement) -> Row:
-    """What a variant is, what it cost and how it ranks, in the mean of its runs."""
+    """A variant's settings, cost and metrics, averaged over its runs."""
     counted = COUNTING[variant.name] if variant.counting else None
     return {
         "name": variant.name,
         "settings": variant.settings,
         **(_cost(list(runs)) if counted is None else {"state_bytes": counted.state_bytes}),
-        **mean.figures(variant.config.evaluate.window),
+        **mean.metrics(variant.config.evaluate.window),
         "config": variant.config.model_dump(),
         "seeds": [config.seed for config in runs.values()],
         "spread": spread(mean),
@@ -212,7 +212,7 @@ def _row(variant: Variant, runs: dict[Path, Config], mean: Measurement) -> Row:
 
 
 def _cost(runs: list[Path]) -> Row:
-    """Size of a trained network; the median run's epochs, and their time with validation."""
+    """Size of a trained network; medians over runs of the epochs and of their duration."""
     best, last = (
         [load_checkpoint(path(run)) for run in runs] for path in (best_checkpoint, last_checkpoint)
     )
@@ -226,7 +226,7 @@ def _cost(runs: list[Path]) -> Row:
 
 
 def _add_differences(rows: list[Row], measured: list[Measurement]) -> None:
-    """Adds to each row but the first its paired difference from it, with the interval."""
+    """Adds the paired difference from the first row, with its interval, to each other row."""
     readout = common_readout(rows)
     ranks = [measurement.ranks["test"][readout] for measurement in measured]
     for row, rank in zip(rows[1:], ranks[1:], strict=True):
@@ -234,7 +234,7 @@ def _add_differences(rows: list[Row], measured: list[Measurement]) -> None:
 
 
 def write_study(rows: list[Row], folder: Path, title: str) -> list[Path]:
-    """Writes the table as JSON and as a picture; the paths."""
+    """Writes the table as JSON and as a plot; returns the paths."""
     readout = common_readout(rows)
     paths = [folder / "table.json", folder / "table.png"]
     write_atomically(paths[0], json.dumps(rows, indent=2).encode())
@@ -243,14 +243,14 @@ def write_study(rows: list[Row], folder: Path, title: str) -> list[Path]:
 
 
 def print_study(console: Console, rows: list[Row], title: str) -> None:
-    """Two tables of a line a variant: how it ranks, and what it costs."""
+    """Prints two tables with one row per variant: metrics and costs."""
     readout, base = common_readout(rows), rows[0]["name"]
-    ranks = ("validation", "stream", "window", f"{readout} less {base}'s, 95%")
+    ranks = ("validation", "stream", "window", f"{readout} minus {base}, 95%")
     runs = len(rows[0]["seeds"])
     of_seeds = f", mean +- standard deviation of {runs} seeds" if runs > 1 else ""
     _print(console, rows, f"{title}: {METRIC.upper()}, test{of_seeds}", ranks, _rank_cells)
-    costs = ("parameters", "bytes a user", "epochs", "best epoch", "s an epoch")
-    _print(console, rows, "What it costs", costs, _cost_cells)
+    costs = ("parameters", "bytes/user", "epochs", "best epoch", "s/epoch")
+    _print(console, rows, "Cost", costs, _cost_cells)
 
 
 def _print(
@@ -265,7 +265,7 @@ def _print(
 
 
 def _rank_cells(row: Row) -> list[str]:
-    def figure(split: str, readout: str) -> str:
+    def value_of(split: str, readout: str) -> str:
         if readout not in row[split]:
             return "-"
         mean, deviation = (part[split][readout][METRIC] for part in (row, row["spread"]))
@@ -276,8 +276,8 @@ def _rank_cells(row: Row) -> list[str]:
     if "difference" in row:
         value, low, high = row["difference"][METRIC]
         difference = f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
-    test = [figure("test", readout) for readout in ("stream", "window")]
-    return [figure("validation", main), *test, difference]
+    test = [value_of("test", readout) for readout in ("stream", "window")]
+    return [value_of("validation", main), *test, difference]
 
 
 def _cost_cells(row: Row) -> list[str]:
