@@ -209,5 +209,7 @@ def test_slurm_tasks_have_to_be_the_devices_of_each_node(monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")
     monkeypatch.setenv("SLURM_JOB_NAME", "train")
     assert find_processes(2) == (2, 2)
-    with pytest.raises(ConfigError, match=r"srun started 4 processes, which train\.devices=3"):
+    with pytest.raises(
+        ConfigError, match=r"srun started 4 processes, not a multiple of train\.devices=3"
+    ):
         find_processes(3)

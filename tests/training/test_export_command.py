@@ -168,7 +168,7 @@ def test_data_with_other_items_is_not_measured_on(without_data, export, tmp_path
     words = [without_data, *INT8, "--set", f"data.source={other}"]
     result = export(*words, "--max-ndcg-drop", "1")
     assert result.returncode == 1
-    assert "trained on 30 items, but the data gives 5" in result.stderr
+    assert "its 30 items differ from the 5 items" in result.stderr
 
 
 def test_the_data_is_not_read_where_nothing_is_rounded(without_data, export):

@@ -51,7 +51,7 @@ def invoke(*arguments) -> str:
     [
         ("train.batch_size=1", {"overwrite": True}, "cannot share train.batch_size"),
         ("train.devices=64", {"resume": True}, "64 processes cannot share"),
-        ("train.max_epochs=1", {"resume": True}, "has 2 epochs, train.max_epochs=1 would undo"),
+        ("train.max_epochs=1", {"resume": True}, "has 2 epochs, more than train.max_epochs=1"),
     ],
 )
 def test_what_cannot_be_trained_leaves_the_run_as_it_is(run, small_settings, change, how, says):
@@ -65,7 +65,7 @@ def test_what_cannot_be_trained_leaves_the_run_as_it_is(run, small_settings, cha
 def test_a_run_of_which_the_best_alone_is_left_is_kept(run, small_settings):
     for path in (last_checkpoint(run), previous_checkpoint(run)):
         path.unlink(missing_ok=True)
-    with pytest.raises(RunError, match="holds a run already"):
+    with pytest.raises(RunError, match="already holds a run"):
         check_folder(run, resume=False)
     before = files(run)
     with pytest.raises(CheckpointError, match=r"only best\.ckpt is left"):
@@ -75,7 +75,7 @@ def test_a_run_of_which_the_best_alone_is_left_is_kept(run, small_settings):
 
 def test_a_run_whose_best_was_deleted_finds_another_or_says_so(run, small_settings):
     best_checkpoint(run).unlink()
-    with pytest.raises(RunError, match=r"best\.ckpt is gone, and the run is at its end"):
+    with pytest.raises(RunError, match=r"best\.ckpt was deleted, and the run is finished"):
         go(run, small_settings, resume=True)
     load_checkpoint(go(run, small_settings, "train.max_epochs=3", resume=True))
 

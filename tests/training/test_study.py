@@ -130,7 +130,7 @@ def test_more_seeds_go_on_from_the_first_and_give_means(
 
 
 def test_a_study_is_of_one_process(small_settings, tmp_path):
-    with pytest.raises(ConfigError, match=r"set train\.devices=1, without torchrun"):
+    with pytest.raises(ConfigError, match=r"set train\.devices=1, and do not use torchrun"):
         study("ablate", tmp_path, small_settings, "--set", "train.devices=2")
 
 

@@ -1,1 +1,1 @@
-"""Fitting a network: the training loop and the files of a run."""
+"""Training a network: the loop and the files of a run."""

@@ -1,4 +1,4 @@
-"""What happens beside the training loop: checkpoints, the early stop, what is shown."""
+"""Callbacks of the training loop: checkpoints, early stopping and progress."""
 
 import time
 from pathlib import Path
@@ -19,7 +19,7 @@ from .training_module import MONITOR
 
 
 def callbacks(train: TrainConfig, checkpoints: Path, console: Console) -> list[Callback]:
-    """Those of a run that keeps best.ckpt and last.ckpt in the folder `checkpoints`."""
+    """The callbacks of a run that keeps its checkpoints in the folder `checkpoints`."""
     chosen = [
         EpochReport(console),
         EarlyStop(MONITOR, mode="max", patience=train.patience),
@@ -40,19 +40,19 @@ def callbacks(train: TrainConfig, checkpoints: Path, console: Console) -> list[C
 
 
 class EarlyStop(EarlyStopping):
-    """Lightning's, but a resumed run that had stopped stays so, and its patience may change."""
+    """Early stopping that survives resuming, with a patience that may change."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The state, with the patience of this run's settings."""
+        """Restores the state, but keeps the patience of the current settings."""
         super().load_state_dict({**state, "patience": self.patience})
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Stops before an epoch that the run would not have had uninterrupted."""
+        """Stops a resumed run that had already stopped early."""
         trainer.should_stop = self.wait_count >= self.patience
 
 
 class StepCheckpoints(Checkpoint):
-    """Writes a checkpoint after every so many steps of an epoch, but for its last step."""
+    """Writes a checkpoint after every `steps` steps of an epoch, except after its last step."""
 
     def __init__(self, path: Path, steps: int):
         self._path = path
@@ -61,19 +61,19 @@ class StepCheckpoints(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Writes it, if it is time."""
+        """Writes the checkpoint when it is due."""
         done = batch_idx + 1
         if done % self._steps == 0 and done < trainer.num_training_batches:
             trainer.save_checkpoint(self._path)
 
 
 class Checkpoints(ModelCheckpoint):
-    """Lightning's, but a run goes on from its best figure also in a folder that was moved."""
+    """Checkpoints that keep the best metric when a resumed run's folder has moved."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The state with its paths as they are now: Lightning drops that of another folder.
+        """Restores the state with current paths: Lightning ignores that of another folder.
 
-        If the file was deleted there is nothing to be better than.
+        If the best checkpoint was deleted, there is no best metric.
         """
         folder = self.dirpath or ""
 
@@ -91,7 +91,7 @@ class Checkpoints(ModelCheckpoint):
 
 
 class EpochReport(Callback):
-    """One printed line an epoch, so that a log file shows the run too."""
+    """Prints one line per epoch, which log files show too."""
 
     def __init__(self, console: Console):
         self.console = console
@@ -99,24 +99,24 @@ class EpochReport(Callback):
         self.seconds: list[float] = []  # of each epoch, validation included
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs."""
+        """The best metric and the duration of each epoch."""
         return {"best": self.best, "seconds": self.seconds}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The best figure of the run that is continued, and how long its epochs took."""
+        """Restores them in a resumed run."""
         self.best = state["best"]
         self.seconds = state.get("seconds", [])
 
     def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Starts the clock."""
+        """Starts the timer."""
         self.started = time.monotonic()
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Starts the clock of a run that continues in the middle of an epoch."""
+        """Starts the timer of a run that resumes in the middle of an epoch."""
         self.on_train_epoch_start(trainer, module)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Prints loss, validation and time of the epoch, validation included."""
+        """Prints loss, validation metrics and duration, validation included."""
         metrics = trainer.callback_metrics
         ndcg = float(metrics[MONITOR])
         mark = " [green]best[/green]" if ndcg > self.best else ""
@@ -131,10 +131,10 @@ class EpochReport(Callback):
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's bar, without its version of the log folder."""
+    """Lightning's progress bar without the version of the log folder."""
 
     def get_metrics(self, trainer: Trainer, module: LightningModule) -> dict[str, Any]:
-        """What stands behind the bar: the loss."""
+        """The loss."""
         metrics = super().get_metrics(trainer, module)
         metrics.pop("v_num", None)
         return metrics

@@ -1,11 +1,11 @@
-"""A run's checkpoint files: written whole or not at all, and which one to continue from.
+"""A run's checkpoint files: atomic writes, and which one to resume from.
 
-    checkpoints/best.ckpt       the best validation figure so far
-    checkpoints/last.ckpt       the last full epoch, or a step after it
-    checkpoints/previous.ckpt   the one before it, should the last be damaged
+    checkpoints/best.ckpt       the best validation metric so far
+    checkpoints/last.ckpt       the last epoch, or a later step
+    checkpoints/previous.ckpt   the last.ckpt before it, in case that is damaged
 
-A file is written beside, brought to the disk and renamed, so a process may be killed at any moment;
-between two renames there may be no last.ckpt, and then the previous one is the last.
+Files are written atomically, so a process may be killed at any time. If it is killed between the
+renames of last.ckpt and its successor, there is only previous.ckpt.
 """
 
 import io
@@ -28,11 +28,11 @@ from ..networks.recommender import Recommender
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file and what is wrong with it."""
+    """A checkpoint cannot be used; the message names the file and the reason."""
 
 
 class Checkpoint(NamedTuple):
-    """What a checkpoint file holds of a run."""
+    """The content of a checkpoint file."""
 
     path: Path
     model: Recommender  # float32, in evaluation mode
@@ -49,30 +49,30 @@ def best_checkpoint(run: Path) -> Path:
 
 
 def last_checkpoint(run: Path) -> Path:
-    """The checkpoint to continue from."""
+    """The checkpoint to resume from."""
     return run / "checkpoints" / "last.ckpt"
 
 
 def previous_checkpoint(run: Path) -> Path:
-    """The one before it."""
+    """The fallback to resume from."""
     return run / "checkpoints" / "previous.ckpt"
 
 
 def checkpoint_file(path: Path) -> Path:
-    """The file that a path means: itself, or the best checkpoint of a run's folder."""
+    """The path itself, or the best checkpoint if it is a run's folder."""
     return best_checkpoint(path) if path.is_dir() else path
 
 
 def any_checkpoint(run: Path) -> bool:
-    """Whether the run has come so far that it can be continued or measured."""
+    """Whether the run has any checkpoint."""
     places = (best_checkpoint, last_checkpoint, previous_checkpoint)
     return any(place(run).exists() for place in places)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Reads a checkpoint once. Raises CheckpointError, also where a byte changed."""
+    """Reads a checkpoint. Raises CheckpointError, also if a checksum does not match."""
     try:
-        # A zip archive with a checksum per tensor, which torch.load does not look at.
+        # torch.load ignores the archive's checksums.
         with zipfile.ZipFile(path) as archive:
             if changed := archive.testzip():
                 raise zipfile.BadZipFile(changed)
@@ -89,12 +89,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None
     except IsADirectoryError:
-        raise CheckpointError(f"{path} is a folder; name the checkpoint file in it") from None
+        raise CheckpointError(f"{path} is a folder: name a checkpoint file in it") from None
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
         raise CheckpointError(
             f"{path}: not a readable recgrela checkpoint: damaged: {error}"
         ) from None
-    except Exception as error:  # a damaged or foreign file has no end of ways to fail
+    except Exception as error:  # damaged and foreign files fail in many ways
         detail = textwrap.shorten(str(error), 200, placeholder=" ...")
         raise CheckpointError(
             f"{path}: not a readable recgrela checkpoint: {type(error).__name__}: {detail}"
@@ -102,9 +102,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def checkpoint_to_resume(run: Path, console: Console) -> Checkpoint | None:
-    """The newest whole checkpoint; None where there is none. Says so if it falls back.
+    """The newest readable checkpoint, with a warning if it is not the last; None if there is none.
 
-    Raises CheckpointError if all are damaged, or only the best is left.
+    Raises CheckpointError if all are damaged, or only the best one is left.
     """
     damaged = None
     for path in (last_checkpoint(run), previous_checkpoint(run)):
@@ -117,31 +117,31 @@ def checkpoint_to_resume(run: Path, console: Console) -> Checkpoint | None:
             continue
         if damaged:
             console.print(
-                f"warning: {damaged}\ncontinuing from {path}, the one before",
+                f"warning: {damaged}\nresuming from {path}, the one before",
                 highlight=False, markup=False, soft_wrap=True,
             )  # fmt: skip
         return checkpoint
     if damaged:
         raise CheckpointError(
-            f"{damaged}\nno other checkpoint can be read: start again with --overwrite"
+            f"{damaged}\nno other checkpoint is readable: start again with --overwrite"
         )
     if any_checkpoint(run):
         raise CheckpointError(
-            f"{run}: only {best_checkpoint(run).name} is left, which training cannot go on from: "
+            f"{run}: only {best_checkpoint(run).name} is left, and training cannot resume from it: "
             "evaluate or export it, or start again with --overwrite"
         )
     return None
 
 
 class CheckpointFiles(TorchCheckpointIO):
-    """How the trainer writes checkpoints: as the module says, keeping the last one as previous."""
+    """Writes checkpoints atomically, and keeps the last one as previous.ckpt."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Writes one; what stood there stays until the new one is on the disk."""
+        """Writes a checkpoint; an existing file stays until the new one is on the disk."""
         path = Path(path)
-        # torch.save hides why a write failed, so it writes to memory.
+        # torch.save to a file hides why a write failed, so it writes to memory.
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         with replacing(path) as temporary:

@@ -3,12 +3,12 @@
 RUN/config.yaml             every setting, as used
 RUN/checkpoints/            best, last and previous, see checkpoints.py
 RUN/tensorboard/            curves
-RUN/metrics.json            final figures of the best checkpoint
+RUN/metrics.json            metrics of the best checkpoint
 RUN/metrics.users.npz       rank and recommendations of each user
-RUN/model.safetensors       what `export` makes of the best checkpoint
-RUN/report.html             what `report` writes
-RUN/bad-batch.pt            where the loss was not finite
-RUN/.lock                   held while a process trains here
+RUN/model.safetensors       the best checkpoint, exported by `export`
+RUN/report.html             the page written by `report`
+RUN/bad-batch.pt            the batch whose loss was not finite
+RUN/.lock                   locked while a process trains here
 """
 
 import contextlib
@@ -55,7 +55,7 @@ MAY_CHANGE = (
     "train.shard_items",
     "train.checkpoint_steps",
 )
-"""Settings of a run that `--resume` may change; the data has to be the same, wherever it is."""
+"""Settings that `--resume` may change. The data may move, but its content has to be the same."""
 
 OUTPUTS = (
     "config.yaml",
@@ -70,37 +70,37 @@ OUTPUTS = (
     "tensorboard/events.out.tfevents.*",
     "tensorboard/hparams.yaml",
 )
-"""The files of a run, and what `export RUN` and `report RUN` add."""
+"""The files of a run, including those of `export RUN` and `report RUN`."""
 
 
 class RunError(ValueError):
-    """A run folder that cannot be used as asked; the message says what to do."""
+    """A run's folder cannot be used as requested; the message says what to do."""
 
 
 def config_path(run: Path) -> Path:
-    """Where a run keeps its settings."""
+    """The file with a run's settings."""
     return run / "config.yaml"
 
 
 def check_folder(run: Path, *, resume: bool) -> None:
-    """Raises RunError if there is nothing to resume, or a run that would be overwritten."""
+    """Raises RunError if there is nothing to resume, or if a run would be overwritten."""
     if resume and not config_path(run).exists():
         raise RunError(f"{run}: nothing to resume: there is no {config_path(run)}")
     if not resume and any_checkpoint(run):
         raise RunError(
-            f"{run} holds a run already: continue it with --resume, replace it with --overwrite, "
+            f"{run} already holds a run: continue it with --resume, replace it with --overwrite, "
             "or choose another folder with --output"
         )
 
 
 def remove_run(run: Path) -> None:
-    """Deletes what a run and its export leave in the folder, and nothing else that stands there."""
+    """Deletes the files of a run; other files in the folder stay."""
     _remove_leftovers(run)
     for pattern in OUTPUTS:
         for file in run.glob(pattern):
             file.unlink()
     for folder in (last_checkpoint(run).parent, run / "tensorboard"):
-        with contextlib.suppress(OSError):  # absent, or it holds files of the user's
+        with contextlib.suppress(OSError):  # absent, or it has other files
             folder.rmdir()
 
 
@@ -115,13 +115,13 @@ def fit(
 ) -> Path:
     """Train until validation no longer improves; returns the best checkpoint's path.
 
-    A resumed run without a checkpoint starts anew, with the same result. The folder stays
-    as it is until all is known to be in order; then a run there is gone with `overwrite`.
+    A resumed run without a checkpoint starts from the beginning, with the same result. An existing
+    run is deleted (`overwrite`) only after all checks have passed.
 
-    Raises RunError where another process trains there, a resumed run is to change what it depends
-    on, nobody has enough events, the loss is not finite or the disk is full, CheckpointError where
-    all checkpoints are damaged, OSError where the folder cannot be written, KeyboardInterrupt after
-    a tidy end.
+    Raises RunError if another process trains in the folder, a resumed run's settings or data
+    differ, no user has enough events, the loss is not finite or the disk is full; CheckpointError
+    if all checkpoints are damaged; OSError if the folder cannot be written. On KeyboardInterrupt
+    the run can be resumed.
     """
     with _held(run) if is_main() else contextlib.nullcontext():
         if is_main() and not overwrite:
@@ -131,12 +131,12 @@ def fit(
 
 @contextlib.contextmanager
 def _held(run: Path) -> Iterator[None]:
-    """Keeps other processes from training in the folder. Raises RunError if one does."""
+    """Locks the folder against other processes. Raises RunError if one trains there."""
     run.mkdir(parents=True, exist_ok=True)
     path = run / ".lock"
     try:
         with FileLock(path, blocking=False):
-            with contextlib.suppress(OSError):  # a full disk; it is locked all the same
+            with contextlib.suppress(OSError):  # the lock holds even if the disk is full
                 path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
             try:
                 yield
@@ -145,7 +145,7 @@ def _held(run: Path) -> Iterator[None]:
     except Timeout:
         raise RunError(
             f"{run} is in use by {path.read_text() or 'another process'}, which trains there: wait "
-            "until it has ended, or choose another folder with --output"
+            "until it ends, or choose another folder with --output"
         ) from None
 
 
@@ -164,32 +164,32 @@ def _fit(
         _begin(run, config, overwrite=overwrite)
     parameters = sum(p.numel() for p in module.parameters())
     console.print(
-        f"{parameters:,} parameters, {len(module.train_dataloader()):,} steps an epoch, "
+        f"{parameters:,} parameters, {len(module.train_dataloader()):,} steps per epoch, "
         f"on {processes.total} x {type(trainer.accelerator).__name__} in {config.train.precision}",
         highlight=False,
     )
     try:
         with fast_products(trainer.strategy.root_device):
             trainer.fit(module, ckpt_path=start, weights_only=True)
-    except SystemExit:  # Lightning's own answer to Ctrl-C
+    except SystemExit:  # Lightning exits on Ctrl-C
         raise KeyboardInterrupt from None
     except NonFiniteLossError as error:
         raise _stopped(error, module, run) from None
     except OSError as error:
         raise RunError(
-            f"training stopped: {error if error.filename else f'{run}: {error}'}. The checkpoints "
-            f"from before are whole: once {run} can be written, continue with --resume"
+            f"training stopped: {error if error.filename else f'{run}: {error}'}. Earlier "
+            f"checkpoints are intact: once {run} can be written, continue with --resume"
         ) from None
-    if is_main() and not best_checkpoint(run).exists():  # it was deleted, and no epoch was better
+    if is_main() and not best_checkpoint(run).exists():  # deleted, and no later epoch was better
         raise RunError(
-            f"{best_checkpoint(run)} is gone, and the run is at its end: measure its last epoch "
+            f"{best_checkpoint(run)} was deleted, and the run is finished: measure its last epoch "
             f"with recgrela-train evaluate {last_checkpoint(run)}"
         )
     return best_checkpoint(run)
 
 
 def _begin(run: Path, config: Config, *, overwrite: bool) -> None:
-    """Clears away what will hold no longer, and writes the settings."""
+    """Deletes outdated files, and writes the settings."""
     if overwrite:
         remove_run(run)
     _remove_leftovers(run)
@@ -227,7 +227,7 @@ def _trainer(
 
 
 def _checked_processes(config: Config, dataset: Dataset) -> Processes:
-    """How many processes train. Raises RunError where some would never have a row or a user."""
+    """The number of processes. Raises RunError if some would have no rows or no users."""
     processes = find_processes(config.train.devices)
     rows = {
         "train.batch_size": config.train.batch_size,
@@ -243,20 +243,20 @@ def _checked_processes(config: Config, dataset: Dataset) -> Processes:
 
 
 def _sharded_table(config: Config, processes: Processes) -> list[ShardedTable]:
-    """What spreads the item table, where that is asked for and there are processes to share it."""
+    """The callback that shards the item table, if that is requested and there are processes."""
     if not config.train.shard_items or processes.total == 1:
         return []
     return [ShardedTable(config.train.gradient_clip)]
 
 
 def _remove_leftovers(run: Path) -> None:
-    """Clears away what a killed process left half written."""
+    """Deletes temporary files of killed processes."""
     for folder in (run, last_checkpoint(run).parent):
         remove_leftovers(folder)
 
 
 def _stopped(error: NonFiniteLossError, module: TrainingModule, run: Path) -> RunError:
-    """What to tell; keeps what it takes to compute that loss again."""
+    """The error to raise; writes what is needed to reproduce the loss."""
     path = run / "bad-batch.pt"
     if error.here:
         buffer = io.BytesIO()
@@ -274,46 +274,46 @@ def _stopped(error: NonFiniteLossError, module: TrainingModule, run: Path) -> Ru
     return RunError(
         f"training stopped: {error} in epoch {module.current_epoch + 1}, step "
         f"{module.global_step}. The batch, the state before it and the weights are in {path}. Try "
-        "a lower train.learning_rate, a lower train.gradient_clip (0 is none), or "
+        "a lower train.learning_rate, a lower train.gradient_clip (0 disables it), or "
         "train.precision=32-true"
     )
 
 
 def _checked_start(run: Path, config: Config, dataset: Dataset, console: Console) -> Path | None:
-    """The checkpoint to continue from; None where there is none.
+    """The checkpoint to resume from; None if there is none.
 
-    Raises RunError unless settings and data are those that the run started with. The settings of
-    MAY_CHANGE may differ; max_epochs not where the learning rate goes by it.
+    Raises RunError if the data or settings outside MAY_CHANGE differ from those of the run; also if
+    max_epochs differs and the learning rate depends on it.
     """
     last = checkpoint_to_resume(run, console)
     if last is None:
         return None
     if config.train.max_epochs < last.epochs:
         raise RunError(
-            f"this run has {last.epochs} epochs, train.max_epochs={config.train.max_epochs} "
-            f"would undo some: set {last.epochs} or more"
+            f"this run has {last.epochs} epochs, more than train.max_epochs="
+            f"{config.train.max_epochs}: set it to {last.epochs} or more"
         )
     for key, old, new in changed_settings(last.config, config):
         if key == "train.max_epochs" and config.train.schedule == "cosine":
             raise RunError(
-                f"{key} was {old!r} when this run started and cannot become {new!r}: its learning "
-                "rate falls along a cosine that ends there. Start another run"
+                f"{key} was {old!r} when this run started and cannot become {new!r}: the cosine "
+                "schedule of its learning rate ends there. Start another run"
             )
         if key not in MAY_CHANGE:
             raise RunError(
-                f"{key} was {old!r} when this run started and cannot become {new!r}: leave it, or "
-                f"start another run. What may change with --resume: {', '.join(MAY_CHANGE)}"
+                f"{key} was {old!r} when this run started and cannot become {new!r}: keep it, or "
+                f"start another run. --resume may change: {', '.join(MAY_CHANGE)}"
             )
     if last.data != dataset.fingerprint:
         raise RunError(
-            f"{config.data.source} gives other histories than when this run started: its content "
-            "changed. Put the old file back, or start another run"
+            f"the histories of {config.data.source} changed since this run started: restore the "
+            "old file, or start another run"
         )
     return last.path
 
 
 def _quieten() -> None:
-    """Lightning's remarks on what is meant here: own batches, no data-loader workers."""
+    """Silences Lightning's warnings about intended choices, such as no data-loader workers."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for remark in (
         "does not have many workers", "number of training batches", "It is recommended.*sync_dist",

@@ -1,9 +1,8 @@
-"""Full-softmax cross-entropy that never holds all logits.
+"""Full-softmax cross-entropy that never materialises all logits.
 
-Logits of M positions over N items are the largest thing of a training step by far (M = 6,400
-and N = 3,416 make 87 MB, three times over with their softmax and gradient). Here they exist for
-a few rows at a time: the gradients are computed with the loss, chunk by chunk, in buffers that
-stay in a core's cache.
+The logits of M positions over N items dominate the memory of a training step: 87 MB for M = 6,400
+and N = 3,416, and three times that with their softmax and gradient. Here they exist for one chunk
+of rows at a time: the gradients are computed with the loss, in buffers that fit a core's cache.
 """
 
 from typing import Any
@@ -11,16 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CHUNK_LOGITS = 2**20  # at a time, 4 MiB of float32; `make bench-training` shows the memory
-MIN_ROWS = 32  # of a chunk, each of which passes over the whole table and its gradient
+CHUNK_LOGITS = 2**20  # per chunk, 4 MiB of float32; `make bench-training` shows the memory
+MIN_ROWS = 32  # per chunk: each chunk reads the whole table and updates its whole gradient
 
 
 def full_softmax_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """Mean of -log softmax(weight[1:] h)[target] over M positions, a scalar.
 
-    hidden [M, D]; weight [N + 1, D], whose row 0 is padding and takes no part; targets [M], item
-    indices 1..N. The matrix products are computed in autocast's type where that is on; softmax
-    and sums keep the type of `weight`. Memory beyond the two gradients does not grow with M.
+    hidden [M, D]; weight [N + 1, D], whose row 0 is padding and is ignored; targets [M], item
+    indices 1..N. Under autocast the matrix products use its type; softmax and sums keep the type
+    of `weight`. Memory beyond the two gradients does not grow with M.
     """
     device = hidden.device.type
     autocast = torch.is_autocast_enabled(device)
@@ -47,7 +46,7 @@ class _FullSoftmaxLoss(torch.autograd.Function):
                 x, target = hidden[part].to(product), targets[part, None] - 1
                 logits = x @ table.T
                 p = torch.softmax(logits, 1, dtype=weight.dtype)
-                # log of the softmax's divisor, from the largest: its p is never too small
+                # Log of the softmax's divisor, from the largest logit, whose p never underflows.
                 log_sum = logits.amax(1) - p.amax(1).log()
                 total += (log_sum - logits.gather(1, target).squeeze(1)).sum()
                 p.scatter_add_(1, target, p.new_full(target.shape, -1))

@@ -1,4 +1,4 @@
-"""Measuring a checkpoint, on data that it may or may not have been trained on."""
+"""Evaluation of a checkpoint, on its own or other data."""
 
 import torch
 from rich.console import Console
@@ -13,7 +13,7 @@ from .checkpoints import Checkpoint, CheckpointError
 def measure_checkpoint(
     trained: Checkpoint, config: Config, dataset: Dataset, device: torch.device, console: Console
 ) -> Measurement:
-    """As `measure` does. Raises CheckpointError where the data has other items."""
+    """`measure` for a checkpoint. Raises CheckpointError if the data has other items."""
     check_items(trained, dataset)
     return measure(trained.model.to(device), dataset, config.evaluate, console)
 
@@ -22,13 +22,13 @@ def check_items(trained: Checkpoint, dataset: Dataset) -> None:
     """Raises CheckpointError unless the checkpoint can rank the data's items."""
     if list(trained.item_ids) != list(dataset.item_ids):
         raise CheckpointError(
-            f"{trained.path}: trained on {len(trained.item_ids):,} items, but the data gives "
-            f"{dataset.num_items:,} or others: check data.source and data.min_events"
+            f"{trained.path}: its {len(trained.item_ids):,} items differ from the "
+            f"{dataset.num_items:,} items of the data: check data.source and data.min_events"
         )
 
 
 def other_data(trained: Checkpoint, config: Config, dataset: Dataset) -> str | None:
-    """A warning, where `dataset` of `config` is not what the checkpoint was trained on."""
+    """A warning if `dataset`, read by `config`, is not the one that the checkpoint trained on."""
     if trained.data == dataset.fingerprint:
         return None
     changes = [
@@ -38,6 +38,6 @@ def other_data(trained: Checkpoint, config: Config, dataset: Dataset) -> str | N
     ]
     return (
         "these are not the histories that the checkpoint was trained on "
-        f"({'; '.join(changes) or 'the content of data.source changed'}). It may have learned from "
-        "what is held out here: for figures that can be compared, leave data.* as it was"
+        f"({'; '.join(changes) or 'the content of data.source changed'}). It may have been trained "
+        "on events held out here. For comparable metrics, keep data.* as it was"
     )

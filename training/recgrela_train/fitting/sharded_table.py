@@ -1,13 +1,12 @@
-"""The item table in parts: each of W processes keeps, and its optimiser moves, a W-th of the rows.
+"""The sharded item table: each of W processes keeps and optimises 1/W of its rows.
 
-The table is most of a large model, and with its gradient and Adam's two moments it is there four
-times. In parts, the weights and the moments take a W-th of the memory each; what a step works with
-is the whole table, gathered once a step, and its gradient, which goes back in parts (as FSDP does
-it: Y. Zhao et al., *PyTorch FSDP*, arXiv 2304.11277).
+The table dominates a large model, and with its gradient and Adam's two moments four copies are
+kept. Sharding divides the memory of weights and moments by W. Each step gathers the whole table
+once, and scatters its gradient (as FSDP: Y. Zhao et al., *PyTorch FSDP*, arXiv 2304.11277).
 
-To the networks nothing changes: `embedding.weight` is a parametrisation that gathers. Gathering
-takes all processes, so it happens once a step and once a validation, wherever the weight is read.
-Checkpoints hold the whole table under its usual name: any number of processes can resume them.
+The networks need no change: `embedding.weight` is a parametrisation that gathers. Gathering is a
+collective, so it happens once per step and once per validation. Checkpoints have the whole table
+under its usual name, so any number of processes can resume them.
 """
 
 from collections.abc import Callable
@@ -26,9 +25,9 @@ PART = "embedding.parametrizations.weight.original"
 
 
 class ShardedTable(Callback):
-    """Shards the tables of a module's networks, gathers them in time, and makes checkpoints whole.
+    """Shards the tables of a module's networks, gathers them for each step and for checkpoints.
 
-    `limit` is the largest gradient norm, 0 for none: the trainer's own would be that of one part.
+    `limit` is the maximum gradient norm, 0 for none; the trainer would clip by one shard's norm.
     """
 
     def __init__(self, limit: float):
@@ -36,7 +35,7 @@ class ShardedTable(Callback):
         self._gathered = ExitStack()
 
     def setup(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
-        """Leaves this process its parts, before the optimiser and DDP see the parameters."""
+        """Shards the tables before the optimiser and DDP see the parameters."""
         networks = [n for n, child in module.named_children() if hasattr(child, "embedding")]
         for name in networks:
             shard_table(getattr(module, name))
@@ -46,17 +45,17 @@ class ShardedTable(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """From here to the end of the step one gathered table serves all that read it."""
+        """Caches the gathered table until the end of the step."""
         self._gathered.enter_context(parametrize.cached())
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Drops the table, which the step has made an old one."""
+        """Drops the table, which the step has outdated."""
         self._gathered.close()
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Gathers the tables: from here on processes rank at their own pace."""
+        """Gathers the tables, because processes then rank without synchronising."""
         self._gathered.enter_context(parametrize.cached())
         for network in _sharded(module):
             _ = network.get_submodule("embedding").weight
@@ -68,21 +67,21 @@ class ShardedTable(Callback):
     def on_before_optimizer_step(
         self, trainer: Trainer, module: LightningModule, optimizer: Optimizer
     ) -> None:
-        """Limits the gradients, all processes' parts counted."""
+        """Clips the gradients by their norm over all shards."""
         if self._limit:
             clip_gradients(module, self._limit)
 
     def on_save_checkpoint(
         self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Makes the optimiser's moments whole, as the networks' state_dict makes the weights."""
+        """Gathers the optimiser's moments, as the networks' state_dict gathers the weights."""
         (optimizer,) = trainer.optimizers
         _each_moment(module, optimizer, checkpoint, gather_table)
 
     def on_load_checkpoint(
         self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Takes this process's part of the moments."""
+        """Takes this process's shard of the moments."""
         # The trainer has no optimiser yet.
         configured = cast("dict[str, Any]", module.configure_optimizers())
         _each_moment(
@@ -91,7 +90,7 @@ class ShardedTable(Callback):
 
 
 class _Gather(torch.autograd.Function):
-    """All parts in order; the gradient of a part is the mean over processes, as DDP takes it."""
+    """Concatenates all shards; a shard's gradient is the mean over processes, as in DDP."""
 
     @staticmethod
     def forward(context: Any, part: Tensor) -> Tensor:
@@ -108,7 +107,7 @@ class _Gather(torch.autograd.Function):
 
 
 class _Parts(nn.Module):
-    """The parametrisation of a table [R, D] by this process's rows of it."""
+    """The parametrisation of a table [R, D] by this process's rows."""
 
     def __init__(self, rows: int):
         super().__init__()
@@ -125,7 +124,7 @@ class _Parts(nn.Module):
 
 
 def shard_table(network: nn.Module) -> None:
-    """Leaves this process its part of `network.embedding`, which is equal on all of them before."""
+    """Shards `network.embedding`, which has to be equal on all processes."""
     table = network.get_submodule("embedding")
     rows = _Parts(len(table.get_parameter("weight")))
     parametrize.register_parametrization(table, "weight", rows, unsafe=True)
@@ -134,7 +133,7 @@ def shard_table(network: nn.Module) -> None:
 
 
 def part_of_table(whole: Tensor) -> Tensor:
-    """A copy of this process's rows of [R, D]; the last one's are filled up with zeros."""
+    """A copy of this process's rows of [R, D], padded with zeros in the last process."""
     rank, count = distributed.get_rank(), distributed.get_world_size()
     size = -(-whole.shape[0] // count)
     part = whole[rank * size : (rank + 1) * size]
@@ -142,14 +141,14 @@ def part_of_table(whole: Tensor) -> Tensor:
 
 
 def gather_table(part: Tensor, rows: int) -> Tensor:
-    """The whole table [rows, D] of all processes' parts, on the CPU."""
+    """The whole table [rows, D] from all processes' shards, on the CPU."""
     with torch.no_grad():
         whole: Tensor = _Gather.apply(part)
         return whole[:rows].cpu()
 
 
 def clip_gradients(module: nn.Module, limit: float) -> None:
-    """Scales all gradients to a norm of at most `limit`, with every process's parts in the norm."""
+    """Scales all gradients to a norm of at most `limit`, taken over the shards of all processes."""
     parts = [network.get_parameter(PART) for network in _sharded(module)]
     ours = {id(part) for part in parts}
     split = [part.grad for part in parts if part.grad is not None]
@@ -163,7 +162,7 @@ def clip_gradients(module: nn.Module, limit: float) -> None:
 
 
 def _sharded(module: nn.Module) -> list[nn.Module]:
-    """The networks of the module whose tables are in parts."""
+    """The module's networks with sharded tables."""
     children = [child for child in module.children() if hasattr(child, "embedding")]
     return [c for c in children if parametrize.is_parametrized(c.get_submodule("embedding"))]
 
@@ -180,7 +179,7 @@ def _each_moment(
     checkpoint: dict[str, Any],
     change: Callable[[Tensor, int], Tensor],
 ) -> None:
-    """Puts `change(moment, rows of the table)` in the place of the tables' moments."""
+    """Replaces each moment of a table by `change(moment, rows of the table)`."""
     tables = {id(n.get_parameter(PART)): _rows(n) for n in _sharded(module)}
     # Checkpoints number parameters by their order in the optimiser's groups.
     ordered = [p for group in optimizer.param_groups for p in group["params"]]

@@ -1,4 +1,4 @@
-"""The training loop's part that knows the model: loss, optimiser, validation, what is saved."""
+"""The LightningModule: loss, optimiser, validation, and what a checkpoint saves."""
 
 import math
 from typing import Any
@@ -30,9 +30,9 @@ MONITOR = "validation/ndcg@10"
 
 
 class NonFiniteLossError(ArithmeticError):
-    """The loss of a batch is not finite; the weights are still those before its step.
+    """The loss of a batch is not finite; the weights are those before its step.
 
-    All processes raise it. `here` is True on the first one that has such a loss.
+    All processes raise it. `here` is True on the lowest rank with such a loss.
     """
 
     def __init__(self, loss: Tensor, batch: TrainBatch, state: CarriedState | None, rank: int):
@@ -47,9 +47,9 @@ class NonFiniteLossError(ArithmeticError):
 class TrainingModule(lightning.LightningModule):
     """Next-item prediction at every position with full-softmax cross-entropy.
 
-    The model's state passes from one carried batch to the next: `WindowBatches` gives the next
-    window of a history in the row of its last one, and says which rows start anew. Gradients stop
-    at the window's border.
+    The model's state is carried from batch to batch: `WindowBatches` puts the next window of a
+    history in the row of its last one, and marks rows that start anew. Gradients stop at the border
+    between windows.
     """
 
     def __init__(self, config: Config, dataset: Dataset):
@@ -58,14 +58,14 @@ class TrainingModule(lightning.LightningModule):
         self.dataset = dataset
         self.model = make_network(config.model, dataset.num_items)
         self._batches = self._train_batches()
-        self._steps_per_epoch = len(self._batches)  # of the first; others differ by a few
+        self._steps_per_epoch = len(self._batches)  # in the first epoch; others differ slightly
         self._state: CarriedState | None = None  # after the last carried batch of the epoch
-        # Allocated once: small arrays of each batch, kept between large ones, would pin the heap.
+        # Allocated once: small arrays kept from each batch would fragment the heap.
         self._ranks = np.empty(len(dataset.held_out("validation").users), np.int64)
         self._ranked = 0
 
     def train_dataloader(self) -> ShardedBatches:
-        """This process's part of the coming epoch's batches; the trainer asks anew before each."""
+        """This process's shard of the next epoch's batches; called before each epoch."""
         self._batches.set_epoch(self.current_epoch)
         return ShardedBatches(self._batches, this_shard())
 
@@ -77,31 +77,31 @@ class TrainingModule(lightning.LightningModule):
         return WindowBatches(self.dataset, train.window, train.batch_size, carry_state, seed)
 
     def val_dataloader(self) -> EvaluationBatches:
-        """The validation targets, each user on one process."""
+        """This process's shard of the validation users."""
         size = self.config.evaluate.batch_size
         return EvaluationBatches(self.dataset, "validation", size, this_shard())
 
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int
     ) -> Any:
-        """Evaluation batches stay where they are: ranking cuts them first."""
+        """Evaluation batches stay on the CPU, where ranking cuts them into pieces."""
         if isinstance(batch, EvaluationBatch):
             return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def on_train_batch_start(self, batch: TrainBatch, index: int) -> None:
-        """Seeds what follows a checkpoint, so that a resumed run draws the same numbers."""
+        """Seeds the steps after a checkpoint, so that a resumed run draws the same numbers."""
         part, step = divmod(index, self.config.train.checkpoint_steps)
         if step == 0:
             words = (self.config.seed, self.current_epoch, self.global_rank, part)
             torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))
 
     def on_train_epoch_end(self) -> None:
-        """Forgets the state: the next epoch starts from empty ones."""
+        """Drops the state: each epoch starts from empty states."""
         self._state = None
 
     def training_step(self, batch: TrainBatch, _index: int) -> Tensor:
-        """Mean cross-entropy over the events here, by their share. Raises NonFiniteLossError."""
+        """Mean cross-entropy of the batch, weighted by its share. Raises NonFiniteLossError."""
         before = self._state if batch["carried"] else None
         before = before and before.keep(batch["keep"])
         hidden, state = self.model(batch["inputs"], before)
@@ -113,7 +113,7 @@ class TrainingModule(lightning.LightningModule):
         )
         if (rank := first_process(~loss.isfinite())) is not None:
             raise NonFiniteLossError(loss, batch, before, rank)
-        # The mean over all processes' events; the trainer would round whole numbers of them.
+        # The mean over all processes' events. A float, because the trainer would round integers.
         events: Any = float(valid.sum()) if batch["share"] else 0.0
         self.log(
             "train/loss", loss, on_step=False, on_epoch=True, batch_size=events, sync_dist=True
@@ -122,22 +122,22 @@ class TrainingModule(lightning.LightningModule):
         return loss * batch["share"]
 
     def validation_step(self, batch: EvaluationBatch, _index: int) -> None:
-        """Ranks of the stream read-out, the one that is deployed, where the model has it."""
+        """Ranks by the stream read-out, which is the deployed one, if the model has it."""
         readout = self.model.readouts[0]
         part = slice(self._ranked, self._ranked + len(batch.users))
         self._ranks[part] = rank_targets(self.model, batch, readout, self.config.evaluate)
         self._ranked = part.stop
 
     def on_validation_epoch_end(self) -> None:
-        """NDCG@10 and HR@10 over all users."""
-        # Sorted, the sums do not depend on which process had which user.
+        """Logs NDCG@10 and HR@10 over all users."""
+        # Sorting makes the sums independent of how users were sharded.
         metrics = summarize(np.sort(gathered(self._ranks[: self._ranked])))
         self._ranked = 0
         self.log(MONITOR, metrics["ndcg@10"])
         self.log("validation/hr@10", metrics["hr@10"])
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Adam with linear warm-up and then the schedule."""
+        """Adam with linear warm-up followed by the schedule."""
         train = self.config.train
         optimizer = torch.optim.Adam(self.model.parameters(), lr=train.learning_rate)
         steps = train.max_epochs * self._steps_per_epoch
@@ -150,7 +150,7 @@ class TrainingModule(lightning.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what is needed to use it: config, item vocabulary, data; and the carried state."""
+        """Adds the config, the item ids, the data's fingerprint and the carried state."""
         ids = self.dataset.item_ids
         checkpoint["recgrela"] = {
             "config": self.config.model_dump(),
@@ -168,18 +168,18 @@ class TrainingModule(lightning.LightningModule):
             checkpoint["recgrela"]["state"] = rows
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes this process's rows of the state, of a checkpoint from the middle of an epoch."""
+        """Restores this process's rows of the state, if saved in the middle of an epoch."""
         if rows := checkpoint["recgrela"].get("state"):
             remaining = iter(rows)
             self._state = self.model.empty_state(0).map(lambda _: own_rows(next(remaining)))
 
     def on_train_start(self) -> None:
-        """Moves the state to the device of the weights."""
+        """Moves the restored state to the device of the weights."""
         self._state = self._state and self._state.map(lambda x: x.to(self.device))
 
 
 def learning_rate_factor(step: int, steps: int, train: TrainConfig) -> float:
-    """What `train.learning_rate` is multiplied by at a step (from 0) of a run of `steps`."""
+    """The factor of `train.learning_rate` at a step (from 0) of a run of `steps`."""
     if step < train.warmup_steps:
         return (step + 1) / train.warmup_steps
     if train.schedule == "constant":
