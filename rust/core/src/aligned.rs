@@ -1,4 +1,4 @@
-//! Numbers that start on a cache line.
+//! Buffers aligned to a cache line.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -7,27 +7,25 @@ use bytemuck::Pod;
 
 const LINE_BYTES: usize = 64;
 
-/// A fixed count of numbers at a 64-byte boundary, so that no vector load straddles two cache lines.
+/// A fixed-length buffer at a 64-byte boundary, so that no vector load straddles two cache lines.
 ///
-/// They are asked of the allocator as zeros without that alignment: large ones then take no memory
-/// before they are written to.
+/// It is allocated as zeros, without that alignment: large buffers then take no memory before they
+/// are written to.
 #[derive(Default)]
 pub(crate) struct AlignedBuf<E = f32> {
     numbers: Vec<E>,
-    /// The first number on a cache line.
     start: usize,
 }
 
 impl<E: Pod> AlignedBuf<E> {
-    /// Numbers of a cache line: as many may lie before the first that is on one.
+    /// Elements of a cache line. As many may precede the first aligned one.
     const LINE: usize = LINE_BYTES / size_of::<E>();
 
     pub(crate) fn zeros(len: usize) -> Self {
         Self::place(vec![E::zeroed(); len + Self::LINE], len)
     }
 
-    /// [`AlignedBuf::zeros`] of a length that a user or a file chose: nothing where there is no
-    /// memory.
+    /// [`AlignedBuf::zeros`] for a length chosen by a user or a file. `None` if memory is short.
     pub(crate) fn try_zeros(len: usize) -> Option<Self> {
         let numbers = bytemuck::allocation::try_zeroed_vec(len.checked_add(Self::LINE)?).ok()?;
         Some(Self::place(numbers, len))
@@ -40,7 +38,7 @@ impl<E: Pod> AlignedBuf<E> {
     }
 
     fn place(mut numbers: Vec<E>, len: usize) -> Self {
-        // Alignment is for speed only, and `align_offset` may decline.
+        // Alignment is for speed only, and `align_offset` may fail.
         let start = numbers.as_ptr().align_offset(LINE_BYTES).min(Self::LINE);
         numbers.truncate(start + len);
         Self { numbers, start }

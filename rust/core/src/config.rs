@@ -1,4 +1,4 @@
-//! The architecture, as the model file states it.
+//! The architecture, as stated by the model file.
 
 use serde::Deserialize;
 
@@ -9,11 +9,11 @@ use crate::error::Cause;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Positions {
-    /// Queries and keys are turned by an angle that grows with the position.
+    /// Queries and keys are rotated by an angle that grows with the position.
     Rotary,
     /// An embedding of the position is added to that of the item.
     Learned,
-    /// Only through the decay and the convolution.
+    /// Position enters only through the decay and the convolution.
     None,
 }
 
@@ -23,15 +23,15 @@ pub enum Positions {
 pub struct Config {
     /// D, the size of the hidden vector: a multiple of 8, at most 4096.
     pub hidden_size: usize,
-    /// H, the number of attention heads; it divides D.
+    /// H, the number of attention heads, a divisor of D.
     pub num_heads: usize,
     /// L, the number of blocks: 1 to 64.
     pub num_layers: usize,
     /// F, the inner size of the feed-forward part: a multiple of 8.
     pub inner_size: usize,
-    /// N, the number of items: at least 1, below 2^31.
+    /// N, the number of items: from 1 to 2^31 - 1.
     pub num_items: usize,
-    /// Whether the mixed values are gated.
+    /// Whether the output of attention is gated.
     pub gate: bool,
     /// Whether a causal convolution over the last four values is added.
     pub local_conv: bool,
@@ -41,8 +41,7 @@ pub struct Config {
     pub final_norm: bool,
 }
 
-/// [`Positions`] as the file spells them. Public types that could be deserialised would be ways
-/// around the checks.
+/// [`Positions`] as spelled in the file. Public deserialisable types would bypass the checks.
 #[derive(Deserialize)]
 #[serde(remote = "Positions", rename = "Positions", rename_all = "lowercase")]
 enum StatedPositions {
@@ -51,7 +50,7 @@ enum StatedPositions {
     None,
 }
 
-/// [`Config`] as the file states it. A key that is not here is refused: it could change the function.
+/// [`Config`] as stated by the file. Unknown keys are an error: they could change the function.
 #[derive(Deserialize)]
 #[serde(remote = "Config", rename = "Config", deny_unknown_fields)]
 struct Stated {
@@ -68,7 +67,7 @@ struct Stated {
 }
 
 impl Config {
-    /// Reads and checks the text of `recgrela.config`.
+    /// Parses and checks the text of `recgrela.config`.
     pub(crate) fn from_json(text: &str) -> Result<Self> {
         let mut json = serde_json::Deserializer::from_str(text);
         let config = Stated::deserialize(&mut json).and_then(|config| json.end().map(|()| config));
@@ -104,22 +103,21 @@ impl Config {
         self.hidden_size / self.num_heads
     }
 
-    /// Numbers in one block's attention sums: S and z, and a carry for each unless keys rotate.
+    /// The length of one block's attention sums: S and z, and a carry for each without rotation.
     ///
-    /// A rotating key keeps S bounded, so that rounding z shows less and less. Without rotation
-    /// both grow with the history, and their quotient would drift.
+    /// Rotation keeps S bounded, so rounding errors of z matter less and less. Without rotation both
+    /// grow with the history, and their quotient would drift.
     pub(crate) fn sums_len(&self) -> usize {
         let each = if self.positions == Positions::Rotary { 1 } else { 2 };
         each * self.hidden_size * (self.head_size() + 1)
     }
 
-    /// Numbers in one block's part of a session's state: the sums and the last three values.
+    /// The length of one block's state: the sums and the last three values.
     pub(crate) fn block_state_len(&self) -> usize {
         let conv = if self.local_conv { crate::kernels::CONV_HISTORY } else { 0 };
         self.sums_len() + conv * self.hidden_size
     }
 
-    /// Numbers in a session's recurrent state.
     pub(crate) fn state_len(&self) -> usize {
         self.num_layers * self.block_state_len()
     }

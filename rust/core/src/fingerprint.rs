@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of a model's config and tensors. It displays as 64 lowercase hex digits.
+/// SHA-256 of a model's config and tensors. Displays as 64 lowercase hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
@@ -18,7 +18,7 @@ impl Fingerprint {
         Self(digest)
     }
 
-    /// Reads exactly 64 lowercase hex digits.
+    /// Parses exactly 64 lowercase hex digits.
     pub(crate) fn from_hex(text: &str) -> Option<Self> {
         let digit = |byte: u8| match byte {
             b'0'..=b'9' => Some(byte - b'0'),
@@ -55,7 +55,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// Takes the fingerprint: the config, then every tensor in ascending order of its name.
+/// Computes a fingerprint from the config, then every tensor in ascending order of name.
 pub(crate) struct Fingerprinter(Sha256);
 
 impl Fingerprinter {

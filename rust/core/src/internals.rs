@@ -1,6 +1,6 @@
-//! Each kernel alone, for `benches/kernels.rs`: the kernels themselves stay private.
+//! Single kernels for `benches/kernels.rs`; the kernels themselves stay private.
 //!
-//! This is behind the feature `internals` and no part of the API; it changes without notice.
+//! Behind the feature `internals` and not part of the API: it changes without notice.
 
 use crate::aligned::AlignedBuf;
 use crate::isa::choose;
@@ -11,21 +11,20 @@ use crate::kernels::{CONV_HISTORY, lanes, lanes_mut};
 use crate::simd::{Backend, Row, Simd};
 use crate::{Isa, Result};
 
-/// D, d and F of the benchmarks' model.
 const SIZE: usize = 64;
 const HEAD_SIZE: usize = 16;
 const INNER_SIZE: usize = 256;
 
-/// Blocks of the catalogue that is scanned: 100,000 items.
+/// Blocks of the scanned catalogue: 100,000 items.
 const BLOCKS: usize = 100_000 / BLOCK;
 
-/// A kernel with the data that it works on.
+/// A kernel with its inputs.
 pub struct Workload {
-    /// The kernel.
+    /// The kernel's name.
     pub name: &'static str,
-    /// Bytes that a run reads: weights, state and input, each once.
+    /// The bytes that a run reads: weights, state and input, each once.
     pub bytes: usize,
-    /// Runs it once.
+    /// Runs the kernel once.
     pub run: Box<dyn FnMut()>,
 }
 
@@ -66,7 +65,7 @@ impl Workloads {
     }
 }
 
-// What the memory gives: as many bytes as a matrix, added up.
+// Memory throughput: sums as many bytes as a matrix has.
 sample! { read(count: usize) {
     numbers: AlignedBuf = noise(count, 1).into();
 } vec![0.0; BLOCK], |simd, out| {

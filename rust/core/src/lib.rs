@@ -1,8 +1,8 @@
 //! Sequential recommendations on the device.
 //!
-//! A trained RecGRELA model is one safetensors file. A [`Model`] is that file, loaded and checked;
-//! a [`Session`] is one user on it. An event costs the same after ten events and after ten
-//! million, and a user's whole history is a recurrent state of fixed size.
+//! A trained RecGRELA model is one safetensors file. A [`Model`] is that file, loaded and checked.
+//! A [`Session`] is one user's history on a model. Appending an event costs the same after ten
+//! events and after ten million: the history is a recurrent state of fixed size.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -29,11 +29,11 @@
 //! # }
 //! ```
 //!
-//! Every score is the same 32 bits whatever instruction set computes it: only exactly rounded
-//! operations are used, in a fixed order. That needs subnormal numbers, which threads keep by default:
-//! in one that flushes them to zero, as `torch.set_flush_denormal(True)` makes it, the bits may differ,
-//! on all instruction sets alike. The crate starts no threads, but with the feature
-//! `threads` a [`TopK`] can ask for them.
+//! Every score has the same 32 bits on every instruction set: only exactly rounded operations are
+//! used, in a fixed order. This relies on subnormal numbers, which threads support by default. In a
+//! thread that flushes them to zero, for example after `torch.set_flush_denormal(True)`, the bits
+//! may differ, on all instruction sets alike. The crate starts no threads, unless a [`TopK`] asks
+//! for them with the feature `threads`.
 
 #[cfg(target_endian = "big")]
 compile_error!("recgrela reads its little-endian file in place and needs a little-endian target");

@@ -1,4 +1,4 @@
-//! Writing files: safetensors, and without leaving half a file.
+//! Writes safetensors files, and replaces files atomically.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -9,19 +9,15 @@ use crate::error::Cause;
 use crate::fingerprint::Fingerprinter;
 use crate::{Fingerprint, Result};
 
-/// The data of a file starts at a multiple of this.
 const ALIGNMENT: usize = 64;
 
-/// A tensor to be written.
 pub(crate) struct NamedTensor {
     pub(crate) name: &'static str,
-    /// As safetensors spells it.
     pub(crate) dtype: &'static str,
     pub(crate) shape: Vec<usize>,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The fingerprint of a text and tensors.
 pub(crate) fn fingerprint(text: &str, tensors: &[NamedTensor]) -> Fingerprint {
     let mut sorted: Vec<_> = tensors.iter().collect();
     sorted.sort_unstable_by_key(|tensor| tensor.name);
@@ -32,8 +28,8 @@ pub(crate) fn fingerprint(text: &str, tensors: &[NamedTensor]) -> Fingerprint {
     fingerprinter.finish()
 }
 
-/// A safetensors file; the same bytes for the same contents, which the library's writer, with a
-/// hash map for the metadata, does not promise.
+/// Serialises a safetensors file. Equal contents give equal bytes, which the library's writer does
+/// not guarantee: it keeps the metadata in a hash map.
 pub(crate) fn safetensors(metadata: &[(&str, &str)], tensors: &[NamedTensor]) -> Vec<u8> {
     let mut header = serde_json::Map::new();
     let metadata: serde_json::Map<_, _> =
@@ -58,14 +54,14 @@ pub(crate) fn safetensors(metadata: &[(&str, &str)], tensors: &[NamedTensor]) ->
     file
 }
 
-/// Who may read a new file, less what the umask takes away. A file that is replaced keeps its mode.
+/// Who may read a new file, subject to the umask. A replaced file keeps its mode.
 #[derive(Clone, Copy)]
 pub(crate) enum Readers {
     Owner = 0o600,
     Anyone = 0o666,
 }
 
-/// Puts a new file in the place of `path`, in one step once it is on the disk.
+/// Replaces `path` by a new file, in one step once the new file is on disk.
 pub(crate) fn replace(
     path: &Path,
     readers: Readers,
@@ -82,7 +78,7 @@ fn try_replace(
 ) -> io::Result<()> {
     let part = beside(path)?;
     let former = fs::metadata(path).ok().map(|former| former.permissions());
-    // Never readable by more than the file that it replaces, not even while it is written.
+    // While it is written, the file must not be readable by more users than the one it replaces.
     let file = create(&part, if former.is_some() { Readers::Owner } else { readers })?;
     let done = former
         .map_or(Ok(()), |permissions| file.set_permissions(permissions))
@@ -105,19 +101,19 @@ fn create(path: &Path, readers: Readers) -> io::Result<File> {
     options.write(true).create_new(true).open(path)
 }
 
-/// A name in the same folder that no other save uses.
+/// A file name in the same folder that no other save uses.
 fn beside(path: &Path) -> io::Result<PathBuf> {
     let Some(name) = path.file_name() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"));
     };
-    // A process id would do, where there are processes.
+    // Random rather than a process id, which not every platform has.
     let random = RandomState::new().build_hasher().finish();
     let mut part = name.to_owned();
     part.push(format!(".{random:016x}.part"));
     Ok(path.with_file_name(part))
 }
 
-/// Makes a rename outlast a power failure, where folders can be opened.
+/// Makes a rename survive a power failure.
 #[cfg(unix)]
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -1,5 +1,4 @@
-//! Whether a file is what its author exported, and whether this machine computes what its author
-//! computed.
+//! Checks that a file is what its author exported, and that this machine computes the same results.
 
 use std::sync::Arc;
 
@@ -8,28 +7,27 @@ use crate::isa::{self, IsaComparison};
 use crate::loading::{Case, ModelFile, SelfTest};
 use crate::{Filter, Isa, Model, Result, Session};
 
-/// The largest difference that passes, relative to the largest score of its row.
+/// The largest accepted difference, relative to the largest score of its row.
 const TOLERANCE: f32 = 1e-4;
 
-/// The length of the lists that are compared after every event.
 const LIST: usize = 10;
 
-/// What a successful [`Model::verify`] did.
+/// The extent of a successful [`Model::verify`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Verification {
-    /// Event sequences played.
+    /// Event sequences replayed.
     pub sequences: usize,
     /// Scores compared.
     pub scores: usize,
-    /// The largest difference from the stored scores, relative to the largest of its row.
+    /// The largest difference from a stored score, relative to the largest score of its row.
     pub largest_difference: f32,
 }
 
 impl Model {
-    /// Recomputes the fingerprint, plays the file's self-test from an empty state and compares
-    /// the scores: none may be off by more than 1e-4 of the largest in its row. An active overlay
-    /// does not matter.
+    /// Recomputes the fingerprint, replays the file's self-test from an empty state and compares
+    /// the scores. None may differ by more than 1e-4 of its row's largest score. Ignores the
+    /// overlay.
     pub fn verify(self: &Arc<Self>) -> Result<Verification> {
         let mut file = ModelFile::parse(&self.bytes)?;
         let (found, expected) = (file.compute_fingerprint(), self.fingerprint());
@@ -40,7 +38,7 @@ impl Model {
         let mut session = Session::new(Arc::clone(self));
         for case in SelfTest::take(&mut file.tensors, self.num_items())?.cases() {
             session.reset();
-            // An overlay would change what the file's author computed.
+            // Without an overlay, which would change the expected scores.
             session.extend_under(None, case.events)?;
             let mut scores = vec![0.0; case.candidates.len()];
             session.score_under(None, case.candidates, &mut scores)?;
@@ -63,12 +61,12 @@ impl Model {
         Ok(report)
     }
 
-    /// Plays the file's self-test on every instruction set of this CPU and compares, bit by bit,
-    /// what portable code computes: the state and the ten best unseen items after each event, the
-    /// scores and the ranking of all items after each sequence. It takes the time of several
-    /// scans of the catalogue a sequence and instruction set. An active overlay does not matter.
+    /// Replays the file's self-test on every instruction set of this CPU, and compares it bit for
+    /// bit with portable code: the state and the top 10 unseen items after each event, the scores
+    /// and the ranking of all items after each sequence. This takes several catalogue scans per
+    /// sequence and instruction set. Ignores the active overlay.
     ///
-    /// Where one differs, the error says where and by what.
+    /// If one differs, the error says where and by what.
     pub fn compare_isas(&self) -> Result<IsaComparison> {
         let mut file = ModelFile::parse(&self.bytes)?;
         let selftest = SelfTest::take(&mut file.tensors, self.num_items())?;
@@ -91,7 +89,6 @@ impl Model {
     }
 }
 
-/// Plays a sequence on both models.
 fn first_difference(
     found: &Arc<Model>,
     expected: &Arc<Model>,
@@ -106,18 +103,19 @@ fn first_difference(
         let [found, expected] = &sessions;
         let [list, other] =
             [found, expected].map(|session| ranking(session, LIST, &Filter::unseen()));
-        let difference = isa::other_number("number", &found.state, &expected.state)
-            .or(isa::other_place(&list?, &other?));
+        let difference = isa::different_number("number", &found.state, &expected.state)
+            .or(isa::different_position(&list?, &other?));
         if let Some(what) = difference {
             return Ok(Some(format!("event {event}, {what}")));
         }
     }
     let [found, expected] = sessions.each_ref();
     let all: Vec<_> = (0..num_items as u32).collect();
-    let scores = isa::other_number("score of item", &found.score(&all)?, &expected.score(&all)?);
+    let scores =
+        isa::different_number("score of item", &found.score(&all)?, &expected.score(&all)?);
     let [list, other] =
         [found, expected].map(|session| ranking(session, num_items, &Filter::default()));
-    Ok(scores.or(isa::other_place(&list?, &other?)))
+    Ok(scores.or(isa::different_position(&list?, &other?)))
 }
 
 fn ranking(session: &Session, k: usize, filter: &Filter<'_>) -> Result<Vec<(u32, f32)>> {
@@ -135,14 +133,14 @@ mod tests {
         Arc::new(Model::from_bytes(bytes.to_vec()).unwrap())
     }
 
-    /// What is found in a model whose named tensor has one bit changed in its first number.
+    /// The difference found when one bit of the first element of a tensor is flipped.
     fn difference_with(name: &str) -> Option<String> {
         let header = 8 + u64::from_le_bytes(*TINY.first_chunk().unwrap()) as usize;
         let tensors = safetensors::SafeTensors::deserialize(TINY).unwrap();
         let data = tensors.tensor(name).unwrap().data();
-        let at = data.as_ptr() as usize - TINY[header..].as_ptr() as usize + header;
+        let offset = data.as_ptr() as usize - TINY[header..].as_ptr() as usize + header;
         let mut changed = TINY.to_vec();
-        changed[at + 1] ^= 1;
+        changed[offset + 1] ^= 1;
         let case = Case { events: &[5, 9, 5], candidates: &[], scores: &[] };
         first_difference(&model(&changed), &model(TINY), &case).unwrap()
     }
@@ -159,7 +157,7 @@ mod tests {
     fn one_bit_is_a_difference() {
         let state = difference_with("blocks.0.input.bias").unwrap();
         assert!(state.starts_with("event 0, number "), "{state}");
-        // Item 0 is no event, so only its own score differs.
+        // Item 0 is not among the events, so only its own score differs.
         let score = difference_with("catalog.table").unwrap();
         assert!(score.contains("item 0"), "{score}");
         assert_eq!(difference_with("selftest.scores"), None);

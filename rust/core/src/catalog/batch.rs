@@ -1,5 +1,5 @@
-//! The best items for many users: a block of the catalogue is scored for a group of them while it is
-//! in the fastest cache. Each user's scan is the one of [`TopK::answer`], block by block.
+//! Answers a query for many users. Each block of the catalogue is scored for a group of users while
+//! it is in the L1 cache. Each user's scan does the same as [`TopK::answer`].
 
 use super::filter::{Excluded, Lists};
 use super::part::Part;
@@ -10,17 +10,17 @@ use super::topk::TopK;
 use crate::model::{Hidden, Numbers, Visitor};
 use crate::simd::{Backend, Kernel, Simd};
 
-/// Users that a block is read for once.
+/// Users per group, who share one read of each block.
 const GROUP_USERS: usize = 32;
 
 impl Query<'_> {
-    /// Answers the query for some users, each in its ranking.
+    /// Answers the query for each user, into that user's ranking.
     pub(crate) fn answer_each<'a>(
         &self,
         mut users: impl Iterator<Item = User<'a>>,
         rankings: &mut [TopK],
     ) {
-        if self.wants_nothing() {
+        if self.is_empty() {
             return rankings.iter_mut().for_each(|ranking| ranking.worker.best.clear());
         }
         if self.filter.quota.is_some() {
@@ -37,8 +37,8 @@ impl Query<'_> {
         }
     }
 
-    /// With a quota there is a bar per group, and few blocks that many users pass over together. What
-    /// counts the groups is too much to keep for each user, so one ranking serves all.
+    /// With a quota, each group has its own threshold, and few blocks can be skipped for many users
+    /// at once. The group counts are too large to keep per user, so one ranking is reused for all.
     fn answer_one_by_one<'a>(&self, users: impl Iterator<Item = User<'a>>, rankings: &mut [TopK]) {
         let mut one = TopK::new();
         for (user, ranking) in users.zip(rankings) {
@@ -48,7 +48,6 @@ impl Query<'_> {
     }
 }
 
-/// Users who are answered together.
 struct Group<'a> {
     query: &'a Query<'a>,
     lists: &'a Lists,
@@ -77,14 +76,12 @@ impl Visitor for Group<'_> {
     }
 }
 
-/// One of the users.
 struct One<'a> {
     hidden: Hidden<'a>,
     excluded: Excluded<'a>,
     ranking: Best<'a>,
 }
 
-/// Shows a part to every user's ranking.
 fn scan<N: Numbers>(backend: Backend, part: Part<'_, N>, each: &mut [One<'_>]) {
     let mut scans = Vec::with_capacity(each.len());
     for &mut One { hidden, excluded, ref mut ranking } in each {
@@ -93,7 +90,7 @@ fn scan<N: Numbers>(backend: Backend, part: Part<'_, N>, each: &mut [One<'_>]) {
     backend.run(Scans { part, scans: &mut scans });
 }
 
-/// The pass over a part, for a group of users.
+/// The scan of a part for a group of users.
 struct Scans<'s, 'a, N, R> {
     part: Part<'a, N>,
     scans: &'s mut [Scan<'a, N, R>],
@@ -111,7 +108,6 @@ impl<N: Numbers, R: Ranking> Kernel for Scans<'_, '_, N, R> {
     }
 }
 
-/// One block for every user.
 #[inline(always)]
 fn consider<S: Simd, N: Numbers, R: Ranking>(
     simd: S,
@@ -125,7 +121,7 @@ fn consider<S: Simd, N: Numbers, R: Ranking>(
     }
 }
 
-/// The same for U users at a time, and for those left over one by one.
+/// Like [`consider`], for U users at a time, and for the remaining ones one by one.
 #[inline(always)]
 fn consider_tiles<S: Simd, N: Numbers, R: Ranking, const U: usize>(
     simd: S,
@@ -139,7 +135,7 @@ fn consider_tiles<S: Simd, N: Numbers, R: Ranking, const U: usize>(
         for u in 1..U {
             hidden[u] = tile[u].hidden;
         }
-        let rows = tile[0].part.numbers.at_most(simd, block, hidden);
+        let rows = tile[0].part.numbers.upper_bounds(simd, block, hidden);
         for u in 0..U {
             tile[u].consider(simd, block, lanes, rows[u]);
         }

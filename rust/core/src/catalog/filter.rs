@@ -1,40 +1,39 @@
-//! Which items may be recommended.
+//! Which items may be returned.
 
 use super::Quota;
 use crate::Overlay;
 
-/// Which items [`Session::top_k`](crate::Session::top_k) may return. The lists may be in any order
-/// and hold an item more than once.
+/// Which items [`Session::top_k`](crate::Session::top_k) may return. Lists may be unordered and
+/// repeat items.
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct Filter<'a> {
-    /// Leave out what the session has seen.
+    /// Exclude the items that the session has seen.
     pub exclude_seen: bool,
-    /// Only these, where given. Only their part of the catalogue is then scored.
+    /// If given, return only these items. Only their part of the catalogue is scored.
     pub allow: Option<&'a [u32]>,
-    /// None of these.
+    /// Exclude these items.
     pub deny: &'a [u32],
-    /// At most so many of one group, where given.
+    /// If given, limit the items per group.
     pub quota: Option<Quota<'a>>,
 }
 
 impl<'a> Filter<'a> {
-    /// Every item that the session has not seen.
+    /// Allows every item that the session has not seen.
     pub const fn unseen() -> Self {
         Self { exclude_seen: true, allow: None, deny: &[], quota: None }
     }
 
-    /// Every item of the lists.
     pub(crate) fn items(&self) -> impl Iterator<Item = u32> + 'a {
         self.allow.unwrap_or_default().iter().chain(self.deny).copied()
     }
 }
 
-/// The lists of a filter, ascending, in memory that is used again.
+/// A filter's lists, sorted, in reusable buffers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lists {
     pub(super) allow: Vec<u32>,
-    /// Where in the overlay's table items of `allow` are.
+    /// The rows of the overlay's table that hold items of `allow`.
     pub(super) allow_rows: Vec<u32>,
     pub(super) deny: Vec<u32>,
 }
@@ -58,8 +57,7 @@ fn sort_into(list: &[u32], to: &mut Vec<u32>) {
     to.sort_unstable();
 }
 
-/// Ascending lists of what to leave out. They are asked for ascending items only, so each question
-/// moves on from the last.
+/// Sorted lists of excluded items. Queries ascend, so each search continues from the last.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Excluded<'a> {
     lists: [&'a [u32]; 2],
@@ -70,7 +68,7 @@ impl<'a> Excluded<'a> {
         Self { lists: [seen, deny] }
     }
 
-    /// Whether a list has the item, which is not smaller than any asked for before.
+    /// Whether a list contains the item. It must not be smaller than in earlier calls.
     pub(super) fn contains(&mut self, item: u32) -> bool {
         let mut found = false;
         for list in &mut self.lists {

@@ -1,4 +1,4 @@
-//! Scoring the catalogue: the table, the filters and the fused top-k scan.
+//! Scores the catalogue: filters, quotas and the fused top-k scan.
 
 mod batch;
 mod filter;

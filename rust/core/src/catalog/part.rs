@@ -1,29 +1,28 @@
-//! What a scan goes over: a table, or a shard of it, and which of its items.
+//! The part of the catalogue that a scan covers: a table, or a shard of one.
 
 use super::filter::Lists;
 use super::query::Query;
 use crate::kernels::block_scores::BLOCK;
 use crate::model::{Floats, View};
 
-/// A table to scan, and which items to look at. Items ascend with their position in the table.
+/// A table to scan, and the items to consider. Items ascend with their position in the table.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'a, N> {
     pub(super) numbers: N,
-    /// Positions in the table.
+    /// The number of positions in the table.
     pub(super) len: usize,
-    /// The items at the first positions.
+    /// The items at the first positions. The items after them are consecutive.
     pub(super) items: &'a [u32],
-    /// The item that follows them; from it on, items have no gaps.
+    /// The first of the consecutive items.
     pub(super) rest: u32,
-    /// The first block to look at, and the end.
     pub(super) range: (usize, usize),
-    /// Ascending positions within the range, where only these may be returned.
+    /// With an allow list, its positions within the range, ascending.
     pub(super) allow: Option<&'a [u32]>,
-    /// For each block, a bit for each lane to leave out; empty where there are none.
-    pub(super) left_out: &'a [u32],
+    /// For each block, a bit per lane to skip. Empty if no lane is skipped.
+    pub(super) masks: &'a [u32],
 }
 
-/// One of so many pieces of about the same size.
+/// One of `count` shards of about the same size.
 #[derive(Clone, Copy)]
 pub(super) struct Shard {
     pub(super) index: usize,
@@ -31,12 +30,10 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    /// The only piece.
     pub(super) const WHOLE: Self = Self { index: 0, count: 1 };
 }
 
 impl<'a, N> Part<'a, N> {
-    /// The model's table.
     pub(super) fn base(query: &Query<'a>, lists: &'a Lists, numbers: N) -> Self {
         let View { num_items, overlay, .. } = query.catalog;
         let end = lists.allow.partition_point(|&item| (item as usize) < num_items);
@@ -47,11 +44,11 @@ impl<'a, N> Part<'a, N> {
             items: &[],
             rest: 0,
             allow: query.filter.allow.map(|_| &lists.allow[..end]),
-            left_out: overlay.map_or(&[], |overlay| &overlay.base_left_out),
+            masks: overlay.map_or(&[], |overlay| &overlay.base_masks),
         }
     }
 
-    /// A piece of the whole part.
+    /// A shard of the whole part.
     pub(super) fn shard(self, Shard { index, count }: Shard) -> Self {
         let blocks = self.len.div_ceil(BLOCK);
         let range @ (first, end) = (blocks * index / count, blocks * (index + 1) / count);
@@ -62,12 +59,12 @@ impl<'a, N> Part<'a, N> {
         Self { range, allow, ..self }
     }
 
-    /// Positions within the range, those behind the last item included.
+    /// Positions within the range, including the padding of the last block.
     pub(super) fn positions(&self) -> usize {
         (self.range.1 - self.range.0) * BLOCK
     }
 
-    /// The blocks to look at, and the lanes of each.
+    /// The blocks to scan, and the lanes of each.
     #[inline(always)]
     pub(super) fn wanted(&self) -> impl Iterator<Item = (usize, u32)> + use<'_, 'a, N> {
         let (first, end) = match self.allow {
@@ -78,7 +75,6 @@ impl<'a, N> Part<'a, N> {
         whole.chain(allowed_blocks(self.allow.unwrap_or_default()))
     }
 
-    /// The item at a position.
     #[inline(always)]
     pub(super) fn item(&self, position: usize) -> u32 {
         let rest = || self.rest + (position - self.items.len()) as u32;
@@ -87,7 +83,6 @@ impl<'a, N> Part<'a, N> {
 }
 
 impl<'a> Part<'a, Floats<'a, f32>> {
-    /// The overlay's table, if there is one.
     pub(super) fn overlay(query: &Query<'a>, lists: &'a Lists) -> Option<Self> {
         let overlay = query.catalog.overlay?;
         let rows = overlay.rows();
@@ -98,12 +93,12 @@ impl<'a> Part<'a, Floats<'a, f32>> {
             items: rows.replaced(),
             rest: rows.num_items(),
             allow: query.filter.allow.map(|_| &lists.allow_rows[..]),
-            left_out: &overlay.rows_left_out,
+            masks: &overlay.row_masks,
         })
     }
 }
 
-/// The blocks that ascending positions lie in, and the lanes of each.
+/// Groups ascending positions by block: the blocks, and the lanes of each.
 #[inline(always)]
 fn allowed_blocks(positions: &[u32]) -> impl Iterator<Item = (usize, u32)> {
     let block = |position: u32| position as usize / BLOCK;

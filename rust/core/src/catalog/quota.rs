@@ -1,19 +1,19 @@
-//! At most so many items of one group.
+//! Limits the number of items per group.
 //!
-//! The answer is that of a walk over all items in the order of their rank, which skips an item whose
-//! group already has as many as it may, and stops at k. Write walk(S) for what it returns of a set S
-//! of items; it can be found piece by piece, because
+//! The result is defined by a walk over all items in order of rank. The walk skips an item whose
+//! group is full, and stops at k. Write walk(S) for its result on a set S of items. It can be
+//! computed piecewise:
 //!
-//! 1. an item of walk(S) is in the walk of every subset of S that holds it: what the walk meets
-//!    before it, of its group or of all, is only less;
-//! 2. so walk(A ∪ B) = walk(walk(A) ∪ walk(B)). With X the set on the right: walk(A ∪ B) lies in X
-//!    and, by 1, in walk(X). Were there another item in walk(X), then the walk over A ∪ B would have left
-//!    it out after taking enough of its group, or k of all; all these rank before it and are in
-//!    walk(X), so the walk over X would have left it out too.
+//! 1. An item of walk(S) is in the walk of every subset of S that contains it: in the subset, no
+//!    more items rank before it, of its group or of all.
+//! 2. So walk(A ∪ B) = walk(walk(A) ∪ walk(B)). Let X be the set on the right. walk(A ∪ B) lies in
+//!    X and, by 1, in walk(X). Suppose walk(X) had another item. The walk over A ∪ B skipped it
+//!    after taking enough of its group, or k items in all. These rank before it and are in
+//!    walk(X), so the walk over X would have skipped it too.
 //!
-//! Therefore candidates are collected and, from time to time, cut to their walk; and threads that scan parts
-//! of the catalogue give their walks to a last one. Between two cuts an item is left out at once if
-//! k of the last walk rank before it, or as many of its own group as may be returned.
+//! So candidates are collected and, from time to time, reduced to their walk. Threads that scan
+//! parts of the catalogue merge their walks the same way. Between reductions, an item is rejected
+//! at once if k items of the last walk rank before it, or `limit` items of its own group do.
 
 use std::collections::HashMap;
 
@@ -21,22 +21,21 @@ use super::ranking::{Ranking, Scored};
 use crate::error::Cause;
 use crate::{Fingerprint, Model, Result};
 
-/// The group of each item, such as its category; made once and used in any number of queries.
+/// The group of each item, such as its category. Made once, for any number of queries.
 #[derive(Clone, Debug)]
 pub struct Groups {
-    /// By item index; groups are numbered from 0 in the order of their first item.
+    /// By item index. Groups are numbered from 0, in order of their first item.
     numbers: Vec<u32>,
-    /// How many groups there are.
     count: usize,
     model: Fingerprint,
 }
 
 impl Groups {
-    /// Takes the group of each item, by item index: any numbers, equal for items of one group.
+    /// Takes the group of each item, by item index: any integers, equal within a group.
     ///
-    /// There is one for each of the model's N items, and there may be more for items that an overlay
-    /// has added; another number of them is an error. Added items without one, such as those that are
-    /// added later, are in no group, and no limit holds for them.
+    /// One group is required for each of the model's N items, and optional for items that an
+    /// overlay has added. Any other length is an error. Added items without a group, such as those
+    /// added later, are not limited.
     pub fn new<G: Copy + Into<i64>>(model: &Model, groups: &[G]) -> Result<Self> {
         let (least, most) = (model.num_items(), model.catalog().len());
         if !(least..=most).contains(&groups.len()) {
@@ -58,7 +57,7 @@ impl Groups {
         self.count
     }
 
-    /// The number of an item's group, if it is in one.
+    /// The number of an item's group, if it has one.
     #[inline(always)]
     pub fn of(&self, item: u32) -> Option<usize> {
         self.numbers.get(item as usize).map(|&number| number as usize)
@@ -85,43 +84,40 @@ impl Groups {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Quota<'a> {
-    /// Which item is of which group.
+    /// The group of each item.
     pub groups: &'a Groups,
-    /// Items of one group that may be returned.
+    /// The maximum number of items per group.
     pub limit: usize,
 }
 
 impl Quota<'_> {
-    /// Checks that the groups are those of the model.
     pub(crate) fn check(&self, model: &Model) -> Result<()> {
         let (found, expected) = (self.groups.model, model.fingerprint());
         if found == expected { Ok(()) } else { Err(Cause::GroupsModel { found, expected }.into()) }
     }
 }
 
-/// What a group has in a walk.
+/// The items of a group taken by a walk.
 #[derive(Clone, Copy, Debug)]
 struct GroupCount {
     taken: usize,
-    /// The last one taken.
     worst: Scored,
 }
 
 const NONE_TAKEN: GroupCount = GroupCount { taken: 0, worst: Scored { item: 0, score: 0.0 } };
 
-/// The counts of all groups, in memory that is used again. Between walks nothing is taken.
+/// The counts of all groups, in a reusable buffer. All zero between walks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct GroupCounts(Vec<GroupCount>);
 
 impl GroupCounts {
-    /// Makes sure that there are as many as groups.
     pub(super) fn cover(&mut self, groups: &Groups) {
         if self.0.len() < groups.count {
             self.0.resize(groups.count, NONE_TAKEN);
         }
     }
 
-    /// Cuts candidates to those that the walk takes, the best first; the counts are then theirs.
+    /// Reduces candidates to their walk, best first, and leaves its counts.
     fn walk(&mut self, candidates: &mut Vec<Scored>, k: usize, quota: Quota<'_>) {
         candidates.sort_unstable_by(Scored::rank);
         let mut taken = 0;
@@ -141,13 +137,13 @@ impl GroupCounts {
         });
     }
 
-    /// The same, and then nothing is taken.
-    pub(super) fn cut(&mut self, items: &mut Vec<Scored>, k: usize, quota: Quota<'_>) {
+    /// Reduces candidates to their walk, best first, and clears the counts.
+    pub(super) fn reduce(&mut self, items: &mut Vec<Scored>, k: usize, quota: Quota<'_>) {
         self.walk(items, k, quota);
         self.clear(items, quota.groups);
     }
 
-    /// Takes nothing of the groups of these items.
+    /// Clears the counts of the groups of these items.
     fn clear(&mut self, items: &[Scored], groups: &Groups) {
         for group in items.iter().filter_map(|scored| groups.of(scored.item)) {
             self.0[group] = NONE_TAKEN;
@@ -155,25 +151,24 @@ impl GroupCounts {
     }
 }
 
-/// The k best under a quota.
 pub(super) struct QuotaRanking<'a> {
     /// At least 1.
     k: usize,
     quota: Quota<'a>,
-    /// The last walk, and what may be one of the best since; cut when they reach the capacity.
+    /// The last walk, and the candidates since. Reduced when they reach the capacity.
     candidates: &'a mut Vec<Scored>,
     capacity: usize,
-    /// Of the last walk.
+    /// The counts of the last walk.
     counts: &'a mut GroupCounts,
-    /// The last of the last walk, if it took k.
+    /// The last item of the last walk, if it took k.
     worst: Option<Scored>,
 }
 
 impl<'a> QuotaRanking<'a> {
-    /// Fewer candidates than this are not worth a cut.
+    /// Reducing fewer candidates than this does not pay.
     const MIN_CAPACITY: usize = 64;
 
-    /// An empty ranking in memory that is used again; it will leave the best in `candidates`.
+    /// An empty ranking in reusable buffers, which writes its result to `candidates`.
     pub(super) fn new(
         k: usize,
         quota: Quota<'a>,
@@ -187,8 +182,8 @@ impl<'a> QuotaRanking<'a> {
         Self { k, quota, candidates, capacity, counts, worst: None }
     }
 
-    fn cut(&mut self) {
-        // Also those of the walk before, whose items are still candidates.
+    fn reduce(&mut self) {
+        // Includes the counts of the previous walk: its items are still candidates.
         self.counts.clear(self.candidates, self.quota.groups);
         self.counts.walk(self.candidates, self.k, self.quota);
         self.worst = self.candidates.get(self.k - 1).copied();
@@ -202,18 +197,18 @@ impl Ranking for QuotaRanking<'_> {
     }
 
     #[inline(always)]
-    fn bar(&self) -> Option<f32> {
+    fn threshold(&self) -> Option<f32> {
         self.worst.map(|worst| worst.score)
     }
 
     #[inline(always)]
-    fn admits(&self, at_most: Scored) -> bool {
+    fn admits(&self, bound: Scored) -> bool {
         let in_group = |group: usize| {
             let count = &self.counts.0[group];
-            count.taken < self.quota.limit || at_most.better_than(&count.worst)
+            count.taken < self.quota.limit || bound.better_than(&count.worst)
         };
-        self.worst.is_none_or(|worst| at_most.better_than(&worst))
-            && self.quota.groups.of(at_most.item).is_none_or(in_group)
+        self.worst.is_none_or(|worst| bound.better_than(&worst))
+            && self.quota.groups.of(bound.item).is_none_or(in_group)
     }
 
     fn push(&mut self, scored: Scored) {
@@ -222,12 +217,12 @@ impl Ranking for QuotaRanking<'_> {
         }
         self.candidates.push(scored);
         if self.candidates.len() == self.capacity {
-            self.cut();
+            self.reduce();
         }
     }
 
     fn finish(self) {
         self.counts.clear(self.candidates, self.quota.groups);
-        self.counts.cut(self.candidates, self.k, self.quota);
+        self.counts.reduce(self.candidates, self.k, self.quota);
     }
 }

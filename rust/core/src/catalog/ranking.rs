@@ -1,4 +1,4 @@
-//! The best items so far, of those that a scan has come across in whatever order.
+//! The best items found so far by a scan.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -13,39 +13,37 @@ pub struct Scored {
 }
 
 impl Scored {
-    /// Whether this ranks before the other: by the higher score, then by the smaller item. Nothing
-    /// ranks before or behind a NaN.
+    /// Whether this ranks before the other: by higher score, then by smaller item. NaN ranks
+    /// neither before nor after anything.
     #[inline(always)]
     pub(super) fn better_than(&self, other: &Self) -> bool {
         self.score > other.score || (self.score == other.score && self.item < other.item)
     }
 
-    /// The best comes first.
     pub(super) fn rank(a: &Self, b: &Self) -> Ordering {
-        // Scores are never NaN, so they do compare.
+        // Scores are never NaN, so they are comparable.
         b.score.partial_cmp(&a.score).unwrap_or(Ordering::Equal).then(a.item.cmp(&b.item))
     }
 }
 
-/// What a scan shows items to.
+/// Collects the items of a scan.
 pub(super) trait Ranking {
-    /// The score that an item has to reach, where there is one for all items.
-    fn bar(&self) -> Option<f32>;
+    /// The score that every further item has to reach, once there is one.
+    fn threshold(&self) -> Option<f32>;
 
-    /// k, where the k best of all items are what is to be found.
+    /// k, if the ranking is the k best of all items.
     fn wanted(&self) -> Option<usize>;
 
-    /// Whether an item may be one of the best, given a number that its score does not exceed.
-    fn admits(&self, at_most: Scored) -> bool;
+    /// Whether an item may be among the best, given an upper bound on its score.
+    fn admits(&self, bound: Scored) -> bool;
 
     /// Adds an item if it is one of the best so far.
     fn push(&mut self, scored: Scored);
 
-    /// Leaves the best where it was told to, the best first.
+    /// Writes the best items to the output, best first.
     fn finish(self);
 }
 
-/// The k best.
 pub(super) struct Best<'a> {
     /// At least 1.
     k: usize,
@@ -54,7 +52,7 @@ pub(super) struct Best<'a> {
 }
 
 impl<'a> Best<'a> {
-    /// An empty ranking in memory that is used again; it will leave the best in `best`.
+    /// An empty ranking in reusable buffers, which writes its result to `best`.
     pub(super) fn new(
         k: usize,
         heap: &'a mut BinaryHeap<Ranked>,
@@ -67,7 +65,7 @@ impl<'a> Best<'a> {
         Self { k, heap, best }
     }
 
-    /// The worst of them, once there are k.
+    /// The worst of the k best, once there are k.
     #[inline(always)]
     fn worst(&self) -> Option<Scored> {
         if self.heap.len() < self.k {
@@ -84,13 +82,13 @@ impl Ranking for Best<'_> {
     }
 
     #[inline(always)]
-    fn bar(&self) -> Option<f32> {
+    fn threshold(&self) -> Option<f32> {
         self.worst().map(|worst| worst.score)
     }
 
     #[inline(always)]
-    fn admits(&self, at_most: Scored) -> bool {
-        self.worst().is_none_or(|worst| at_most.better_than(&worst))
+    fn admits(&self, bound: Scored) -> bool {
+        self.worst().is_none_or(|worst| bound.better_than(&worst))
     }
 
     fn push(&mut self, scored: Scored) {
@@ -112,7 +110,7 @@ impl Ranking for Best<'_> {
     }
 }
 
-/// Ordered by rank: the smallest is the best, so a heap has the worst on top.
+/// Ordered by rank: the best is the smallest, so the top of the heap is the worst.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ranked(Scored);
 

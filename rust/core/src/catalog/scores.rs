@@ -1,15 +1,14 @@
-//! Scores of items that are named one by one.
+//! Scores of individual items.
 
 use crate::model::View;
 use crate::simd::{Kernel, Simd};
 
-/// Scores some items.
 pub(crate) struct Scores<'a> {
     pub(crate) catalog: View<'a>,
     pub(crate) hidden: &'a [f32],
-    /// They exist.
+    /// Must be valid item indices.
     pub(crate) items: &'a [u32],
-    /// As many as items, to be written.
+    /// The output, as long as `items`.
     pub(crate) scores: &'a mut [f32],
 }
 

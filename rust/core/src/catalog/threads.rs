@@ -1,4 +1,4 @@
-//! Several threads on one query, each on a shard of the catalogue.
+//! Shares one query among threads, each with a shard of the catalogue.
 
 use std::process;
 use std::sync::{Arc, RwLock};
@@ -7,35 +7,35 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::part::Shard;
 
-/// Up to so many items one thread is as good: its scan takes about as long as waking others.
+/// Up to this many items, one thread is as fast: the scan takes about as long as waking others.
 pub(super) const ALONE: usize = 100_000;
 
-/// The most threads; a larger count is a mistake, and memory is set aside for each.
+/// The maximum number of threads. A larger count is a mistake, and each thread has its own buffers.
 pub(super) const MOST: usize = 256;
 
-/// The threads, and the process that started them: after a fork the child has none of them.
+/// The threads, and the process that started them. A forked child has none of them.
 static POOL: RwLock<Option<(u32, Arc<ThreadPool>)>> = RwLock::new(None);
 
-/// The threads of this process, started at the first call. It does not wait for the lock, which stays
-/// closed in a child that another thread's call was forked in.
+/// The threads of this process, started on first use. Does not wait for the lock: in a child forked
+/// during another thread's call, it stays locked forever.
 fn pool() -> Option<Arc<ThreadPool>> {
-    let of = |pool: &Option<(u32, Arc<ThreadPool>)>| {
-        pool.as_ref().filter(|(of, _)| *of == process::id()).map(|(_, pool)| Arc::clone(pool))
+    let own = |pool: &Option<(u32, Arc<ThreadPool>)>| {
+        pool.as_ref().filter(|(owner, _)| *owner == process::id()).map(|(_, pool)| Arc::clone(pool))
     };
-    if let Some(pool) = of(&*POOL.try_read().ok()?) {
+    if let Some(pool) = own(&*POOL.try_read().ok()?) {
         return Some(pool);
     }
     let mut held = POOL.try_write().ok()?;
-    if of(&held).is_none() {
+    if own(&held).is_none() {
         let pool = Arc::new(ThreadPoolBuilder::new().build().ok()?);
-        // To drop the parent's would tell threads to end that are not there.
+        // Dropping the parent's pool would signal threads that do not exist here.
         std::mem::forget(held.replace((process::id(), pool)));
     }
-    of(&held)
+    own(&held)
 }
 
-/// Has the worker of the caller's thread and others do their shards of the work: at the same time, or
-/// one by one where there are no threads.
+/// Runs the workers on their shards: in parallel, or one by one if there are no threads. The first
+/// worker runs on the caller's thread.
 pub(super) fn share<W: Send>(first: &mut W, others: &mut [W], work: impl Fn(&mut W, Shard) + Sync) {
     let (work, count) = (&work, 1 + others.len());
     let shards = (1..).zip(others).map(|(index, other)| (Shard { index, count }, other));

@@ -1,4 +1,4 @@
-//! The answer to a query, and the memory that finding it uses again.
+//! The answer to a query, and its reusable buffers.
 
 use std::collections::BinaryHeap;
 
@@ -15,8 +15,8 @@ use crate::kernels::block_scores::Features;
 use crate::model::{Floats, Hidden, Numbers, Visitor};
 use crate::simd::GROUP;
 
-/// A ranking that is used again: after the first query with the largest `k`, the longest lists and
-/// the most groups, [`Session::top_k_into`](crate::Session::top_k_into) allocates nothing.
+/// A reusable ranking. After the first query with the largest `k`, the longest lists and the most
+/// groups, [`Session::top_k_into`](crate::Session::top_k_into) does not allocate.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -39,7 +39,7 @@ use crate::simd::GROUP;
 pub struct TopK {
     lists: Lists,
     pub(super) worker: Worker,
-    /// Of the threads beside the caller's.
+    /// One per thread besides the caller's.
     #[cfg(feature = "threads")]
     others: Vec<Worker>,
     pub(super) codes: Vec<[i8; GROUP]>,
@@ -51,12 +51,11 @@ impl TopK {
         Self::default()
     }
 
-    /// Lets up to `count` threads, at most 256, share a query that looks at more than 100,000 items;
-    /// the answer is the same, bit for bit. With 0 or 1, and for smaller queries, there is the
-    /// caller's thread only, and so there is for those of a fleet. Handing out work may allocate.
+    /// Lets up to `count` threads, at most 256, share a query that considers more than 100,000
+    /// items. The result is the same, bit for bit. Smaller queries, and those of a fleet, run on
+    /// the caller's thread only, as does every query if `count` is 0 or 1. Sharing may allocate.
     ///
-    /// The threads are those of a rayon pool of the crate's own, one per CPU. A process that was
-    /// forked starts its own.
+    /// The crate has its own rayon pool, one thread per CPU. A forked process starts another.
     #[cfg(feature = "threads")]
     #[must_use]
     pub fn with_threads(mut self, count: usize) -> Self {
@@ -76,9 +75,8 @@ impl TopK {
         self.worker.best
     }
 
-    /// Answers a query for a user.
     pub(crate) fn answer(&mut self, query: &Query<'_>, user: User<'_>) {
-        if query.wants_nothing() {
+        if query.is_empty() {
             return self.worker.best.clear();
         }
         self.lists.fill(query.filter, query.catalog.overlay);
@@ -86,7 +84,7 @@ impl TopK {
     }
 }
 
-/// The items of the last query, the best first.
+/// The items of the last query, best first.
 impl<'a> IntoIterator for &'a TopK {
     type Item = &'a Scored;
     type IntoIter = std::slice::Iter<'a, Scored>;
@@ -96,7 +94,7 @@ impl<'a> IntoIterator for &'a TopK {
     }
 }
 
-/// [`TopK::answer`], given the numbers of the model's table.
+/// [`TopK::answer`], given the elements of the model's table.
 struct Answer<'r, 'a> {
     ranking: &'r mut TopK,
     query: &'r Query<'a>,
@@ -112,10 +110,10 @@ impl Visitor for Answer<'_, '_> {
         let task = Task { query, seen: user.seen, lists: &ranking.lists, numbers, hidden };
         #[cfg(feature = "threads")]
         if !ranking.others.is_empty() && task.items() > threads::ALONE {
-            // Each counts all groups of a quota: together no more than four for each item.
+            // Each worker counts all groups of a quota: at most four counts per item in total.
             let groups = query.filter.quota.map_or(1, |quota| quota.groups.count());
-            let most = ranking.others.len().min(4 * query.catalog.len() / groups);
-            let others = &mut ranking.others[..most];
+            let limit = ranking.others.len().min(4 * query.catalog.len() / groups);
+            let others = &mut ranking.others[..limit];
             let work = |worker: &mut Worker, shard| worker.rank(&task, shard);
             threads::share(&mut ranking.worker, others, work);
             return ranking.worker.merge(others, query);
@@ -124,7 +122,7 @@ impl Visitor for Answer<'_, '_> {
     }
 }
 
-/// A query and what it takes to answer it, for any number of workers.
+/// A query and its inputs, shared by all workers.
 struct Task<'a, N> {
     query: &'a Query<'a>,
     seen: &'a [u32],
@@ -134,22 +132,19 @@ struct Task<'a, N> {
 }
 
 impl<N: Numbers> Task<'_, N> {
-    /// How many items are looked at.
     #[cfg(feature = "threads")]
     fn items(&self) -> usize {
         let Query { catalog, filter, .. } = self.query;
         filter.allow.map_or(catalog.len(), |_| self.lists.allow.len())
     }
 
-    /// A shard of the catalogue.
     fn parts(&self, shard: Shard) -> Parts<'_, N> {
         let &Self { query, lists, numbers, .. } = self;
         let overlay = Part::overlay(query, lists).map(|part| part.shard(shard));
         (Part::base(query, lists, numbers).shard(shard), overlay)
     }
 
-    /// Shows parts of the catalogue to a ranking.
-    fn show<R: Ranking>(
+    fn scan<R: Ranking>(
         &self,
         (part, overlay): Parts<'_, N>,
         bounds: &mut Vec<Features<f32>>,
@@ -166,41 +161,40 @@ impl<N: Numbers> Task<'_, N> {
     }
 }
 
-/// Of the model's table and of the overlay's.
+/// A shard of the model's table and of the overlay's.
 type Parts<'a, N> = (Part<'a, N>, Option<Part<'a, Floats<'a, f32>>>);
 
-/// What a thread ranks in, used again.
+/// The reusable buffers of one thread.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Worker {
     pub(super) heap: BinaryHeap<Ranked>,
     counts: GroupCounts,
     bounds: Vec<Features<f32>>,
-    /// The best of its shard, the best first.
+    /// The best of its shard, best first.
     pub(super) best: Vec<Scored>,
 }
 
 impl Worker {
-    /// Finds the best of a shard.
     fn rank<N: Numbers>(&mut self, task: &Task<'_, N>, shard: Shard) {
         let Self { heap, counts, bounds, best } = self;
         let parts = task.parts(shard);
-        // No memory for more items than the shard has.
+        // Limits the buffers to the size of the shard.
         let items = parts.0.positions() + parts.1.map_or(0, |part| part.positions());
         let k = task.query.k.min(items.max(1));
         match task.query.filter.quota {
-            Some(quota) => task.show(parts, bounds, QuotaRanking::new(k, quota, best, counts)),
-            None => task.show(parts, bounds, Best::new(k, heap, best)),
+            Some(quota) => task.scan(parts, bounds, QuotaRanking::new(k, quota, best, counts)),
+            None => task.scan(parts, bounds, Best::new(k, heap, best)),
         }
     }
 
-    /// Takes over what others found: the best of all is the best of what each found. With a quota,
-    /// too: see `quota.rs`.
+    /// Merges the results of the other workers. The best of all are among the best of each; for
+    /// quotas, `quota.rs` has the proof.
     #[cfg(feature = "threads")]
     fn merge(&mut self, others: &[Self], query: &Query<'_>) {
         let Self { best, counts, .. } = self;
         best.extend(others.iter().flat_map(|other| &other.best));
         match query.filter.quota {
-            Some(quota) => counts.cut(best, query.k, quota),
+            Some(quota) => counts.reduce(best, query.k, quota),
             None => {
                 best.sort_unstable_by(Scored::rank);
                 best.truncate(query.k);

@@ -1,13 +1,11 @@
-//! The numbers of all users, in one piece of memory.
+//! The states of all users, in one block of memory.
 
 use std::fmt;
 
 use crate::aligned::AlignedBuf;
 
-/// Numbers of a cache line.
 const LINE: usize = 16;
 
-/// The numbers of each user, who begin on a cache line.
 pub(super) struct Arena {
     numbers: AlignedBuf,
     stride: usize,
@@ -15,35 +13,31 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    /// `len` zeros for each of `users`, where there is memory for them.
+    /// Allocates `len` zeros for each of `users`, or returns `None` if memory is short.
     pub(super) fn new(users: usize, len: usize) -> Option<Self> {
         let stride = len.next_multiple_of(LINE);
         let numbers = AlignedBuf::try_zeros(users.checked_mul(stride)?)?;
         Some(Self { numbers, stride, len })
     }
 
-    /// Where the numbers of a user begin in [`Arena::all_mut`].
-    pub(super) fn at(&self, user: usize) -> usize {
+    /// The offset of a user's state in [`Arena::all_mut`].
+    pub(super) fn offset(&self, user: usize) -> usize {
         user * self.stride
     }
 
-    /// The numbers of a user.
     pub(super) fn of(&self, user: usize) -> &[f32] {
-        &self.numbers[self.at(user)..][..self.len]
+        &self.numbers[self.offset(user)..][..self.len]
     }
 
-    /// The numbers of a user, to write to.
     pub(super) fn of_mut(&mut self, user: usize) -> &mut [f32] {
-        let at = self.at(user);
-        &mut self.numbers[at..][..self.len]
+        let offset = self.offset(user);
+        &mut self.numbers[offset..][..self.len]
     }
 
-    /// The numbers of all users.
     pub(super) fn all_mut(&mut self) -> &mut [f32] {
         &mut self.numbers
     }
 
-    /// Bytes of all numbers.
     pub(super) fn bytes(&self) -> usize {
         size_of_val(&self.numbers[..])
     }

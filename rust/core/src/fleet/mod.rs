@@ -1,4 +1,4 @@
-//! Many users on a model.
+//! The histories of many users on a model.
 
 mod arena;
 mod file;
@@ -16,21 +16,21 @@ use crate::error::Cause;
 use crate::network::{Scratch, Step};
 use crate::{Filter, Model, Result, Scored, Session, TopK};
 
-/// Bytes of a user beside the numbers: an event count, a list, and a place in the queue.
+/// Bytes per user besides the state: an event count, a list, and a place in the queue.
 const LISTS_BYTES: usize = size_of::<u64>() + size_of::<Vec<u32>>() + size_of::<usize>();
 
-/// Thousands of users on a model, in one piece of memory.
+/// The histories of thousands of users on a model, in one block of memory.
 ///
-/// A fleet does for its users what as many [`Session`]s do, to the bit, and several times as fast:
-/// [`Fleet::append`] and [`Fleet::top_k`] take many users at once and read the weights and the
-/// catalogue once for a group of them. Users are numbered from 0 to below the capacity.
+/// A fleet computes the same bits for its users as separate [`Session`]s, several times as fast:
+/// [`Fleet::append`] and [`Fleet::top_k`] take many users at once, and read the weights and the
+/// catalogue once per group of users. Users are numbered from 0 to below the capacity.
 ///
-/// A user takes what a session's state takes and 4 D bytes for the last hidden vector, together
-/// rounded up to whole cache lines, and 40 bytes besides the list of distinct items: 20,776 bytes
-/// where D is 64, with 4 heads and 4 blocks. The memory is reserved at the start; where the
-/// operating system hands it out on first use, users without events take next to none of it.
-/// Appending allocates nothing after the largest call, except when a user's list of distinct
-/// items outgrows its capacity.
+/// A user takes as much as a session's state, and 4 D bytes for the last hidden vector, together
+/// rounded up to whole cache lines. The list of distinct items and 40 bytes come on top. This is
+/// 20,776 bytes and the list for D = 64, 4 heads and 4 blocks. The memory is reserved at the start;
+/// where the operating system allocates pages on first use, users without events take almost none.
+/// After the largest call, appending does not allocate, unless a user's list of distinct items
+/// exceeds its capacity.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -46,7 +46,7 @@ const LISTS_BYTES: usize = size_of::<u64>() + size_of::<Vec<u32>>() + size_of::<
 /// ```
 pub struct Fleet {
     model: Arc<Model>,
-    /// For each user the blocks' state, then the hidden vector of the last event.
+    /// Per user the state of all blocks, then the hidden vector of the last event.
     arena: Arena,
     events: Vec<u64>,
     /// Ascending.
@@ -56,7 +56,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// A fleet of `capacity` users without history. It is an error if there is no memory for them.
+    /// Creates a fleet of `capacity` users without history. Fails if memory is short.
     pub fn new(model: Arc<Model>, capacity: u32) -> Result<Self> {
         let config = model.config();
         let users = capacity as usize;
@@ -81,14 +81,14 @@ impl Fleet {
         &self.model
     }
 
-    /// How many users there is room for.
+    /// The maximum number of users.
     pub fn capacity(&self) -> u32 {
         self.events.len() as u32
     }
 
-    /// Appends an event to each of some users: `items[i]` to `users[i]`. A user may occur more than
-    /// once, the oldest event first. Lists of different lengths, a user past the capacity and an item
-    /// that the catalogue does not have are errors, and nothing is appended.
+    /// Appends events: `items[i]` to `users[i]`. A user may occur more than once, oldest event
+    /// first. Lists of different lengths, a user past the capacity and an invalid item index are
+    /// errors, and nothing is appended.
     pub fn append(&mut self, users: &[u32], items: &[u32]) -> Result<()> {
         if users.len() != items.len() {
             return Err(Cause::FleetLengths { users: users.len(), items: items.len() }.into());
@@ -112,27 +112,24 @@ impl Fleet {
         }
         for (&user, &item) in users.iter().zip(items) {
             let (events, seen) = (&mut self.events[user as usize], &mut self.seen[user as usize]);
-            // Only a restored history can be anywhere near the end.
+            // Only a restored history can come near the limit.
             *events = events.saturating_add(1);
-            if let Err(at) = seen.binary_search(&item) {
-                seen.insert(at, item);
+            if let Err(index) = seen.binary_search(&item) {
+                seen.insert(index, item);
             }
         }
         Ok(())
     }
 
-    /// For each of some users the `k` best items that the filter lets through, as
-    /// [`Session::top_k`] gives them. The lists of the filter are the same for all, what was seen
-    /// is each user's own. A user may occur more than once. Errors are those of a session, and a user
-    /// past the capacity.
+    /// [`Session::top_k`] for each user. The filter's lists apply to all users; seen items are per
+    /// user. A user may occur more than once. Also fails for a user past the capacity.
     pub fn top_k(&self, users: &[u32], k: usize, filter: &Filter<'_>) -> Result<Vec<Vec<Scored>>> {
         let mut rankings = Vec::new();
         self.top_k_into(users, k, filter, &mut rankings)?;
         Ok(rankings.into_iter().map(TopK::into_items).collect())
     }
 
-    /// [`Fleet::top_k`] into rankings that are used again, one a user: there are as many
-    /// afterwards as users. On an error they are left as they were.
+    /// [`Fleet::top_k`] into reusable rankings, resized to one per user. Unchanged on an error.
     pub fn top_k_into(
         &self,
         users: &[u32],
@@ -159,7 +156,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// The scores of some items for a user, in the order given, as [`Session::score`] gives them.
+    /// The scores of items for a user, in the given order, like [`Session::score`].
     pub fn score(&self, user: u32, items: &[u32]) -> Result<Vec<f32>> {
         let hidden = self.user_vector(user)?;
         let overlay = self.model.overlay();
@@ -170,7 +167,7 @@ impl Fleet {
         Ok(scores)
     }
 
-    /// The hidden vector of a user's last event, D numbers. It is an error before the first event.
+    /// The hidden vector after a user's last event, of length D. Fails before the first event.
     pub fn user_vector(&self, user: u32) -> Result<&[f32]> {
         if self.events(user)? == 0 {
             return Err(Cause::UsersWithoutEvents(vec![user]).into());
@@ -178,7 +175,7 @@ impl Fleet {
         Ok(self.hidden(user as usize))
     }
 
-    /// A user's events so far.
+    /// The number of a user's events so far.
     pub fn events(&self, user: u32) -> Result<u64> {
         self.check_users(&[user])?;
         Ok(self.events[user as usize])
@@ -190,14 +187,13 @@ impl Fleet {
         Ok(&self.seen[user as usize])
     }
 
-    /// Bytes reserved for the histories: states with the last hidden vectors, event counts and
-    /// lists of distinct items.
+    /// The bytes reserved for states, hidden vectors, event counts and lists of distinct items.
     pub fn state_bytes(&self) -> usize {
         let lists: usize = self.seen.iter().map(|seen| size_of::<u32>() * seen.capacity()).sum();
         self.arena.bytes() + size_of_val(&self.events[..]) + size_of_val(&self.seen[..]) + lists
     }
 
-    /// Forgets a user's history.
+    /// Clears a user's history.
     pub fn reset(&mut self, user: u32) -> Result<()> {
         self.check_users(&[user])?;
         self.events[user as usize] = 0;
@@ -206,7 +202,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// A user's history as a session of its own, which keeps neither log nor checkpoints yet.
+    /// Copies a user's history to a session, without log or checkpoints.
     pub fn session(&self, user: u32) -> Result<Session> {
         self.check_users(&[user])?;
         let mut session = Session::new(Arc::clone(&self.model));
@@ -216,13 +212,13 @@ impl Fleet {
         Ok(session)
     }
 
-    /// Gives a user the history of a session on the same model, in place of its own. If the session
-    /// holds items that an overlay added, the fleet's model has to have added the same; otherwise,
-    /// and for a session on another model, this is an error and nothing changes.
+    /// Replaces a user's history by that of a session on the same model. If the session holds items
+    /// added by an overlay, the fleet's model must have added the same. Otherwise, or for a session
+    /// on another model, returns an error, and nothing changes.
     pub fn set(&mut self, user: u32, session: &Session) -> Result<()> {
         self.check_users(&[user])?;
         let (found, expected) = (session.model(), &self.model);
-        // A fingerprint is what a file states of itself; the config is what sizes depend on.
+        // The fingerprint is only stated by the file. Sizes depend on the config.
         if found.fingerprint() != expected.fingerprint() || found.config() != expected.config() {
             let (found, expected) = (found.fingerprint(), expected.fingerprint());
             return Err(Cause::FleetModel { found, expected }.into());

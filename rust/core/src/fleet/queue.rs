@@ -1,42 +1,41 @@
-//! The order in which the events of a call are worked on.
+//! The processing order of the events of a call.
 
 use bytemuck::allocation::try_zeroed_vec;
 
 use super::arena::Arena;
 use crate::network::Arrival;
 
-/// Users whose events go through the network together: enough that each weight is loaded for many,
-/// and few enough that what the layers hand on stays in the fastest cache.
+/// Users per tile, whose events pass through the network together. Large enough that each weight is
+/// loaded for many, and small enough that activations stay in the L1 cache.
 pub(super) const TILE: usize = 16;
 
-/// The events of a call, as tiles in which no user occurs twice.
+/// The events of a call, in tiles with at most one event per user.
 ///
-/// The first events of all users come first, then the second ones, and so on: users do not depend
-/// on each other, and the events of each keep their order.
+/// The first events of all users come first, then the second ones, and so on. Users are
+/// independent, and the events of each user keep their order.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// The round of each event, and its place in the call.
+    /// The round of each event, and its index in the call.
     order: Vec<(usize, usize)>,
-    /// In the same order.
     arrivals: Vec<Arrival>,
-    /// Events of each user so far, while the rounds are counted; zeros otherwise.
+    /// While rounds are counted, the events of each user so far; otherwise zeros.
     counts: Vec<usize>,
 }
 
 impl Queue {
-    /// A queue for users below a capacity, where there is memory for it.
+    /// Allocates a queue for `capacity` users, or returns `None` if memory is short.
     pub(super) fn new(capacity: usize) -> Option<Self> {
         let counts = try_zeroed_vec(capacity).ok()?;
         Some(Self { order: Vec::new(), arrivals: Vec::new(), counts })
     }
 
-    /// Takes the events of a call, of users that have had `events` before.
+    /// Takes the events of a call. `events` is the number of earlier events of every user.
     pub(super) fn fill(&mut self, users: &[u32], items: &[u32], events: &[u64], arena: &Arena) {
         self.order.clear();
         let mut rounds = 0;
-        for (place, &user) in users.iter().enumerate() {
+        for (index, &user) in users.iter().enumerate() {
             let round = &mut self.counts[user as usize];
-            self.order.push((*round, place));
+            self.order.push((*round, index));
             *round += 1;
             rounds = rounds.max(*round);
         }
@@ -44,17 +43,16 @@ impl Queue {
             self.order.sort_unstable();
         }
         self.arrivals.clear();
-        self.arrivals.extend(self.order.iter().map(|&(round, place)| {
-            let user = users[place] as usize;
+        self.arrivals.extend(self.order.iter().map(|&(round, index)| {
+            let user = users[index] as usize;
             let position = events[user].saturating_add(round as u64);
-            Arrival { item: items[place], position, at: arena.at(user) }
+            Arrival { item: items[index], position, offset: arena.offset(user) }
         }));
         for &user in users {
             self.counts[user as usize] = 0;
         }
     }
 
-    /// The tiles, in the order to work on them.
     pub(super) fn tiles(&self) -> impl Iterator<Item = &[Arrival]> {
         let rounds = self.order.chunk_by(|(a, _), (b, _)| a == b);
         let mut rest = &self.arrivals[..];

@@ -1,15 +1,14 @@
-//! Whether an instruction set gives the bits that portable code gives, checked where it is going to
-//! be used: CPUs, emulators and compilers have faults too.
+//! Checks at run time that an instruction set computes the same bits as portable code: CPUs,
+//! emulators and compilers have bugs too.
 
 use std::sync::OnceLock;
 
 use crate::simd::{Backend, Isa, Kernel};
 
-/// A kernel's name and what it computed.
+/// A kernel's name and its output.
 pub(crate) type Computed = (&'static str, Vec<f32>);
 
-/// The first kernel of `samples` that gives other bits than portable code. Found out once in a
-/// process.
+/// The first kernel of `samples` whose bits differ from portable code. Computed once per process.
 pub(super) fn difference(
     backend: Backend,
     samples: impl Kernel<Output = Vec<Computed>> + Copy,
@@ -22,7 +21,6 @@ pub(super) fn difference(
     })
 }
 
-/// The first kernel whose results differ.
 pub(crate) fn first_difference(found: &[Computed], expected: &[Computed]) -> Option<&'static str> {
     let bits = |computed: &Computed| computed.1.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
     let mut pairs = found.iter().zip(expected);

@@ -1,4 +1,4 @@
-//! Which instruction set a model is computed with, and whether all of them agree.
+//! Chooses the instruction set of a model, and checks that all of them agree.
 
 mod agreement;
 mod choice;
@@ -9,4 +9,4 @@ pub(crate) use agreement::Computed;
 pub(crate) use agreement::first_difference;
 pub(crate) use choice::choose;
 pub use comparison::IsaComparison;
-pub(crate) use comparison::{compare, other_number, other_place};
+pub(crate) use comparison::{compare, different_number, different_position};

@@ -1,7 +1,7 @@
-//! exp, SiLU, GELU and the feature map, from exact operations only.
+//! exp, SiLU, GELU and the feature map, built from exactly rounded operations only.
 //!
-//! The errors stated here are tested over every binade of f32. Polynomial coefficients are a
-//! weighted minimax fit, rounded to f32.
+//! The stated errors are tested over every binade of f32. Polynomial coefficients are a weighted
+//! minimax fit, rounded to f32.
 
 use std::marker::PhantomData;
 
@@ -11,34 +11,32 @@ use crate::simd::{Kernel, LANES, ROW_VECTORS, Row, Simd};
 /// 1.5 * 2^23: adding and subtracting it rounds a small f32 to the nearest integer.
 const ROUND: f32 = 12_582_912.0;
 
-/// 2^23 + 127 + 64: added to an integer n, it leaves the exponent of 2^(n + 64) in the low bits of
-/// the mantissa.
+/// 2^23 + 127 + 64: added to an integer n, it puts the exponent of 2^(n + 64) in the low mantissa
+/// bits.
 const EXPONENT_BIAS: f32 = 8_388_799.0;
 
-/// 2^-64
 const UNSCALE: f32 = 1.0 / (1_u128 << 64) as f32;
 
-/// ln 2 in two parts. The first has 9 significant bits, so its product with any exponent of f32
-/// is exact.
+/// ln 2 in two parts. The first has 9 bits, so its product with any f32 exponent is exact.
 const LN2_HIGH: f32 = 355.0 / 512.0;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 
 /// (e^r - 1 - r) / r^2 on [-ln 2 / 2, ln 2 / 2], highest power first.
 const EXP: [f32; 5] = [1.381_446_7e-3, 8.368_781e-3, 4.166_839_3e-2, 1.666_652e-1, 4.999_999_4e-1];
 
-/// Below this, e^x times any factor here is below every f32.
+/// Below this, e^x times any factor used here underflows f32.
 const EXP_END: f32 = -120.0;
 
-/// Past this, |x| e^-|x| is below every f32.
+/// Above this, |x| e^-|x| underflows f32.
 const SILU_END: f32 = 120.0;
 
-/// Past this, the tail of the normal distribution is below every f32.
+/// Above this, the tail of the normal distribution underflows f32.
 const TAIL_END: f32 = 15.0;
 
-/// Where [`TAIL`] turns from following a to following 1 / a.
+/// Where [`TAIL`] changes from following a to following 1 / a.
 const TAIL_TURN: f32 = 2.5;
 
-/// About the middle of v below.
+/// Near the middle of the range of v in `normal_tail`.
 const TAIL_CENTRE: f32 = 11.0 / 32.0;
 
 /// (a + 5/2) t(a) as powers of v - 11/32 with v = a / (a + 5/2) and t(a) = e^(a^2 / 2) (1 - Phi(a))
@@ -56,19 +54,16 @@ const TAIL: [f32; 10] = [
     8.546_435e-1,
 ];
 
-/// A function of one number, applied lane by lane.
+/// A scalar function, applied lane by lane.
 pub(crate) trait Activation {
-    /// Its value.
     fn apply<S: Simd>(simd: S, x: S::Row) -> S::Row;
 }
 
-/// x = A(x)
 #[inline(always)]
 pub(crate) fn apply<S: Simd, A: Activation>(simd: S, x: &mut [f32]) {
     simd.run(Apply::<A> { x, activation: PhantomData });
 }
 
-/// [`apply`]
 struct Apply<'a, A> {
     x: &'a mut [f32],
     activation: PhantomData<A>,
@@ -90,7 +85,7 @@ impl<A: Activation> Kernel for Apply<'_, A> {
     }
 }
 
-/// x / (1 + e^-x). At most 4 ULP.
+/// x / (1 + e^-x), within 4 ULP.
 pub(crate) struct Silu;
 
 impl Activation for Silu {
@@ -100,14 +95,14 @@ impl Activation for Silu {
             (S::Row::splat(simd, 0.0), S::Row::splat(simd, 1.0), S::Row::splat(simd, SILU_END));
         let size = x.select_greater(zero, x, zero - x);
         let size = size.select_greater(end, end, size);
-        // e^-|x| never overflows, and the quotient keeps its digits on both sides of zero.
+        // e^-|x| never overflows, and the quotient keeps full precision on both sides of zero.
         let decaying = Decaying::exp(simd, zero - size, zero);
         let above = x.select_greater(zero, x, zero - decaying.times(simd, size));
         above / (one + decaying.times(simd, one))
     }
 }
 
-/// x Phi(x), the exact (erf) GELU. At most 5 ULP, for negative x too.
+/// x Phi(x), the exact (erf) GELU, within 5 ULP for negative x too.
 pub(crate) struct Gelu;
 
 impl Activation for Gelu {
@@ -123,7 +118,7 @@ impl Activation for Gelu {
     }
 }
 
-/// x > 0 ? x + 1 : e^x, which is ELU(x) + 1 without lost digits. At most 1 ULP.
+/// x > 0 ? x + 1 : e^x, which is ELU(x) + 1 without cancellation, within 1 ULP.
 pub(crate) struct FeatureMap;
 
 impl Activation for FeatureMap {
@@ -135,14 +130,14 @@ impl Activation for FeatureMap {
     }
 }
 
-/// 2^64 e^x for x up to 0, which is a normal number also where e^x underflows.
+/// 2^64 e^x for x <= 0: a normal number even where e^x underflows.
 struct Decaying<S: Simd>(S::Row);
 
 impl<S: Simd> Decaying<S> {
-    /// Of x + small, where `small` is what rounding took from x.
+    /// For x + small, where `small` is the rounding error of x.
     #[inline(always)]
     fn exp(simd: S, x: S::Row, small: S::Row) -> Self {
-        // Below this the result is zero anyway, and the exponent stays in range.
+        // Below this the result is zero anyway. Clamping keeps the exponent in range.
         let low = S::Row::splat(simd, EXP_END);
         let x = low.select_greater(x, low, x);
         let round = S::Row::splat(simd, ROUND);
@@ -155,7 +150,7 @@ impl<S: Simd> Decaying<S> {
         Self(mantissa * power)
     }
 
-    /// e^x times a factor up to 2^7.
+    /// e^x times a factor of up to 2^7.
     #[inline(always)]
     fn times(&self, simd: S, factor: S::Row) -> S::Row {
         factor * self.0 * S::Row::splat(simd, UNSCALE)
@@ -165,11 +160,11 @@ impl<S: Simd> Decaying<S> {
 /// a (1 - Phi(a)) for a in [0, TAIL_END].
 #[inline(always)]
 fn normal_tail<S: Simd>(simd: S, a: S::Row) -> S::Row {
-    // v is small where a is, and keeps its digits; a polynomial in 1 - v would lose some there.
+    // v is small where a is, and keeps its precision. A polynomial in 1 - v would lose some there.
     let v = a / (a + S::Row::splat(simd, TAIL_TURN));
     let scaled = v * nonic(simd, v - S::Row::splat(simd, TAIL_CENTRE), &TAIL);
 
-    // a^2 has 48 bits. Split as high^2 (exact, `high` has 12) and a rest that is small.
+    // a^2 has 48 bits. It is split into high^2 (exact, `high` has 12 bits) and a small remainder.
     let shifted = a * S::Row::splat(simd, 4097.0);
     let high = shifted - (shifted - a);
     let minus_half = S::Row::splat(simd, -0.5);
@@ -177,15 +172,14 @@ fn normal_tail<S: Simd>(simd: S, a: S::Row) -> S::Row {
     Decaying::exp(simd, high * high * minus_half, rest).times(simd, scaled)
 }
 
-/// A polynomial of degree 4, the highest power first, by Estrin's scheme: fewer operations wait for
-/// each other than with Horner's rule.
+/// A polynomial of degree 4, highest power first. Estrin's scheme, for shorter dependency chains.
 #[inline(always)]
 fn quartic<S: Simd>(simd: S, x: S::Row, squared: S::Row, c: &[f32; 5]) -> S::Row {
     let high = S::Row::splat(simd, c[0]) * squared + line(simd, x, c[1], c[2]);
     high * squared + line(simd, x, c[3], c[4])
 }
 
-/// A polynomial of degree 9, the same way.
+/// A polynomial of degree 9, likewise.
 #[inline(always)]
 fn nonic<S: Simd>(simd: S, x: S::Row, c: &[f32; 10]) -> S::Row {
     let squared = x * x;
@@ -195,7 +189,7 @@ fn nonic<S: Simd>(simd: S, x: S::Row, c: &[f32; 10]) -> S::Row {
     high * (squared * squared) + low
 }
 
-/// slope x + offset. A closure would not be inlined on every instruction set.
+/// slope x + offset. A function, because a closure is not inlined on every instruction set.
 #[inline(always)]
 fn line<S: Simd>(simd: S, x: S::Row, slope: f32, offset: f32) -> S::Row {
     S::Row::splat(simd, slope) * x + S::Row::splat(simd, offset)

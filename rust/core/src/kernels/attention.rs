@@ -1,39 +1,33 @@
 //! One event of gated rotary-enhanced linear attention, without the gate.
 //!
-//! S is laid out `[d, D]`: row i, column h * d + j is S of head h at (i, j). A vector of columns
-//! lies in one head where d is a multiple of eight; otherwise its lanes may belong to several, and
-//! the keys and queries of their heads are gathered.
+//! S is laid out `[d, D]`: row i, column h * d + j is S of head h at (i, j). Where d is a multiple
+//! of eight, a vector of columns lies in one head. Otherwise its lanes may belong to several heads,
+//! and their keys and queries are gathered.
 
 use super::{lanes, lanes_mut};
 use crate::simd::{Kernel, LANES, Simd, Vector};
 
-/// Added to the normaliser.
 const EPSILON: f32 = 1e-6;
 
-/// What one event brings to the attention of one block; every slice has D numbers.
+/// One event in one block. Queries and keys are those after the feature map; slices have D elements.
 #[derive(Clone, Copy)]
 pub(crate) struct Event<'a> {
-    /// After the feature map.
     pub(crate) query: &'a [f32],
-    /// After the feature map.
     pub(crate) key: &'a [f32],
-    /// The query, rotated where the model rotates.
+    /// Equal to `query` and `key` in models without rotation.
     pub(crate) query_rotated: &'a [f32],
-    /// The key, rotated where the model rotates.
     pub(crate) key_rotated: &'a [f32],
-    /// The value.
     pub(crate) value: &'a [f32],
-    /// The decay of each column's head.
     pub(crate) decay: &'a [f32],
-    /// d
+    /// The size of a head, d.
     pub(crate) head_size: usize,
 }
 
 impl Event<'_> {
     /// S = gamma S + k~ v^T;  z = gamma z + k;  out = (q~^T S) / (q . z + epsilon)
     ///
-    /// `sums` is S `[d, D]` and z `[D]`, and may be followed by as many carries: what the
-    /// additions so far rounded off.
+    /// `sums` is S `[d, D]` and z `[D]`, optionally followed by as many carries: the rounding
+    /// errors of the additions so far.
     #[inline(always)]
     pub(crate) fn attend<S: Simd>(self, simd: S, sums: &mut [f32], out: &mut [f32]) {
         simd.run(Attend { event: self, sums, out });
@@ -51,9 +45,10 @@ impl Event<'_> {
         let (s, z) = sums.split_at_mut(cells);
         let (s_carries, z_carries) = carries.split_at_mut(if CARRY { cells } else { 0 });
         let z_carries = lanes_mut(z_carries);
-        for (at, z) in lanes_mut(z).iter_mut().enumerate() {
-            let (decay, key) = (simd.load(&lanes(self.decay)[at]), simd.load(&lanes(self.key)[at]));
-            accumulate(simd, decay, key, z, CARRY.then(|| &mut z_carries[at]));
+        for (index, z) in lanes_mut(z).iter_mut().enumerate() {
+            let (decay, key) =
+                (simd.load(&lanes(self.decay)[index]), simd.load(&lanes(self.key)[index]));
+            accumulate(simd, decay, key, z, CARRY.then(|| &mut z_carries[index]));
         }
         self.normalisers(simd, z, out);
         self.all_columns::<S, WHOLE, CARRY>(simd, s, s_carries, out);
@@ -68,7 +63,7 @@ impl Event<'_> {
         }
     }
 
-    /// Updates S and divides by the normalisers in `out`, several vectors of columns at a time.
+    /// Updates S, and divides the outputs by the normalisers in `out`.
     #[inline(always)]
     fn all_columns<S: Simd, const WHOLE: bool, const CARRY: bool>(
         &self,
@@ -79,7 +74,7 @@ impl Event<'_> {
     ) {
         let vectors = self.value.len() / LANES;
         let mut first = 0;
-        // The others belong to ablations, which need not be fast but small.
+        // The other cases occur in ablations only, where code size matters more than speed.
         while WHOLE && !CARRY && first + 4 <= vectors {
             self.columns::<S, WHOLE, CARRY, 4>(simd, first, s, carries, out);
             first += 4;
@@ -90,7 +85,7 @@ impl Event<'_> {
         }
     }
 
-    /// The same for the W vectors of columns from vector `first` on.
+    /// Like `all_columns`, for W vectors of columns from vector `first` on.
     #[inline(always)]
     fn columns<S: Simd, const WHOLE: bool, const CARRY: bool, const W: usize>(
         &self,
@@ -130,7 +125,6 @@ impl Event<'_> {
     }
 }
 
-/// [`Event::attend`]
 struct Attend<'a> {
     event: Event<'a>,
     sums: &'a mut [f32],
@@ -153,11 +147,11 @@ impl Kernel for Attend<'_> {
     }
 }
 
-/// sum = gamma sum + new, which is also given back.
+/// sum = gamma sum + new; returns the sum.
 ///
-/// With a carry this is Kahan's compensated sum: the carry is what earlier additions rounded off.
-/// Fading is then part of what is added, -(1 - gamma) sum, so that its rounding is as small as the
-/// term, not as the sum.
+/// With a carry this is Kahan's compensated sum: the carry is the rounding error of earlier
+/// additions. The decay is then part of the addend, as -(1 - gamma) sum. This makes its rounding
+/// error as small as the addend, not as the sum.
 #[inline(always)]
 fn accumulate<S: Simd>(
     simd: S,
@@ -180,8 +174,8 @@ fn accumulate<S: Simd>(
     total
 }
 
-/// Element i of each lane's head, where `heads` has the first column of each lane's head. WHOLE
-/// says that all lanes share one.
+/// Element i of each lane's head. `heads` holds the first column of each lane's head; with WHOLE,
+/// all lanes share one head.
 #[inline(always)]
 fn per_head<S: Simd, const WHOLE: bool>(
     simd: S,
@@ -199,7 +193,7 @@ fn per_head<S: Simd, const WHOLE: bool>(
     simd.load(&gathered)
 }
 
-/// x . y in eight lanes and one tree; a last part chunk is filled up with zeros.
+/// x . y in eight lanes, summed in one tree. A partial last chunk is padded with zeros.
 #[inline(always)]
 pub(crate) fn dot<S: Simd>(simd: S, x: &[f32], y: &[f32]) -> f32 {
     let (x_whole, x_rest) = x.as_chunks::<LANES>();
@@ -209,13 +203,13 @@ pub(crate) fn dot<S: Simd>(simd: S, x: &[f32], y: &[f32]) -> f32 {
         sum = sum + simd.load(x) * simd.load(y);
     }
     if !x_rest.is_empty() {
-        sum = sum + simd.load(&filled(x_rest)) * simd.load(&filled(y_rest));
+        sum = sum + simd.load(&padded(x_rest)) * simd.load(&padded(y_rest));
     }
     sum.sum()
 }
 
 #[inline(always)]
-fn filled(part: &[f32]) -> [f32; LANES] {
+fn padded(part: &[f32]) -> [f32; LANES] {
     let mut whole = [0.0; LANES];
     whole[..part.len()].copy_from_slice(part);
     whole

@@ -1,16 +1,15 @@
-//! Scores of one catalogue block: 32 items against one hidden vector or several.
+//! Scores of one catalogue block: 32 items against one or several hidden vectors.
 
 use super::element::Element;
 use crate::simd::{LANES, ROW_LANES, ROW_VECTORS, Row, Simd};
 
-/// Items in a block, and so the lanes past N that pad the last one.
+/// Items in a block. The last block is padded to it.
 pub(crate) const BLOCK: usize = ROW_LANES;
 
-/// One feature of the 32 items of a block.
+/// One feature of a block's 32 items.
 pub(crate) type Features<E> = [[E; LANES]; ROW_VECTORS];
 
-/// For each of U hidden vectors the scores of a block's items: 0 + E[0] h[0] + E[1] h[1] + ..., in
-/// this order.
+/// The scores of a block's items per hidden vector: 0 + E[0] h[0] + E[1] h[1] + ..., in this order.
 #[inline(always)]
 pub(crate) fn block_scores<S: Simd, E: Element, const U: usize>(
     simd: S,

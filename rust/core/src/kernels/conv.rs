@@ -5,7 +5,6 @@ use super::{CONV_HISTORY, add_assign, lanes, lanes_mut};
 use crate::aligned::AlignedBuf;
 use crate::simd::{Kernel, Simd, Vector};
 
-/// The weights of one convolution.
 #[derive(Debug)]
 pub(crate) struct Conv {
     /// `[4, D]`; the last row multiplies the newest value.
@@ -14,8 +13,8 @@ pub(crate) struct Conv {
 }
 
 impl Conv {
-    /// out += SiLU(bias + sum over the last four values); then `history`, the last three values,
-    /// oldest first, moves on by one. What is in `value` afterwards means nothing.
+    /// out += SiLU(bias + weighted sum of the last four values). Then shifts `value` into
+    /// `history`, the last three values, oldest first. Leaves `value` unspecified.
     #[inline(always)]
     pub(crate) fn add<S: Simd>(
         &self,
@@ -28,7 +27,6 @@ impl Conv {
     }
 }
 
-/// [`Conv::add`]
 struct Add<'a> {
     conv: &'a Conv,
     history: &'a mut [f32],
@@ -44,18 +42,19 @@ impl Kernel for Add<'_> {
         let Self { conv: Conv { weight, bias }, history, value, out } = self;
         let width = lanes(value).len();
         let (weight, history) = (lanes(weight), lanes_mut(history));
-        for (at, value) in lanes_mut(value).iter_mut().enumerate() {
+        for (index, value) in lanes_mut(value).iter_mut().enumerate() {
             let newest = simd.load(value);
-            let mut sum = simd.load(&lanes(bias)[at]);
+            let mut sum = simd.load(&lanes(bias)[index]);
             for tap in 0..CONV_HISTORY {
                 sum = sum
-                    + simd.load(&weight[tap * width + at]) * simd.load(&history[tap * width + at]);
+                    + simd.load(&weight[tap * width + index])
+                        * simd.load(&history[tap * width + index]);
                 if tap > 0 {
-                    history[(tap - 1) * width + at] = history[tap * width + at];
+                    history[(tap - 1) * width + index] = history[tap * width + index];
                 }
             }
-            newest.store(&mut history[(CONV_HISTORY - 1) * width + at]);
-            (sum + simd.load(&weight[CONV_HISTORY * width + at]) * newest).store(value);
+            newest.store(&mut history[(CONV_HISTORY - 1) * width + index]);
+            (sum + simd.load(&weight[CONV_HISTORY * width + index]) * newest).store(value);
         }
         activation::apply::<S, Silu>(simd, value);
         add_assign(simd, out, value);

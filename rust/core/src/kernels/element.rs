@@ -1,19 +1,16 @@
-//! The number types that weights are stored as.
+//! Element types of stored weights.
 
 use bytemuck::Pod;
 use half::f16;
 
 use crate::simd::{LANES, ROW_VECTORS, Row, Simd};
 
-/// A number of a matrix or of the catalogue table; the arithmetic is in f32.
+/// An element of a matrix or of the catalogue table. Arithmetic is in f32.
 pub(crate) trait Element: Pod + Sync {
-    /// Eight of them, as f32.
     fn load<S: Simd>(simd: S, from: &[Self; LANES]) -> S::Vector;
-
-    /// 32 of them, as f32.
     fn load_row<S: Simd>(simd: S, from: &[[Self; LANES]; ROW_VECTORS]) -> S::Row;
 
-    /// One, as f32: the same conversion.
+    /// Converts one element to f32, by the same conversion.
     fn to_f32(self) -> f32;
 }
 
@@ -34,7 +31,7 @@ impl Element for f32 {
     }
 }
 
-/// The bits of a half-precision number.
+/// Half precision, as bits.
 impl Element for u16 {
     #[inline(always)]
     fn load<S: Simd>(simd: S, from: &[Self; LANES]) -> S::Vector {

@@ -1,23 +1,22 @@
-//! Matrix times vector, for one user or several at once.
+//! Matrix times vector, for one user or several.
 //!
-//! A matrix `[in, out]` is kept in panels of up to 64 output columns, each contiguous over the
-//! inputs: the product streams through memory once and has several independent sums in flight. An
-//! output is its bias plus the products in the order of the inputs, however wide its panel is.
+//! A matrix `[in, out]` is stored in panels of up to 64 output columns, each contiguous over the
+//! inputs. The product reads memory once, in order, and keeps several independent sums in flight.
+//! An output is its bias plus the products in input order, whatever the panel width.
 //!
-//! Where there are several users, a panel serves all of them before the next is read, and each
-//! weight that is loaded is multiplied for as many users as registers have room for. Their sums
-//! are apart, so an output has the same bits as for a user alone.
+//! With several users, each panel is applied to all of them before the next is read. Each loaded
+//! weight is multiplied for as many users as the registers hold sums for. The sums are independent,
+//! so an output has the same bits as for a single user.
 
 use super::element::Element;
 use super::{lanes, lanes_mut};
 use crate::aligned::AlignedBuf;
 use crate::simd::{Kernel, LANES, ROW_VECTORS, Row, Simd, Vector};
 
-/// Panel widths in vectors, from the widest; what a wider one leaves over, the next takes. Engines
-/// of WebAssembly load ahead, and on x86-64 have 16 registers of half a vector.
+/// Panel widths in vectors, widest first. Columns that do not fill a panel go to the next narrower
+/// width. WebAssembly engines hoist loads, and on x86-64 have 16 registers of half a vector.
 const WIDTHS: &[usize] = if cfg!(target_arch = "wasm32") { &[2, 1] } else { &[8, 4, 2, 1] };
 
-/// A Linear layer.
 #[derive(Debug)]
 pub(crate) struct Linear<E> {
     panels: AlignedBuf<E>,
@@ -38,8 +37,7 @@ fn panels(outputs: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 impl<E: Element> Linear<E> {
-    /// Layers that share their input, as one: their outputs follow each other. Each part is its
-    /// weight `[in, out]` and its bias `[out]`.
+    /// Concatenates layers that share their input, each a weight `[in, out]` and a bias `[out]`.
     pub(crate) fn new(parts: &[(Vec<E>, Vec<f32>)]) -> Self {
         let bias: Vec<f32> = parts.iter().flat_map(|(_, bias)| bias).copied().collect();
         let mut packed = AlignedBuf::zeros(parts.iter().map(|(weight, _)| weight.len()).sum());
@@ -59,14 +57,13 @@ impl<E: Element> Linear<E> {
         Self { panels: packed, bias: bias.into(), inputs }
     }
 
-    /// How many numbers it gives.
     #[inline(always)]
     pub(crate) fn outputs(&self) -> usize {
         self.bias.len()
     }
 
-    /// out[j] = bias[j] + x[0] W[0, j] + x[1] W[1, j] + ... for each of `users`. A user's inputs
-    /// are the first of `stride` numbers of `x`, and its outputs follow those of the user before.
+    /// out[j] = bias[j] + x[0] W[0, j] + x[1] W[1, j] + ... for each of `users`. Inputs of
+    /// consecutive users start `stride` elements apart in `x`; outputs are contiguous.
     #[inline(always)]
     pub(crate) fn apply<S: Simd>(
         &self,
@@ -81,7 +78,6 @@ impl<E: Element> Linear<E> {
     }
 }
 
-/// A layer applied to the inputs of some users.
 struct Product<'a, E> {
     layer: &'a Linear<E>,
     users: usize,
@@ -112,7 +108,6 @@ impl<E: Element> Kernel for Product<'_, E> {
     }
 }
 
-/// The inputs of some users.
 #[derive(Clone, Copy)]
 struct Inputs<'a> {
     x: &'a [f32],
@@ -122,23 +117,20 @@ struct Inputs<'a> {
 
 impl<'a> Inputs<'a> {
     #[inline(always)]
-    fn of(self, user: usize) -> &'a [f32] {
+    fn user(self, user: usize) -> &'a [f32] {
         &self.x[user * self.stride..][..self.size]
     }
 }
 
-/// Some columns of a layer; what counts columns, counts vectors.
+/// Some columns of a layer. Column counts are in vectors.
 struct Panel<'a, E> {
     weights: &'a [[E; LANES]],
     bias: &'a [[f32; LANES]],
-    /// The first column.
     first: usize,
-    /// Columns of the layer.
     outputs: usize,
 }
 
 impl<E: Element> Panel<'_, E> {
-    /// R rows of 32 columns, for every user.
     #[inline(always)]
     fn rows<S: Simd, const R: usize>(
         &self,
@@ -147,17 +139,17 @@ impl<E: Element> Panel<'_, E> {
         x: Inputs<'_>,
         out: &mut [[f32; LANES]],
     ) {
-        let whole = match S::TILE {
+        let tiled = match S::TILE {
             4 => self.tiles::<S, R, 4>(simd, users, x, out),
             _ => self.tiles::<S, R, 2>(simd, users, x, out),
         };
-        for user in whole..users {
+        for user in tiled..users {
             let out = &mut self.out(user, out)[..R * ROW_VECTORS];
-            multiply_rows::<S, E, R>(simd, self.weights, x.of(user), self.bias, out);
+            multiply_rows::<S, E, R>(simd, self.weights, x.user(user), self.bias, out);
         }
     }
 
-    /// The same for U users at a time, as long as there are so many; returns for how many.
+    /// Like `rows`, for U users at a time. Returns the number of users processed.
     #[inline(always)]
     fn tiles<S: Simd, const R: usize, const U: usize>(
         &self,
@@ -171,16 +163,16 @@ impl<E: Element> Panel<'_, E> {
         let (bias, _) = self.bias.as_chunks::<ROW_VECTORS>();
         let mut user = 0;
         while user + U <= users {
-            let mut of: [&[f32]; U] = [&[]; U];
-            for (u, of) in of.iter_mut().enumerate() {
-                *of = &x.of(user + u)[..weights.len()];
+            let mut inputs: [&[f32]; U] = [&[]; U];
+            for (u, inputs) in inputs.iter_mut().enumerate() {
+                *inputs = &x.user(user + u)[..weights.len()];
             }
             for r in 0..R {
                 let mut sums = [S::Row::load(simd, &bias[r]); U];
                 for (i, weights) in weights.iter().enumerate() {
                     let weights = E::load_row(simd, &weights[r]);
                     for u in 0..U {
-                        sums[u] = sums[u] + S::Row::splat(simd, of[u][i]) * weights;
+                        sums[u] = sums[u] + S::Row::splat(simd, inputs[u][i]) * weights;
                     }
                 }
                 for (u, sum) in sums.into_iter().enumerate() {
@@ -193,7 +185,6 @@ impl<E: Element> Panel<'_, E> {
         user
     }
 
-    /// W vectors, for every user.
     #[inline(always)]
     fn vectors<S: Simd, const W: usize>(
         &self,
@@ -204,18 +195,17 @@ impl<E: Element> Panel<'_, E> {
     ) {
         for user in 0..users {
             let out = &mut self.out(user, out)[..W];
-            multiply::<S, E, W>(simd, self.weights, x.of(user), self.bias, out);
+            multiply::<S, E, W>(simd, self.weights, x.user(user), self.bias, out);
         }
     }
 
-    /// The outputs of a user from these columns on.
+    /// The outputs of a user, from this panel's first column on.
     #[inline(always)]
     fn out<'a>(&self, user: usize, out: &'a mut [[f32; LANES]]) -> &'a mut [[f32; LANES]] {
         &mut out[user * self.outputs + self.first..]
     }
 }
 
-/// One panel of R rows of 32 columns.
 #[inline(always)]
 fn multiply_rows<S: Simd, E: Element, const R: usize>(
     simd: S,
@@ -243,7 +233,7 @@ fn multiply_rows<S: Simd, E: Element, const R: usize>(
     }
 }
 
-/// One panel of W vectors, two inputs at a time.
+/// Multiplies one panel of W vectors, two inputs at a time.
 #[inline(always)]
 fn multiply<S: Simd, E: Element, const W: usize>(
     simd: S,

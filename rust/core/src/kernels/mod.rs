@@ -1,7 +1,7 @@
-//! The arithmetic of the model, each piece once, over [`crate::simd`].
+//! The model's arithmetic, written once over [`crate::simd`].
 //!
-//! Slices whose length is a multiple of eight are processed as eight-lane chunks; the config
-//! guarantees it for D, F and everything made of them.
+//! Slice lengths are multiples of eight, the lane count. The config guarantees this for D, F and
+//! every size derived from them.
 
 pub(crate) mod activation;
 pub(crate) mod attention;
@@ -18,10 +18,10 @@ mod tests;
 
 use crate::simd::{LANES, Simd, Vector};
 
-/// Earlier values that the convolution looks back on.
+/// Past values that the convolution reads.
 pub(crate) const CONV_HISTORY: usize = 3;
 
-/// The slice in chunks of eight.
+/// The slice as chunks of eight lanes.
 #[inline(always)]
 pub(crate) fn lanes<T>(x: &[T]) -> &[[T; LANES]] {
     let (chunks, rest) = x.as_chunks();
@@ -29,7 +29,6 @@ pub(crate) fn lanes<T>(x: &[T]) -> &[[T; LANES]] {
     chunks
 }
 
-/// The slice in chunks of eight, to write to.
 #[inline(always)]
 pub(crate) fn lanes_mut<T>(x: &mut [T]) -> &mut [[T; LANES]] {
     let (chunks, rest) = x.as_chunks_mut();
@@ -37,7 +36,6 @@ pub(crate) fn lanes_mut<T>(x: &mut [T]) -> &mut [[T; LANES]] {
     chunks
 }
 
-/// x += y
 #[inline(always)]
 pub(crate) fn add_assign<S: Simd>(simd: S, x: &mut [f32], y: &[f32]) {
     for (x, y) in lanes_mut(x).iter_mut().zip(lanes(y)) {
@@ -45,7 +43,6 @@ pub(crate) fn add_assign<S: Simd>(simd: S, x: &mut [f32], y: &[f32]) {
     }
 }
 
-/// x *= y
 #[inline(always)]
 pub(crate) fn mul_assign<S: Simd>(simd: S, x: &mut [f32], y: &[f32]) {
     for (x, y) in lanes_mut(x).iter_mut().zip(lanes(y)) {

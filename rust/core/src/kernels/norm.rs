@@ -4,10 +4,8 @@ use super::{lanes, lanes_mut};
 use crate::aligned::AlignedBuf;
 use crate::simd::{Kernel, Simd, Vector};
 
-/// Added to the variance.
 const EPSILON: f32 = 1e-12;
 
-/// The weights of one LayerNorm.
 #[derive(Debug)]
 pub(crate) struct Norm {
     pub(crate) weight: AlignedBuf,
@@ -15,7 +13,6 @@ pub(crate) struct Norm {
 }
 
 impl Norm {
-    /// D
     #[inline(always)]
     pub(crate) fn size(&self) -> usize {
         self.weight.len()
@@ -28,7 +25,6 @@ impl Norm {
     }
 }
 
-/// [`Norm::apply`]
 struct Normalise<'a> {
     norm: &'a Norm,
     x: &'a [f32],

@@ -1,8 +1,8 @@
-//! The rotation of queries and keys by their position.
+//! Rotation of queries and keys by position.
 //!
-//! The angle is a number of turns, computed and reduced in f64: its error stays below the rounding
-//! of f32 for some 10^8 events, and below 1e-6 for 10^10. Sine and cosine are our own, so that they are the same
-//! on every platform.
+//! The angle is computed in turns and reduced in f64. Its error stays below the rounding of f32 for
+//! about 10^8 events, and below 1e-6 for 10^10. Sine and cosine are implemented here, so that their
+//! bits are the same on every platform.
 
 use super::{lanes, lanes_mut};
 use crate::simd::{Simd, Vector};
@@ -30,17 +30,16 @@ const COS: [f64; 8] = [
     1.0,
 ];
 
-/// 1.5 * 2^52: adding it to a small f64 rounds to the nearest integer, which the low bits then hold.
+/// 1.5 * 2^52: adding it to a small f64 rounds to the nearest integer, held in the low bits.
 const ROUND: f64 = 6_755_399_441_055_744.0;
 
-/// Sine and cosine of an angle in turns. At most 0.501 ULP of f32, relative to the reduced angle,
-/// and never outside [-1, 1].
+/// Sine and cosine of an angle in turns. The error is at most 0.501 ULP of f32, relative to the
+/// reduced angle, and results stay within [-1, 1].
 ///
-/// There is no branch in here, so that compilers take several angles at once.
+/// Free of branches, so that compilers vectorise it.
 #[inline(always)]
 pub(crate) fn sin_cos(turns: f64) -> (f32, f32) {
-    // In quarter turns: `quarter` says which, `r` is what is left, in [-1/2, 1/2]. The reduction
-    // is exact.
+    // In quarter turns: `quarter` is the quadrant, `r` the remainder in [-1/2, 1/2], both exact.
     let quarters = (turns - turns.floor()) * 4.0;
     let rounded = quarters + ROUND;
     let quarter = rounded.to_bits() as u32;
@@ -53,7 +52,7 @@ pub(crate) fn sin_cos(turns: f64) -> (f32, f32) {
     (negate_if(quarter & 2, s), negate_if((quarter + 1) & 2, c))
 }
 
-/// -x for a `flag` of 2, x for 0.
+/// -x if `flag` is 2, x if it is 0.
 #[inline(always)]
 fn negate_if(flag: u32, x: f32) -> f32 {
     f32::from_bits(x.to_bits() ^ flag << 30)
@@ -64,8 +63,8 @@ fn horner(x: f64, coefficients: &[f64]) -> f64 {
     coefficients.iter().fold(0.0, |sum, c| sum * x + c)
 }
 
-/// The rotation at a position, of pairs (2i, 2i + 1): [`rotate`] wants each cosine twice, and each
-/// sine twice with opposite signs.
+/// Computes the rotation of pairs (2i, 2i + 1) at a position, in the layout of [`rotate`]: each
+/// cosine twice, each sine twice with opposite signs.
 #[inline(always)]
 pub(crate) fn fill(position: u64, frequency: &[f64], cos: &mut [f32], sin: &mut [f32]) {
     let (cos, _) = cos.as_chunks_mut::<2>();
@@ -77,7 +76,7 @@ pub(crate) fn fill(position: u64, frequency: &[f64], cos: &mut [f32], sin: &mut 
     }
 }
 
-/// out = x with each pair (a, b) turned: (a cos - b sin, b cos + a sin)
+/// out = x with each pair (a, b) rotated: (a cos - b sin, b cos + a sin)
 #[inline(always)]
 pub(crate) fn rotate<S: Simd>(simd: S, x: &[f32], cos: &[f32], sin: &[f32], out: &mut [f32]) {
     let by = lanes(cos).iter().zip(lanes(sin));

@@ -1,4 +1,4 @@
-//! Every kernel with numbers to run on: for the check of an instruction set, and for benchmarks.
+//! Every kernel with sample inputs, for the agreement check and for benchmarks.
 
 use std::marker::PhantomData;
 
@@ -7,7 +7,7 @@ use super::attention::Event;
 use super::block_scores::{BLOCK, block_scores};
 use super::conv::Conv;
 use super::element::Element;
-use super::integer_scores::{Rounded, item_score};
+use super::integer_scores::{QuantizedHidden, item_score};
 use super::linear::Linear;
 use super::norm::Norm;
 use super::{CONV_HISTORY, add_assign, lanes_mut, mul_assign, rotary};
@@ -15,16 +15,15 @@ use crate::aligned::AlignedBuf;
 use crate::isa::Computed;
 use crate::simd::{GROUP, Kernel, LANES, Row, Simd};
 
-/// D: whole groups of four vectors, and one vector left over.
+/// D: whole rows of four vectors, and one more vector.
 const SIZE: usize = 40;
 
-/// Outputs of a Linear layer that has panels of every width.
+/// Outputs of a linear layer with panels of every width.
 const OUTPUTS: usize = (8 + 4 + 2 + 1) * 8;
 
-/// Users that are worked on together: whole tiles and a rest.
+/// Users of a batch: whole tiles and a remainder.
 const USERS: usize = 5;
 
-/// Runs every kernel once.
 #[derive(Clone, Copy)]
 pub(crate) struct Samples;
 
@@ -55,13 +54,12 @@ impl Kernel for Samples {
     }
 }
 
-/// A kernel with its numbers, and what it computes: no NaN, whose bits are not promised.
+/// A kernel with its inputs, and its output. The output holds no NaN, whose bits are unspecified.
 pub(crate) struct Sample<W> {
     pub(crate) work: W,
     pub(crate) out: AlignedBuf,
 }
 
-/// A kernel with its numbers.
 pub(crate) trait Work {
     fn run<S: Simd>(&mut self, simd: S, out: &mut [f32]);
 }
@@ -83,8 +81,8 @@ impl<W: Work> Sample<W> {
     }
 }
 
-/// A function that makes a [`Sample`]: its numbers, what stands in `out` at first, and the kernel, an
-/// expression over `simd`, `out` and the numbers.
+/// Defines a function that makes a [`Sample`]: its inputs, the initial `out`, and the kernel as an
+/// expression over `simd`, `out` and the inputs.
 macro_rules! sample {
     ($name:ident $(<$generic:ident: $bound:path>)? ($($argument:ident: $argument_type:ty),*)
      { $($field:ident: $type:ty = $value:expr;)* } $start:expr,
@@ -125,7 +123,7 @@ sample! { linear<E: Element>(users: usize, inputs: usize, outputs: usize, elemen
     layer.apply(simd, *users, x, x.len() / *users, out)
 }}
 
-// The numbers are renewed each time: a function applied to its own values ends in zeros or infinities.
+// The inputs are copied each time: repeated application ends in zeros or infinities.
 sample! { activation<A: Activation>(numbers: Vec<f32>) {
     x: AlignedBuf = numbers.into();
     function: PhantomData<A> = PhantomData;
@@ -140,7 +138,7 @@ sample! { norm(size: usize) {
     x: AlignedBuf = buffer(size, 10);
 } vec![0.0; size], |simd, out| norm.apply(simd, x, out)}
 
-// One event on the state of one block: S, z and the output.
+// One event on the state of one block. `out` is S, z and the output.
 sample! { attention(size: usize, head_size: usize) {
     rotated: [AlignedBuf; 3] = [15, 16, 17].map(|seed| buffer(size, seed));
     mapped: [AlignedBuf; 2] = [13, 14].map(|seed| positive(size, seed).into());
@@ -154,7 +152,7 @@ sample! { attention(size: usize, head_size: usize) {
         .attend(simd, sums, out);
 }}
 
-// The history and the output.
+// `out` is the history and the output.
 sample! { convolution(size: usize) {
     conv: Conv = Conv { weight: buffer((CONV_HISTORY + 1) * size, 18), bias: buffer(size, 19) };
     given: AlignedBuf = buffer(size, 22);
@@ -166,7 +164,7 @@ sample! { convolution(size: usize) {
     conv.add(simd, history, value, out);
 }}
 
-// Cosines and sines of one event, and its query and key rotated.
+// `out` is the cosines and sines of one event, then its rotated query and key.
 sample! { rotation(size: usize) {
     position: u64 = 123_456_789;
     frequency: Vec<f64> = (0..size / 2).map(|pair| 0.16 / (1 + pair * pair) as f64).collect();
@@ -182,7 +180,7 @@ sample! { rotation(size: usize) {
     }
 }}
 
-// Scores of a whole catalogue for some users, all added up: in tiles and one by one, as for a fleet.
+// The summed scores of a whole catalogue for several users, in tiles and one by one.
 sample! { scan<E: Element>(users: usize, blocks: usize, size: usize, element: fn(f32) -> E) {
     table: AlignedBuf<E> = elements(blocks * size * BLOCK, 25, element).into();
     hidden: Vec<AlignedBuf> = (0..users).map(|user| buffer(size, 26 + user as u32)).collect();
@@ -194,7 +192,7 @@ sample! { scan<E: Element>(users: usize, blocks: usize, size: usize, element: fn
     scan_tiles::<S, E, 1>(simd, table, &hidden[tiled..], &mut out[tiled * COMPARED..]);
 }}
 
-/// For U users at a time; returns for how many.
+/// Scores U users at a time. Returns the number of users processed.
 #[inline(always)]
 fn scan_tiles<S: Simd, E: Element, const U: usize>(
     simd: S,
@@ -223,19 +221,19 @@ fn scan_tiles<S: Simd, E: Element, const U: usize>(
     tiles.len() * U
 }
 
-// Bounds of the scores of a whole catalogue, all added up.
+// The score bounds of a whole catalogue, summed.
 sample! { integer_scan(blocks: usize, size: usize) {
     table: AlignedBuf<i8> = integers(blocks * size * BLOCK);
     scales: AlignedBuf = positive(blocks * BLOCK, 31).into();
     hidden: AlignedBuf = buffer(size, 32);
     codes: Vec<[i8; GROUP]> = Vec::new();
 } vec![0.0; COMPARED], |simd, out| {
-    let rounded = Rounded::new(hidden, codes);
+    let rounded = QuantizedHidden::new(hidden, codes);
     let (rows, _) = table.as_chunks().0.as_chunks();
     let (scales, _) = scales.as_chunks().0.as_chunks();
     let mut sum = S::Row::splat(simd, 0.0);
     for (block, scales) in rows.chunks_exact(hidden.len() / GROUP).zip(scales) {
-        sum = sum + rounded.at_most(simd, block, scales);
+        sum = sum + rounded.upper_bounds(simd, block, scales);
     }
     compare(simd, sum, out);
 }}
@@ -244,15 +242,15 @@ sample! { integer_items(size: usize) {
     block: AlignedBuf<i8> = integers(size * BLOCK);
     hidden: AlignedBuf = buffer(size, 32);
 } positive(BLOCK, 31), |simd, out| {
-    for (at, scale) in out.iter_mut().enumerate() {
-        *scale = item_score(simd, block.as_chunks().0.as_chunks().0, at, *scale, hidden);
+    for (item, scale) in out.iter_mut().enumerate() {
+        *scale = item_score(simd, block.as_chunks().0.as_chunks().0, item, *scale, hidden);
     }
 }}
 
-/// What [`compare`] writes.
+/// The length of what [`compare`] writes.
 const COMPARED: usize = BLOCK + LANES;
 
-/// The numbers of a row, and which of them are above zero.
+/// Writes the lanes of a row, and which of them are above zero.
 #[inline(always)]
 fn compare<S: Simd>(simd: S, row: S::Row, out: &mut [f32]) {
     let (row_out, rest) = out.split_at_mut(BLOCK);
@@ -261,9 +259,9 @@ fn compare<S: Simd>(simd: S, row: S::Row, out: &mut [f32]) {
     rest[..2].copy_from_slice(&[above & 0xffff, above >> 16].map(|half| half as f32));
 }
 
-// What follows depends on no instruction set, and is kept out of the code that does.
+// The functions below are independent of the instruction set, and are kept out of its code.
 
-/// From where e^x underflows to where it overflows, both zeros and both infinities.
+/// From below the underflow of e^x to above its overflow, with both zeros and both infinities.
 #[inline(never)]
 fn activation_inputs() -> Vec<f32> {
     let mut x: Vec<f32> = (-68..68).map(|n| n as f32 * 1.937).collect();
@@ -272,26 +270,23 @@ fn activation_inputs() -> Vec<f32> {
     x
 }
 
-/// The smallest and the largest integer are among them.
+/// Includes the smallest and the largest integer.
 #[inline(never)]
 fn integers(count: usize) -> AlignedBuf<i8> {
     let integer =
-        |(at, x): (usize, f32)| [-128, 127].get(at % 6).copied().unwrap_or((x * 64.0) as i8);
+        |(i, x): (usize, f32)| [-128, 127].get(i % 6).copied().unwrap_or((x * 64.0) as i8);
     noise(count, 30).into_iter().enumerate().map(integer).collect::<Vec<_>>().into()
 }
 
-/// As half precision. Small numbers are made so small that they are subnormal there.
 fn half(x: f32) -> u16 {
     half::f16::from_f32(if x.abs() < 0.5 { x / 65_536.0 } else { x }).to_bits()
 }
 
-/// Numbers of a matrix or a table.
 #[inline(never)]
 fn elements<E>(count: usize, seed: u32, element: fn(f32) -> E) -> Vec<E> {
     noise(count, seed).into_iter().map(element).collect()
 }
 
-/// Numbers in [0, 2].
 fn positive(count: usize, seed: u32) -> Vec<f32> {
     elements(count, seed, f32::abs)
 }
@@ -301,7 +296,7 @@ fn buffer(count: usize, seed: u32) -> AlignedBuf {
     noise(count, seed).into()
 }
 
-/// Numbers in [-2, 2) without a pattern. There are many calls, and they need not be fast.
+/// Pseudorandom values in [-2, 2). Called from many places, and need not be fast.
 #[inline(never)]
 pub(crate) fn noise(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(97);

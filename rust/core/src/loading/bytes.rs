@@ -1,4 +1,4 @@
-//! The bytes of a model file: read, given or mapped.
+//! The bytes of a model file: read, passed in or mapped.
 
 use std::fmt;
 use std::fs::File;
@@ -10,7 +10,6 @@ use crate::Result;
 use crate::aligned::AlignedBuf;
 use crate::error::Cause;
 
-/// The whole file.
 pub(crate) enum Bytes {
     Read(AlignedBuf<u8>),
     Given(Vec<u8>),
@@ -19,7 +18,7 @@ pub(crate) enum Bytes {
 }
 
 impl Bytes {
-    /// Reads the file to a cache line, on which its table then starts too.
+    /// Reads the file into a buffer aligned to a cache line, so that its table is aligned too.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let read = || {
             let mut file = File::open(path)?;
@@ -36,11 +35,11 @@ impl Bytes {
     ///
     /// # Safety
     ///
-    /// Nobody writes to the file or truncates it while it is mapped.
+    /// The file must not be written to or truncated while it is mapped.
     #[cfg(all(feature = "mmap", any(unix, windows)))]
     #[allow(unsafe_code)]
     pub(crate) unsafe fn map(path: &Path) -> Result<Self> {
-        // SAFETY: the map is read-only, and the caller promises the rest.
+        // SAFETY: the map is read-only, and the caller guarantees that the file does not change.
         let map = File::open(path).and_then(|file| unsafe { memmap2::Mmap::map(&file) });
         map.map(Self::Mapped).map_err(Cause::reading(path))
     }

@@ -1,4 +1,4 @@
-//! The safetensors header, and its metadata entries.
+//! The safetensors header and its metadata entries.
 
 use std::collections::HashMap;
 
@@ -7,30 +7,28 @@ use safetensors::tensor::Metadata;
 use crate::error::Cause;
 use crate::{Error, Fingerprint, Result};
 
-/// The length field before the header.
 const LENGTH_BYTES: usize = 8;
 
-/// Well above the header of the largest config; what is longer is not parsed, because parsing takes
-/// memory that the file's size does not bound.
+/// Well above the header of the largest config. Longer headers are not parsed: parsing takes memory
+/// that the file's size does not bound.
 const MAX_HEADER: u64 = 1 << 18;
 
-/// What is taken for a model by mistake, by its first bytes; as a length they are past [`MAX_HEADER`].
+/// Files opened by mistake, by their first bytes. Read as a length, these exceed [`MAX_HEADER`].
 const OTHER_FILES: [(&[u8], &str); 5] = [
     (b"PK\x03\x04", "a zip archive, such as a training checkpoint: run recgrela-train export"),
-    (b"RGRLSESS", "a session's snapshot, expected a model"),
-    (b"RGRLFLET", "a fleet's file, expected a model"),
+    (b"RGRLSESS", "a session snapshot, expected a model"),
+    (b"RGRLFLET", "a fleet file, expected a model"),
     (b"\x1f\x8b\x08", "a gzip archive: unpack it first"),
     (b"<", "HTML or XML, such as a server's error page"),
 ];
 
-/// What the header says, and where the data begins.
 pub(super) struct Header {
     pub(super) metadata: Metadata,
     pub(super) data_start: usize,
 }
 
 impl Header {
-    /// Reads the header. The tensors then follow each other without gaps and end with the file.
+    /// Parses the header. Ensures that the tensors are contiguous and end with the file.
     pub(super) fn parse(file: &[u8]) -> Result<Self> {
         let error = |message: String| Error::from(Cause::Header(message));
         let length = file.first_chunk::<LENGTH_BYTES>().ok_or_else(|| {
@@ -64,7 +62,6 @@ impl Header {
     }
 }
 
-/// The entries of the metadata.
 pub(crate) struct Entries(HashMap<String, String>);
 
 impl Entries {
@@ -72,19 +69,17 @@ impl Entries {
         Self(metadata.metadata().clone().unwrap_or_default())
     }
 
-    /// The text of an entry.
     pub(crate) fn text(&self, key: &'static str, expected: &'static str) -> Result<&str> {
         let missing = || Cause::Metadata { key, found: "nothing".to_owned(), expected }.into();
         self.0.get(key).map(String::as_str).ok_or_else(missing)
     }
 
-    /// Checks that an entry has this text, of which `quoted` is the quoted form.
+    /// Checks that an entry has this text. `quoted` is the text in quotes, for the error.
     pub(crate) fn expect(&self, key: &'static str, text: &str, quoted: &'static str) -> Result<()> {
         let found = self.text(key, quoted)?;
         if found == text { Ok(()) } else { Err(invalid(key, found, quoted)) }
     }
 
-    /// The fingerprint that an entry spells.
     pub(crate) fn fingerprint(&self, key: &'static str) -> Result<Fingerprint> {
         let expected = "64 lowercase hex digits";
         let found = self.text(key, expected)?;
@@ -93,6 +88,6 @@ impl Entries {
 }
 
 fn invalid(key: &'static str, found: &str, expected: &'static str) -> Error {
-    // A hostile value may be long; its beginning identifies it.
+    // A hostile value may be long; its first characters identify it.
     Cause::Metadata { key, found: format!("{found:.80?}"), expected }.into()
 }

@@ -1,4 +1,4 @@
-//! From untrusted bytes to checked tensors.
+//! Parses untrusted bytes into checked tensors.
 
 mod bytes;
 mod header;

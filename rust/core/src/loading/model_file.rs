@@ -1,4 +1,4 @@
-//! The model file: its metadata and its tensors.
+//! A model file: its metadata and its tensors.
 
 use super::TensorFile;
 use crate::{Config, Fingerprint, Result};
@@ -7,18 +7,16 @@ const FORMAT_KEY: &str = "recgrela.format";
 const CONFIG_KEY: &str = "recgrela.config";
 const FINGERPRINT_KEY: &str = "recgrela.fingerprint";
 
-/// A parsed model file, whose tensors are taken out one by one.
+/// A parsed model file, whose tensors are taken one by one.
 #[derive(Debug)]
 pub(crate) struct ModelFile<'a> {
     pub(crate) config: Config,
     config_text: String,
-    /// As the file states it.
     pub(crate) fingerprint: Fingerprint,
     pub(crate) tensors: TensorFile<'a>,
 }
 
 impl<'a> ModelFile<'a> {
-    /// Parses the header and the metadata.
     pub(crate) fn parse(file: &'a [u8]) -> Result<Self> {
         let (tensors, entries) = TensorFile::parse(file)?;
         entries.expect(FORMAT_KEY, "1", "\"1\"")?;
@@ -28,7 +26,7 @@ impl<'a> ModelFile<'a> {
         Ok(Self { config, config_text, fingerprint, tensors })
     }
 
-    /// The fingerprint of what the file holds.
+    /// Computes the fingerprint of the file's contents.
     pub(crate) fn compute_fingerprint(&self) -> Fingerprint {
         self.tensors.compute_fingerprint(&self.config_text)
     }

@@ -1,15 +1,13 @@
-//! The self-test of a file: event sequences, and the scores they have to give.
+//! The self-test of a file: event sequences and their expected scores.
 
 use super::{Dtype, TensorFile};
 use crate::Result;
 
-/// Events at most: playing a hostile file's self-test has to end.
+/// The maximum number of events, so that replaying a hostile file's self-test ends soon.
 const MAX_EVENTS: usize = 1 << 12;
 
-/// Scores at most.
 const MAX_SCORES: usize = 1 << 16;
 
-/// The self-test's tensors, checked.
 #[derive(Debug)]
 pub(crate) struct SelfTest {
     items: Vec<u32>,
@@ -18,18 +16,17 @@ pub(crate) struct SelfTest {
     scores: Vec<f32>,
 }
 
-/// One sequence of the self-test.
 pub(crate) struct Case<'a> {
     /// The events, at least one.
     pub(crate) events: &'a [u32],
-    /// The items that are scored after them.
+    /// The items to score after them.
     pub(crate) candidates: &'a [u32],
-    /// The scores that the float64 reference gives.
+    /// The expected scores, from the float64 reference.
     pub(crate) scores: &'a [f32],
 }
 
 impl SelfTest {
-    /// Takes the tensors. There is at least one sequence, and none is empty.
+    /// Takes the tensors. Ensures that there is at least one sequence and that none is empty.
     pub(crate) fn take(file: &mut TensorFile<'_>, num_items: usize) -> Result<Self> {
         let items = file.take_any_shape("selftest.items", Dtype::I32)?;
         let end = file.take_any_shape("selftest.end", Dtype::I32)?;
@@ -42,7 +39,7 @@ impl SelfTest {
         }
         let sequences = end.shape[0];
         match candidates.shape[..] {
-            // No overflow: there are k ends in the file.
+            // Does not overflow: the file holds k ends.
             [k, c] if k == sequences && (1..=MAX_SCORES / k).contains(&c) => {}
             _ => {
                 let expected = format!("[{sequences}, C], 1 to {MAX_SCORES} numbers");
@@ -55,9 +52,9 @@ impl SelfTest {
         let mut last = 0;
         for (index, &bytes) in end.elements().iter().enumerate() {
             let value = i32::from_le_bytes(bytes);
-            let inside = |&at: &usize| at > last && at <= items.shape[0];
+            let inside = |&end: &usize| end > last && end <= items.shape[0];
             last = usize::try_from(value).ok().filter(inside).ok_or_else(|| {
-                end.invalid(index, value, "more than the one before, at most the number of items")
+                end.invalid(index, value, "more than the previous one, at most the number of items")
             })?;
             ends.push(last);
         }

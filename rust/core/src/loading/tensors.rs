@@ -1,4 +1,4 @@
-//! The tensors of a file: each is asked for by name, dtype and shape, and none may be left over.
+//! The tensors of a file. Each is taken by name, dtype and shape, and none may remain.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -25,7 +25,6 @@ impl Dtype {
     const ALL: [Self; 7] =
         [Self::U8, Self::I8, Self::F16, Self::I32, Self::F32, Self::I64, Self::F64];
 
-    /// As safetensors spells it.
     const fn name(self) -> &'static str {
         match self {
             Self::U8 => "U8",
@@ -39,8 +38,8 @@ impl Dtype {
     }
 }
 
-/// A weight's number type, as the format has it. The bytes in memory are those of the file: the
-/// crate is for little-endian targets.
+/// The element type of a weight, as stored. Memory and file have the same bytes: the crate supports
+/// little-endian targets only.
 pub(crate) trait Stored: Element {
     const DTYPE: Dtype;
 }
@@ -53,27 +52,24 @@ impl Stored for u16 {
     const DTYPE: Dtype = Dtype::F16;
 }
 
-/// One tensor, somewhere in the file.
 #[derive(Clone, Debug)]
 struct Entry {
     dtype: String,
     shape: Vec<usize>,
-    /// Where its bytes are in the file.
     range: Range<usize>,
     taken: bool,
 }
 
-/// A tensor that was found with the dtype that was asked for.
+/// A tensor of the requested dtype.
 #[derive(Debug)]
 pub(crate) struct Tensor<'a> {
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
-    /// Where its bytes are in the file.
     pub(crate) range: Range<usize>,
     bytes: &'a [u8],
 }
 
-/// A parsed file, whose tensors are taken out one by one.
+/// A parsed file, whose tensors are taken one by one.
 #[derive(Debug)]
 pub(crate) struct TensorFile<'a> {
     file: &'a [u8],
@@ -81,17 +77,17 @@ pub(crate) struct TensorFile<'a> {
 }
 
 impl<'a> TensorFile<'a> {
-    /// Parses the header; gives the metadata beside the tensors.
+    /// Parses the header. Returns the metadata as well.
     pub(crate) fn parse(file: &'a [u8]) -> Result<(Self, Entries)> {
         let Header { metadata, data_start } = Header::parse(file)?;
         let entry = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
             let (start, end) = info.data_offsets;
-            // No overflow: the header's end plus the last offset is the file's length.
+            // Does not overflow: the header's end plus the last offset is the file's length.
             let range = data_start + start..data_start + end;
             let dtype = info.dtype.to_string();
             (name, Entry { dtype, shape: info.shape.clone(), range, taken: false })
         };
-        // Collected, they would be sorted first: 8 KB of code for some thirty names.
+        // Not collected: `collect` sorts first, which costs 8 KB of code for some thirty names.
         let mut tensors = BTreeMap::new();
         for (name, entry) in metadata.tensors().into_iter().map(entry) {
             tensors.insert(name, entry);
@@ -99,12 +95,11 @@ impl<'a> TensorFile<'a> {
         Ok((Self { file, tensors }, Entries::of(&metadata)))
     }
 
-    /// Whether a tensor is there.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
 
-    /// The dtype of a tensor, which has to be one of `allowed`.
+    /// The dtype of a tensor. Must be one of `allowed`.
     pub(crate) fn dtype(
         &self,
         name: &str,
@@ -134,7 +129,6 @@ impl<'a> TensorFile<'a> {
         })
     }
 
-    /// Takes a tensor.
     pub(crate) fn take(&mut self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<Tensor<'a>> {
         let tensor = self.take_any_shape(name, dtype)?;
         if tensor.shape == shape {
@@ -144,7 +138,6 @@ impl<'a> TensorFile<'a> {
         }
     }
 
-    /// Takes a tensor of finite numbers.
     pub(crate) fn take_elements<E: Stored>(
         &mut self,
         name: &str,
@@ -154,16 +147,14 @@ impl<'a> TensorFile<'a> {
         let elements: Vec<E> = bytemuck::allocation::pod_collect_to_vec(tensor.bytes());
         match elements.iter().position(|element| !element.to_f32().is_finite()) {
             None => Ok(elements),
-            Some(at) => Err(tensor.invalid(at, elements[at].to_f32(), "a finite number")),
+            Some(index) => Err(tensor.invalid(index, elements[index].to_f32(), "a finite number")),
         }
     }
 
-    /// Takes a tensor of finite f32.
     pub(crate) fn take_f32(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         self.take(name, Dtype::F32, shape)?.finite_f32()
     }
 
-    /// Succeeds if every tensor was taken.
     pub(crate) fn expect_all_taken(&self) -> Result<()> {
         match self.tensors.iter().find(|(_, entry)| !entry.taken) {
             None => Ok(()),
@@ -171,7 +162,6 @@ impl<'a> TensorFile<'a> {
         }
     }
 
-    /// The fingerprint of a text and all tensors.
     pub(crate) fn compute_fingerprint(&self, text: &str) -> Fingerprint {
         let mut fingerprinter = Fingerprinter::new(text);
         for (name, entry) in &self.tensors {
@@ -183,29 +173,26 @@ impl<'a> TensorFile<'a> {
 }
 
 impl<'a> Tensor<'a> {
-    /// The elements, each of `N` little-endian bytes.
     pub(crate) fn elements<const N: usize>(&self) -> &'a [[u8; N]] {
         self.bytes.as_chunks().0
     }
 
-    /// The bytes.
     pub(crate) fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// The elements of an F32 tensor, which have to be finite.
+    /// The elements of an F32 tensor. All must be finite.
     pub(crate) fn finite_f32(&self) -> Result<Vec<f32>> {
         let values = self.elements().iter().map(|&bytes| f32::from_le_bytes(bytes));
         self.checked(values, |value| value.is_finite(), "a finite number")
     }
 
-    /// The elements of an F64 tensor, which have to be finite.
     pub(crate) fn finite_f64(&self) -> Result<Vec<f64>> {
         let values = self.elements().iter().map(|&bytes| f64::from_le_bytes(bytes));
         self.checked(values, |value| value.is_finite(), "a finite number")
     }
 
-    /// The elements of an I32 tensor of item indices.
+    /// The elements of an I32 tensor. All must be valid item indices.
     pub(crate) fn item_indices(&self, num_items: usize) -> Result<Vec<u32>> {
         let values = self.elements().iter().map(|&bytes| i32::from_le_bytes(bytes));
         let valid = |&item: &i32| usize::try_from(item).is_ok_and(|item| item < num_items);
@@ -213,7 +200,6 @@ impl<'a> Tensor<'a> {
         Ok(items.into_iter().map(i32::cast_unsigned).collect())
     }
 
-    /// The values, all of which have to be valid.
     fn checked<T: std::fmt::Display>(
         &self,
         values: impl Iterator<Item = T>,
@@ -227,7 +213,6 @@ impl<'a> Tensor<'a> {
         values.enumerate().map(check).collect()
     }
 
-    /// The error of an element with a forbidden value.
     pub(crate) fn invalid(
         &self,
         index: usize,
@@ -237,7 +222,6 @@ impl<'a> Tensor<'a> {
         Cause::Value { name: self.name.clone(), index, found: found.to_string(), expected }.into()
     }
 
-    /// The error of a shape that is not the `expected` one.
     pub(crate) fn wrong_shape(&self, expected: String) -> Error {
         Cause::Shape { name: self.name.clone(), found: self.shape.clone(), expected }.into()
     }

@@ -1,15 +1,15 @@
-//! The ids of the catalogue as one call sees it: those of the file under one overlay, or none.
+//! The ids of the catalogue, under one overlay or none.
 
 use std::sync::Arc;
 
 use super::overlay::Overlay;
 use super::vocabulary::{ItemId, Vocabulary};
 
-/// The ids and indices of a model's items, those added by an overlay included.
+/// The ids and indices of a model's items, including those added by an overlay.
 ///
-/// It is what [`Model::catalog`](crate::Model::catalog) found: an overlay that is made active later
-/// does not change it. Indices mean the same items at all times. All ids are of one kind. A look-up
-/// allocates nothing and costs a binary search.
+/// It is a snapshot taken by [`Model::catalog`](crate::Model::catalog): overlays made active later
+/// do not change it. An index always means the same item. All ids are of one kind. A lookup is a
+/// binary search and does not allocate.
 #[derive(Clone, Debug)]
 pub struct Catalog<'m> {
     vocabulary: Vocabulary<'m>,
@@ -21,18 +21,18 @@ impl<'m> Catalog<'m> {
         Self { vocabulary, overlay }
     }
 
-    /// The number of items: N, and those added. Retired ones count.
+    /// The number of items: N and the added ones. Retired items count.
     #[allow(clippy::len_without_is_empty)] // no model is without items
     pub fn len(&self) -> usize {
         self.vocabulary.len() + self.overlay().map_or(0, Overlay::num_added)
     }
 
-    /// Whether the ids are texts; otherwise they are numbers.
+    /// Whether the ids are texts rather than numbers.
     pub fn is_text(&self) -> bool {
         self.vocabulary.is_text()
     }
 
-    /// The id of an item, or `None` past the last one.
+    /// The id of an item, or `None` if the index is out of range.
     pub fn id(&self, index: u32) -> Option<ItemId<'_>> {
         match index.checked_sub(self.vocabulary.len() as u32) {
             None => self.vocabulary.id(index),
@@ -40,7 +40,7 @@ impl<'m> Catalog<'m> {
         }
     }
 
-    /// The item of an id, or `None` if no item has it.
+    /// The index of an id, or `None` if no item has it.
     pub fn index_of<'b>(&self, id: impl Into<ItemId<'b>>) -> Option<u32> {
         let id = id.into();
         self.vocabulary.index_of(id).or_else(|| {
@@ -54,7 +54,7 @@ impl<'m> Catalog<'m> {
         self.overlay().is_some_and(|overlay| overlay.retired().binary_search(&index).is_ok())
     }
 
-    /// The overlay, if there is one.
+    /// The overlay, if any.
     pub fn overlay(&self) -> Option<&Overlay> {
         self.overlay.as_deref()
     }

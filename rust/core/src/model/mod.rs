@@ -1,4 +1,4 @@
-//! A loaded, checked model: config, weights, table, ids, and the overlay on its catalogue.
+//! A loaded and checked model: config, weights, table, ids, and the active overlay.
 
 mod added;
 mod catalog;
@@ -28,12 +28,12 @@ use crate::loading::{Bytes, ModelFile, SelfTest};
 use crate::simd::Backend;
 use crate::{Config, Fingerprint, Isa, Result};
 
-/// A model, loaded and checked, that threads share in an [`Arc`]. It never changes, but for the
-/// [`Overlay`](crate::Overlay) on its catalogue that can be made active.
+/// A loaded and checked model, shared between threads in an [`Arc`]. It is immutable, except that
+/// an [`Overlay`](crate::Overlay) on its catalogue can be made active.
 ///
-/// The file is untrusted input: sizes, dtypes, shapes and values are checked at load, and what is
-/// wrong is an [`Error`](crate::Error) that says what was found where. [`Model::verify`]
-/// also recomputes the fingerprint and replays the self-test.
+/// The file is untrusted input: sizes, dtypes, shapes and values are checked at load, and an
+/// [`Error`](crate::Error) says what is wrong and where. [`Model::verify`] also recomputes the
+/// fingerprint and replays the self-test.
 #[derive(Debug)]
 pub struct Model {
     pub(crate) bytes: Arc<Bytes>,
@@ -47,12 +47,11 @@ pub struct Model {
 }
 
 impl Model {
-    /// The same file on another instruction set, unchecked.
+    /// Loads the same file on another instruction set, without checking the instruction set.
     pub(crate) fn on(&self, backend: Backend) -> Result<Self> {
         Self::assemble(Arc::clone(&self.bytes), backend)
     }
 
-    /// The model of a file, checked, on an instruction set.
     fn assemble(bytes: Arc<Bytes>, backend: Backend) -> Result<Self> {
         let ModelFile { config, fingerprint, mut tensors, .. } = ModelFile::parse(&bytes)?;
         let table = Table::take(&mut tensors, &config, &bytes)?;
@@ -77,7 +76,7 @@ impl Model {
         &self.config
     }
 
-    /// The fingerprint that the file states. [`Model::verify`] checks it.
+    /// The fingerprint stated by the file. [`Model::verify`] checks it.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }

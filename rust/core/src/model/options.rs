@@ -1,4 +1,4 @@
-//! How a model is loaded: by the defaults, or otherwise.
+//! Options for loading a model.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::kernels::samples::Samples;
 use crate::loading::Bytes;
 use crate::{Isa, Model, Result};
 
-/// How to load a model, where the defaults of [`Model::open`] will not do.
+/// Options for loading a model.
 ///
 /// ```
 /// use recgrela::{Isa, ModelOptions};
@@ -26,17 +26,16 @@ pub struct ModelOptions {
 }
 
 impl ModelOptions {
-    /// The defaults.
+    /// The default options.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Forces an instruction set. It is an error if this CPU does not have it, or computes other
-    /// bits with it than portable code.
+    /// Forces an instruction set. Fails if this CPU lacks it or it disagrees with portable code.
     ///
-    /// By default it is the one that the environment variable `RECGRELA_ISA` names (by
-    /// [`Isa::name`]), which is forced too, and otherwise the best of this CPU that agrees with
-    /// portable code. That is checked once in a process, the first time it matters.
+    /// By default, the environment variable `RECGRELA_ISA` forces one by [`Isa::name`]. Without it,
+    /// the best instruction set of this CPU that agrees with portable code is chosen. Agreement is
+    /// checked once per process.
     pub fn isa(mut self, isa: impl Into<Option<Isa>>) -> Self {
         self.isa = isa.into();
         self
@@ -55,7 +54,7 @@ impl ModelOptions {
     #[cfg(all(feature = "mmap", any(unix, windows)))]
     #[allow(unsafe_code)]
     pub unsafe fn open_mmap(&self, path: impl AsRef<Path>) -> Result<Model> {
-        // SAFETY: the caller promises the same.
+        // SAFETY: the caller upholds the contract of `Bytes::map`.
         self.load(unsafe { Bytes::map(path.as_ref())? })
     }
 
@@ -70,25 +69,23 @@ impl ModelOptions {
 }
 
 impl Model {
-    /// Reads a model file, all of it, on the instruction set that [`ModelOptions::isa`] describes.
-    /// What becomes of the file afterwards does not matter.
+    /// Reads a whole model file into memory. Later changes to the file have no effect.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         ModelOptions::new().open(path)
     }
 
-    /// Maps a model file: the catalogue table and the ids stay in the map, are read when they are
-    /// first used, and are shared with other processes that map the file. Worth it from some 64 MiB
-    /// on.
+    /// Maps a model file. The catalogue table and the ids stay in the map, are read on first use,
+    /// and are shared with other processes that map the file. Worthwhile from about 64 MiB on.
     ///
     /// # Safety
     ///
-    /// Nobody writes to the file or truncates it while the model lives, in this process or another:
-    /// that is undefined behaviour, and ends the process where pages are gone (`SIGBUS`). To update a
-    /// model, write the new file beside the old one and rename it over that.
+    /// While the model exists, no process may write to the file or truncate it. That is undefined
+    /// behaviour, and access to a truncated page ends the process (`SIGBUS`). To update a model,
+    /// write the new file beside the old one and rename it into place.
     #[cfg(all(feature = "mmap", any(unix, windows)))]
     #[allow(unsafe_code)]
     pub unsafe fn open_mmap(path: impl AsRef<Path>) -> Result<Self> {
-        // SAFETY: the caller promises the same.
+        // SAFETY: the caller upholds the same contract.
         unsafe { ModelOptions::new().open_mmap(path) }
     }
 

@@ -1,4 +1,4 @@
-//! The item ids of a catalogue, looked up where they are in the file.
+//! The item ids of a catalogue, looked up in place in the file.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::loading::{Dtype, TensorFile};
 /// An item's id, as the training data spelled it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ItemId<'a> {
-    /// A number.
+    /// An integer.
     Int(i64),
     /// A text.
     Str(&'a str),
@@ -37,7 +37,7 @@ impl<'a> From<&'a str> for ItemId<'a> {
     }
 }
 
-/// Ids looked up both ways: by index and, by a binary search, the index of an id.
+/// Looks up ids by index and, by binary search, indices by id.
 #[derive(Clone, Copy)]
 pub(crate) struct Vocabulary<'a> {
     ids: Ids<'a>,
@@ -48,7 +48,7 @@ pub(crate) struct Vocabulary<'a> {
 #[derive(Clone, Copy)]
 pub(crate) enum Ids<'a> {
     Int(&'a [[u8; 8]]),
-    /// Concatenated texts, and where each ends.
+    /// Concatenated texts, and the end of each.
     Str {
         text: &'a [u8],
         end: &'a [[u8; 8]],
@@ -56,50 +56,46 @@ pub(crate) enum Ids<'a> {
 }
 
 impl<'a> Vocabulary<'a> {
-    /// Ids, and the items in the order of their ids.
+    /// `order` lists the items by ascending id.
     pub(crate) fn new(ids: Ids<'a>, order: &'a [[u8; 4]]) -> Self {
         Self { ids, order }
     }
 
-    /// The number of items.
     pub(crate) fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether the ids are texts; otherwise they are numbers.
     pub(crate) fn is_text(&self) -> bool {
         matches!(self.ids, Ids::Str { .. })
     }
 
-    /// The id of an item, or `None` past the last one.
     pub(crate) fn id(&self, index: u32) -> Option<ItemId<'a>> {
-        let at = usize::try_from(index).ok()?;
+        let position = usize::try_from(index).ok()?;
         match self.ids {
-            Ids::Int(ids) => ids.get(at).map(|&id| ItemId::Int(i64::from_le_bytes(id))),
-            // Checked at load; checked again because a mapped file can change under us.
+            Ids::Int(ids) => ids.get(position).map(|&id| ItemId::Int(i64::from_le_bytes(id))),
+            // Checked at load, and again here because a mapped file can change.
             Ids::Str { text, end } => {
-                std::str::from_utf8(text_of(text, end, at)?).ok().map(ItemId::Str)
+                std::str::from_utf8(text_of(text, end, position)?).ok().map(ItemId::Str)
             }
         }
     }
 
-    /// The item of an id, or `None` if no item has it.
     pub(crate) fn index_of(&self, wanted: ItemId<'_>) -> Option<u32> {
-        let at = self.order.binary_search_by(|&index| self.compare(index, wanted)).ok()?;
-        let index = u32::from_le_bytes(self.order[at]);
+        let position = self.order.binary_search_by(|&index| self.compare(index, wanted)).ok()?;
+        let index = u32::from_le_bytes(self.order[position]);
         (self.id(index) == Some(wanted)).then_some(index)
     }
 
     fn compare(&self, index: [u8; 4], wanted: ItemId<'_>) -> Ordering {
-        let at = u32::from_le_bytes(index) as usize;
+        let index = u32::from_le_bytes(index) as usize;
         match (self.ids, wanted) {
             (Ids::Int(ids), ItemId::Int(wanted)) => {
-                ids.get(at).map(|&id| i64::from_le_bytes(id)).cmp(&Some(wanted))
+                ids.get(index).map(|&id| i64::from_le_bytes(id)).cmp(&Some(wanted))
             }
             (Ids::Str { text, end }, ItemId::Str(wanted)) => {
-                text_of(text, end, at).cmp(&Some(wanted.as_bytes()))
+                text_of(text, end, index).cmp(&Some(wanted.as_bytes()))
             }
-            // Ids of the other kind: no item has them.
+            // Ids of the other kind match no item.
             (Ids::Int(_), ItemId::Str(_)) | (Ids::Str { .. }, ItemId::Int(_)) => Ordering::Less,
         }
     }
@@ -112,21 +108,20 @@ impl fmt::Debug for Vocabulary<'_> {
     }
 }
 
-/// The bytes of text id `at`.
-fn text_of<'a>(text: &'a [u8], end: &[[u8; 8]], at: usize) -> Option<&'a [u8]> {
-    let end_of = |at: usize| usize::try_from(i64::from_le_bytes(*end.get(at)?)).ok();
-    let start = if at == 0 { 0 } else { end_of(at - 1)? };
-    text.get(start..end_of(at)?)
+fn text_of<'a>(text: &'a [u8], end: &[[u8; 8]], index: usize) -> Option<&'a [u8]> {
+    let end_of = |index: usize| usize::try_from(i64::from_le_bytes(*end.get(index)?)).ok();
+    let start = if index == 0 { 0 } else { end_of(index - 1)? };
+    text.get(start..end_of(index)?)
 }
 
-/// Where in the file the vocabulary is.
+/// The byte ranges of a vocabulary in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct VocabularyLayout {
     ids: IdsLayout,
     order: Range<usize>,
 }
 
-/// Where in a file ids are.
+/// The byte ranges of ids in a file.
 #[derive(Clone, Debug)]
 pub(crate) enum IdsLayout {
     Int(Range<usize>),
@@ -134,7 +129,7 @@ pub(crate) enum IdsLayout {
 }
 
 impl VocabularyLayout {
-    /// Takes the vocabulary's tensors and checks that their ids are distinct and in order.
+    /// Takes the vocabulary's tensors and checks that the ids are distinct and sorted.
     pub(crate) fn take(tensors: &mut TensorFile<'_>, count: usize, file: &[u8]) -> Result<Self> {
         let text = !tensors.has("catalog.ids") && tensors.has("catalog.ids_utf8");
         let ids = IdsLayout::take(tensors, "catalog", text, count)?;
@@ -142,24 +137,24 @@ impl VocabularyLayout {
         let items = order.item_indices(count)?;
         let layout = Self { ids, order: order.range.clone() };
 
-        // Strictly ascending, so no id occurs twice, so no item does: a permutation.
+        // Strictly ascending: no id repeats, so no item does, and the order is a permutation.
         let vocabulary = layout.view(file);
         let ids = items.iter().map(|&item| vocabulary.id(item));
-        if let Some(at) = ids.clone().zip(ids.skip(1)).position(|(before, after)| before >= after) {
-            let expected = "an item whose id is greater than that of the one before";
-            return Err(order.invalid(at + 1, items[at + 1], expected));
+        if let Some(before) = ids.clone().zip(ids.skip(1)).position(|(a, b)| a >= b) {
+            let index = before + 1;
+            let expected = "an item whose id is greater than the previous one's";
+            return Err(order.invalid(index, items[index], expected));
         }
         Ok(layout)
     }
 
-    /// The vocabulary in the file that this was taken from.
     pub(crate) fn view<'a>(&self, file: &'a [u8]) -> Vocabulary<'a> {
         Vocabulary::new(self.ids.view(file), file[self.order.clone()].as_chunks().0)
     }
 }
 
 impl IdsLayout {
-    /// Takes the tensors of `count` ids, which are named after what they belong to.
+    /// Takes the tensors of `count` ids, whose names start with `owner`.
     pub(crate) fn take(
         tensors: &mut TensorFile<'_>,
         owner: &str,
@@ -172,7 +167,6 @@ impl IdsLayout {
         Ok(Self::Int(tensors.take(&format!("{owner}.ids"), Dtype::I64, &[count])?.range))
     }
 
-    /// The ids in the file that this was taken from.
     pub(crate) fn view<'a>(&self, file: &'a [u8]) -> Ids<'a> {
         match self {
             Self::Int(range) => Ids::Int(file[range.clone()].as_chunks().0),
@@ -183,7 +177,7 @@ impl IdsLayout {
     }
 }
 
-/// Takes text ids and checks that each is UTF-8 and that they fill the text.
+/// Takes text ids. Checks that each is UTF-8, and that together they fill the text.
 fn take_text(tensors: &mut TensorFile<'_>, owner: &str, count: usize) -> Result<IdsLayout> {
     let text = tensors.take_any_shape(&format!("{owner}.ids_utf8"), Dtype::U8)?;
     if text.shape.len() != 1 {
@@ -191,13 +185,13 @@ fn take_text(tensors: &mut TensorFile<'_>, owner: &str, count: usize) -> Result<
     }
     let end = tensors.take(&format!("{owner}.ids_end"), Dtype::I64, &[count])?;
     let all = std::str::from_utf8(text.bytes())
-        .map_err(|error| text.invalid(error.valid_up_to(), "another byte", "UTF-8"))?;
+        .map_err(|error| text.invalid(error.valid_up_to(), "an invalid byte", "UTF-8"))?;
     let mut last = 0;
     for (index, &bytes) in end.elements().iter().enumerate() {
         let value = i64::from_le_bytes(bytes);
-        let valid = |&at: &usize| at >= last && all.is_char_boundary(at);
+        let valid = |&end: &usize| end >= last && all.is_char_boundary(end);
         last = usize::try_from(value).ok().filter(valid).ok_or_else(|| {
-            end.invalid(index, value, "the end of a character, not before the last id's end")
+            end.invalid(index, value, "the end of a character, not before the previous id's end")
         })?;
     }
     if last != all.len() {

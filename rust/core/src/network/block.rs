@@ -1,4 +1,4 @@
-//! One block's step: gated attention and a feed-forward part, each behind a LayerNorm and a residual.
+//! One block: gated attention and a feed-forward network, each with LayerNorm and a residual.
 
 use super::scratch::Scratch;
 use super::users::Users;
@@ -10,7 +10,7 @@ use crate::model::Block;
 use crate::simd::Simd;
 
 impl Block {
-    /// Each user's hidden = the next block's hidden, and its state moves on by one event.
+    /// Computes each user's next hidden vector, and advances its state by one event.
     #[inline(always)]
     pub(super) fn step<S: Simd>(&self, simd: S, users: &mut Users<'_>, scratch: &mut Scratch) {
         let size = self.norm1.size();
@@ -19,28 +19,30 @@ impl Block {
         let Scratch { normed, value_gate, query_key, rotated, mixed, inner, cos, sin } = scratch;
 
         for u in 0..count {
-            let at = u * size..(u + 1) * size;
-            self.norm1.apply(simd, users.hidden(u, size), &mut normed[at]);
+            let range = u * size..(u + 1) * size;
+            self.norm1.apply(simd, users.hidden(u, size), &mut normed[range]);
         }
         self.value_gate.apply(simd, count, normed, size, value_gate);
         self.query_key.apply(simd, count, value_gate, value_gates, query_key);
         activation::apply::<S, FeatureMap>(simd, &mut query_key[..count * 2 * size]);
         for u in 0..count {
-            let at = u * size..(u + 1) * size;
+            let range = u * size..(u + 1) * size;
             let value_gate = &mut value_gate[u * value_gates..(u + 1) * value_gates];
-            let query_key = &query_key[2 * at.start..2 * at.end];
+            let query_key = &query_key[2 * range.start..2 * range.end];
             let rotation = match users.rotates {
-                true => Some(Rotation { cos: &cos[at.clone()], sin: &sin[at.clone()], rotated }),
+                true => {
+                    Some(Rotation { cos: &cos[range.clone()], sin: &sin[range.clone()], rotated })
+                }
                 false => None,
             };
             users.prefetch(simd, u);
-            self.mix(simd, value_gate, query_key, rotation, users.state(u), &mut mixed[at]);
+            self.mix(simd, value_gate, query_key, rotation, users.state(u), &mut mixed[range]);
         }
         self.output.apply(simd, count, mixed, size, normed);
         for u in 0..count {
-            let (hidden, at) = (users.hidden(u, size), u * size..(u + 1) * size);
-            add_assign(simd, hidden, &normed[at.clone()]);
-            self.norm2.apply(simd, hidden, &mut normed[at]);
+            let (hidden, range) = (users.hidden(u, size), u * size..(u + 1) * size);
+            add_assign(simd, hidden, &normed[range.clone()]);
+            self.norm2.apply(simd, hidden, &mut normed[range]);
         }
         self.ffn_in.apply(simd, count, normed, size, inner);
         activation::apply::<S, Gelu>(simd, &mut inner[..count * inners]);
@@ -50,7 +52,6 @@ impl Block {
         }
     }
 
-    /// One user's part between the matrices: attention and convolution, gated.
     #[inline(always)]
     fn mix<S: Simd>(
         &self,
@@ -87,10 +88,9 @@ impl Block {
     }
 }
 
-/// How one user's queries and keys are turned.
 struct Rotation<'a> {
     cos: &'a [f32],
     sin: &'a [f32],
-    /// Where to. `[2D]`
+    /// The rotated query and key. `[2D]`
     rotated: &'a mut [f32],
 }

@@ -1,4 +1,4 @@
-//! One event's way through the network.
+//! The event path: one step of the network.
 
 mod block;
 mod scratch;

@@ -1,33 +1,32 @@
-//! Where a step keeps its intermediate results.
+//! Buffers for the intermediate results of a step.
 
 use crate::aligned::AlignedBuf;
 use crate::{Config, Positions};
 
-/// Buffers that live as long as a session or a fleet, so that a step allocates nothing. Their
-/// contents mean nothing between steps. The shapes are those of one user of a tile, of which there
-/// are as many as the buffers were made for.
+/// Reusable buffers, owned by a session or a fleet, so that a step does not allocate. Their
+/// contents are unspecified between steps. Shapes are per user of a tile; each buffer has room for
+/// as many users as it was made for.
 #[derive(Clone, Debug)]
 pub(crate) struct Scratch {
     /// The input of the next layer. `[D]`
     pub(super) normed: AlignedBuf,
-    /// Value, and the gate where there is one. `[D]` or `[2D]`
+    /// Value, and gate if the model has one. `[D]` or `[2D]`
     pub(super) value_gate: AlignedBuf,
     /// `[2D]`
     pub(super) query_key: AlignedBuf,
-    /// The same, rotated, of one user only. `[2D]`, empty where the model does not rotate.
+    /// The rotated query and key, of one user at a time. `[2D]`, or empty without rotation.
     pub(super) rotated: AlignedBuf,
-    /// What attention and convolution give. `[D]`
+    /// The output of attention and convolution. `[D]`
     pub(super) mixed: AlignedBuf,
     /// `[F]`
     pub(super) inner: AlignedBuf,
-    /// Each twice. `[D]`, empty where the model does not rotate.
+    /// Each cosine twice. `[D]`, or empty without rotation.
     pub(super) cos: AlignedBuf,
-    /// Each twice, with opposite signs. `[D]`, empty where the model does not rotate.
+    /// Each sine twice, with opposite signs. `[D]`, or empty without rotation.
     pub(super) sin: AlignedBuf,
 }
 
 impl Scratch {
-    /// For tiles of up to `users` users.
     pub(crate) fn new(config: &Config, users: usize) -> Self {
         let size = config.hidden_size;
         let rotary = if config.positions == Positions::Rotary { size } else { 0 };

@@ -1,4 +1,4 @@
-//! One event appended to each of some users.
+//! Appends one event to each of several users.
 
 use super::scratch::Scratch;
 use super::users::{Arrival, Users};
@@ -6,15 +6,14 @@ use crate::kernels::{add_assign, rotary};
 use crate::model::{Network, Order, View};
 use crate::simd::{Kernel, Simd};
 
-/// The whole step is one kernel.
 pub(crate) struct Step<'a> {
     pub(crate) network: &'a Network,
     pub(crate) catalog: View<'a>,
-    /// No user occurs twice; no more users than the scratch has room for.
+    /// The events, at most one per user. No more than the scratch has room for.
     pub(crate) tile: &'a [Arrival],
-    /// Whose states to fetch from memory meanwhile.
+    /// The events of the next tile, whose states are prefetched.
     pub(crate) next: &'a [Arrival],
-    /// For each user the blocks' states, one after the other, and then the hidden vector.
+    /// Per user, the states of all blocks followed by the hidden vector.
     pub(crate) states: &'a mut [f32],
     pub(crate) scratch: &'a mut Scratch,
 }
@@ -30,7 +29,7 @@ impl Kernel for Step<'_> {
             let size = norm.size();
             let normed = self.scratch.normed.chunks_exact_mut(size);
             for (arrival, normed) in self.tile.iter().zip(normed) {
-                let hidden = &mut self.states[arrival.at + self.network.state_len..][..size];
+                let hidden = &mut self.states[arrival.offset + self.network.state_len..][..size];
                 normed.copy_from_slice(hidden);
                 norm.apply(simd, normed, hidden);
             }
@@ -39,7 +38,7 @@ impl Kernel for Step<'_> {
 }
 
 impl Step<'_> {
-    /// What enters the first block, and the rotations of all blocks.
+    /// Computes the input of the first block, and the rotations.
     #[inline(always)]
     fn embed<S: Simd>(&mut self, simd: S) {
         let norm = &self.network.input_norm;
@@ -61,7 +60,7 @@ impl Step<'_> {
                 }
                 Order::None => {}
             }
-            let hidden = &mut self.states[arrival.at + self.network.state_len..][..size];
+            let hidden = &mut self.states[arrival.offset + self.network.state_len..][..size];
             norm.apply(simd, normed, hidden);
         }
     }

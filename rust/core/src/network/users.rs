@@ -1,53 +1,51 @@
-//! The users of a tile, and where their numbers are.
+//! The users of a tile, and their state.
 
 use std::ops::Range;
 
 use crate::kernels::lanes;
 use crate::simd::Simd;
 
-/// An event on its way into a user's history.
+/// An event to be appended to a user's history.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
-    /// It exists.
+    /// Must be a valid item index.
     pub(crate) item: u32,
-    /// Events of this user before it.
+    /// The number of earlier events of this user.
     pub(crate) position: u64,
-    /// Where the user's numbers begin in [`Step::states`](super::Step::states).
-    pub(crate) at: usize,
+    /// The offset of the user's state in [`Step::states`](super::Step::states).
+    pub(crate) offset: usize,
 }
 
-/// The users of a tile, as one block sees them.
 pub(super) struct Users<'a> {
     pub(super) tile: &'a [Arrival],
-    /// The numbers of all users.
     pub(super) states: &'a mut [f32],
-    /// This block's part of a user's numbers.
+    /// The range of this block's state in a user's state.
     pub(super) part: Range<usize>,
-    /// Where a user's hidden vector begins.
+    /// The offset of the hidden vector in a user's state.
     pub(super) hidden: usize,
     pub(super) rotates: bool,
-    /// Whose states are worked on after these, and where that part begins.
+    /// The tile to prefetch, and the offset of the block to prefetch in a user's state.
     pub(super) next: (&'a [Arrival], usize),
 }
 
 impl Users<'_> {
     #[inline(always)]
     pub(super) fn hidden(&mut self, user: usize, size: usize) -> &mut [f32] {
-        &mut self.states[self.tile[user].at + self.hidden..][..size]
+        &mut self.states[self.tile[user].offset + self.hidden..][..size]
     }
 
     #[inline(always)]
     pub(super) fn state(&mut self, user: usize) -> &mut [f32] {
-        &mut self.states[self.tile[user].at..][self.part.clone()]
+        &mut self.states[self.tile[user].offset..][self.part.clone()]
     }
 
-    /// Asks for the state that is worked on after that of `user`: somewhere in gigabytes, it takes
-    /// longer to arrive than an activation does.
+    /// Prefetches the state that is needed after that of `user`. Among gigabytes of states, it
+    /// takes longer to arrive than an activation takes to compute.
     #[inline(always)]
     pub(super) fn prefetch<S: Simd>(&self, simd: S, user: usize) {
         let (next, part) = self.next;
         if let Some(arrival) = next.get(user) {
-            let state = &self.states[arrival.at + part..][..self.part.len()];
+            let state = &self.states[arrival.offset + part..][..self.part.len()];
             lanes(state).as_chunks().0.iter().for_each(|line| simd.prefetch(line));
         }
     }

@@ -1,17 +1,16 @@
-//! The events themselves, kept on request.
+//! The log of events, kept on request.
 
 use std::collections::VecDeque;
 
-/// The last events, the oldest first.
 #[derive(Clone, Default)]
 pub(super) struct EventLog {
     pub(super) events: VecDeque<u32>,
-    /// 0: none are kept.
+    /// 0 if no events are kept.
     pub(super) capacity: usize,
 }
 
 impl EventLog {
-    /// Adds an event; gives back the one that a full log drops for it.
+    /// Appends an event. Returns the one that a full log drops.
     pub(super) fn push(&mut self, item: u32) -> Option<u32> {
         if self.capacity == 0 {
             return None;
@@ -22,8 +21,7 @@ impl EventLog {
         dropped
     }
 
-    /// Undoes [`EventLog::push`].
-    pub(super) fn take_back(&mut self, dropped: Option<u32>) {
+    pub(super) fn unpush(&mut self, dropped: Option<u32>) {
         self.events.pop_back();
         if let Some(item) = dropped {
             self.events.push_front(item);
@@ -34,7 +32,7 @@ impl EventLog {
         self.events.clear();
     }
 
-    /// Takes over the log of a snapshot, and its capacity where none is kept here.
+    /// Restores the log of a snapshot, and its capacity if no log is kept here.
     pub(super) fn restore(&mut self, capacity: usize, log: impl ExactSizeIterator<Item = u32>) {
         if self.capacity == 0 {
             self.capacity = capacity;

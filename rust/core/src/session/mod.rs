@@ -1,4 +1,4 @@
-//! One user on a model.
+//! One user's history on a model.
 
 mod event_log;
 mod log;
@@ -21,13 +21,13 @@ use crate::{Filter, Model, Overlay, Result, Scored, TopK};
 
 /// One user's history on a model: a recurrent state of fixed size and the items seen.
 ///
-/// An event costs the same however long the history is, and nothing but the list of distinct
-/// items grows with it, and the log where one is kept. [`Session::append`] and
-/// [`Session::top_k_into`] allocate nothing after warm-up, except when one of these outgrows its
-/// capacity (see [`Session::reserve_seen`]).
+/// An event costs the same however long the history is. Only the list of distinct items grows with
+/// it, and the log if one is kept. [`Session::append`] and [`Session::top_k_into`] do not allocate
+/// after warm-up, unless one of these exceeds its capacity (see [`Session::reserve_seen`]).
 ///
-/// Two things are kept on request: checkpoints, for [`Session::undo`] ([`Session::set_undo_depth`]), and
-/// the events themselves, for [`Session::forget`] ([`Session::set_log_capacity`]).
+/// Two things are kept on request: checkpoints for [`Session::undo`] (see
+/// [`Session::set_undo_depth`]), and the events for [`Session::forget`] (see
+/// [`Session::set_log_capacity`]).
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -51,7 +51,7 @@ use crate::{Filter, Model, Overlay, Result, Scored, TopK};
 pub struct Session {
     pub(crate) model: Arc<Model>,
     pub(crate) events: u64,
-    /// The blocks' state, then the hidden vector of the last event: as in a snapshot.
+    /// The state of all blocks, then the hidden vector of the last event: as in a snapshot.
     pub(crate) state: AlignedBuf,
     /// Ascending.
     pub(crate) seen: Vec<u32>,
@@ -61,7 +61,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session without history.
+    /// Creates a session without history.
     #[must_use]
     pub fn new(model: Arc<Model>) -> Self {
         let config = model.config();
@@ -76,18 +76,18 @@ impl Session {
         &self.model
     }
 
-    /// Appends an event. An item that the catalogue does not have is an error, and nothing changes.
+    /// Appends an event. The item must be a valid index; on an error, nothing changes.
     pub fn append(&mut self, item: u32) -> Result<()> {
         self.extend(&[item])
     }
 
-    /// Appends events, the oldest first. On an error, as of [`Session::append`], none of them is.
+    /// Appends events, oldest first. If one is invalid, returns an error, and nothing changes.
     pub fn extend(&mut self, items: &[u32]) -> Result<()> {
         let overlay = self.model.overlay();
         self.extend_under(overlay.as_deref(), items)
     }
 
-    /// [`Session::extend`] under an overlay of the caller's choice.
+    /// [`Session::extend`] with a given overlay.
     pub(crate) fn extend_under(&mut self, overlay: Option<&Overlay>, items: &[u32]) -> Result<()> {
         self.model.view(overlay).check(items.iter().copied())?;
         for &item in items {
@@ -96,7 +96,6 @@ impl Session {
         Ok(())
     }
 
-    /// Appends an event whose item exists.
     fn step(&mut self, overlay: Option<&Overlay>, item: u32) {
         let first = self.seen.binary_search(&item);
         let checkpoint = Checkpoint {
@@ -106,37 +105,36 @@ impl Session {
             dropped: self.log.push(item),
         };
         self.undo.push(checkpoint, &self.state);
-        if let Err(at) = first {
-            self.seen.insert(at, item);
+        if let Err(index) = first {
+            self.seen.insert(index, item);
         }
         let model = &*self.model;
         model.backend.run(Step {
             network: &model.network,
             catalog: model.view(overlay),
-            tile: &[Arrival { item, position: self.events, at: 0 }],
+            tile: &[Arrival { item, position: self.events, offset: 0 }],
             next: &[],
             states: &mut self.state,
             scratch: &mut self.scratch,
         });
-        // Only a restored snapshot can be anywhere near the end.
+        // Only a restored snapshot can come near the limit.
         self.events = self.events.saturating_add(1);
     }
 
-    /// The scores of some items, in the order given; the same bits as [`Session::top_k`] ranks. It is
-    /// an error before the first event, and for an item that the catalogue does not have.
+    /// The scores of items, in the given order, with the same bits that [`Session::top_k`] ranks.
+    /// Returns an error before the first event and for an invalid item index.
     pub fn score(&self, items: &[u32]) -> Result<Vec<f32>> {
         let mut scores = vec![0.0; items.len()];
         self.score_into(items, &mut scores)?;
         Ok(scores)
     }
 
-    /// [`Session::score`] into a buffer as long as `items`.
+    /// [`Session::score`] into a buffer, which must be as long as `items`.
     pub fn score_into(&self, items: &[u32], scores: &mut [f32]) -> Result<()> {
         let overlay = self.model.overlay();
         self.score_under(overlay.as_deref(), items, scores)
     }
 
-    /// [`Session::score_into`] under an overlay of the caller's choice.
     pub(crate) fn score_under(
         &self,
         overlay: Option<&Overlay>,
@@ -153,25 +151,23 @@ impl Session {
         Ok(())
     }
 
-    /// The `k` best items that the filter lets through, the best first; fewer where there are
-    /// fewer. Equal scores rank by the smaller item index, and a score that is not a number is
-    /// never returned.
+    /// The `k` best items that the filter allows, best first; fewer if there are fewer. Ties rank
+    /// by smaller item index. Items whose score is NaN are never returned.
     ///
-    /// It is an error before the first event, for an item of the filter's lists that the catalogue
-    /// does not have, and for groups of another model.
+    /// Returns an error before the first event, for an invalid item index in the filter, and for
+    /// groups of another model.
     pub fn top_k(&self, k: usize, filter: &Filter<'_>) -> Result<Vec<Scored>> {
         let mut ranking = TopK::new();
         self.top_k_into(k, filter, &mut ranking)?;
         Ok(ranking.into_items())
     }
 
-    /// [`Session::top_k`] into a ranking that is used again. On an error it is left as it was.
+    /// [`Session::top_k`] into a reusable ranking. On an error, the ranking is unchanged.
     pub fn top_k_into(&self, k: usize, filter: &Filter<'_>, ranking: &mut TopK) -> Result<()> {
         let overlay = self.model.overlay();
         self.top_k_under(overlay.as_deref(), k, filter, ranking)
     }
 
-    /// [`Session::top_k_into`] under an overlay of the caller's choice.
     fn top_k_under(
         &self,
         overlay: Option<&Overlay>,
@@ -185,9 +181,9 @@ impl Session {
         Ok(())
     }
 
-    /// [`Session::top_k`] as it would be after some more events, the oldest first; nothing changes.
-    /// Their items then count as seen. It takes a copy of the state and of the seen items. Errors are
-    /// those of [`Session::extend`] and [`Session::top_k`].
+    /// The result of [`Session::top_k`] after more events, oldest first, without changing the
+    /// session. Their items then count as seen. Copies the state and the list of seen items. Errors
+    /// are those of [`Session::extend`] and [`Session::top_k`].
     pub fn peek(&self, items: &[u32], k: usize, filter: &Filter<'_>) -> Result<Vec<Scored>> {
         let mut later = Self {
             model: Arc::clone(&self.model),
@@ -204,8 +200,8 @@ impl Session {
         Ok(ranking.into_items())
     }
 
-    /// The hidden vector of the last event, D numbers: a score is its dot product with the item's
-    /// embedding. It is an error before the first event.
+    /// The hidden vector after the last event, of length D. A score is its dot product with an
+    /// item's embedding. Returns an error before the first event.
     pub fn user_vector(&self) -> Result<&[f32]> {
         if self.events == 0 {
             return Err(Cause::NoEvents.into());
@@ -213,7 +209,7 @@ impl Session {
         Ok(&self.state[self.model.config().state_len()..])
     }
 
-    /// Events so far.
+    /// The number of events so far.
     pub fn events(&self) -> u64 {
         self.events
     }
@@ -223,20 +219,19 @@ impl Session {
         &self.seen
     }
 
-    /// Makes room for `additional` more distinct items, so that appending them allocates nothing.
+    /// Reserves room for `additional` distinct items, so that appending them does not allocate.
     pub fn reserve_seen(&mut self, additional: usize) {
         self.seen.reserve(additional);
     }
 
-    /// Bytes that this history takes: the recurrent state and the list of distinct items. What is
-    /// kept on request is not counted: see [`Session::undo_bytes`], and four bytes for each event
-    /// in the log.
+    /// The bytes of the history: the recurrent state and the list of distinct items. Checkpoints
+    /// ([`Session::undo_bytes`]) and the log (four bytes per event) are not included.
     pub fn state_bytes(&self) -> usize {
         size_of::<f32>() * self.model.config().state_len() + size_of_val(&self.seen[..])
     }
 
-    /// Forgets the history, with the log and the checkpoints; what was reserved stays, and so do
-    /// the log's capacity and the depth of undo.
+    /// Clears the history, the log and the checkpoints. Keeps reserved capacity, the log's capacity
+    /// and the undo depth.
     pub fn reset(&mut self) {
         self.events = 0;
         self.state.fill(0.0);
@@ -246,7 +241,7 @@ impl Session {
     }
 }
 
-/// Counts only: which items a user chose does not belong in a program's log.
+/// Shows counts only: a user's items do not belong in a program's log.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (events, distinct) = (self.events, self.seen.len());

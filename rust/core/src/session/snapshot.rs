@@ -1,20 +1,20 @@
-//! A session stored, and restored.
+//! Stores and restores a session.
 
 use crate::snapshot::Header;
 use crate::{Precision, Result, Session, Snapshot};
 
 impl Session {
-    /// The whole session as bytes, to be stored and given to [`Session::restore`]. The log goes with
-    /// it where one is kept; the checkpoints of [`Session::set_undo_depth`] do not.
+    /// Serialises the session, for [`Session::restore`]. Includes the log if one is kept, but not
+    /// the checkpoints of [`Session::set_undo_depth`].
     ///
-    /// Only absurd weights, or absurd vectors of an overlay, make a state overflow to infinity; the
-    /// snapshot of such a session is not restored.
+    /// The state can overflow to infinity only with extreme weights or overlay vectors. The
+    /// snapshot of such a session cannot be restored.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         self.snapshot_with(Precision::F32)
     }
 
-    /// [`Session::snapshot`] with the state in a precision of the caller's choice.
+    /// [`Session::snapshot`] with a given precision of the state.
     #[must_use]
     pub fn snapshot_with(&self, precision: Precision) -> Vec<u8> {
         let config = self.model.config();
@@ -32,13 +32,12 @@ impl Session {
         header.snapshot(&self.state, &self.seen, self.log())
     }
 
-    /// Takes over the history of a snapshot. From an f32 snapshot this is exact: what follows has
-    /// the same bits as if the session had never been stored. A snapshot that is damaged or of
-    /// another model is refused, and the session is left as it was.
+    /// Replaces the history by that of a snapshot. An f32 snapshot is exact: all further results
+    /// have the same bits as if the session had never been stored. A damaged snapshot or one of
+    /// another model is an error, and the session is unchanged.
     ///
-    /// A session that keeps a log fills it from the snapshot's, as far as its own capacity goes; one
-    /// that keeps none takes over the snapshot's log with its capacity. Nothing of the history
-    /// before can be undone.
+    /// A session that keeps a log fills it from the snapshot's, up to its own capacity. One that
+    /// keeps none adopts the snapshot's log and capacity. Clears the checkpoints.
     pub fn restore(&mut self, snapshot: &[u8]) -> Result<()> {
         let snapshot = Snapshot::from_bytes(snapshot)?;
         snapshot.check_model(&self.model)?;

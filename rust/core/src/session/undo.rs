@@ -1,4 +1,4 @@
-//! Going back by some events.
+//! Undoes the last events.
 
 use super::undo_ring::UndoRing;
 use crate::error::Cause;
@@ -7,22 +7,22 @@ use crate::{Result, Session};
 impl Session {
     /// Makes the last `depth` events undoable, from the next event on; 0, the default, keeps none.
     ///
-    /// The memory is taken here: a copy of the state and of the hidden vector and 24 bytes for each,
-    /// 20,760 bytes at D = 64, H = 4, L = 4; [`Session::undo_bytes`] says how much it is. Checkpoints
-    /// of a former depth are dropped. It is an error if there is no memory, and nothing changes.
+    /// Allocates the memory at once: per event a copy of the state and the hidden vector, and 24
+    /// bytes. This is 20,760 bytes at D = 64, H = 4, L = 4; see [`Session::undo_bytes`]. Drops
+    /// existing checkpoints. If memory is short, returns an error, and nothing changes.
     pub fn set_undo_depth(&mut self, depth: usize) -> Result<()> {
         self.undo =
             UndoRing::with_depth(depth, self.state.len()).ok_or(Cause::UndoMemory { depth })?;
         Ok(())
     }
 
-    /// Takes back the last `n` events: state, events, seen items and log have the same bits as
-    /// before them. It is an error if fewer can be undone, and nothing changes.
+    /// Undoes the last `n` events: state, events, seen items and log have the same bits as before
+    /// them. If fewer can be undone, returns an error, and nothing changes.
     ///
-    /// Events can be undone once, and up to the depth of [`Session::set_undo_depth`].
-    /// [`Session::restore`], [`Session::reset`] and [`Session::set_log_capacity`] drop what was kept;
-    /// [`Session::forget`] replaces it by what the shorter history would have kept. A snapshot does
-    /// not carry it.
+    /// Events can be undone once, up to the depth of [`Session::set_undo_depth`].
+    /// [`Session::restore`], [`Session::reset`] and [`Session::set_log_capacity`] drop the
+    /// checkpoints; [`Session::forget`] replaces them by those of the shorter history. Snapshots do
+    /// not include them.
     pub fn undo(&mut self, n: usize) -> Result<()> {
         if n > self.undoable() {
             return Err(Cause::UndoDepth { found: self.undoable(), expected: n }.into());
@@ -30,22 +30,22 @@ impl Session {
         for _ in 0..n {
             let Some(checkpoint) = self.undo.pop(&mut self.state) else { break };
             self.events = checkpoint.events;
-            self.log.take_back(checkpoint.dropped);
+            self.log.unpush(checkpoint.dropped);
             if checkpoint.first_time
-                && let Ok(at) = self.seen.binary_search(&checkpoint.item)
+                && let Ok(index) = self.seen.binary_search(&checkpoint.item)
             {
-                self.seen.remove(at);
+                self.seen.remove(index);
             }
         }
         Ok(())
     }
 
-    /// How many events can be undone now.
+    /// The number of events that can be undone.
     pub fn undoable(&self) -> usize {
         self.undo.kept
     }
 
-    /// Bytes that [`Session::set_undo_depth`] took.
+    /// The bytes allocated by [`Session::set_undo_depth`].
     pub fn undo_bytes(&self) -> usize {
         size_of_val(&self.undo.states[..]) + size_of_val(&self.undo.checkpoints[..])
     }

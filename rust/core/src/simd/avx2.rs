@@ -1,23 +1,22 @@
-//! AVX2 and F16C: one 256-bit register holds the eight lanes. FMA is left alone on purpose.
+//! AVX2 and F16C: one 256-bit register holds the eight lanes. FMA is deliberately unused.
 
 use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 
 use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Simd, Vector, packed};
 
-/// Proof that the CPU has AVX2 and F16C. Only [`Avx2::detect`] makes one.
+/// Proof that the CPU has AVX2 and F16C. Only [`Avx2::detect`] creates it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx2 {
     _detected: (),
 }
 
-/// Eight lanes in a register. Only the methods of [`Avx2`] make the first one, so a value is
-/// itself proof that the CPU has the instructions.
+/// Eight lanes in a register. Only the methods of [`Avx2`] create one from scratch, so a value
+/// itself proves that the CPU has the instructions.
 #[derive(Clone, Copy)]
 pub(crate) struct Register(pub(super) __m256);
 
 impl Avx2 {
-    /// The token, if the CPU (and the operating system) supports the instruction set.
     pub(crate) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c"))
             .then_some(Self { _detected: () })
@@ -40,7 +39,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn prefetch(self, line: &[[f32; LANES]; 2]) {
-        // SAFETY: `self` proves AVX2, and so SSE; the instruction reads nothing that can be seen.
+        // SAFETY: `self` proves AVX2, and so SSE. A prefetch has no visible effect.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) }
     }
 
@@ -52,22 +51,19 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn load(self, x: &[f32; LANES]) -> Register {
-        // SAFETY: `self` proves AVX2; the pointer comes from a reference to eight f32, and the
-        // instruction asks for no alignment.
+        // SAFETY: `self` proves AVX2. The unaligned load reads the eight f32 of the reference.
         Register(unsafe { _mm256_loadu_ps(x.as_ptr()) })
     }
 
     #[inline(always)]
     fn load_f16(self, bits: &[u16; LANES]) -> Register {
-        // SAFETY: `self` proves AVX2 and F16C; the pointer comes from a reference to eight u16,
-        // the 16 bytes that are read, and the load asks for no alignment.
+        // SAFETY: `self` proves AVX2 and F16C. The unaligned load reads the eight u16.
         Register(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(bits.as_ptr().cast())) })
     }
 
     #[inline(always)]
     fn load_i8(self, x: &[i8; LANES]) -> Register {
-        // SAFETY: `self` proves AVX2; the pointer comes from a reference to eight i8, the 8 bytes
-        // that are read, and the load asks for no alignment.
+        // SAFETY: `self` proves AVX2. The unaligned load reads the 8 bytes of the reference.
         Register(unsafe {
             _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(x.as_ptr().cast())))
         })
@@ -75,8 +71,8 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Register> {
-        // SAFETY: `self` proves AVX2; the pointers come from references to 32 groups of four i8,
-        // of which vector v is the 32 bytes from group 8 v on; the loads ask for no alignment.
+        // SAFETY: `self` proves AVX2. A row is 32 groups of four i8. Each unaligned load reads the
+        // 32 bytes from group 8 v on.
         unsafe {
             let ones = _mm256_set1_epi16(1);
             let mut sums = [_mm256_setzero_si256(); ROW_VECTORS];
@@ -84,8 +80,8 @@ impl Simd for Avx2 {
                 let query = _mm256_set1_epi32(packed(query));
                 for (v, sum) in sums.iter_mut().enumerate() {
                     let items = _mm256_loadu_si256(row[v * LANES..].as_ptr().cast());
-                    // |item| times the query with the item's sign: two products are at most
-                    // 2 * 128 * 127, so the sum of a pair does not saturate.
+                    // |item| times the query with the item's sign. Two products are at most 2 * 128
+                    // * 127, so their sum does not saturate.
                     let signed = _mm256_sign_epi8(query, items);
                     let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(items), signed);
                     *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
@@ -123,8 +119,8 @@ lanewise! {
 impl Vector for Register {
     #[inline(always)]
     fn store(self, to: &mut [f32; LANES]) {
-        // SAFETY: a `Register` exists only where AVX2 was detected; the pointer comes from a
-        // reference to eight f32, and the instruction asks for no alignment.
+        // SAFETY: a `Register` exists only where AVX2 was detected. The unaligned store writes the
+        // eight f32 of the reference.
         unsafe { _mm256_storeu_ps(to.as_mut_ptr(), self.0) }
     }
 

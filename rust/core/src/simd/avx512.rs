@@ -1,5 +1,5 @@
-//! AVX-512: rows of 32 lanes are two 512-bit registers, and 8-bit products are summed four at a time
-//! (VNNI). Vectors of eight lanes are those of AVX2.
+//! AVX-512: a row of 32 lanes is two 512-bit registers, and VNNI sums four 8-bit products at a
+//! time. Vectors of eight lanes are those of AVX2.
 
 use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
@@ -7,19 +7,18 @@ use std::ops::{Add, Div, Mul, Sub};
 use super::avx2::{Avx2, Register};
 use super::{GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Row, Simd, packed};
 
-/// Proof that the CPU has AVX-512 F and VNNI, beside AVX2. Only [`Avx512::detect`] makes one.
+/// Proof that the CPU has AVX-512 F and VNNI besides AVX2. Only [`Avx512::detect`] creates it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx512 {
     avx2: Avx2,
 }
 
-/// 32 lanes in two registers. Only the functions that take an [`Avx512`] make the first one, so a
-/// value is itself proof that the CPU has the instructions.
+/// 32 lanes in two registers. Only functions that take an [`Avx512`] create one from scratch, so a
+/// value itself proves that the CPU has the instructions.
 #[derive(Clone, Copy)]
 pub(crate) struct Pair([__m512; 2]);
 
 impl Avx512 {
-    /// The token, if the CPU (and the operating system) supports the instruction set.
     pub(crate) fn detect() -> Option<Self> {
         let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni");
         Avx2::detect().filter(|_| avx512).map(|avx2| Self { avx2 })
@@ -38,7 +37,7 @@ impl Simd for Avx512 {
         fn enabled<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
             kernel.run(simd)
         }
-        // SAFETY: `self` exists, so `detect` found all of these on this CPU.
+        // SAFETY: `self` exists, so `detect` found all of these features on this CPU.
         unsafe { enabled(self, kernel) }
     }
 
@@ -70,11 +69,11 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Pair {
         let offset: i32 = query.as_flattened().iter().map(|&q| 128 * i32::from(q)).sum();
-        // SAFETY: `self` proves AVX-512 F and VNNI; the pointers come from references to 32 groups
-        // of four i8, 128 bytes, of which each half is read; the loads ask for no alignment.
+        // SAFETY: `self` proves AVX-512 F and VNNI. A row is 32 groups of four i8, 128 bytes. Each
+        // unaligned load reads one half.
         unsafe {
-            // The instruction multiplies unsigned with signed numbers: the items are moved up by
-            // 128, and what that adds, the same for all of them, is taken off first.
+            // The instruction multiplies unsigned by signed integers. So 128 is added to the items,
+            // and the resulting constant is subtracted first.
             let sign = _mm512_set1_epi8(i8::MIN);
             let mut sums = [_mm512_set1_epi32(-offset); 2];
             for (row, &query) in block.iter().zip(query) {
@@ -121,16 +120,14 @@ impl Row<Avx512> for Pair {
     #[inline(always)]
     fn load(_proof: Avx512, x: &[[f32; LANES]; ROW_VECTORS]) -> Self {
         let (halves, _) = x.as_flattened().as_chunks::<16>();
-        // SAFETY: the token proves AVX-512 F; the pointers come from references to 16 f32, and the
-        // instruction asks for no alignment.
+        // SAFETY: the token proves AVX-512 F. Each unaligned load reads 16 of the 32 f32.
         Self(unsafe { [_mm512_loadu_ps(halves[0].as_ptr()), _mm512_loadu_ps(halves[1].as_ptr())] })
     }
 
     #[inline(always)]
     fn load_f16(_proof: Avx512, bits: &[[u16; LANES]; ROW_VECTORS]) -> Self {
         let (halves, _) = bits.as_flattened().as_chunks::<16>();
-        // SAFETY: the token proves AVX-512 F; the pointers come from references to 16 u16, the 32
-        // bytes that are read, and the load asks for no alignment.
+        // SAFETY: the token proves AVX-512 F. Each unaligned load reads the 32 bytes of 16 u16.
         Self(unsafe {
             [
                 _mm512_cvtph_ps(_mm256_loadu_si256(halves[0].as_ptr().cast())),
@@ -143,8 +140,8 @@ impl Row<Avx512> for Pair {
     fn store(self, to: &mut [[f32; LANES]; ROW_VECTORS]) {
         let (halves, _) = to.as_flattened_mut().as_chunks_mut::<16>();
         for (register, to) in self.0.into_iter().zip(halves) {
-            // SAFETY: a `Pair` exists only where AVX-512 F was detected; the pointer comes from a
-            // reference to 16 f32, and the instruction asks for no alignment.
+            // SAFETY: a `Pair` exists only where AVX-512 F was detected. The unaligned store writes
+            // the 16 f32 of the reference.
             unsafe { _mm512_storeu_ps(to.as_mut_ptr(), register) }
         }
     }

@@ -1,7 +1,7 @@
 //! A row of 32 lanes as four vectors, for instruction sets without wider registers.
 //!
-//! The four are written out: the compiler is free not to inline `array::from_fn`, and a call inside
-//! a kernel's inner loop costs several times what it does.
+//! The four are written out: the compiler may not inline `array::from_fn`, and a call in a kernel's
+//! inner loop costs several times the work itself.
 
 use std::ops::{Add, Div, Mul, Sub};
 

@@ -1,16 +1,16 @@
-//! The instruction sets, and the one place where one of them is acted on.
+//! The instruction sets and their dispatch.
 
 use std::fmt;
 
 use super::{Kernel, Simd};
 
-/// The dispatch table: for each instruction set its name, where it is compiled, and its token.
+/// The dispatch table: the name, target and token of each instruction set.
 macro_rules! instruction_sets {
     ($(
         $(#[doc = $doc:literal])+
         $isa:ident, $name:literal, $target:meta, $token:path;
     )+) => {
-        /// An instruction set that the engine has code for. All of them give the same bits.
+        /// An instruction set that the engine supports. All of them compute the same bits.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Isa {
@@ -18,7 +18,6 @@ macro_rules! instruction_sets {
         }
 
         impl Isa {
-            /// Every instruction set, the best of each architecture first.
             pub(crate) const ALL: &[Self] = &[$(Self::$isa),+];
 
             /// The name, as the environment variable `RECGRELA_ISA` spells it.
@@ -29,14 +28,13 @@ macro_rules! instruction_sets {
             }
         }
 
-        /// An instruction set together with the proof that it may be used.
+        /// An instruction set, with proof that the CPU supports it.
         #[derive(Clone, Copy, Debug)]
         pub(crate) enum Backend {
             $(#[cfg($target)] $isa($token),)+
         }
 
         impl Backend {
-            /// The instruction set with its proof, if this CPU can run it.
             pub(crate) fn of(isa: Isa) -> Option<Self> {
                 match isa {
                     $(
@@ -48,14 +46,13 @@ macro_rules! instruction_sets {
                 }
             }
 
-            /// Which instruction set this is.
             pub(crate) fn isa(self) -> Isa {
                 match self {
                     $(#[cfg($target)] Self::$isa(_) => Isa::$isa,)+
                 }
             }
 
-            /// Runs a kernel. Called once for a whole step or scan, never for a single small loop.
+            /// Runs a kernel. Called once per step or scan, never for a single small loop.
             pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
                 match self {
                     $(#[cfg($target)] Self::$isa(simd) => simd.run(kernel),)+
@@ -72,7 +69,7 @@ instruction_sets! {
     Avx2, "avx2", target_arch = "x86_64", super::avx2::Avx2;
     /// NEON, on 64-bit Arm.
     Neon, "neon", all(target_arch = "aarch64", target_feature = "neon"), super::neon::Neon;
-    /// simd128, in WebAssembly that was compiled for it.
+    /// simd128, in WebAssembly compiled for it.
     Simd128, "simd128", all(target_arch = "wasm32", target_feature = "simd128"),
         super::simd128::Simd128;
     /// Portable code, on any CPU.
@@ -80,7 +77,7 @@ instruction_sets! {
 }
 
 impl Isa {
-    /// Those that this CPU can run, the best first. The last one is always [`Isa::Scalar`].
+    /// The instruction sets of this CPU, best first. The last is always [`Isa::Scalar`].
     pub fn available() -> impl Iterator<Item = Self> {
         Backend::available().map(Backend::isa)
     }
@@ -93,10 +90,9 @@ impl fmt::Display for Isa {
 }
 
 impl Backend {
-    /// Portable code.
     pub(crate) const SCALAR: Self = Self::Scalar(super::scalar::Scalar);
 
-    /// Those that this CPU can run, the best first and portable code last.
+    /// The instruction sets of this CPU, best first and portable code last.
     pub(crate) fn available() -> impl Iterator<Item = Self> {
         Isa::ALL.iter().copied().filter_map(Self::of)
     }

@@ -1,5 +1,4 @@
-//! NEON: a pair of 128-bit registers holds the eight lanes. Fused multiply-add is left alone on
-//! purpose.
+//! NEON: a pair of 128-bit registers holds the eight lanes. FMA is deliberately unused.
 
 use std::arch::aarch64::*;
 use std::arch::asm;
@@ -7,18 +6,16 @@ use std::ops::{Add, Div, Mul, Sub};
 
 use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Simd, Vector, packed};
 
-/// Proof that the CPU has NEON. This file is compiled only for targets that have it.
+/// Proof that the CPU has NEON. Compiled only for targets that have it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Neon {
     _detected: (),
 }
 
-/// Lanes 0 to 3 and 4 to 7.
 #[derive(Clone, Copy)]
 pub(crate) struct Pair([float32x4_t; 2]);
 
 impl Neon {
-    /// The token.
     pub(crate) const fn detect() -> Option<Self> {
         Some(Self { _detected: () })
     }
@@ -41,23 +38,20 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn load(self, x: &[f32; LANES]) -> Pair {
-        // SAFETY: the target has NEON; the pointers come from a reference to eight f32, of which
-        // each half is read, and the instruction asks for no alignment.
+        // SAFETY: the target has NEON. Each unaligned load reads four of the eight f32.
         Pair(unsafe { [vld1q_f32(x.as_ptr()), vld1q_f32(x[4..].as_ptr())] })
     }
 
     #[inline(always)]
     fn load_f16(self, bits: &[u16; LANES]) -> Pair {
-        // SAFETY: the target has NEON; the pointers come from a reference to eight u16, of which
-        // each half is read, and the instruction asks for no alignment.
+        // SAFETY: the target has NEON. Each unaligned load reads four of the eight u16.
         let (low, high) = unsafe { (vld1_u16(bits.as_ptr()), vld1_u16(bits[4..].as_ptr())) };
         Pair([half_to_single(low), half_to_single(high)])
     }
 
     #[inline(always)]
     fn load_i8(self, x: &[i8; LANES]) -> Pair {
-        // SAFETY: the target has NEON; the pointer comes from a reference to eight i8, and the load
-        // asks for no alignment.
+        // SAFETY: the target has NEON. The unaligned load reads the eight i8 of the reference.
         unsafe {
             let wide = vmovl_s8(vld1_s8(x.as_ptr()));
             floats([vmovl_s16(vget_low_s16(wide)), vmovl_high_s16(wide)])
@@ -66,16 +60,15 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Pair> {
-        // SAFETY: the target has NEON; the pointers come from references to 32 groups of four i8,
-        // of which half h of vector v is the 16 bytes from group 8 v + 4 h on; the loads ask for no
-        // alignment.
+        // SAFETY: the target has NEON. Each unaligned load reads 16 bytes: four of a row's 32 groups
+        // of four i8.
         unsafe {
             let mut sums = [[vdupq_n_s32(0); 2]; ROW_VECTORS];
             for (row, &query) in block.iter().zip(query) {
                 let query = vreinterpretq_s8_s32(vdupq_n_s32(packed(query)));
-                for (at, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
-                    let items = vld1q_s8(row[at * 4..].as_ptr().cast());
-                    // Two products are at most 2 * 128 * 127, so the sum of a pair does not wrap.
+                for (half, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
+                    let items = vld1q_s8(row[half * 4..].as_ptr().cast());
+                    // Two products are at most 2 * 128 * 127, so their sum does not wrap.
                     let low = vmull_s8(vget_low_s8(items), vget_low_s8(query));
                     let pairs = vpaddq_s16(low, vmull_high_s8(items, query));
                     *sum = vpadalq_s16(*sum, pairs);
@@ -87,12 +80,12 @@ impl Simd for Neon {
     }
 }
 
-/// Four finite half-precision numbers, converted exactly.
+/// Converts four finite half-precision values exactly.
 #[inline(always)]
 fn half_to_single(bits: uint16x4_t) -> float32x4_t {
     let converted: float32x4_t;
-    // SAFETY: the target has NEON, of which `fcvtl` from half precision has always been a part; its
-    // intrinsic is younger than the compilers that this crate supports. It touches registers only.
+    // SAFETY: `fcvtl` from half precision is part of baseline NEON, which the target has. (Its
+    // intrinsic is newer than the oldest supported compiler.) It touches registers only.
     unsafe {
         asm!(
             "fcvtl {to:v}.4s, {from:v}.4h",
@@ -104,7 +97,6 @@ fn half_to_single(bits: uint16x4_t) -> float32x4_t {
     converted
 }
 
-/// Eight integers, rounded to f32.
 #[inline(always)]
 fn floats([low, high]: [int32x4_t; 2]) -> Pair {
     // SAFETY: the target has NEON.
@@ -134,7 +126,7 @@ lanewise! {
 }
 
 impl Pair {
-    /// All bits of each lane where `self` is greater.
+    /// Sets all bits of each lane where `self` is greater.
     #[inline(always)]
     fn greater(self, than: Self) -> [uint32x4_t; 2] {
         let ([a, b], [c, d]) = (self.0, than.0);
@@ -148,8 +140,7 @@ impl Vector for Pair {
     fn store(self, to: &mut [f32; LANES]) {
         let (halves, _) = to.as_chunks_mut::<4>();
         for (register, to) in self.0.into_iter().zip(halves) {
-            // SAFETY: the target has NEON; the pointer comes from a reference to four f32, and the
-            // instruction asks for no alignment.
+            // SAFETY: the target has NEON. The unaligned store writes four f32, as referenced.
             unsafe { vst1q_f32(to.as_mut_ptr(), register) }
         }
     }
@@ -158,7 +149,7 @@ impl Vector for Pair {
     fn greater_mask(self, than: Self) -> u32 {
         const BITS: [u32; LANES] = [1, 2, 4, 8, 16, 32, 64, 128];
         let [low, high] = self.greater(than);
-        // SAFETY: the target has NEON; both loads are inside `BITS`.
+        // SAFETY: the target has NEON, and both loads are inside `BITS`.
         unsafe {
             let low = vandq_u32(low, vld1q_u32(BITS[..4].as_ptr()));
             let high = vandq_u32(high, vld1q_u32(BITS[4..].as_ptr()));

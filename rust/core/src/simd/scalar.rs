@@ -1,4 +1,4 @@
-//! The portable instruction set: arrays and plain Rust, on any CPU.
+//! Portable code: arrays and plain Rust, on any CPU.
 
 use std::ops::{Add, Div, Mul, Sub};
 
@@ -8,12 +8,10 @@ use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_LANES, Simd, Vector};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scalar;
 
-/// Eight lanes in an array.
 #[derive(Clone, Copy)]
 pub(crate) struct Lanes([f32; LANES]);
 
 impl Scalar {
-    /// The token.
     pub(crate) const fn detect() -> Option<Self> {
         Some(Self)
     }
@@ -63,9 +61,9 @@ impl Simd for Scalar {
     }
 }
 
-/// The value of a finite half-precision number. Unlike a conversion that has to know infinities,
-/// this compiles to selections, so compilers vectorise it. No subnormal f32 comes up, so a process
-/// that flushes those to zero gets the same value.
+/// Converts a finite half-precision value. Without the cases for infinities and NaN, this compiles
+/// to selections and vectorises. No f32 in it is subnormal, so flushing subnormals to zero does not
+/// change the result.
 #[inline(always)]
 fn half_to_single(bits: u16) -> f32 {
     /// 2^-14, the smallest normal half-precision number.
@@ -73,7 +71,7 @@ fn half_to_single(bits: u16) -> f32 {
     let bits = u32::from(bits);
     let moved = (bits & 0x7fff) << 13;
     let normal = moved + ((127 - 15) << 23);
-    // 2^-14 (1 + m) - 2^-14, exact.
+    // 2^-14 (1 + m) - 2^-14, which is exact.
     let subnormal = f32::from_bits(SMALLEST | moved) - f32::from_bits(SMALLEST);
     let size = if bits & 0x7c00 == 0 { subnormal.to_bits() } else { normal };
     f32::from_bits(size | (bits & 0x8000) << 16)

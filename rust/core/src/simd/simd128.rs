@@ -1,24 +1,22 @@
 //! WebAssembly's simd128: a pair of 128-bit registers holds the eight lanes. The relaxed
-//! instructions, whose bits depend on the machine, are left alone on purpose.
+//! instructions are deliberately unused: their bits depend on the machine.
 
 use std::arch::wasm32::*;
 use std::ops::{Add, Div, Mul, Sub};
 
 use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_LANES, ROW_VECTORS, Simd, Vector, packed};
 
-/// Proof that the module may use simd128. This file is compiled only where the whole module does:
-/// an engine without these instructions would not load it.
+/// Proof that the module may use simd128. Compiled only where the whole module requires it: an
+/// engine without these instructions cannot load the module.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Simd128 {
     _detected: (),
 }
 
-/// Lanes 0 to 3 and 4 to 7.
 #[derive(Clone, Copy)]
 pub(crate) struct Pair([v128; 2]);
 
 impl Simd128 {
-    /// The token.
     pub(crate) const fn detect() -> Option<Self> {
         Some(Self { _detected: () })
     }
@@ -41,23 +39,20 @@ impl Simd for Simd128 {
     #[inline(always)]
     fn load(self, x: &[f32; LANES]) -> Pair {
         let (halves, _) = x.as_chunks::<4>();
-        // SAFETY: the pointers come from references to four f32, and the instruction asks for no
-        // alignment.
+        // SAFETY: each unaligned load reads the four f32 of its reference.
         Pair(std::array::from_fn(|half| unsafe { v128_load(halves[half].as_ptr().cast()) }))
     }
 
     #[inline(always)]
     fn load_f16(self, bits: &[u16; LANES]) -> Pair {
-        // SAFETY: the pointer comes from a reference to eight u16, and the load asks for no
-        // alignment.
+        // SAFETY: the unaligned load reads the eight u16 of the reference.
         let bits = unsafe { v128_load(bits.as_ptr().cast()) };
         Pair([u32x4_extend_low_u16x8(bits), u32x4_extend_high_u16x8(bits)].map(half_to_single))
     }
 
     #[inline(always)]
     fn load_i8(self, x: &[i8; LANES]) -> Pair {
-        // SAFETY: the pointer comes from a reference to eight i8, and the load asks for no
-        // alignment.
+        // SAFETY: the unaligned load reads the eight i8 of the reference.
         let wide = unsafe { i16x8_load_extend_i8x8(x.as_ptr()) };
         let halves = [i32x4_extend_low_i16x8(wide), i32x4_extend_high_i16x8(wide)];
         Pair(halves.map(|half| f32x4_convert_i32x4(half)))
@@ -65,17 +60,16 @@ impl Simd for Simd128 {
 
     #[inline(always)]
     fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Pair> {
-        // Two sums an item, which fill a register with two items. Half of a block's items at a
-        // time: the sums of all would be more than the registers of an x86-64 CPU.
+        // Two sums per item, so two items fill a register. Half a block at a time: the sums of a
+        // whole block exceed the registers of an x86-64 CPU.
         let half = |first: usize| {
             let mut sums = [[i32x4_splat(0); 2]; ROW_VECTORS];
             for (row, &query) in block.iter().zip(query) {
                 let query = i32x4_splat(packed(query));
                 let query = i16x8_extend_low_i8x16(query);
-                for (at, [low, high]) in sums.iter_mut().enumerate() {
-                    // SAFETY: the pointer comes from a reference to at least four groups of four
-                    // i8, the 16 bytes that are read, and the load asks for no alignment.
-                    let items = unsafe { v128_load(row[first + at * 4..][..4].as_ptr().cast()) };
+                for (pair, [low, high]) in sums.iter_mut().enumerate() {
+                    // SAFETY: the unaligned load reads the 16 bytes of four groups.
+                    let items = unsafe { v128_load(row[first + pair * 4..][..4].as_ptr().cast()) };
                     *low = i32x4_add(*low, i32x4_dot_i16x8(i16x8_extend_low_i8x16(items), query));
                     *high =
                         i32x4_add(*high, i32x4_dot_i16x8(i16x8_extend_high_i8x16(items), query));
@@ -91,18 +85,17 @@ impl Simd for Simd128 {
     }
 }
 
-/// The value of each finite half-precision number, in the steps of the portable conversion.
+/// Converts four finite half-precision values, in the steps of the portable conversion.
 #[inline(always)]
 fn half_to_single(bits: v128) -> v128 {
-    /// 2^-14, the smallest normal half-precision number.
     const SMALLEST: u32 = (127 - 14) << 23;
-    let at = |x| v128_and(bits, u32x4_splat(x));
-    let moved = u32x4_shl(at(0x7fff), 13);
+    let masked = |mask| v128_and(bits, u32x4_splat(mask));
+    let moved = u32x4_shl(masked(0x7fff), 13);
     let normal = u32x4_add(moved, u32x4_splat((127 - 15) << 23));
     let smallest = u32x4_splat(SMALLEST);
     let subnormal = f32x4_sub(v128_or(smallest, moved), smallest);
-    let size = v128_bitselect(subnormal, normal, i32x4_eq(at(0x7c00), i32x4_splat(0)));
-    v128_or(size, u32x4_shl(at(0x8000), 16))
+    let size = v128_bitselect(subnormal, normal, i32x4_eq(masked(0x7c00), i32x4_splat(0)));
+    v128_or(size, u32x4_shl(masked(0x8000), 16))
 }
 
 macro_rules! lanewise {
@@ -127,7 +120,7 @@ lanewise! {
 }
 
 impl Pair {
-    /// All bits of each lane where `self` is greater.
+    /// Sets all bits of each lane where `self` is greater.
     #[inline(always)]
     fn greater(self, than: Self) -> [v128; 2] {
         let ([a, b], [c, d]) = (self.0, than.0);
@@ -140,8 +133,7 @@ impl Vector for Pair {
     fn store(self, to: &mut [f32; LANES]) {
         let (halves, _) = to.as_chunks_mut::<4>();
         for (register, to) in self.0.into_iter().zip(halves) {
-            // SAFETY: the pointer comes from a reference to four f32, and the instruction asks for
-            // no alignment.
+            // SAFETY: the unaligned store writes the four f32 of the reference.
             unsafe { v128_store(to.as_mut_ptr().cast(), register) }
         }
     }

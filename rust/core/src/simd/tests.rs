@@ -1,10 +1,10 @@
-//! Every operation of every instruction set against the portable one, bit by bit.
+//! Every operation of every instruction set, compared bit for bit with portable code.
 
 use super::{
     Backend, GROUP, GroupRow, Isa, Kernel, LANES, ROW_LANES, ROW_VECTORS, Row, Simd, Vector,
 };
 
-/// Signed zeros, NaN, infinities, subnormals and ordinary numbers, against each other.
+/// Signed zeros, NaN, infinities, subnormals and ordinary values, paired with each other.
 const NUMBERS: [f32; 16] = [
     0.0,
     -0.0,
@@ -24,7 +24,6 @@ const NUMBERS: [f32; 16] = [
     3.4e10,
 ];
 
-/// Every operation on two vectors.
 struct Operations {
     a: [f32; LANES],
     b: [f32; LANES],
@@ -56,7 +55,7 @@ impl Kernel for Operations {
     }
 }
 
-/// The bits, with one pattern for all NaN: which of them an operation gives is not promised.
+/// The bits of x, with one pattern for every NaN, whose bits are unspecified.
 fn canonical(x: f32) -> u32 {
     if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() }
 }
@@ -65,9 +64,10 @@ fn canonical(x: f32) -> u32 {
 fn operations_give_the_same_bits() {
     for shift in 0..NUMBERS.len() {
         for start in [0, 5, 8] {
-            let at = |offset: usize| std::array::from_fn(|l| NUMBERS[(l + offset) % 16]);
-            let run =
-                |backend: Backend| backend.run(Operations { a: at(start), b: at(start + shift) });
+            let numbers = |offset: usize| std::array::from_fn(|l| NUMBERS[(l + offset) % 16]);
+            let run = |backend: Backend| {
+                backend.run(Operations { a: numbers(start), b: numbers(start + shift) })
+            };
             let mut results = Backend::available().map(run);
             let first = results.next().unwrap();
             assert!(results.all(|result| result == first), "start {start}, shift {shift}");
@@ -75,7 +75,6 @@ fn operations_give_the_same_bits() {
     }
 }
 
-/// Every operation on two rows.
 struct RowOperations {
     a: [[f32; LANES]; ROW_VECTORS],
     b: [[f32; LANES]; ROW_VECTORS],
@@ -100,11 +99,11 @@ impl Kernel for RowOperations {
 #[test]
 fn row_operations_give_the_same_bits() {
     for shift in 0..NUMBERS.len() {
-        let at = |offset: usize| {
+        let numbers = |offset: usize| {
             std::array::from_fn(|v| std::array::from_fn(|l| NUMBERS[(7 * v + l + offset) % 16]))
         };
         let mut results = Backend::available()
-            .map(|backend| backend.run(RowOperations { a: at(0), b: at(shift) }));
+            .map(|backend| backend.run(RowOperations { a: numbers(0), b: numbers(shift) }));
         let first = results.next().unwrap();
         assert!(results.all(|result| result == first), "shift {shift}");
     }
@@ -126,7 +125,7 @@ impl Kernel for IntegerDots<'_> {
     }
 }
 
-/// The extremes, where a sum in too few bits would wrap or saturate, and everything between.
+/// Extremes, where a sum in too few bits wraps or saturates, and values between.
 #[test]
 fn integer_dots_are_exact() {
     for groups in [2, 16, 34, 1024] {
@@ -180,7 +179,6 @@ struct LoadF16([u16; LANES]);
 impl Kernel for LoadF16 {
     type Output = [[f32; LANES]; 2];
 
-    /// As a vector, and as the end of a row.
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> [[f32; LANES]; 2] {
         let (mut lanes, mut row) = ([0.0; LANES], [[0.0; LANES]; ROW_VECTORS]);

@@ -1,4 +1,4 @@
-//! The stated maximum errors, over the whole range of f32.
+//! Maximum errors as documented, over the whole range of f32.
 
 use std::marker::PhantomData;
 
@@ -18,7 +18,7 @@ impl<A: Activation> Kernel for Apply<A> {
     }
 }
 
-/// The activation of each number, the same bits on every instruction set.
+/// Applies the activation; asserts the same bits on every instruction set.
 fn apply<A: Activation>(x: &[f32]) -> Vec<f32> {
     let run = |backend: Backend| backend.run(Apply::<A>(x.to_vec(), PhantomData));
     let mut results = Backend::available().map(run);
@@ -27,13 +27,12 @@ fn apply<A: Activation>(x: &[f32]) -> Vec<f32> {
     first
 }
 
-/// The distance of neighbouring f32 at x.
 fn ulp(x: f64) -> f64 {
     let exponent = x.abs().log2().floor().max(-126.0) as i32;
     2_f64.powi(exponent - 23)
 }
 
-/// Every 997th bit pattern of both signs, and every 101st near one: numbers of every binade.
+/// Every 997th bit pattern of both signs, and every 101st near one: values of every binade.
 fn inputs() -> Vec<f32> {
     let limit = f32::INFINITY.to_bits();
     let near_one = (0x3d00_0000..0x4300_0000).step_by(101);
@@ -44,7 +43,6 @@ fn inputs() -> Vec<f32> {
     inputs
 }
 
-/// The largest error in ULP.
 fn largest_error<A: Activation>(reference: fn(f64) -> f64) -> f64 {
     let inputs = inputs();
     let found = apply::<A>(&inputs);
@@ -62,7 +60,7 @@ fn largest_error<A: Activation>(reference: fn(f64) -> f64) -> f64 {
     largest
 }
 
-/// 1 - Phi(x) for x >= 0: the series near zero, the continued fraction in the tail.
+/// 1 - Phi(x) for x >= 0: a series near zero, a continued fraction in the tail.
 fn normal_tail(x: f64) -> f64 {
     let density = (-x * x / 2.0).exp() / std::f64::consts::TAU.sqrt();
     if x < 3.0 {
@@ -101,25 +99,25 @@ stays_within! {
     feature_map: FeatureMap, |x| if x > 0.0 { x + 1.0 } else { x.exp() }, 1.0;
 }
 
-/// The least value that an f32 may have where GELU is least, at -0.7518.
+/// The smallest f32 allowed at the minimum of GELU, x = -0.7518.
 const GELU_LEAST: f32 = -0.169_971_25;
 
 #[test]
-fn nothing_is_out_of_range() {
+fn results_stay_in_range() {
     let inputs = inputs();
     let (silu, gelu) = (apply::<Silu>(&inputs), apply::<Gelu>(&inputs));
     let feature_map = apply::<FeatureMap>(&inputs);
-    for (at, &x) in inputs.iter().enumerate() {
-        // A sigmoid in [0, 1].
-        assert!(silu[at].abs() <= x.abs() && silu[at] * x >= 0.0, "SiLU at {x}");
+    for (i, &x) in inputs.iter().enumerate() {
+        // The implied sigmoid lies in [0, 1].
+        assert!(silu[i].abs() <= x.abs() && silu[i] * x >= 0.0, "SiLU at {x}");
         let range = if x > 0.0 { 0.0..=x } else { GELU_LEAST..=0.0 };
-        assert!(range.contains(&gelu[at]), "GELU at {x}: {}", gelu[at]);
-        assert!(if x > -87.0 { feature_map[at] > 0.0 } else { feature_map[at] >= 0.0 });
+        assert!(range.contains(&gelu[i]), "GELU at {x}: {}", gelu[i]);
+        assert!(if x > -87.0 { feature_map[i] > 0.0 } else { feature_map[i] >= 0.0 });
     }
 }
 
 #[test]
-fn what_is_not_a_number_stays_so() {
+fn nan_stays_nan() {
     let nan = [f32::NAN; 8];
     for found in [apply::<FeatureMap>(&nan), apply::<Silu>(&nan), apply::<Gelu>(&nan)] {
         assert!(found.iter().all(|y| y.is_nan()));

@@ -1,4 +1,4 @@
-//! The check at load notices each operation that an instruction set can get wrong.
+//! The agreement check finds a fault in any operation of an instruction set.
 
 use std::cell::Cell;
 use std::ops::{Add, Div, Mul, Sub};
@@ -7,7 +7,7 @@ use crate::isa::{choose, first_difference};
 use crate::kernels::samples::Samples;
 use crate::simd::{Backend, Four, GROUP, GroupRow, Kernel, LANES, Simd, Vector};
 
-/// The operation that is wrong. Not a type parameter: every kernel would be compiled for each.
+/// The faulty operation. Not a type parameter, which would compile every kernel once per fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     None,
@@ -28,12 +28,11 @@ enum Fault {
 }
 
 thread_local! {
-    /// How many vectors were loaded, and the last one of them that was multiplied by a splat.
+    /// The number of vectors loaded, and the last loaded vector that was multiplied by a splat.
     static LOADED: Cell<u32> = const { Cell::new(0) };
     static MULTIPLIED: Cell<u32> = const { Cell::new(0) };
 }
 
-/// An instruction set with a fault.
 #[derive(Clone, Copy)]
 struct Faulty(Fault);
 
@@ -47,7 +46,6 @@ struct Lanes {
 #[derive(Clone, Copy)]
 enum Origin {
     Splat,
-    /// Which of all loads.
     Load(u32),
     Computed,
 }
@@ -79,23 +77,23 @@ impl Simd for Faulty {
         self.loaded(*x)
     }
 
-    /// Wrong: subnormal numbers are zero.
+    /// Faulty: flushes subnormals to zero.
     fn load_f16(self, bits: &[u16; LANES]) -> Lanes {
         let subnormal = |bits: u16| bits & 0x7c00 == 0;
         let flushed = |bits: u16| if self.0 == Fault::F16 && subnormal(bits) { 0 } else { bits };
         self.loaded(bits.map(|bits| half::f16::from_bits(flushed(bits)).to_f32()))
     }
 
-    /// Wrong: as if unsigned.
+    /// Faulty: treats integers as unsigned.
     fn load_i8(self, x: &[i8; LANES]) -> Lanes {
         let unsigned = |x: i8| f32::from(x.cast_unsigned());
         self.lanes(x.map(|x| if self.0 == Fault::I8 { unsigned(x) } else { f32::from(x) }))
     }
 
-    /// Wrong: the sum of a pair of products saturates.
+    /// Faulty: saturates the sum of two products.
     fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Lanes> {
         let pair = |a: [i8; 2], b: [i8; 2]| {
-            let [c, d] = [0, 1].map(|at| i32::from(a[at]) * i32::from(b[at]));
+            let [c, d] = [0, 1].map(|i| i32::from(a[i]) * i32::from(b[i]));
             if self.0 == Fault::Dots { (c + d).min(16_256) } else { c + d }
         };
         let item = |item: usize| {
@@ -113,7 +111,7 @@ macro_rules! operations {
         impl $operation for Lanes {
             type Output = Self;
 
-            /// Wrong: the last bit of one lane, or subnormal results.
+            /// Faulty: changes the last bit of one lane, or flushes subnormal results.
             fn $method(mut self, other: Self) -> Self {
                 for (a, b) in self.lanes.iter_mut().zip(other.lanes) {
                     *a = f32::$method(*a, b);
@@ -138,7 +136,7 @@ operations! {
 }
 
 impl Lanes {
-    /// Wrong: a vector that was loaded for several users is right for the first one only.
+    /// Faulty: a vector loaded for several users is right for the first one only.
     fn is_wrong_in_a_tile(self, by: Self) -> bool {
         match (self.origin, by.origin) {
             (Origin::Load(vector), Origin::Splat) => {
@@ -155,14 +153,14 @@ impl Vector for Lanes {
         *to = self.lanes;
     }
 
-    /// Wrong: the lanes in reverse.
+    /// Faulty: reverses the lanes.
     fn greater_mask(self, than: Self) -> u32 {
         let greater = |l: usize| self.lanes[l] > than.lanes[l];
         let mask: u32 = (0..LANES).fold(0, |mask, l| mask | u32::from(greater(l)) << l);
         if self.fault == Fault::Mask { mask.reverse_bits() >> 24 } else { mask }
     }
 
-    /// Wrong: greater or equal.
+    /// Faulty: compares by greater or equal.
     fn select_greater(mut self, than: Self, yes: Self, no: Self) -> Self {
         let or_equal = self.fault == Fault::Select;
         self.lanes = std::array::from_fn(|l| {
@@ -172,21 +170,21 @@ impl Vector for Lanes {
         self
     }
 
-    /// Wrong: one place too few.
+    /// Faulty: shifts by one place too few.
     fn low_bits_to_exponent(mut self) -> Self {
         let places = if self.fault == Fault::Exponent { 22 } else { 23 };
         self.lanes = self.lanes.map(|x| f32::from_bits(x.to_bits() << places));
         self
     }
 
-    /// Wrong: the last pair is left as it is.
+    /// Faulty: leaves the last pair unswapped.
     fn swap_pairs(mut self) -> Self {
         let pairs = if self.fault == Fault::Swap { 3 } else { 4 };
         self.lanes.as_chunks_mut::<2>().0[..pairs].iter_mut().for_each(|pair| pair.reverse());
         self
     }
 
-    /// Wrong: another order.
+    /// Faulty: adds in another order.
     fn sum(self) -> f32 {
         let [a, b, c, d, e, f, g, h] = self.lanes;
         if self.fault == Fault::Sum {

@@ -5,9 +5,9 @@ mod agreement;
 mod naive;
 mod rotary;
 
-/// Runs one kernel with every instruction set, from copies of the same buffer; asserts that all
-/// leave the same bits and gives back the numbers. The kernel is an expression over `simd` and the
-/// buffer, with its captures named.
+/// Runs one kernel on every instruction set, each on a copy of the same buffer. Asserts that the
+/// bits agree, and returns the buffer. The kernel is an expression over `simd`, the buffer and
+/// captures.
 macro_rules! on_every_isa {
     (|$simd:ident, $buffer:ident $(, $capture:ident: $type:ty)*| $start:expr => $body:expr) => {{
         struct Run<'a> {
@@ -43,13 +43,13 @@ fn bits(numbers: &[f32]) -> Vec<u32> {
     numbers.iter().map(|x| x.to_bits()).collect()
 }
 
-/// Asserts that the numbers are those of the f64 loop, up to rounding.
+/// Asserts that the values match those of the f64 loop, up to rounding.
 fn assert_close(found: &[f32], expected: &[f64], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let largest = expected.iter().fold(1.0, |largest: f64, x| largest.max(x.abs()));
-    for (at, (&found, &expected)) in found.iter().zip(expected).enumerate() {
-        let apart = (f64::from(found) - expected).abs();
-        assert!(apart <= 2e-6 * largest, "{what} at {at}: {found} for {expected}");
+    for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(found) - expected).abs();
+        assert!(error <= 2e-6 * largest, "{what} at {index}: {found} for {expected}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Norm, linear, attention, convolution and scan, at every permitted shape around the lane count.
+//! Norm, linear, attention, convolution and scan at valid sizes around the lane count.
 
 use half::f16;
 
@@ -11,7 +11,7 @@ use crate::kernels::norm::Norm;
 use crate::kernels::{add_assign, lanes_mut, mul_assign};
 use crate::simd::{LANES, Row};
 
-/// Permitted sizes: around one, two and eight vectors, and past the widest panel.
+/// Valid sizes: around one, two and eight vectors, and past the widest panel.
 const SIZES: [usize; 9] = [8, 16, 24, 32, 40, 64, 72, 120, 136];
 
 #[test]
@@ -66,7 +66,7 @@ fn layer_norm_of_equal_numbers_is_the_bias() {
     assert_eq!(found, noise(16, 3));
 }
 
-/// For some users, whose inputs lie `stride` numbers apart.
+/// Several users, whose inputs start `stride` elements apart.
 #[test]
 fn linear() {
     for inputs in [8, 24, 64] {
@@ -132,7 +132,7 @@ fn attention() {
         };
         let z_start: Vec<_> = noise(size, 6).into_iter().map(f32::abs).collect();
         let start = [noise(size * head_size, 7), z_start].concat();
-        // Larger than rounding leaves, so that a lost one shows.
+        // Larger than rounding errors, so that a lost carry shows.
         let carries: Vec<_> = noise(start.len(), 8).into_iter().map(|x| 1e-5 * x).collect();
         for carries in [vec![], carries] {
             let sums = start.len();
@@ -148,17 +148,17 @@ fn attention() {
             }
             let out = attended(&event, &mut expected);
             expected.extend(out);
-            // A sum and its carry are one number.
+            // The value is the sum plus its carry.
             let carries: Vec<_> = found.drain(sums..sums + carries.len()).collect();
-            for (at, carry) in carries.into_iter().enumerate() {
-                found[at] += carry;
+            for (i, carry) in carries.into_iter().enumerate() {
+                found[i] += carry;
             }
             assert_close(&found, &expected, "attention");
         }
     }
 }
 
-/// One event from the equations; S and z are in `sums`, the output is given back.
+/// Computes one event from the equations. Updates S and z in `sums` and returns the output.
 fn attended(event: &Event<'_>, sums: &mut [f64]) -> Vec<f64> {
     let (size, head_size) = (event.value.len(), event.head_size);
     let (s, z) = sums.split_at_mut(size * head_size);

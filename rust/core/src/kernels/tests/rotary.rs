@@ -8,17 +8,16 @@ fn sine_and_cosine_of_a_million_angles() {
     let count = 1_000_000;
     let mut largest = 0.0_f64;
     for i in 0..=count {
-        // Eighths of a turn, as an exact quarter and a rest in [-1/8, 1/8]: f64's own functions
-        // then lose nothing either.
+        // An exact quarter turn plus a remainder in [-1/8, 1/8]: the functions of f64 lose nothing.
         let (quarter, rest) = (i % 4, (f64::from(i) / f64::from(count) - 0.5) / 4.0);
         let turns = f64::from(quarter) / 4.0 + rest;
-        let exact = turns - f64::from(quarter) / 4.0;
-        let (s, c) = (std::f64::consts::TAU * exact).sin_cos();
+        let reduced = turns - f64::from(quarter) / 4.0;
+        let (s, c) = (std::f64::consts::TAU * reduced).sin_cos();
         let expected = [(s, c), (c, -s), (-s, -c), (-c, s)][quarter as usize];
         let found = sin_cos(turns);
         for (found, expected) in [(found.0, expected.0), (found.1, expected.1)] {
             let ulp = 2_f64.powi(expected.abs().max(1e-30).log2().floor() as i32 - 23);
-            // What f64 loses in adding the quarter and the rest is not an error of the sine.
+            // Adding the quarter to the remainder rounds in f64. That is no error of the sine.
             let error = ((f64::from(found) - expected).abs() - 1e-15).max(0.0) / ulp;
             assert!(error <= 0.501, "{turns}: {found} for {expected}");
             assert!(found.abs() <= 1.0, "{turns}: {found}");
@@ -28,7 +27,7 @@ fn sine_and_cosine_of_a_million_angles() {
     println!("{largest:.4} ULP");
 }
 
-/// The errors above are those of every instruction set.
+/// So the errors above hold on every instruction set.
 #[test]
 fn angles_have_the_same_bits_on_every_isa() {
     let frequency: Vec<_> = (0..4096)
@@ -51,7 +50,7 @@ fn angles_have_the_same_bits_on_every_isa() {
 }
 
 #[test]
-fn whole_turns_change_nothing() {
+fn whole_turns_have_no_effect() {
     for turns in [0.125, 0.3, 0.999, 0.5] {
         let fraction = (turns + 4096.0) - 4096.0;
         assert_eq!(sin_cos(fraction + 4096.0), sin_cos(fraction));
@@ -62,7 +61,7 @@ fn whole_turns_change_nothing() {
 }
 
 #[test]
-fn overflowing_frequencies_do_no_harm() {
+fn overflowing_frequencies_are_harmless() {
     let (mut cos, mut sin) = ([0.0; 8], [0.0; 8]);
     fill(u64::MAX, &[f64::MAX, -f64::MAX, 0.0, 1e-300], &mut cos, &mut sin);
     assert_eq!(cos[4..], [1.0; 4]);

@@ -1,4 +1,4 @@
-//! The overlay that a model uses now.
+//! The active overlay of a model.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,10 +7,10 @@ use super::Overlay;
 use crate::Result;
 use crate::error::Cause;
 
-/// An overlay that can be exchanged while other threads use it.
+/// An overlay that can be replaced while other threads use it.
 #[derive(Debug, Default)]
 pub(crate) struct Active {
-    /// Whether there is one, so that a model without an overlay pays no lock.
+    /// Whether there is one, so that a model without an overlay takes no lock.
     present: AtomicBool,
     overlay: RwLock<Option<Arc<Overlay>>>,
 }
@@ -23,8 +23,8 @@ impl Active {
         self.overlay.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts one in if it can follow the present one; with `only_after`, only if that is the present
-    /// one. Says whether it did.
+    /// Replaces the active overlay if `next` can follow it. With `only_after`, replaces only that
+    /// one. Returns whether it did.
     pub(super) fn set(
         &self,
         next: Overlay,
@@ -45,7 +45,7 @@ impl Active {
         let former = present.replace(next);
         self.present.store(true, Ordering::Release);
         drop(present);
-        drop(former); // outside the lock: it may be large
+        drop(former); // outside the lock, because it may be large
         Ok(true)
     }
 }

@@ -1,4 +1,4 @@
-//! An overlay as a safetensors file of its own. The layout is in `docs/format.md`.
+//! Overlay files. `docs/format.md` describes the layout.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,15 +15,15 @@ const MODEL_KEY: &str = "recgrela.model";
 const FINGERPRINT_KEY: &str = "recgrela.fingerprint";
 
 impl Overlay {
-    /// Reads a file that [`Overlay::save`] wrote. It is untrusted input and checked as a model file
-    /// is, its fingerprint included; that of another model is refused.
+    /// Reads a file written by [`Overlay::save`]. The file is untrusted input and checked like a
+    /// model file, including its fingerprint. An overlay of another model is an error.
     pub fn open(model: &Model, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(Cause::reading(path))?;
         Self::from_bytes(model, &bytes)
     }
 
-    /// [`Overlay::open`] of bytes.
+    /// [`Overlay::open`] from bytes.
     pub fn from_bytes(model: &Model, bytes: &[u8]) -> Result<Self> {
         let (mut tensors, entries) = TensorFile::parse(bytes)?;
         entries.expect(FORMAT_KEY, "1", "\"1\"")?;
@@ -60,15 +60,15 @@ impl Overlay {
         let items = replaced.into_iter().chain(added);
         self.put_rows(&items.zip(numbers.chunks_exact(size)).collect());
         self.retired = take_items(tensors, "overlay.retired", self.len())?;
-        self.leave_out();
+        self.update_masks();
         Ok(())
     }
 
-    /// Takes the ids of added items, which are distinct and none of the model's.
+    /// Takes the ids of added items. They must be distinct and unknown to the model.
     fn take_ids(&mut self, tensors: &mut TensorFile<'_>, file: &[u8], count: usize) -> Result<()> {
         let layout = IdsLayout::take(tensors, "overlay", self.base().is_text(), count)?;
         let vocabulary = Vocabulary::new(layout.view(file), &[]);
-        let ids: Vec<_> = (0..count as u32).filter_map(|at| vocabulary.id(at)).collect();
+        let ids: Vec<_> = (0..count as u32).filter_map(|item| vocabulary.id(item)).collect();
         self.check_ids(&ids)?;
         if let Some(id) = ids.iter().find(|&&id| self.base().index_of(id).is_some()) {
             return super::refuse(format!("added id `{id}`"), "one that the model does not have");
@@ -77,7 +77,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// The bytes of the overlay's file; the same for the same overlay.
+    /// Serialises the overlay. Equal overlays have equal bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let (rows, size) = (self.rows.len(), self.rows.size());
@@ -104,14 +104,13 @@ impl Overlay {
         saving::safetensors(&metadata, &tensors)
     }
 
-    /// Writes the overlay to a file, beside it first and then in its place: whoever opens the path
-    /// finds the old file or the new one, whole.
+    /// Writes the overlay to a new file and renames it into place: readers find the old file or the
+    /// new one, never a part.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         saving::replace(path.as_ref(), Readers::Anyone, |mut file| file.write_all(&self.to_bytes()))
     }
 }
 
-/// Takes ascending item indices.
 fn take_items(tensors: &mut TensorFile<'_>, name: &str, num_items: usize) -> Result<Vec<u32>> {
     let tensor = tensors.take_any_shape(name, Dtype::I32)?;
     if tensor.shape.len() != 1 {
@@ -125,6 +124,9 @@ fn take_items(tensors: &mut TensorFile<'_>, name: &str, num_items: usize) -> Res
 fn check_ascending(tensor: &Tensor<'_>, items: &[u32]) -> Result<()> {
     match items.windows(2).position(|pair| pair[0] >= pair[1]) {
         None => Ok(()),
-        Some(at) => Err(tensor.invalid(at + 1, items[at + 1], "more than the item before")),
+        Some(before) => {
+            let index = before + 1;
+            Err(tensor.invalid(index, items[index], "more than the previous item"))
+        }
     }
 }

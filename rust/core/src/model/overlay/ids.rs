@@ -5,13 +5,13 @@ use sha2::{Digest, Sha256};
 use crate::ItemId;
 use crate::model::vocabulary::{Ids, Vocabulary};
 
-/// Ids in the order in which they were added, laid out as in a model file.
+/// Ids in the order in which they were added, in the layout of a model file.
 #[derive(Clone, Debug)]
 pub(super) struct AddedIds {
     ids: Owned,
-    /// The items in the order of their ids.
+    /// The items by ascending id.
     order: Vec<[u8; 4]>,
-    /// For each item, a digest of its id and all before.
+    /// For each item, a digest of its id and all earlier ones.
     digests: Vec<[u8; 32]>,
 }
 
@@ -22,7 +22,6 @@ enum Owned {
 }
 
 impl AddedIds {
-    /// None yet.
     pub(super) fn new(text: bool) -> Self {
         let ids = match text {
             true => Owned::Str { text: Vec::new(), end: Vec::new() },
@@ -35,13 +34,12 @@ impl AddedIds {
         self.order.len()
     }
 
-    /// Their look-up, counted from 0.
     pub(super) fn vocabulary(&self) -> Vocabulary<'_> {
         Vocabulary::new(self.ids.view(), &self.order)
     }
 
-    /// Identifies the first `count` ids: none by zeros, and n by the SHA-256 of what identifies n - 1
-    /// and the bytes of the last. `None` if there are fewer.
+    /// Identifies the first `count` ids. The digest of none is zeros; that of n is the SHA-256 of
+    /// the digest of n - 1 and the bytes of the last id. `None` if there are fewer.
     pub(super) fn digest(&self, count: usize) -> Option<[u8; 32]> {
         match count.checked_sub(1) {
             None => Some([0; 32]),
@@ -49,7 +47,7 @@ impl AddedIds {
         }
     }
 
-    /// Adds new ids, which are distinct and of the right kind.
+    /// Adds new ids, which must be distinct and of the right kind.
     pub(super) fn extend(&mut self, new: &[ItemId<'_>]) {
         for &id in new {
             let mut hash = Sha256::new();
@@ -64,7 +62,7 @@ impl AddedIds {
                     text.extend_from_slice(id.as_bytes());
                     end.push((text.len() as u64).to_le_bytes());
                 }
-                _ => continue, // of the other kind
+                _ => continue, // unreachable: the caller checked the kind
             }
             self.digests.push(hash.finalize().into());
             self.order.push((self.order.len() as u32).to_le_bytes());
@@ -73,7 +71,7 @@ impl AddedIds {
         self.order.sort_unstable_by_key(|&item| ids.id(u32::from_le_bytes(item)));
     }
 
-    /// As tensors: name, dtype, shape and bytes.
+    /// The tensors: name, dtype, length and bytes.
     pub(super) fn tensors(&self) -> Vec<(&'static str, &'static str, usize, Vec<u8>)> {
         match &self.ids {
             Owned::Int(ids) => vec![("overlay.ids", "I64", ids.len(), ids.as_flattened().to_vec())],

@@ -1,4 +1,4 @@
-//! Changes to the catalogue at run time, beside the model file.
+//! Changes to the catalogue at run time, separate from the model file.
 
 mod active;
 mod file;
@@ -21,21 +21,21 @@ use crate::loading::Bytes;
 use crate::model::vocabulary::{Vocabulary, VocabularyLayout};
 use crate::{Fingerprint, ItemId, Result};
 
-/// The end of item indices.
 const MAX_ITEMS: usize = 1 << 31;
 
-/// Items added to a model's catalogue, vectors of its items replaced, and items retired, without a
-/// change to the model file or to any session.
+/// Items added to a model's catalogue, vectors replaced and items retired, without changing the
+/// model file or any session.
 ///
-/// An overlay is a value; [`Model::set_overlay`](crate::Model::set_overlay) makes one active, and [`Model::update_overlay`](crate::Model::update_overlay)
-/// changes the active one. Vectors are embeddings of the model, D numbers: an item's score is the dot
-/// product of its vector with the session's hidden vector, summed in order in f32 as in an f32 table,
-/// whatever the model's table is. They are also what an event of the item puts into a session.
+/// An overlay is a value. [`Model::set_overlay`](crate::Model::set_overlay) makes one active, and
+/// [`Model::update_overlay`](crate::Model::update_overlay) changes the active one. Vectors are item
+/// embeddings of length D. An item's score is the dot product of its vector with the session's
+/// hidden vector, summed in order in f32, whatever the dtype of the model's table. The vector is
+/// also the network's input for an event of the item.
 ///
-/// Added items get the item indices N, N + 1, ... in the order in which they are added. An index is
-/// never given away again: a retired item keeps its own.
+/// Added items get the indices N, N + 1, ... in the order of their addition. Indices are never
+/// reused: a retired item keeps its own.
 ///
-/// Each change takes a pass over the overlay, so many items are best given in one call.
+/// Each change rebuilds the overlay, so pass many items in one call.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -58,27 +58,26 @@ const MAX_ITEMS: usize = 1 << 31;
 #[derive(Clone)]
 pub struct Overlay {
     model: Fingerprint,
-    /// The model's file, and where the ids of its items are in it.
+    /// The model file, and the ranges of the ids in it.
     file: Arc<Bytes>,
     vocabulary: VocabularyLayout,
     added: AddedIds,
     rows: Rows,
     /// Ascending.
     retired: Vec<u32>,
-    /// For each block of the model's table, the items that are replaced or retired; empty where none
-    /// are.
-    pub(crate) base_left_out: Vec<u32>,
-    /// For each block of rows, those whose items are retired; empty where none are.
-    pub(crate) rows_left_out: Vec<u32>,
+    /// Per block of the model's table, a bit per replaced or retired item. Empty if there are none.
+    pub(crate) base_masks: Vec<u32>,
+    /// For each block of rows, a bit per retired item. Empty if there are none.
+    pub(crate) row_masks: Vec<u32>,
 }
 
 impl Overlay {
-    /// Gives items their vectors, `[n, D]`, and returns their item indices. An id that neither the
-    /// model nor the overlay knows becomes a new item; the vector of one that is known is replaced,
-    /// and if the item was retired it no longer is.
+    /// Sets the vectors of items, `[n, D]`, and returns their item indices. An id that neither the
+    /// model nor the overlay has becomes a new item. For a known id, the vector is replaced, and a
+    /// retired item is reinstated.
     ///
-    /// It is an error if the ids are not distinct or not of the model's kind, if there is not one
-    /// vector of finite numbers for each, or if there would be 2^31 items. Nothing changes then.
+    /// Returns an error if ids repeat or are not of the model's kind, if the vectors are not D
+    /// finite numbers per id, or if the number of items would reach 2^31. Nothing changes then.
     pub fn add(&mut self, ids: &[ItemId<'_>], vectors: &[f32]) -> Result<Vec<u32>> {
         self.check_vectors(ids, vectors)?;
         self.check_ids(ids)?;
@@ -98,31 +97,31 @@ impl Overlay {
         self.added.extend(&new_ids);
         let vectors = vectors.chunks_exact(self.rows.size());
         self.put_rows(&items.iter().copied().zip(vectors).collect());
-        self.take_back(&items);
+        self.unretire(&items);
         Ok(items)
     }
 
-    /// Retires items: they are never among the best, not even through an allow list. They keep their
-    /// index, their score and their place in histories, and may still be appended. It is an error if
-    /// one of them does not exist, and nothing changes.
+    /// Retires items: they are never recommended, even if an allow list has them. They keep their
+    /// index, their score and their place in histories, and can still be appended. Returns an error
+    /// for an invalid item index, and nothing changes.
     pub fn retire(&mut self, items: &[u32]) -> Result<()> {
         check_items(items.iter().copied(), self.len())?;
         self.retired.extend_from_slice(items);
         self.retired.sort_unstable();
         self.retired.dedup();
-        self.leave_out();
+        self.update_masks();
         Ok(())
     }
 
-    /// Takes items that were retired back into the catalogue, with the vectors they had. Errors are
-    /// those of [`Overlay::retire`].
+    /// Reinstates retired items, with their former vectors. Errors are those of
+    /// [`Overlay::retire`].
     pub fn reinstate(&mut self, items: &[u32]) -> Result<()> {
         check_items(items.iter().copied(), self.len())?;
-        self.take_back(items);
+        self.unretire(items);
         Ok(())
     }
 
-    /// How many items were added.
+    /// The number of added items.
     pub fn num_added(&self) -> usize {
         self.added.len()
     }
@@ -137,12 +136,11 @@ impl Overlay {
         &self.retired
     }
 
-    /// Identifies the first `count` added items by their ids, in order; `None` past the last one.
+    /// Identifies the first `count` added items by their ids, in order; `None` if there are fewer.
     pub(crate) fn added_digest(&self, count: usize) -> Option<[u8; 32]> {
         self.added.digest(count)
     }
 
-    /// The vectors.
     pub(crate) fn rows(&self) -> &Rows {
         &self.rows
     }
@@ -156,14 +154,13 @@ impl Overlay {
         self.vocabulary.view(&self.file)
     }
 
-    /// Items of the model and added ones.
     fn len(&self) -> usize {
         self.base().len() + self.num_added()
     }
 
     fn index_of(&self, id: ItemId<'_>) -> Option<u32> {
         let base = self.base();
-        let added = || self.added().index_of(id).map(|at| base.len() as u32 + at);
+        let added = || self.added().index_of(id).map(|item| base.len() as u32 + item);
         base.index_of(id).or_else(added)
     }
 
@@ -171,28 +168,28 @@ impl Overlay {
         self.rows = self.rows.with(vectors);
     }
 
-    fn take_back(&mut self, items: &[u32]) {
+    fn unretire(&mut self, items: &[u32]) {
         let mut items = items.to_vec();
         items.sort_unstable();
         self.retired.retain(|item| items.binary_search(item).is_err());
-        self.leave_out();
+        self.update_masks();
     }
 
-    /// Notes what the scans leave out.
-    fn leave_out(&mut self) {
+    fn update_masks(&mut self) {
         let base = self.base().len();
         let retired = self.retired.iter().map(|&item| item as usize);
         let retired_base = retired.take_while(|&item| item < base);
         let replaced = self.replaced().iter().map(|&item| item as usize);
-        self.base_left_out = bits(replaced.chain(retired_base), base);
+        self.base_masks = bits(replaced.chain(retired_base), base);
         let retired_rows = self.retired.iter().filter_map(|&item| self.rows.row_of(item));
-        self.rows_left_out = bits(retired_rows, self.rows.len());
+        self.row_masks = bits(retired_rows, self.rows.len());
     }
 
     fn check_ids(&self, ids: &[ItemId<'_>]) -> Result<()> {
         let text = self.base().is_text();
         if let Some(id) = ids.iter().find(|id| matches!(id, ItemId::Str(_)) != text) {
-            let expected = if text { "a text, as the model's" } else { "a number, as the model's" };
+            let expected =
+                if text { "a text, like the model's" } else { "a number, like the model's" };
             return refuse(format!("id `{id}`"), expected);
         }
         let mut sorted = ids.to_vec();
@@ -211,9 +208,10 @@ impl Overlay {
         }
         match vectors.iter().position(|number| !number.is_finite()) {
             None => Ok(()),
-            Some(at) => {
-                let (id, number) = (ids[at / size], vectors[at]);
-                let found = format!("{number} at number {} of the vector of id `{id}`", at % size);
+            Some(index) => {
+                let (id, number) = (ids[index / size], vectors[index]);
+                let found =
+                    format!("{number} at index {} of the vector of id `{id}`", index % size);
                 refuse(found, "a finite number")
             }
         }
@@ -227,7 +225,6 @@ impl fmt::Debug for Overlay {
     }
 }
 
-/// Checks that items are among `num_items`.
 pub(in crate::model) fn check_items(
     items: impl IntoIterator<Item = u32>,
     num_items: usize,
@@ -238,7 +235,7 @@ pub(in crate::model) fn check_items(
     }
 }
 
-/// One bit for each position, in words of a block each; nothing where no bit is set.
+/// A bit per position, in one word per block. Empty if no bit is set.
 fn bits(positions: impl Iterator<Item = usize>, len: usize) -> Vec<u32> {
     let mut positions = positions.peekable();
     if positions.peek().is_none() {

@@ -1,4 +1,4 @@
-//! A model's overlay: made for it, made active, and changed.
+//! The active overlay of a model.
 
 use std::sync::Arc;
 
@@ -9,26 +9,25 @@ use crate::model::{Catalog, View};
 use crate::{Model, Result};
 
 impl Model {
-    /// The active overlay, if there is one.
+    /// The active overlay, if any.
     pub fn overlay(&self) -> Option<Arc<Overlay>> {
         self.overlay.get()
     }
 
-    /// Makes an overlay active: all sessions on this model use it from their next call on, and no
-    /// call sees two.
+    /// Makes an overlay active. All sessions of this model use it from their next call on, and each
+    /// call uses a single overlay.
     ///
-    /// Sessions may hold items that the active overlay added, so those have to be added items of the new
-    /// one as well, first and in the same order; otherwise, and if the overlay is of another model,
-    /// this is an error and nothing changes.
+    /// Sessions may hold items that the active overlay added. So the new one must start with the
+    /// same added items, in the same order. Otherwise, or if the overlay is of another model,
+    /// returns an error, and nothing changes.
     pub fn set_overlay(&self, overlay: Overlay) -> Result<()> {
         self.put_overlay(overlay, None).map(|_| ())
     }
 
-    /// Changes the active overlay, or an empty one where there is none: `change` works on a copy,
-    /// which is then made active as by [`Model::set_overlay`]. On an error nothing changes.
+    /// Changes the active overlay, or an empty one if there is none. `change` receives a copy,
+    /// which then becomes active as by [`Model::set_overlay`]. On an error nothing changes.
     ///
-    /// Changes that several threads make at the same time are all kept; `change` may run more than
-    /// once for that.
+    /// Concurrent changes by several threads are all kept. `change` may run more than once.
     pub fn update_overlay<T>(
         &self,
         mut change: impl FnMut(&mut Overlay) -> Result<T>,
@@ -55,7 +54,7 @@ impl Model {
         if found != expected {
             return Err(Cause::OverlayModel { found, expected }.into());
         }
-        // A fingerprint is what a file states of itself; sizes are what memory accesses depend on.
+        // The fingerprint is only stated by the file. Memory accesses depend on the sizes.
         let sizes = |vocabulary: Vocabulary<'_>, hidden_size| {
             let (items, kind) =
                 (vocabulary.len(), if vocabulary.is_text() { "text" } else { "number" });
@@ -69,19 +68,18 @@ impl Model {
         self.overlay.set(overlay, only_after)
     }
 
-    /// The ids and indices of all items, added ones included, as they are now.
+    /// The current ids and indices of all items, including added ones.
     pub fn catalog(&self) -> Catalog<'_> {
         Catalog::new(self.vocabulary.view(&self.bytes), self.overlay())
     }
 
-    /// The catalogue under an overlay.
     pub(crate) fn view<'a>(&'a self, overlay: Option<&'a Overlay>) -> View<'a> {
         View { table: &self.table, file: &self.bytes, num_items: self.num_items(), overlay }
     }
 }
 
 impl Overlay {
-    /// No changes to a model.
+    /// Creates an overlay without changes.
     #[must_use]
     pub fn new(model: &Model) -> Self {
         Self {
@@ -91,8 +89,8 @@ impl Overlay {
             added: AddedIds::new(model.vocabulary.view(&model.bytes).is_text()),
             rows: Rows::new(model.num_items(), model.config().hidden_size),
             retired: Vec::new(),
-            base_left_out: Vec::new(),
-            rows_left_out: Vec::new(),
+            base_masks: Vec::new(),
+            row_masks: Vec::new(),
         }
     }
 }

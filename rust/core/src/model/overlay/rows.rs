@@ -6,13 +6,12 @@ use crate::aligned::AlignedBuf;
 use crate::kernels::block_scores::BLOCK;
 use crate::model::table::Floats;
 
-/// Vectors in blocks of 32, as an f32 table has them, a row each: those of replaced items, ascending,
-/// then those of added items. So rows are in the order of their items.
+/// A row per vector, in blocks of 32 as in an f32 table: first those of replaced items, ascending,
+/// then those of added items. So rows are ordered by item.
 #[derive(Clone, Debug)]
 pub(crate) struct Rows {
     num_items: u32,
     size: usize,
-    /// Items of the model.
     replaced: Vec<u32>,
     added: usize,
     /// `[ceil(rows / 32), D, 32]`
@@ -20,18 +19,16 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// None yet, on a model of N items and a hidden size.
     pub(super) fn new(num_items: usize, size: usize) -> Self {
         let numbers = AlignedBuf::zeros(0);
         Self { num_items: num_items as u32, size, replaced: Vec::new(), added: 0, numbers }
     }
 
-    /// N, and so the first added item.
+    /// N, the index of the first added item.
     pub(crate) fn num_items(&self) -> u32 {
         self.num_items
     }
 
-    /// D
     pub(super) fn size(&self) -> usize {
         self.size
     }
@@ -40,12 +37,11 @@ impl Rows {
         self.replaced.len() + self.added
     }
 
-    /// The items of the first rows; the others are the added items, in order.
+    /// The items of the first rows. The others are the added items, in order.
     pub(crate) fn replaced(&self) -> &[u32] {
         &self.replaced
     }
 
-    /// Where an item's vector is, if it is here.
     pub(crate) fn row_of(&self, item: u32) -> Option<usize> {
         match item.checked_sub(self.num_items) {
             Some(added) => Some(self.replaced.len() + added as usize),
@@ -53,18 +49,16 @@ impl Rows {
         }
     }
 
-    /// The vectors, a row each.
     #[inline(always)]
     pub(crate) fn numbers(&self) -> Floats<'_, f32> {
         Floats::new(&self.numbers)
     }
 
-    /// The vector of a row.
     pub(super) fn vector(&self, row: usize) -> impl Iterator<Item = f32> {
         self.numbers().column(self.size, row)
     }
 
-    /// With more vectors, or others. Items past the last one follow it without a gap.
+    /// Adds or replaces vectors. New items must follow the last one consecutively.
     pub(super) fn with(&self, vectors: &BTreeMap<u32, &[f32]>) -> Self {
         let added = self.num_items..self.num_items + self.added as u32;
         let mut items: Vec<_> = self.replaced.iter().copied().chain(added).collect();
@@ -80,7 +74,7 @@ impl Rows {
                 (None, Some(row)) => {
                     to.zip(self.vector(row)).for_each(|(to, number)| *to = number);
                 }
-                (None, None) => {} // no item is without either
+                (None, None) => {} // unreachable: every item has one of the two
             }
         }
         let replaced = items.partition_point(|&item| item < self.num_items);

@@ -1,4 +1,4 @@
-//! Numbers of the model file, used where they are.
+//! Elements in the model file, used in place.
 
 use std::ops::Range;
 
@@ -6,10 +6,9 @@ use bytemuck::Pod;
 
 use crate::loading::Tensor;
 
-/// The name of the table's tensor.
 pub(super) const NAME: &str = "catalog.table";
 
-/// Numbers in the file, or a copy of them where the file does not align them.
+/// Elements in the file, or a copy if the file does not align them.
 #[derive(Debug)]
 pub(crate) enum Elements<E> {
     InFile(Range<usize>),
@@ -24,10 +23,9 @@ impl<E: Pod> Elements<E> {
         }
     }
 
-    /// The numbers, given the file that they were taken from.
     pub(super) fn get<'a>(&'a self, file: &'a [u8]) -> &'a [E] {
         match self {
-            // The cast succeeded on these very bytes when they were loaded.
+            // This cast succeeded on the same bytes at load.
             Self::InFile(range) => bytemuck::cast_slice(&file[range.clone()]),
             Self::Copied(elements) => elements,
         }

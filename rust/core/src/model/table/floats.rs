@@ -1,4 +1,4 @@
-//! A table of floating-point numbers.
+//! A table of floating-point elements.
 
 use super::elements::{Elements, NAME};
 use super::numbers::{Hidden, Numbers};
@@ -9,18 +9,17 @@ use crate::loading::{Stored, Tensor, TensorFile};
 use crate::simd::{LANES, Simd, Vector};
 use crate::{Config, Result};
 
-/// Features of 32 items, D to a block.
+/// Features of 32 items, D per block.
 #[derive(Clone, Copy)]
 pub(crate) struct Floats<'a, E>(&'a [Features<E>]);
 
 impl<'a, E: Element> Floats<'a, E> {
-    /// Numbers `[B, D, 32]`.
+    /// From elements `[B, D, 32]`.
     #[inline(always)]
     pub(in crate::model) fn new(numbers: &'a [E]) -> Self {
         Self(numbers.as_chunks().0.as_chunks().0)
     }
 
-    /// The features of one item, of which there are `size`.
     #[inline(always)]
     pub(in crate::model) fn column(self, size: usize, item: usize) -> impl Iterator<Item = f32> {
         let block = &self.0[item / BLOCK * size..][..size];
@@ -49,7 +48,7 @@ impl<E: Element> Numbers for Floats<'_, E> {
     }
 
     #[inline(always)]
-    fn at_most<S: Simd, const U: usize>(
+    fn upper_bounds<S: Simd, const U: usize>(
         self,
         simd: S,
         block: usize,
@@ -64,7 +63,6 @@ impl<E: Element> Numbers for Floats<'_, E> {
     }
 }
 
-/// Takes the table's tensor. Its numbers are finite, and the lanes past N are zero.
 pub(super) fn take<E: Stored>(
     tensors: &mut TensorFile<'_>,
     config: &Config,
@@ -77,17 +75,18 @@ pub(super) fn take<E: Stored>(
     Ok(elements)
 }
 
-/// Checks that every number is finite, and that those past the last item are zero.
+/// Checks that every element is finite, and that the padding past the last item is zero.
 fn check<E: Element>(elements: &[E], size: usize, items: usize, tensor: &Tensor<'_>) -> Result<()> {
-    let invalid = |at: usize, expected| Err(tensor.invalid(at, elements[at].to_f32(), expected));
-    if let Some(at) = elements.iter().position(|element| !element.to_f32().is_finite()) {
-        return invalid(at, "a finite number");
+    let invalid =
+        |index: usize, expected| Err(tensor.invalid(index, elements[index].to_f32(), expected));
+    if let Some(index) = elements.iter().position(|element| !element.to_f32().is_finite()) {
+        return invalid(index, "a finite number");
     }
     let last_block = (items - 1) / BLOCK;
-    let padding = |at: usize| last_block * BLOCK + at % BLOCK >= items;
+    let padding = |index: usize| last_block * BLOCK + index % BLOCK >= items;
     let mut last = last_block * size * BLOCK..elements.len();
-    match last.find(|&at| padding(at) && elements[at].to_f32() != 0.0) {
-        Some(at) => invalid(at, "zero, past the last item"),
+    match last.find(|&index| padding(index) && elements[index].to_f32() != 0.0) {
+        Some(index) => invalid(index, "zero, past the last item"),
         None => Ok(()),
     }
 }

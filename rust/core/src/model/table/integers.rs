@@ -10,7 +10,6 @@ use crate::{Config, Result};
 
 const SCALE_NAME: &str = "catalog.scale";
 
-/// Where the numbers are.
 #[derive(Debug)]
 pub(crate) struct Quantized {
     /// `[B, D / 4, 32, 4]`
@@ -20,15 +19,17 @@ pub(crate) struct Quantized {
 }
 
 impl Quantized {
-    /// Takes the table's tensors. Scales are finite, and those past N are zero.
+    /// Takes the table's tensors. Checks that scales are finite and not negative, and that the
+    /// padding is zero.
     pub(super) fn take(tensors: &mut TensorFile<'_>, config: &Config, file: &[u8]) -> Result<Self> {
         let (items, size) = (config.num_items, config.hidden_size);
         let blocks = items.div_ceil(BLOCK);
         let scale = tensors.take(SCALE_NAME, Dtype::F32, &[blocks, BLOCK])?;
         let scales = Elements::<f32>::new(&scale);
         let numbers = scales.get(file);
-        if let Some(at) = numbers.iter().position(|&scale| !(0.0..f32::INFINITY).contains(&scale)) {
-            return Err(scale.invalid(at, numbers[at], "a finite number, not negative"));
+        if let Some(item) = numbers.iter().position(|&scale| !(0.0..f32::INFINITY).contains(&scale))
+        {
+            return Err(scale.invalid(item, numbers[item], "a finite number, not negative"));
         }
         if let Some(past) = numbers[items..].iter().position(|&scale| scale != 0.0) {
             return Err(scale.invalid(
@@ -50,7 +51,7 @@ impl Quantized {
     }
 }
 
-/// Groups of features of 32 items, D / 4 to a block, and the scales of each block.
+/// Groups of features of 32 items, D / 4 per block, and the scales of each block.
 #[derive(Clone, Copy)]
 pub(super) struct Integers<'a> {
     groups: &'a [GroupRow],
@@ -88,7 +89,7 @@ impl Numbers for Integers<'_> {
     }
 
     #[inline(always)]
-    fn at_most<S: Simd, const U: usize>(
+    fn upper_bounds<S: Simd, const U: usize>(
         self,
         simd: S,
         block: usize,
@@ -96,8 +97,9 @@ impl Numbers for Integers<'_> {
     ) -> [S::Row; U] {
         let mut rows = [S::Row::splat(simd, 0.0); U];
         for u in 0..U {
-            let Hidden { vector, rounded } = hidden[u];
-            rows[u] = rounded.at_most(simd, self.block(vector.len(), block), &self.scales[block]);
+            let Hidden { vector, quantized } = hidden[u];
+            rows[u] =
+                quantized.upper_bounds(simd, self.block(vector.len(), block), &self.scales[block]);
         }
         rows
     }

@@ -1,4 +1,4 @@
-//! The item embeddings, scanned where they are in the file.
+//! The item embeddings, scanned in place in the file.
 
 mod elements;
 mod floats;
@@ -23,7 +23,7 @@ pub enum TableDtype {
     F32,
     /// Half precision: half the bytes to scan. Sums are in single precision.
     F16,
-    /// 8-bit integers with a scale an item: a quarter of the bytes to scan.
+    /// 8-bit integers with a scale per item: a quarter of the bytes to scan.
     Int8,
 }
 
@@ -42,13 +42,13 @@ impl fmt::Display for TableDtype {
 pub(crate) enum Table {
     /// `[B, D, 32]`
     F32(Elements<f32>),
-    /// As bits. `[B, D, 32]`
+    /// Half precision, as bits. `[B, D, 32]`
     F16(Elements<u16>),
     Int8(Quantized),
 }
 
 impl Table {
-    /// Takes the table's tensors. Its numbers are finite, and the lanes past N are zero.
+    /// Takes the table's tensors. Checks that elements are finite and that the padding is zero.
     pub(crate) fn take(tensors: &mut TensorFile<'_>, config: &Config, file: &[u8]) -> Result<Self> {
         let dtypes = [Dtype::F32, Dtype::F16, Dtype::I8];
         Ok(match tensors.dtype(NAME, &dtypes, "F32, F16 or I8")? {
@@ -58,7 +58,6 @@ impl Table {
         })
     }
 
-    /// The element type.
     pub(crate) fn dtype(&self) -> TableDtype {
         match self {
             Self::F32(_) => TableDtype::F32,
@@ -67,7 +66,7 @@ impl Table {
         }
     }
 
-    /// Shows a visitor the numbers, given the file that they were taken from.
+    /// Passes the elements to a visitor, given the file they were taken from.
     #[inline(always)]
     pub(crate) fn visit<V: Visitor>(&self, file: &[u8], visitor: V) -> V::Output {
         match self {
@@ -78,7 +77,7 @@ impl Table {
     }
 }
 
-/// What is done with a table's numbers, whatever their type.
+/// A computation over a table's elements, generic over their type.
 pub(crate) trait Visitor {
     type Output;
 

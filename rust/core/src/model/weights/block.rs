@@ -8,11 +8,10 @@ use crate::kernels::norm::Norm;
 use crate::loading::{Dtype, TensorFile};
 use crate::{Config, Result};
 
-/// The weights of one block.
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) norm1: Norm,
-    /// Both take the normed input: D values, then D gates where there is a gate.
+    /// Applied to the normed input. Outputs D values, then D gates if the model has gates.
     pub(crate) value_gate: Matrix,
     pub(crate) query_key: Matrix,
     pub(crate) conv: Option<Conv>,
@@ -23,12 +22,11 @@ pub(crate) struct Block {
     pub(crate) ffn_in: Matrix,
     pub(crate) ffn_out: Matrix,
     pub(crate) head_size: usize,
-    /// Numbers of S and z, and their carries, in this block's state.
     pub(crate) sums_len: usize,
 }
 
 impl Block {
-    /// Takes the tensors of block `index`, whose matrices have a dtype.
+    /// Takes the tensors of block `index`. All matrices have the same dtype.
     pub(super) fn take(
         tensors: &mut TensorFile<'_>,
         index: usize,
@@ -64,7 +62,7 @@ impl Block {
     }
 }
 
-/// Takes gamma of each head, in (0, 1], and repeats it for the head's columns.
+/// Takes the decay of each head, in (0, 1], and repeats it for the head's columns.
 fn take_decay(tensors: &mut TensorFile<'_>, name: &str, config: &Config) -> Result<AlignedBuf> {
     let tensor = tensors.take(name, Dtype::F32, &[config.num_heads])?;
     let heads = tensor.finite_f32()?;

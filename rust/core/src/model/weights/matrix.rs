@@ -1,25 +1,25 @@
-//! The matrices of a model, by the type that they are stored as.
+//! The matrices of a model, by element type.
 
 use crate::Result;
 use crate::kernels::linear::Linear;
 use crate::loading::{Dtype, Stored, TensorFile};
 use crate::simd::Simd;
 
-/// A Linear layer. The choice is made here, so that the rest of a block is compiled once.
+/// A linear layer. The type is dispatched here, so that the rest of a block is compiled once.
 #[derive(Debug)]
 pub(crate) enum Matrix {
     F32(Linear<f32>),
-    /// As bits.
+    /// Half precision, as bits.
     F16(Linear<u16>),
 }
 
 impl Matrix {
-    /// The type of all matrices: that of the first.
+    /// The dtype of all matrices, taken from the first.
     pub(super) fn dtype(tensors: &TensorFile<'_>) -> Result<Dtype> {
         tensors.dtype("blocks.0.input.weight", &[Dtype::F32, Dtype::F16], "F32 or F16")
     }
 
-    /// Takes layers that share their input, as one. Each is its name, its inputs and its outputs.
+    /// Concatenates layers that share their input. Each is a name, inputs and outputs.
     pub(super) fn take(
         tensors: &mut TensorFile<'_>,
         dtype: Dtype,
@@ -31,7 +31,6 @@ impl Matrix {
         })
     }
 
-    /// How many numbers it gives.
     #[inline(always)]
     pub(crate) fn outputs(&self) -> usize {
         match self {
@@ -40,7 +39,6 @@ impl Matrix {
         }
     }
 
-    /// [`Linear::apply`]
     #[inline(always)]
     pub(crate) fn apply<S: Simd>(
         &self,

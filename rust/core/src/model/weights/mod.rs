@@ -12,21 +12,20 @@ use crate::kernels::norm::Norm;
 use crate::loading::{Dtype, TensorFile};
 use crate::{Config, Positions, Result};
 
-/// Everything between an item index and the hidden vector, without the item embeddings.
 #[derive(Debug)]
 pub(crate) struct Network {
     pub(crate) order: Order,
     pub(crate) input_norm: Norm,
     pub(crate) blocks: Vec<Block>,
     pub(crate) final_norm: Option<Norm>,
-    /// Numbers of a user's state, all blocks together.
+    /// The length of a user's state, over all blocks.
     pub(crate) state_len: usize,
 }
 
-/// How the order of events enters, with what it takes.
+/// How positions enter the network, with the parameters.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Turns an event, for each pair of features.
+    /// Rotations per event, in turns, for each pair of features.
     Rotary(Vec<f64>),
     /// `[P, D]`
     Learned(AlignedBuf),
@@ -34,7 +33,6 @@ pub(crate) enum Order {
 }
 
 impl Network {
-    /// Takes the tensors that the config calls for.
     pub(crate) fn take(tensors: &mut TensorFile<'_>, config: &Config) -> Result<Self> {
         let size = config.hidden_size;
         let dtype = Matrix::dtype(tensors)?;
