@@ -193,7 +193,7 @@ def test_wrong_metadata_is_named(changed, metadata, match):
         ({"num_items": 4}, "`catalog.table`"),
         ({"positions": "sine"}, "`recgrela.config`: unknown variant `sine`"),
         ({"gate": 1}, "`recgrela.config`: .*expected a boolean"),
-        ({"gate": False}, r"`blocks\.0\.gate\.bias` is unknown: this config does not call for it"),
+        ({"gate": False}, r"`blocks\.0\.gate\.bias` is unknown: this config does not use it"),
         ({"num_layers": 2}, r"`blocks\.1\.\w+\.weight` is missing"),
         ({"positions": "learned"}, r"`positions\.weight` is missing"),
     ],

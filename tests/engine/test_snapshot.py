@@ -141,7 +141,7 @@ def test_what_it_is_not_is_said(scorer, small):
     scorer.extend(small.history(9))
     blob = scorer.snapshot()
     assert_refused(scorer, b"")
-    assert_refused(scorer, b"PK\3\4" + blob[4:], "expected the magic `RGRLSESS`")
+    assert_refused(scorer, b"PK\3\4" + blob[4:], "does not start with the magic bytes `RGRLSESS`")
     assert_refused(scorer, blob[:8] + b"\1" + blob[9:], "found version 1, expected 2")
     assert_refused(scorer, blob[:-1] + bytes([blob[-1] ^ 1]), "checksum")
 
@@ -152,7 +152,7 @@ def test_values_that_no_session_has_are_refused_despite_the_checksum(tiny):
     seen = body[-4 * struct.unpack_from("<I", body, 32)[0] :]
     for value, name in [(float("nan"), "NaN"), (float("-inf"), "-inf")]:
         broken = body[:HEADER] + struct.pack("<f", value) + body[HEADER + 4 :]
-        assert_refused(scorer, signed(broken), f"found {name} at number 0")
+        assert_refused(scorer, signed(broken), f"found {name} at index 0")
     far = body[:-4] + struct.pack("<I", 3)
     assert_refused(scorer, signed(far), "found seen item 3, expected an item index")
     twice = body[: -len(seen)] + seen[:4] + seen[:4] + seen[8:]

@@ -401,7 +401,7 @@ fn forged_files_are_refused() {
         ("more users than capacity", 16, &5_u64.to_le_bytes(), "5 users"),
         ("more users than bytes", 16, &3_u64.to_le_bytes(), "bytes"),
         ("counts that overflow", 24, &u64::MAX.to_le_bytes(), "bytes"),
-        ("a digest of nothing", 72, &1_u8.to_le_bytes(), "digest of no added items"),
+        ("a digest of nothing", 72, &1_u8.to_le_bytes(), "digest without added items"),
         ("user past the last", 104, &4_u32.to_le_bytes(), "user 4"),
         ("the same user twice", second, &1_u32.to_le_bytes(), "user 1, expected 2"),
         ("no distinct items", 108, &0_u32.to_le_bytes(), "0 distinct items of user 1"),

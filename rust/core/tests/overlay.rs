@@ -255,11 +255,11 @@ fn impossible_changes_change_nothing() {
         not_finite[3] = f32::NAN;
         let refused: [(&[ItemId<'_>], &[f32], &str); 6] = [
             (&[one, two, one], &[1.0; 24], "id `700` twice"),
-            (&[other_kind], &[1.0; 8], "as the model's"),
+            (&[other_kind], &[1.0; 8], "like the model's"),
             (&[one], &[1.0; 7], "7 numbers for 1 ids, expected 8 for each"),
             (&[one], &[1.0; 16], "16 numbers"),
             (&[], &[1.0; 8], "8 numbers"),
-            (&[one], &not_finite, "NaN at number 3 of the vector of id `700`"),
+            (&[one], &not_finite, "NaN at index 3 of the vector of id `700`"),
         ];
         for (ids, vectors, message) in refused {
             let error = overlay.add(ids, vectors).unwrap_err();
@@ -310,7 +310,7 @@ fn an_active_overlay_is_only_continued() {
 
     let other = common::model(&Shape { items: 34, ..Shape::TINY });
     let error = model.set_overlay(Overlay::new(&other)).unwrap_err();
-    assert_says(&error, ErrorKind::OtherModel, "overlay: found one of model");
+    assert_says(&error, ErrorKind::OtherModel, "overlay: found an overlay of model");
 }
 
 /// Two models may state the same fingerprint, which only `verify` detects.

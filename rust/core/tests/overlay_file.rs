@@ -159,7 +159,7 @@ fn metadata_of_hostile_files() {
     }
     let other = common::model(&Shape { items: 34, ..Shape::TINY });
     let error = assert_refused(&other, &good.to_bytes(), &[&model.fingerprint().to_string()]);
-    assert_says(&error, ErrorKind::OtherModel, "overlay: found one of model");
+    assert_says(&error, ErrorKind::OtherModel, "overlay: found an overlay of model");
     // The same file, stating the other model.
     let mut forged = good.clone();
     forged.metadata.insert("recgrela.model".to_owned(), other.fingerprint().to_string());
@@ -310,7 +310,7 @@ fn snapshots_with_added_items() {
     }
     let bare = model(&Shape::TINY);
     let error = Session::new(bare).restore(&blob).unwrap_err().to_string();
-    assert!(error.contains("make that overlay, or one that continues it, active"), "{error}");
+    assert!(error.contains("activate that overlay, or one that extends it, first"), "{error}");
 
     // A fleet follows the same rule, from a session and from a file.
     let mut fleet = Fleet::new(Arc::clone(&origin), 2).unwrap();

@@ -214,7 +214,7 @@ fn forged_snapshots_are_refused() {
     let log = good.len() - 32 - 16;
     let seen = log - 12;
     let forgeries: [(&str, usize, &[u8]); 23] = [
-        ("expected the magic", 0, b"r"),
+        ("does not start with the magic bytes", 0, b"r"),
         ("found version 1, expected 2", 8, &1_u32.to_le_bytes()),
         ("found precision 2", 12, &2_u32.to_le_bytes()),
         ("bytes, expected", 12, &1_u32.to_le_bytes()),
@@ -229,9 +229,9 @@ fn forged_snapshots_are_refused() {
         ("4 events in the log, expected at most", 40, &3_u64.to_le_bytes()),
         ("events in the log, expected at most", 48, &u64::MAX.to_le_bytes()),
         ("bytes, expected", 48, &5_u64.to_le_bytes()),
-        ("a digest of no added items, expected zeros", 88, &[1]),
-        ("found NaN at number 0", SNAPSHOT_HEADER, &f32::NAN.to_le_bytes()),
-        ("found -inf at number", seen - 4, &f32::NEG_INFINITY.to_le_bytes()),
+        ("a digest without added items, expected zeros", 88, &[1]),
+        ("found NaN at index 0", SNAPSHOT_HEADER, &f32::NAN.to_le_bytes()),
+        ("found -inf at index", seen - 4, &f32::NEG_INFINITY.to_le_bytes()),
         ("seen item 9 after 9", seen, &9_u32.to_le_bytes()),
         ("item 33 in the log, expected a seen item", log, &33_u32.to_le_bytes()),
         ("found 2 distinct items in a log of all", log, &9_u32.to_le_bytes()),

@@ -40,7 +40,7 @@ fn undoing_more_than_is_kept_changes_nothing() {
     let mut session = session(&model(&Shape::TINY), 5, 1);
     let before = session.snapshot();
     let error = session.undo(1).unwrap_err();
-    assert_says(&error, ErrorKind::Undo, "found 0 events that can be undone, expected 1");
+    assert_says(&error, ErrorKind::Undo, "found 0 undoable events, expected 1");
     assert_says(&error, ErrorKind::Undo, "set a larger undo depth");
     session.undo(0).unwrap();
     session.set_undo_depth(4).unwrap();

@@ -105,7 +105,7 @@ pub(crate) fn bytes_of(bytes: &Uint8Array) -> Result<Vec<u8>> {
     let length = bytes.length() as usize;
     let mut copy = Vec::new();
     copy.try_reserve_exact(length).map_err(|_| {
-        let message = format!("{length} bytes are not to be had in this WebAssembly memory");
+        let message = format!("cannot allocate {length} bytes in this WebAssembly memory");
         RecgrelaError::new("out-of-memory", &message)
     })?;
     copy.resize(length, 0);

@@ -1,4 +1,4 @@
-//! Everything that can go wrong, in one place.
+//! Every error of the crate.
 
 use std::fmt;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::{Fingerprint, Isa};
 
-/// What is inside an [`Error`](crate::Error).
+/// The content of an [`Error`](crate::Error).
 #[derive(thiserror::Error)]
 pub(crate) enum Cause {
     #[error("cannot read {}: {source}", path.display())]
@@ -19,7 +19,7 @@ pub(crate) enum Cause {
     Config(String),
     #[error("tensor `{0}` is missing")]
     MissingTensor(String),
-    #[error("tensor `{}` is unknown: this config does not call for it", OneLine(.0))]
+    #[error("tensor `{}` is unknown: this config does not use it", OneLine(.0))]
     UnexpectedTensor(String),
     #[error("tensor `{name}`: found dtype {found}, expected {expected}")]
     Dtype { name: String, found: String, expected: &'static str },
@@ -29,7 +29,7 @@ pub(crate) enum Cause {
     Value { name: String, index: usize, found: String, expected: &'static str },
     #[error("instruction set: found `{found}`, expected one of those available here: {available}")]
     Isa { found: String, available: String },
-    #[error("instruction set: `{isa}` gives other bits than portable code here: {what}")]
+    #[error("instruction set: `{isa}` disagrees with portable code here: {what}")]
     IsaDisagrees { isa: Isa, what: String },
     #[error("fingerprint of the tensors: found {found}, expected {expected}")]
     FingerprintMismatch { found: Fingerprint, expected: Fingerprint },
@@ -41,11 +41,9 @@ pub(crate) enum Cause {
     ItemOutOfRange { found: u32, num_items: usize },
     #[error("buffer of scores: found length {found}, expected {expected}")]
     BufferLength { found: usize, expected: usize },
-    #[error(
-        "undo: found {found} events that can be undone, expected {expected}: set a larger undo depth"
-    )]
+    #[error("undo: found {found} undoable events, expected {expected}: set a larger undo depth")]
     UndoDepth { found: usize, expected: usize },
-    #[error("undo: found no memory for {depth} checkpoints, expected a smaller depth")]
+    #[error("undo: cannot allocate {depth} checkpoints: choose a smaller depth")]
     UndoMemory { depth: usize },
     #[error("forget: found no log of the events, expected one: keep a log from the first event on")]
     NoLog,
@@ -60,11 +58,9 @@ pub(crate) enum Cause {
     UsersWithoutEvents(Vec<u32>),
     #[error("user: found {found}, expected less than the capacity, {capacity}")]
     UserOutOfRange { found: u32, capacity: u32 },
-    #[error("items to append: found {items}, expected {users}, one for each user")]
+    #[error("items to append: found {items}, expected {users}, one per user")]
     FleetLengths { users: usize, items: usize },
-    #[error(
-        "a fleet of {capacity} users: {bytes} bytes are not to be had, choose a smaller capacity"
-    )]
+    #[error("fleet of {capacity} users: cannot allocate {bytes} bytes, choose a smaller capacity")]
     FleetMemory { capacity: u32, bytes: u128 },
     #[error("fleet: found model {found}, expected {expected}")]
     FleetModel { found: Fingerprint, expected: Fingerprint },
@@ -72,29 +68,31 @@ pub(crate) enum Cause {
     FleetOverflow { user: u32 },
     #[error("fleet file: found {found}, expected {expected}")]
     FleetFile { found: String, expected: String },
-    #[error("fleet file: the checksum does not match, it was damaged")]
+    #[error("fleet file: does not start with the magic bytes `RGRLFLET`")]
+    FleetMagic,
+    #[error("fleet file: the checksum does not match, so the file is damaged")]
     FleetChecksum,
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("groups: found {found} numbers, expected {expected}, one for each item")]
+    #[error("groups: found {found} numbers, expected {expected}, one per item")]
     GroupsLength { found: usize, expected: String },
-    #[error("groups: found those of model {found}, expected {expected}")]
+    #[error("groups: found groups of model {found}, expected {expected}")]
     GroupsModel { found: Fingerprint, expected: Fingerprint },
     #[error("overlay: found {}, expected {expected}", OneLine(found))]
     Overlay { found: String, expected: String },
-    #[error("overlay: found one of model {found}, expected {expected}")]
+    #[error("overlay: found an overlay of model {found}, expected {expected}")]
     OverlayModel { found: Fingerprint, expected: Fingerprint },
     #[error(
-        "overlay: found other added items, expected the {added} of the active overlay first and in \
-         their order: sessions may hold them, so change a copy of the active overlay"
+        "overlay: found other added items, expected the {added} of the active overlay first, in the \
+         same order, because sessions may hold them: change a copy of the active overlay"
     )]
     OverlayOrder { added: usize },
     #[error(
         "added items: found {found} in the active overlay, expected the {expected} of the history, in \
-         their order: make that overlay, or one that continues it, active first"
+         the same order: activate that overlay, or one that extends it, first"
     )]
     AddedItems { found: usize, expected: usize },
-    #[error("snapshot: found another beginning, expected the magic `RGRLSESS`")]
+    #[error("snapshot: does not start with the magic bytes `RGRLSESS`")]
     SnapshotMagic,
     #[error("snapshot: found version {found}, expected {expected}")]
     SnapshotVersion { found: u32, expected: u32 },
@@ -102,28 +100,28 @@ pub(crate) enum Cause {
     SnapshotModel { found: Fingerprint, expected: Fingerprint },
     #[error("snapshot: found {found} {what}, expected {expected}")]
     SnapshotSize { what: &'static str, found: u64, expected: String },
-    #[error("snapshot: the checksum does not match, it was damaged or cut")]
+    #[error("snapshot: the checksum does not match, so it is damaged or truncated")]
     SnapshotChecksum,
     #[error("snapshot: found {found}, expected {expected}")]
     SnapshotValue { found: String, expected: &'static str },
 }
 
-/// The message: a derived one adds 10 KB to the library.
+/// Shows the message. A derived implementation adds 10 KB to the library.
 impl fmt::Debug for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// A text out of an untrusted file: control characters, which could fake lines or drive a terminal,
-/// are escaped, and what is long is cut.
+/// Text from an untrusted file. Escapes control characters, which could fake lines or drive a
+/// terminal, and truncates long text.
 struct OneLine<'a>(&'a str);
 
 impl OneLine<'_> {
     const LONGEST: usize = 300;
 }
 
-/// Users who have something, the first of them by name.
+/// Users and their verb. Lists at most 20.
 struct Users<'a>(&'a [u32]);
 
 impl fmt::Display for Users<'_> {
@@ -138,7 +136,7 @@ impl fmt::Display for Users<'_> {
     }
 }
 
-/// A shape out of an untrusted file, which may have any number of dimensions.
+/// A shape from an untrusted file, which may have any number of dimensions.
 struct Dimensions<'a>(&'a [usize]);
 
 impl fmt::Display for Dimensions<'_> {

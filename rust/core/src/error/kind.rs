@@ -1,36 +1,36 @@
-//! What an error is about, for those who act on errors: the bindings, and callers of theirs.
+//! Categories of errors, for the bindings and for callers.
 
 use super::Cause;
 
-/// What an [`Error`](crate::Error) is about. The message says the rest.
+/// The category of an [`Error`](crate::Error). The message has the details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A file could not be read or written.
     Io,
-    /// The bytes are not a model, or a damaged one.
+    /// The bytes are not a model, or are damaged.
     Model,
-    /// The instruction set that was asked for.
+    /// The requested instruction set is unavailable or disagrees with portable code.
     Isa,
-    /// An item that the catalogue does not have.
+    /// An item index is out of range.
     Item,
-    /// There is no event yet to score after.
+    /// There is no event yet, so there are no scores.
     NoEvents,
-    /// Sizes or lists that do not fit what they are for.
+    /// The length of an argument is invalid.
     Argument,
-    /// More is to be undone than is kept.
+    /// More events are to be undone than are kept.
     Undo,
-    /// What was asked for takes more memory than there is.
+    /// The memory cannot be allocated.
     OutOfMemory,
-    /// The log that forgetting or migrating needs.
+    /// The log is missing, incomplete or invalid.
     Log,
-    /// The bytes are not a snapshot, or a damaged one.
+    /// The bytes are not a snapshot, or are damaged.
     Snapshot,
-    /// A snapshot, a fleet, an overlay or groups of another model.
+    /// A snapshot, fleet, overlay or groups belong to another model.
     OtherModel,
-    /// Changes to a catalogue that are not possible, or missing.
+    /// A change to the catalogue is invalid, or added items are missing.
     Overlay,
-    /// A fleet, its users or its file.
+    /// A fleet, its users or its file are invalid.
     Fleet,
 }
 
@@ -71,6 +71,7 @@ impl Cause {
             | Self::FleetLengths { .. }
             | Self::FleetOverflow { .. }
             | Self::FleetFile { .. }
+            | Self::FleetMagic
             | Self::FleetChecksum => ErrorKind::Fleet,
         }
     }

@@ -1,4 +1,4 @@
-//! What every fallible operation returns.
+//! The error type of every fallible operation.
 
 mod cause;
 mod kind;
@@ -13,16 +13,17 @@ pub use kind::ErrorKind;
 /// The result of an operation of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a file, a snapshot or a request was refused: an [`ErrorKind`] for a program, a message for a
-/// reader. What a message quotes of a file is escaped, so it stays on its line.
+/// An error: an [`ErrorKind`] for programs and a message for readers. Text quoted from a file is
+/// escaped, so a message stays on one line.
 ///
-/// Where the operating system refused, [`source`](std::error::Error::source) is its [`std::io::Error`].
+/// For errors of the operating system, [`source`](std::error::Error::source) is the
+/// [`std::io::Error`].
 #[derive(thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Box<Cause>);
 
 impl Error {
-    /// What the error is about.
+    /// The category of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind()
     }
@@ -44,13 +45,12 @@ impl From<Cause> for Error {
 }
 
 impl Cause {
-    /// Of the operating system's error, the one that a file could not be read.
     pub(crate) fn reading(path: &Path) -> impl Fn(io::Error) -> Error {
         |source| Self::Read { path: path.to_owned(), source }.into()
     }
 }
 
-/// The message: it names everything that is inside.
+/// Shows the message, which includes every detail.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,6 +1,6 @@
-//! A fleet as a file, and back. The layout is in `docs/format.md`.
+//! Fleet files. `docs/format.md` describes the layout.
 //!
-//! Both ways it is one pass over the users: nothing of the size of the arena is held beside it.
+//! Reading and writing are one pass over the users, and need no memory of the arena's size.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -23,23 +23,23 @@ const CHECKSUM_BYTES: u64 = 32;
 const BUFFER_BYTES: usize = 1 << 16;
 
 impl Fleet {
-    /// Writes every user that has events to a file. The file is written beside `path` and then
-    /// renamed, so there is the old one or the new one, whatever happens meanwhile. On Unix a new
-    /// file is readable by its owner only, and one that is replaced keeps its mode.
+    /// Writes every user with events to a file. The file is written beside `path` and then renamed,
+    /// so at any time there is the old file or the new one. On Unix, a new file is readable by its
+    /// owner only, and a replaced one keeps its mode.
     ///
-    /// Only absurd weights, or absurd vectors of an overlay, make a state overflow to infinity. A user
-    /// with such a state is an error, since the file would not be loaded; [`Fleet::reset`] removes it.
+    /// A state can overflow to infinity only with extreme weights or overlay vectors. A user with
+    /// such a state is an error, since the file could not be loaded; [`Fleet::reset`] removes it.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let overflown = |user: &usize| self.arena.of(*user).iter().any(|x| !x.is_finite());
-        if let Some(user) = self.active().find(overflown) {
+        let overflowed = |user: &usize| self.arena.of(*user).iter().any(|x| !x.is_finite());
+        if let Some(user) = self.active().find(overflowed) {
             return Err(Cause::FleetOverflow { user: user as u32 }.into());
         }
         saving::replace(path.as_ref(), Readers::Owner, |file| self.write(file))
     }
 
-    /// The fleet that [`Fleet::save`] wrote, with room for `capacity` users, which may be another
-    /// number than before. What follows has the same bits as if it had never been stored. A file
-    /// that is damaged or of another model is refused.
+    /// Loads a fleet written by [`Fleet::save`], with room for `capacity` users, which may differ
+    /// from before. All further results have the same bits as if it had never been stored. A
+    /// damaged file or one of another model is an error.
     pub fn open(path: impl AsRef<Path>, model: Arc<Model>, capacity: u32) -> Result<Self> {
         let path = path.as_ref();
         let io = Cause::reading(path);
@@ -57,7 +57,6 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// The users that have events.
     fn active(&self) -> impl Iterator<Item = usize> {
         (0..self.events.len()).filter(|&user| self.events[user] > 0)
     }
@@ -81,7 +80,7 @@ impl Fleet {
             sink.put(&(user as u32).to_le_bytes())?;
             sink.put(&(self.seen[user].len() as u32).to_le_bytes())?;
             sink.put(&self.events[user].to_le_bytes())?;
-            // The crate is for little-endian targets.
+            // The crate supports little-endian targets only.
             sink.put(bytemuck::cast_slice(self.arena.of(user)))?;
             sink.put(bytemuck::cast_slice(&self.seen[user]))?;
         }
@@ -124,7 +123,7 @@ impl Fleet {
             let ascending = seen.is_sorted_by(|a, b| a < b);
             if !ascending || seen.last().is_some_and(|&last| last as usize >= num_items) {
                 let expected = format!("ascending item indices, less than {num_items}");
-                return refuse(format!("other distinct items of user {user}"), expected);
+                return refuse(format!("other items of user {user}"), expected);
             }
             self.events[user as usize] = events;
         }
@@ -135,12 +134,11 @@ impl Fleet {
     }
 }
 
-/// What the header says of the users; it fits the model and the file's length.
+/// The counts of the header, checked against the model and the file's length.
 struct Counts {
     users: u64,
-    /// Distinct items, of all users together.
     seen: u64,
-    /// The model's items and the added ones that the users rely on.
+    /// The model's items, and the added ones that the users depend on.
     num_items: usize,
 }
 
@@ -151,7 +149,7 @@ impl Counts {
             return refuse(format!("{length} bytes"), expected);
         }
         if source.take()? != *MAGIC {
-            return refuse("another beginning", "the magic `RGRLFLET`");
+            return Err(Cause::FleetMagic.into());
         }
         let version = u32::from_le_bytes(source.take()?);
         if version != VERSION {
@@ -170,7 +168,7 @@ impl Counts {
         };
         let added = Added { count, digest: source.take()? };
         if count == 0 && added != Added::default() {
-            return refuse("a digest of no added items".to_owned(), "zeros");
+            return refuse("a digest without added items".to_owned(), "zeros");
         }
         model.check_added(&added)?;
         let of_model = model.config().state_len() + model.config().hidden_size;
@@ -180,7 +178,7 @@ impl Counts {
         if users > u64::from(capacity) {
             return refuse(format!("{users} users"), format!("at most the capacity, {capacity}"));
         }
-        // In 128 bits nothing overflows.
+        // 128 bits cannot overflow.
         let expected = u128::from(HEADER_BYTES + CHECKSUM_BYTES)
             + u128::from(users) * u128::from(USER_BYTES + 4 * u64::from(numbers))
             + 4 * u128::from(seen);
@@ -195,11 +193,9 @@ fn refuse<T>(found: impl Into<String>, expected: impl ToString) -> Result<T> {
     Err(Cause::FleetFile { found: found.into(), expected: expected.to_string() }.into())
 }
 
-/// A file that is read and hashed.
 struct Source<'a> {
     reader: BufReader<File>,
     path: &'a Path,
-    /// Of everything read so far.
     hash: Sha256,
 }
 
@@ -218,10 +214,8 @@ impl Source<'_> {
     }
 }
 
-/// A file that is written and hashed.
 struct Sink<'a> {
     writer: BufWriter<&'a File>,
-    /// Of everything written so far.
     hash: Sha256,
 }
 

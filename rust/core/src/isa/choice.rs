@@ -1,4 +1,4 @@
-//! Which instruction set a model is computed with.
+//! Chooses the instruction set of a model.
 
 use std::ffi::OsString;
 use std::str::FromStr;
@@ -8,25 +8,24 @@ use crate::error::Cause;
 use crate::simd::{Backend, Isa, Kernel};
 use crate::{Error, Result};
 
-/// The environment variable that forces an instruction set.
 const VARIABLE: &str = "RECGRELA_ISA";
 
-/// The one asked for, else the one that the environment names, else the best of those that give the
-/// bits that portable code gives for all samples. One that was forced and gives others is an error.
+/// The requested instruction set, else the one named by the environment, else the best that agrees
+/// with portable code on all samples. It is an error if a forced one does not agree.
 pub(crate) fn choose(
-    asked: Option<Isa>,
+    requested: Option<Isa>,
     samples: impl Kernel<Output = Vec<Computed>> + Copy,
 ) -> Result<Backend> {
-    choose_with(asked, std::env::var_os(VARIABLE), |backend| difference(backend, samples))
+    choose_with(requested, std::env::var_os(VARIABLE), |backend| difference(backend, samples))
 }
 
-/// The same, given the environment variable and what an instruction set computes differently.
+/// Like [`choose`], given the environment variable and the agreement check.
 fn choose_with(
-    asked: Option<Isa>,
+    requested: Option<Isa>,
     variable: Option<OsString>,
     difference: impl Fn(Backend) -> Option<&'static str>,
 ) -> Result<Backend> {
-    let forced = match (asked, variable.filter(|value| !value.is_empty())) {
+    let forced = match (requested, variable.filter(|value| !value.is_empty())) {
         (Some(isa), _) => Backend::of(isa).ok_or_else(|| unavailable(isa.name()))?,
         (None, Some(value)) => value
             .to_str()
@@ -41,13 +40,13 @@ fn choose_with(
     match difference(forced) {
         None => Ok(forced),
         Some(kernel) => {
-            let what = format!("in the kernel {kernel}. Force another one, or none");
+            let what = format!("kernel {kernel}. Force another instruction set, or none");
             Err(Cause::IsaDisagrees { isa: forced.isa(), what }.into())
         }
     }
 }
 
-/// From [`Isa::name`], whether or not this CPU has the instruction set.
+/// Parses [`Isa::name`], whether or not this CPU supports the instruction set.
 impl FromStr for Isa {
     type Err = Error;
 
@@ -75,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_that_agrees() {
+    fn chooses_the_best_that_agrees() {
         let best = Isa::available().next().unwrap();
         assert_eq!(choose_with(None, None, right).unwrap().isa(), best);
         assert_eq!(choose_with(None, Some("".into()), right).unwrap().isa(), best);
@@ -87,11 +86,11 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_forced_agrees_or_is_an_error() {
+    fn forcing_one_that_disagrees_is_an_error() {
         for isa in Isa::available() {
-            for (asked, variable) in [(Some(isa), None), (None, Some(isa.name().into()))] {
-                assert_eq!(choose_with(asked, variable.clone(), right).unwrap().isa(), isa);
-                let refused = choose_with(asked, variable, wrong);
+            for (requested, variable) in [(Some(isa), None), (None, Some(isa.name().into()))] {
+                assert_eq!(choose_with(requested, variable.clone(), right).unwrap().isa(), isa);
+                let refused = choose_with(requested, variable, wrong);
                 if isa == Isa::Scalar {
                     assert_eq!(refused.unwrap().isa(), isa);
                 } else {

@@ -1,4 +1,4 @@
-//! The fixed part at the front: what follows, and how much of it.
+//! The fixed-size header.
 
 use super::state::Precision;
 use crate::error::Cause;
@@ -10,19 +10,14 @@ const VERSION: u32 = 2;
 pub(super) const HEADER_BYTES: usize = 120;
 pub(super) const CHECKSUM_BYTES: usize = 32;
 
-/// The header, in the order of its fields.
 pub(crate) struct Header {
     pub(crate) precision: Precision,
-    /// Numbers in the recurrent state.
     pub(crate) numbers: u32,
-    /// D
     pub(crate) hidden_size: u32,
     pub(crate) events: u64,
-    /// Distinct items.
+    /// The number of distinct items.
     pub(crate) seen: u32,
-    /// Events that the log may hold.
     pub(crate) log_capacity: u64,
-    /// Events that it does hold.
     pub(crate) log: u64,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) added: Added,
@@ -45,8 +40,7 @@ impl Header {
         blob.extend_from_slice(&self.added.digest);
     }
 
-    /// Reads the header and checks the snapshot's length against its counts, before anything is
-    /// done with them.
+    /// Parses the header, and checks the snapshot's length against its counts before they are used.
     pub(super) fn parse(blob: &[u8]) -> Result<Self> {
         let mut rest = blob;
         if take(&mut rest)? != *MAGIC {
@@ -78,7 +72,7 @@ impl Header {
             added,
         };
         if added.count == 0 && added != Added::default() {
-            let found = "a digest of no added items".to_owned();
+            let found = "a digest without added items".to_owned();
             return Err(Cause::SnapshotValue { found, expected: "zeros" }.into());
         }
         header.check_sizes(blob.len() as u64)?;
@@ -102,13 +96,13 @@ impl Header {
         Ok(())
     }
 
-    /// Bytes of the recurrent state. Below 2^35: the counts are below 2^32.
+    /// The bytes of the recurrent state. Below 2^35, because the counts are below 2^32.
     pub(super) fn state_bytes(&self) -> u64 {
         let (numbers, rows) = (u64::from(self.numbers), u64::from(self.numbers / self.hidden_size));
         self.precision.bytes(numbers, rows)
     }
 
-    /// Bytes of the whole snapshot, or the largest number where these overflow.
+    /// The bytes of the whole snapshot, saturating.
     pub(super) fn snapshot_bytes(&self) -> u64 {
         let fixed = (HEADER_BYTES + CHECKSUM_BYTES) as u64;
         let words = u64::from(self.hidden_size) + u64::from(self.seen);
@@ -118,7 +112,6 @@ impl Header {
     }
 }
 
-/// The next N bytes.
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
     let Some((first, after)) = rest.split_first_chunk() else {
         let expected = format!("at least {N} more");

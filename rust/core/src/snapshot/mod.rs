@@ -1,4 +1,4 @@
-//! A session as bytes, and back. The layout is in `docs/format.md`.
+//! Serialises a session. `docs/format.md` describes the layout.
 
 mod header;
 mod parse;

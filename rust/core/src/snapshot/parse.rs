@@ -1,4 +1,4 @@
-//! A snapshot that passed every check, to be read.
+//! A parsed and checked snapshot.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use super::state::{self, Numbers, Precision};
 use crate::error::Cause;
 use crate::{Fingerprint, Model, Result};
 
-/// A snapshot, checked and read without its model.
+/// A snapshot, parsed and checked without its model.
 ///
-/// It says which model it is of and what it holds. Item indices are those of that model.
+/// It holds the fingerprint of its model and the history. Item indices refer to that model.
 pub struct Snapshot<'a> {
     bytes: &'a [u8],
     header: Header,
@@ -22,14 +22,14 @@ pub struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// Reads and checks a snapshot: sizes before anything else, then the checksum, then the values.
+    /// Parses a snapshot. Checks the sizes first, then the checksum, then the values.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self> {
         let header = Header::parse(bytes)?;
         let (body, checksum) = bytes.split_at(bytes.len() - CHECKSUM_BYTES);
         if Sha256::digest(body)[..] != *checksum {
             return Err(Cause::SnapshotChecksum.into());
         }
-        // All counts are in range: their sum is the snapshot's length.
+        // All counts are in range: the sizes add up to the snapshot's length.
         let (state, words) = body[HEADER_BYTES..].split_at(header.state_bytes() as usize);
         let (words, _) = words.as_chunks();
         let (hidden, words) = words.split_at(header.hidden_size as usize);
@@ -42,7 +42,7 @@ impl<'a> Snapshot<'a> {
         Ok(snapshot)
     }
 
-    /// The fingerprint of its model.
+    /// The fingerprint of the session's model.
     pub fn fingerprint(&self) -> Fingerprint {
         self.header.fingerprint
     }
@@ -52,7 +52,7 @@ impl<'a> Snapshot<'a> {
         self.header.precision
     }
 
-    /// Events of the session.
+    /// The number of events of the session.
     pub fn events(&self) -> u64 {
         self.header.events
     }
@@ -62,23 +62,22 @@ impl<'a> Snapshot<'a> {
         self.seen.iter().map(|&bytes| u32::from_le_bytes(bytes))
     }
 
-    /// The events in the session's log, the oldest first; see [`Session::log`](crate::Session::log).
+    /// The events in the session's log, oldest first; see [`Session::log`](crate::Session::log).
     pub fn log(&self) -> impl ExactSizeIterator<Item = u32> + use<'a> {
         self.log.iter().map(|&bytes| u32::from_le_bytes(bytes))
     }
 
-    /// How many events the session's log may hold; 0 where it kept none.
+    /// The capacity of the session's log; 0 if it kept none.
     pub fn log_capacity(&self) -> usize {
         usize::try_from(self.header.log_capacity).unwrap_or(usize::MAX)
     }
 
-    /// The recurrent state and the hidden vector.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = f32> {
-        let state = (0..self.state.len()).map(|at| self.state.get(at));
+        let state = (0..self.state.len()).map(|index| self.state.get(index));
         state.chain(self.hidden.iter().map(|&bytes| f32::from_le_bytes(bytes)))
     }
 
-    /// Checks that a session on the model can take the snapshot over.
+    /// Checks that a session on the model can restore the snapshot.
     pub(crate) fn check_model(&self, model: &Model) -> Result<()> {
         let (found, expected) = (self.fingerprint(), model.fingerprint());
         if found != expected {
@@ -105,8 +104,8 @@ impl<'a> Snapshot<'a> {
     }
 
     fn check_numbers(&self) -> Result<()> {
-        if let Some((at, number)) = self.numbers().enumerate().find(|(_, x)| !x.is_finite()) {
-            return refuse(format!("{number} at number {at} of the state"), "a finite number");
+        if let Some((index, number)) = self.numbers().enumerate().find(|(_, x)| !x.is_finite()) {
+            return refuse(format!("{number} at index {index} of the state"), "a finite number");
         }
         if self.events() == 0 && self.numbers().any(|number| number != 0.0) {
             return refuse("a state without events".to_owned(), "zeros");
@@ -147,14 +146,13 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// The bytes that it was read from.
+/// The bytes it was parsed from.
 impl AsRef<[u8]> for Snapshot<'_> {
     fn as_ref(&self) -> &[u8] {
         self.bytes
     }
 }
 
-/// Counts only, as for a session.
 impl fmt::Debug for Snapshot<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (events, distinct, logged) = (self.events(), self.seen.len(), self.log.len());

@@ -1,23 +1,23 @@
-//! The numbers of the recurrent state as bytes, in single or half precision.
+//! Stores the recurrent state in single or half precision.
 
 use half::f16;
 
 use crate::Result;
 use crate::error::Cause;
 
-/// How a snapshot stores the numbers of the recurrent state.
+/// The precision of the recurrent state in a snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Precision {
-    /// Single precision: exact.
+    /// Single precision, which is exact.
     #[default]
     F32,
-    /// Half precision, with a power of two for each row of D numbers, so that none is too large:
-    /// half the size, and the scores drift.
+    /// Half precision, with a power-of-two scale per row of D elements, so that none overflows.
+    /// Half the size, but the scores drift.
     ///
-    /// Right after restoring, the scores are the same bits still: the hidden vector is stored
-    /// exactly. From the next event on they were off by at most 7e-4 of the largest score, on random
-    /// models of many shapes; a test holds them below 1e-3.
+    /// Directly after restoring, the scores have the same bits: the hidden vector is stored
+    /// exactly. From the next event on, they differed by at most 7e-4 of the largest score, on
+    /// random models of many shapes. A test keeps the difference below 1e-3.
     F16,
 }
 
@@ -41,7 +41,7 @@ impl Precision {
         }
     }
 
-    /// Bytes of a state of so many numbers in so many rows.
+    /// The bytes of a state of `numbers` elements in `rows` rows.
     pub(super) fn bytes(self, numbers: u64, rows: u64) -> u64 {
         match self {
             Self::F32 => 4 * numbers,
@@ -50,7 +50,7 @@ impl Precision {
     }
 }
 
-/// Writes a state whose rows have `row_len` numbers.
+/// Writes a state with rows of `row_len` elements.
 pub(super) fn write(precision: Precision, state: &[f32], row_len: usize, blob: &mut Vec<u8>) {
     match precision {
         Precision::F32 => blob.extend(state.iter().flat_map(|number| number.to_le_bytes())),
@@ -66,7 +66,6 @@ pub(super) fn write(precision: Precision, state: &[f32], row_len: usize, blob: &
     }
 }
 
-/// The numbers that [`write`] wrote.
 pub(super) fn read(precision: Precision, bytes: &[u8], row_len: usize) -> Numbers<'_> {
     match precision {
         Precision::F32 => Numbers::Single(bytes.as_chunks().0),
@@ -78,7 +77,6 @@ pub(super) fn read(precision: Precision, bytes: &[u8], row_len: usize) -> Number
     }
 }
 
-/// The state in a snapshot.
 pub(super) enum Numbers<'a> {
     Single(&'a [[u8; 4]]),
     Half { halves: &'a [[u8; 2]], exponents: &'a [u8], row_len: usize },
@@ -92,32 +90,33 @@ impl Numbers<'_> {
         }
     }
 
-    /// Number `at`; not finite where the snapshot has nonsense.
-    pub(super) fn get(&self, at: usize) -> f32 {
+    /// The element at `index`. Not finite if the snapshot is invalid.
+    pub(super) fn get(&self, index: usize) -> f32 {
         match self {
-            Self::Single(numbers) => f32::from_le_bytes(numbers[at]),
+            Self::Single(numbers) => f32::from_le_bytes(numbers[index]),
             Self::Half { halves, exponents, row_len } => {
-                let scale = power_of_two(i32::from(exponents[at / row_len]) - LARGEST);
-                (f16::from_le_bytes(halves[at]).to_f64() * scale) as f32
+                let scale = power_of_two(i32::from(exponents[index / row_len]) - LARGEST);
+                (f16::from_le_bytes(halves[index]).to_f64() * scale) as f32
             }
         }
     }
 }
 
-/// Biased exponent (127 for 1) plus exponent of the scale: the largest number of a row is brought to
-/// 2^14 .. 2^15, close to the end of half precision, so that the small ones keep all bits.
+/// The biased exponent (127 for 1) plus the exponent of the scale. Scaling brings the largest
+/// element of a row into 2^14 .. 2^15, near the limit of half precision, so that small elements
+/// keep all bits.
 const LARGEST: i32 = 127 + 14;
 
-/// The last half-precision number below 2^15. Rounding up to 2^15 could mean 2^128, past f32.
+/// The largest half-precision value below 2^15. 2^15 itself could mean 2^128, past f32.
 const BELOW: f32 = 32_752.0;
 
-/// The biased exponent of the largest number of a row.
+/// The biased exponent of the largest element of a row.
 fn exponent(row: &[f32]) -> u8 {
     let largest = row.iter().fold(0, |largest, number| largest.max(number.abs().to_bits()));
     (largest >> 23) as u8
 }
 
-/// 2^n, exactly; n is a normal exponent of f64.
+/// 2^n, exactly. n must be a normal exponent of f64.
 fn power_of_two(n: i32) -> f64 {
     f64::from_bits(((1023 + n) as u64) << 52)
 }

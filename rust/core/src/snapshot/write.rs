@@ -1,4 +1,4 @@
-//! A history, written.
+//! Writes a snapshot.
 
 use sha2::{Digest, Sha256};
 
@@ -6,8 +6,7 @@ use super::header::Header;
 use super::state;
 
 impl Header {
-    /// The snapshot of what this describes: the recurrent state with the hidden vector, the distinct
-    /// items and the log.
+    /// Serialises the session: recurrent state and hidden vector, distinct items, log, checksum.
     pub(crate) fn snapshot(
         &self,
         numbers: &[f32],
