@@ -404,14 +404,16 @@ def test_two_spellings_of_a_number_are_said(tmp_path):
     assert "item ids spell a number in two ways, such as '12' and '12.0'" in says
 
 
-@pytest.mark.parametrize("lines", ["1 37 5 17\n2 5 5\n4 1 2\n", "u1 5 17\nu3 5\nu2 9 8\n"])
+@pytest.mark.parametrize(
+    "lines", ["1 37 5 17\n2 5 5\n4 1 2\n", "u1 5 17\nu3 5\nu2 9 8\n", "1 37\n1 5\n2 37\n"]
+)
 def test_lines_that_start_with_the_user_are_asked_about(tmp_path, lines):
     path = write(tmp_path, "a.txt", lines)
     message = error(path)
     assert "data.format=user-sequences if they do, data.format=sequences if" in message
     first = [line.split()[0] for line in lines.splitlines()]
     rows = read(path, format="user-sequences")
-    assert list(dict.fromkeys(str(row[0]) for row in rows)) == first
+    assert list(dict.fromkeys(str(row[0]) for row in rows)) == list(dict.fromkeys(first))
     assert [str(item) for _, item, _ in rows] == [
         i for x in lines.splitlines() for i in x.split()[1:]
     ]

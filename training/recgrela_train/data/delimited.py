@@ -79,11 +79,12 @@ def read_delimited(path: Path, layout: Layout, missing: Missing) -> pl.DataFrame
             raise at(1, _malformed(error)) from None
         _check_header(names, layout, reader.line_num, at)
     places = find_columns(path, names, layout.user, layout.item, layout.time)
-    if layout.quoted and b'"' in data and not _well_formed(data, separator):
+    strict = layout.quoted and b'"' in data and not _well_formed(data, separator)
+    table = None if strict else _read_table(data, separator, layout)
+    if table is None:
         rows = _read_strictly(path, reader, len(names), places, at)
     else:
         line = data.count(b"\n", 0, start) + 1
-        table = _read_table(path, data, separator, layout, at)
         if table.width < len(names):
             raise fail(line, "too few fields")
         rows = table.select(
@@ -143,8 +144,8 @@ def _well_formed(data: bytes, separator: str) -> bool:
     return lines.str.contains(rf"^{field}(?:{split}{field})*\r?$").all()
 
 
-def _read_table(path: Path, data: bytes, separator: str, layout: Layout, at: Fail) -> pl.DataFrame:
-    """All fields of all lines, as text."""
+def _read_table(data: bytes, separator: str, layout: Layout) -> pl.DataFrame | None:
+    """All fields of all lines, as text; None where a line has too many."""
     try:
         return pl.read_csv(
             io.BytesIO(data.lstrip(BLANK)),
@@ -153,15 +154,8 @@ def _read_table(path: Path, data: bytes, separator: str, layout: Layout, at: Fai
             quote_char='"' if layout.quoted else None,
             infer_schema=False,
         )
-    except pl.exceptions.PolarsError as error:
-        width = None
-        for number, line in enumerate(data.split(b"\n"), 1):
-            fields = line.count(separator.encode()) + 1 if line.strip(BLANK) else 0
-            width = width or fields
-            if fields > width:
-                raise at(number, _too_many(fields, width)) from None
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{path}: not a well-formed table: {reason}") from None
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def _read_strictly(

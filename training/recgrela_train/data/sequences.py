@@ -46,13 +46,17 @@ def read_sequences(path: Path, format: str, missing: Missing) -> pl.DataFrame:
 
 
 def _start_with_user(lines: pl.Series) -> bool:
-    """Whether the first values ascend as numbers, or all differ and come nowhere else."""
+    """Whether the first values ascend as numbers, or all differ and come nowhere else.
+
+    Where each line is one event of a user, a number may follow itself.
+    """
     first = lines.list.first()
     numbers = first.cast(pl.Int64, strict=False)
     if len(lines) < FEW or not (lines.list.len() > 1).any():
         return False
     if numbers.null_count() == 0:
-        return (numbers.diff().drop_nulls() > 0).all()
+        events = (lines.list.len() == 2).all() and numbers[0] != numbers[-1]
+        return (numbers.diff().drop_nulls() >= (0 if events else 1)).all()
     return first.is_unique().all() and set(first).isdisjoint(lines.list.slice(1).explode())
 
 
