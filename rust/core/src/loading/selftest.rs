@@ -65,7 +65,7 @@ impl SelfTest {
             items: items.item_indices(num_items)?,
             end: ends,
             candidates: candidates.item_indices(num_items)?,
-            scores: file.take_f32("selftest.scores", &shape)?,
+            scores: file.take_finite("selftest.scores", &shape)?,
         })
     }
 

@@ -138,21 +138,8 @@ impl<'a> TensorFile<'a> {
         }
     }
 
-    pub(crate) fn take_elements<E: Stored>(
-        &mut self,
-        name: &str,
-        shape: &[usize],
-    ) -> Result<Vec<E>> {
-        let tensor = self.take(name, E::DTYPE, shape)?;
-        let elements: Vec<E> = bytemuck::allocation::pod_collect_to_vec(tensor.bytes());
-        match elements.iter().position(|element| !element.to_f32().is_finite()) {
-            None => Ok(elements),
-            Some(index) => Err(tensor.invalid(index, elements[index].to_f32(), "a finite number")),
-        }
-    }
-
-    pub(crate) fn take_f32(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        self.take(name, Dtype::F32, shape)?.finite_f32()
+    pub(crate) fn take_finite<E: Stored>(&mut self, name: &str, shape: &[usize]) -> Result<Vec<E>> {
+        self.take(name, E::DTYPE, shape)?.finite()
     }
 
     pub(crate) fn expect_all_taken(&self) -> Result<()> {
@@ -181,10 +168,13 @@ impl<'a> Tensor<'a> {
         self.bytes
     }
 
-    /// The elements of an F32 tensor. All must be finite.
-    pub(crate) fn finite_f32(&self) -> Result<Vec<f32>> {
-        let values = self.elements().iter().map(|&bytes| f32::from_le_bytes(bytes));
-        self.checked(values, |value| value.is_finite(), "a finite number")
+    /// The elements. All must be finite.
+    pub(crate) fn finite<E: Stored>(&self) -> Result<Vec<E>> {
+        let elements: Vec<E> = bytemuck::allocation::pod_collect_to_vec(self.bytes);
+        match elements.iter().position(|element| !element.to_f32().is_finite()) {
+            None => Ok(elements),
+            Some(index) => Err(self.invalid(index, elements[index].to_f32(), "a finite number")),
+        }
     }
 
     pub(crate) fn finite_f64(&self) -> Result<Vec<f64>> {

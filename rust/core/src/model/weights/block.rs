@@ -49,8 +49,9 @@ impl Block {
             norm1: take_norm(tensors, &name("norm1"), size)?,
             norm2: take_norm(tensors, &name("norm2"), size)?,
             conv: if config.local_conv {
-                let weight = tensors.take_f32(&name("conv.weight"), &[CONV_HISTORY + 1, size])?;
-                let bias = tensors.take_f32(&name("conv.bias"), &[size])?;
+                let weight =
+                    tensors.take_finite(&name("conv.weight"), &[CONV_HISTORY + 1, size])?;
+                let bias = tensors.take_finite(&name("conv.bias"), &[size])?;
                 Some(Conv { weight: weight.into(), bias: bias.into() })
             } else {
                 None
@@ -65,7 +66,7 @@ impl Block {
 /// Takes the decay of each head, in (0, 1], and repeats it for the head's columns.
 fn take_decay(tensors: &mut TensorFile<'_>, name: &str, config: &Config) -> Result<AlignedBuf> {
     let tensor = tensors.take(name, Dtype::F32, &[config.num_heads])?;
-    let heads = tensor.finite_f32()?;
+    let heads = tensor.finite::<f32>()?;
     if let Some(index) = heads.iter().position(|&gamma| gamma <= 0.0 || gamma > 1.0) {
         return Err(tensor.invalid(index, heads[index], "more than 0, at most 1"));
     }
@@ -78,7 +79,7 @@ fn take_decay(tensors: &mut TensorFile<'_>, name: &str, config: &Config) -> Resu
 
 pub(super) fn take_norm(tensors: &mut TensorFile<'_>, name: &str, size: usize) -> Result<Norm> {
     Ok(Norm {
-        weight: tensors.take_f32(&format!("{name}.weight"), &[size])?.into(),
-        bias: tensors.take_f32(&format!("{name}.bias"), &[size])?.into(),
+        weight: tensors.take_finite(&format!("{name}.weight"), &[size])?.into(),
+        bias: tensors.take_finite(&format!("{name}.bias"), &[size])?.into(),
     })
 }

@@ -60,8 +60,8 @@ fn take<E: Stored>(
     layers: &[(String, usize, usize)],
 ) -> Result<Linear<E>> {
     let parts = layers.iter().map(|(name, inputs, outputs)| {
-        let weight = tensors.take_elements(&format!("{name}.weight"), &[*inputs, *outputs])?;
-        Ok((weight, tensors.take_f32(&format!("{name}.bias"), &[*outputs])?))
+        let weight = tensors.take_finite(&format!("{name}.weight"), &[*inputs, *outputs])?;
+        Ok((weight, tensors.take_finite(&format!("{name}.bias"), &[*outputs])?))
     });
     Ok(Linear::new(&parts.collect::<Result<Vec<_>>>()?))
 }

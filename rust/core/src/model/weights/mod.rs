@@ -64,7 +64,7 @@ impl Order {
                 let weight = tensors.take_any_shape("positions.weight", Dtype::F32)?;
                 match weight.shape[..] {
                     [positions, width] if positions > 0 && width == size => {
-                        Self::Learned(weight.finite_f32()?.into())
+                        Self::Learned(weight.finite()?.into())
                     }
                     _ => return Err(weight.wrong_shape(format!("[P, {size}] with P at least 1"))),
                 }
