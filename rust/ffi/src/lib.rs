@@ -1,9 +1,8 @@
 //! The C library: `include/recgrela.h` is what it offers, and is written from this crate.
 //!
 //! Each function checks its pointers, finds what its handles stand for, calls the engine and turns
-//! the result into a status. No panic leaves it ([`status::guard`]), and no handle is a pointer
+//! the result into a status. No panic leaves it ([`error::guard`]), and no handle is a pointer
 //! ([`handles`]): a null, a freed or a made-up one is found out without touching memory.
-
 //!
 //! # Safety
 //!

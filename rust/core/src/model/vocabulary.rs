@@ -73,7 +73,7 @@ impl<'a> Vocabulary<'a> {
         let position = usize::try_from(index).ok()?;
         match self.ids {
             Ids::Int(ids) => ids.get(position).map(|&id| ItemId::Int(i64::from_le_bytes(id))),
-            // Checked at load, and again here because a mapped file can change.
+            // Checked at load. Skipping this second check would take unsafe code.
             Ids::Str { text, end } => {
                 std::str::from_utf8(text_of(text, end, position)?).ok().map(ItemId::Str)
             }
