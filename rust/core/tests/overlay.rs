@@ -310,7 +310,7 @@ fn an_active_overlay_is_only_continued() {
 
     let other = common::model(&Shape { items: 34, ..Shape::TINY });
     let error = model.set_overlay(Overlay::new(&other)).unwrap_err();
-    assert_says(&error, ErrorKind::OtherModel, "overlay: found an overlay of model");
+    assert_says(&error, ErrorKind::OtherModel, "overlay: found model");
 }
 
 /// Two models may state the same fingerprint, which only `verify` detects.

@@ -159,7 +159,7 @@ fn metadata_of_hostile_files() {
     }
     let other = common::model(&Shape { items: 34, ..Shape::TINY });
     let error = assert_refused(&other, &good.to_bytes(), &[&model.fingerprint().to_string()]);
-    assert_says(&error, ErrorKind::OtherModel, "overlay: found an overlay of model");
+    assert_says(&error, ErrorKind::OtherModel, "overlay: found model");
     // The same file, stating the other model.
     let mut forged = good.clone();
     forged.metadata.insert("recgrela.model".to_owned(), other.fingerprint().to_string());

@@ -109,5 +109,5 @@ fn groups_are_one_number_an_item_of_the_model() {
     let other = model(&Shape { items: 34, ..Shape::TINY });
     let filter = Filter { quota: Some(Quota { groups: &groups, limit: 1 }), ..Filter::default() };
     let error = session(&other, 3, 1).top_k(5, &filter).unwrap_err();
-    assert_says(&error, ErrorKind::OtherModel, "groups: found groups of model");
+    assert_says(&error, ErrorKind::OtherModel, "groups: found model");
 }

@@ -30,7 +30,9 @@ impl<'a> Query<'a> {
     ) -> Result<Self> {
         let catalog = model.view(overlay);
         catalog.check(filter.items())?;
-        filter.quota.map_or(Ok(()), |quota| quota.check(model))?;
+        if let Some(quota) = filter.quota {
+            model.check_fingerprint("groups", quota.groups.model)?;
+        }
         Ok(Self { backend: model.backend, catalog, k: k.min(catalog.len()), filter })
     }
 

@@ -27,7 +27,7 @@ pub struct Groups {
     /// By item index. Groups are numbered from 0, in order of their first item.
     numbers: Vec<u32>,
     count: usize,
-    model: Fingerprint,
+    pub(super) model: Fingerprint,
 }
 
 impl Groups {
@@ -88,13 +88,6 @@ pub struct Quota<'a> {
     pub groups: &'a Groups,
     /// The maximum number of items per group.
     pub limit: usize,
-}
-
-impl Quota<'_> {
-    pub(crate) fn check(&self, model: &Model) -> Result<()> {
-        let (found, expected) = (self.groups.model, model.fingerprint());
-        if found == expected { Ok(()) } else { Err(Cause::GroupsModel { found, expected }.into()) }
-    }
 }
 
 /// The items of a group taken by a walk.

@@ -33,6 +33,8 @@ pub(crate) enum Cause {
     IsaDisagrees { isa: Isa, what: String },
     #[error("fingerprint of the tensors: found {found}, expected {expected}")]
     FingerprintMismatch { found: Fingerprint, expected: Fingerprint },
+    #[error("{what}: found model {found}, expected {expected}")]
+    OtherModel { what: &'static str, found: Fingerprint, expected: Fingerprint },
     #[error("self-test sequence {sequence}, item {item}: found score {found}, expected {expected}")]
     SelfTest { sequence: usize, item: u32, found: f32, expected: f32 },
     #[error("the session has no events: append at least one item before scoring")]
@@ -62,8 +64,6 @@ pub(crate) enum Cause {
     FleetLengths { users: usize, items: usize },
     #[error("fleet of {capacity} users: cannot allocate {bytes} bytes, choose a smaller capacity")]
     FleetMemory { capacity: u32, bytes: u128 },
-    #[error("fleet: found model {found}, expected {expected}")]
-    FleetModel { found: Fingerprint, expected: Fingerprint },
     #[error("the state of user {user} is not finite: reset the user, and verify the model")]
     FleetOverflow { user: u32 },
     #[error("fleet file: found {found}, expected {expected}")]
@@ -76,12 +76,8 @@ pub(crate) enum Cause {
     Write { path: PathBuf, source: io::Error },
     #[error("groups: found {found} numbers, expected {expected}, one per item")]
     GroupsLength { found: usize, expected: String },
-    #[error("groups: found groups of model {found}, expected {expected}")]
-    GroupsModel { found: Fingerprint, expected: Fingerprint },
     #[error("overlay: found {}, expected {expected}", OneLine(found))]
     Overlay { found: String, expected: String },
-    #[error("overlay: found an overlay of model {found}, expected {expected}")]
-    OverlayModel { found: Fingerprint, expected: Fingerprint },
     #[error(
         "overlay: found other added items, expected the {added} of the active overlay first, in the \
          same order, because sessions may hold them: change a copy of the active overlay"
@@ -96,8 +92,6 @@ pub(crate) enum Cause {
     SnapshotMagic,
     #[error("snapshot: found version {found}, expected {expected}")]
     SnapshotVersion { found: u32, expected: u32 },
-    #[error("snapshot: found model {found}, expected {expected}")]
-    SnapshotModel { found: Fingerprint, expected: Fingerprint },
     #[error("snapshot: found {found} {what}, expected {expected}")]
     SnapshotSize { what: &'static str, found: u64, expected: String },
     #[error("snapshot: the checksum does not match, so it is damaged or truncated")]

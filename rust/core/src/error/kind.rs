@@ -54,10 +54,7 @@ impl Cause {
             Self::BufferLength { .. } | Self::GroupsLength { .. } => ErrorKind::Argument,
             Self::UndoDepth { .. } => ErrorKind::Undo,
             Self::UndoMemory { .. } | Self::FleetMemory { .. } => ErrorKind::OutOfMemory,
-            Self::SnapshotModel { .. }
-            | Self::FleetModel { .. }
-            | Self::OverlayModel { .. }
-            | Self::GroupsModel { .. } => ErrorKind::OtherModel,
+            Self::OtherModel { .. } => ErrorKind::OtherModel,
             Self::NoLog | Self::IncompleteLog { .. } | Self::MigrationLog { .. } => ErrorKind::Log,
             Self::SnapshotMagic
             | Self::SnapshotVersion { .. }

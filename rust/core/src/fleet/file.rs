@@ -158,10 +158,7 @@ impl Counts {
         let numbers = u32::from_le_bytes(source.take()?);
         let users = u64::from_le_bytes(source.take()?);
         let seen = u64::from_le_bytes(source.take()?);
-        let (found, expected) = (Fingerprint::from_bytes(source.take()?), model.fingerprint());
-        if found != expected {
-            return Err(Cause::FleetModel { found, expected }.into());
-        }
+        model.check_fingerprint("fleet", Fingerprint::from_bytes(source.take()?))?;
         let added = u64::from_le_bytes(source.take()?);
         let Ok(count) = u32::try_from(added) else {
             return refuse(format!("{added} added items"), format!("at most {}", u32::MAX));

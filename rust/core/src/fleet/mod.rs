@@ -221,7 +221,7 @@ impl Fleet {
         // The fingerprint is only stated by the file. Sizes depend on the config.
         if found.fingerprint() != expected.fingerprint() || found.config() != expected.config() {
             let (found, expected) = (found.fingerprint(), expected.fingerprint());
-            return Err(Cause::FleetModel { found, expected }.into());
+            return Err(Cause::OtherModel { what: "fleet", found, expected }.into());
         }
         let last = session.seen.last().copied();
         self.model.check_added(&found.added_up_to(last))?;

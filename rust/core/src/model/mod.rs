@@ -24,6 +24,7 @@ use std::sync::Arc;
 use overlay::Active as ActiveOverlay;
 use vocabulary::VocabularyLayout;
 
+use crate::error::Cause;
 use crate::loading::{Bytes, ModelFile, SelfTest};
 use crate::simd::Backend;
 use crate::{Config, Fingerprint, Isa, Result};
@@ -69,6 +70,16 @@ impl Model {
             vocabulary,
             overlay: ActiveOverlay::default(),
         })
+    }
+
+    /// Checks that `what`, which states this fingerprint, was made for the model.
+    pub(crate) fn check_fingerprint(&self, what: &'static str, found: Fingerprint) -> Result<()> {
+        let expected = self.fingerprint;
+        if found == expected {
+            Ok(())
+        } else {
+            Err(Cause::OtherModel { what, found, expected }.into())
+        }
     }
 
     /// The architecture.

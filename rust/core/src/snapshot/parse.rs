@@ -79,10 +79,7 @@ impl<'a> Snapshot<'a> {
 
     /// Checks that a session on the model can restore the snapshot.
     pub(crate) fn check_model(&self, model: &Model) -> Result<()> {
-        let (found, expected) = (self.fingerprint(), model.fingerprint());
-        if found != expected {
-            return Err(Cause::SnapshotModel { found, expected }.into());
-        }
+        model.check_fingerprint("snapshot", self.fingerprint())?;
         let config = model.config();
         let sizes = [
             ("state numbers", self.state.len(), config.state_len()),

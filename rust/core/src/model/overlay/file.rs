@@ -27,11 +27,8 @@ impl Overlay {
     pub fn from_bytes(model: &Model, bytes: &[u8]) -> Result<Self> {
         let (mut tensors, entries) = TensorFile::parse(bytes)?;
         entries.expect(FORMAT_KEY, "1", "\"1\"")?;
-        let (found, expected) = (entries.fingerprint(MODEL_KEY)?, model.fingerprint());
-        if found != expected {
-            return Err(Cause::OverlayModel { found, expected }.into());
-        }
-        let found = tensors.compute_fingerprint(&expected.to_string());
+        model.check_fingerprint("overlay", entries.fingerprint(MODEL_KEY)?)?;
+        let found = tensors.compute_fingerprint(&model.fingerprint().to_string());
         let expected = entries.fingerprint(FINGERPRINT_KEY)?;
         if found != expected {
             return Err(Cause::FingerprintMismatch { found, expected }.into());
@@ -55,7 +52,7 @@ impl Overlay {
             }
         };
         self.take_ids(tensors, file, added)?;
-        let numbers = vectors.finite_f32()?;
+        let numbers = vectors.finite::<f32>()?;
         let added = num_items as u32..(num_items + added) as u32;
         let items = replaced.into_iter().chain(added);
         self.put_rows(&items.zip(numbers.chunks_exact(size)).collect());

@@ -50,10 +50,7 @@ impl Model {
         overlay: Overlay,
         only_after: Option<&Option<Arc<Overlay>>>,
     ) -> Result<bool> {
-        let (found, expected) = (overlay.model, self.fingerprint());
-        if found != expected {
-            return Err(Cause::OverlayModel { found, expected }.into());
-        }
+        self.check_fingerprint("overlay", overlay.model)?;
         // The fingerprint is only stated by the file. Memory accesses depend on the sizes.
         let sizes = |vocabulary: Vocabulary<'_>, hidden_size| {
             let (items, kind) =
