@@ -90,14 +90,10 @@ pub(crate) enum Cause {
     AddedItems { found: usize, expected: usize },
     #[error("snapshot: does not start with the magic bytes `RGRLSESS`")]
     SnapshotMagic,
-    #[error("snapshot: found version {found}, expected {expected}")]
-    SnapshotVersion { found: u32, expected: u32 },
-    #[error("snapshot: found {found} {what}, expected {expected}")]
-    SnapshotSize { what: &'static str, found: u64, expected: String },
     #[error("snapshot: the checksum does not match, so it is damaged or truncated")]
     SnapshotChecksum,
     #[error("snapshot: found {found}, expected {expected}")]
-    SnapshotValue { found: String, expected: &'static str },
+    Snapshot { found: String, expected: String },
 }
 
 /// Shows the message. A derived implementation adds 10 KB to the library.

@@ -56,11 +56,9 @@ impl Cause {
             Self::UndoMemory { .. } | Self::FleetMemory { .. } => ErrorKind::OutOfMemory,
             Self::OtherModel { .. } => ErrorKind::OtherModel,
             Self::NoLog | Self::IncompleteLog { .. } | Self::MigrationLog { .. } => ErrorKind::Log,
-            Self::SnapshotMagic
-            | Self::SnapshotVersion { .. }
-            | Self::SnapshotSize { .. }
-            | Self::SnapshotChecksum
-            | Self::SnapshotValue { .. } => ErrorKind::Snapshot,
+            Self::SnapshotMagic | Self::SnapshotChecksum | Self::Snapshot { .. } => {
+                ErrorKind::Snapshot
+            }
             Self::Overlay { .. } | Self::OverlayOrder { .. } | Self::AddedItems { .. } => {
                 ErrorKind::Overlay
             }

@@ -1,6 +1,8 @@
 //! The fixed-size header.
 
-use super::state::Precision;
+use sha2::{Digest, Sha256};
+
+use super::state::{self, Precision, refuse};
 use crate::error::Cause;
 use crate::model::Added;
 use crate::{Fingerprint, Result};
@@ -24,7 +26,26 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    pub(super) fn write(&self, blob: &mut Vec<u8>) {
+    /// Serialises the session: recurrent state and hidden vector, distinct items, log, checksum.
+    pub(crate) fn snapshot(
+        &self,
+        numbers: &[f32],
+        seen: &[u32],
+        log: impl Iterator<Item = u32>,
+    ) -> Vec<u8> {
+        let mut blob = Vec::with_capacity(self.snapshot_bytes() as usize);
+        self.write(&mut blob);
+        let (state, hidden) = numbers.split_at(self.numbers as usize);
+        state::write(self.precision, state, hidden.len(), &mut blob);
+        blob.extend(hidden.iter().flat_map(|number| number.to_le_bytes()));
+        blob.extend(seen.iter().flat_map(|item| item.to_le_bytes()));
+        blob.extend(log.flat_map(u32::to_le_bytes));
+        let checksum = Sha256::digest(&blob);
+        blob.extend_from_slice(&checksum);
+        blob
+    }
+
+    fn write(&self, blob: &mut Vec<u8>) {
         blob.extend_from_slice(MAGIC);
         for field in [VERSION, self.precision.code(), self.numbers, self.hidden_size] {
             blob.extend_from_slice(&field.to_le_bytes());
@@ -46,52 +67,40 @@ impl Header {
         if take(&mut rest)? != *MAGIC {
             return Err(Cause::SnapshotMagic.into());
         }
-        let found = u32::from_le_bytes(take(&mut rest)?);
-        if found != VERSION {
-            return Err(Cause::SnapshotVersion { found, expected: VERSION }.into());
+        let version = u32::from_le_bytes(take(&mut rest)?);
+        if version != VERSION {
+            return refuse(format!("version {version}"), VERSION);
         }
-        let precision = Precision::from_code(u32::from_le_bytes(take(&mut rest)?))?;
-        let numbers = u32::from_le_bytes(take(&mut rest)?);
-        let hidden_size = u32::from_le_bytes(take(&mut rest)?);
-        let events = u64::from_le_bytes(take(&mut rest)?);
-        let seen = u32::from_le_bytes(take(&mut rest)?);
-        let count = u32::from_le_bytes(take(&mut rest)?);
-        let log_capacity = u64::from_le_bytes(take(&mut rest)?);
-        let log = u64::from_le_bytes(take(&mut rest)?);
-        let fingerprint = Fingerprint::from_bytes(take(&mut rest)?);
-        let added = Added { count, digest: take(&mut rest)? };
-        let header = Self {
-            precision,
-            numbers,
-            hidden_size,
-            events,
-            seen,
-            log_capacity,
-            log,
-            fingerprint,
-            added,
+        let mut header = Self {
+            precision: Precision::from_code(u32::from_le_bytes(take(&mut rest)?))?,
+            numbers: u32::from_le_bytes(take(&mut rest)?),
+            hidden_size: u32::from_le_bytes(take(&mut rest)?),
+            events: u64::from_le_bytes(take(&mut rest)?),
+            seen: u32::from_le_bytes(take(&mut rest)?),
+            added: Added { count: u32::from_le_bytes(take(&mut rest)?), digest: [0; 32] },
+            log_capacity: u64::from_le_bytes(take(&mut rest)?),
+            log: u64::from_le_bytes(take(&mut rest)?),
+            fingerprint: Fingerprint::from_bytes(take(&mut rest)?),
         };
-        if added.count == 0 && added != Added::default() {
-            let found = "a digest without added items".to_owned();
-            return Err(Cause::SnapshotValue { found, expected: "zeros" }.into());
+        header.added.digest = take(&mut rest)?;
+        if header.added.count == 0 && header.added != Added::default() {
+            return refuse("a digest without added items", "zeros");
         }
         header.check_sizes(blob.len() as u64)?;
         Ok(header)
     }
 
     fn check_sizes(&self, bytes: u64) -> Result<()> {
-        let refuse =
-            |what, found, expected| Err(Cause::SnapshotSize { what, found, expected }.into());
         if self.hidden_size == 0 || !self.numbers.is_multiple_of(self.hidden_size) {
             let expected = format!("a multiple of the hidden size, {}", self.hidden_size);
-            return refuse("state numbers", self.numbers.into(), expected);
+            return refuse(format!("{} state numbers", self.numbers), expected);
         }
         if self.log > self.log_capacity {
             let expected = format!("at most its capacity, {}", self.log_capacity);
-            return refuse("events in the log", self.log, expected);
+            return refuse(format!("{} events in the log", self.log), expected);
         }
         if bytes != self.snapshot_bytes() {
-            return refuse("bytes", bytes, self.snapshot_bytes().to_string());
+            return refuse(format!("{bytes} bytes"), self.snapshot_bytes());
         }
         Ok(())
     }
@@ -114,10 +123,7 @@ impl Header {
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
     let Some((first, after)) = rest.split_first_chunk() else {
-        let expected = format!("at least {N} more");
-        return Err(
-            Cause::SnapshotSize { what: "bytes left", found: rest.len() as u64, expected }.into()
-        );
+        return refuse(format!("{} bytes left", rest.len()), format!("at least {N} more"));
     };
     *rest = after;
     Ok(*first)

@@ -3,7 +3,6 @@
 mod header;
 mod parse;
 mod state;
-mod write;
 
 pub(crate) use header::Header;
 pub use parse::Snapshot;

@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::header::{CHECKSUM_BYTES, HEADER_BYTES, Header};
-use super::state::{self, Numbers, Precision};
+use super::state::{self, Numbers, Precision, refuse};
 use crate::error::Cause;
 use crate::{Fingerprint, Model, Result};
 
@@ -87,8 +87,7 @@ impl<'a> Snapshot<'a> {
         ];
         for (what, found, expected) in sizes {
             if found != expected {
-                let (found, expected) = (found as u64, expected.to_string());
-                return Err(Cause::SnapshotSize { what, found, expected }.into());
+                return refuse(format!("{found} {what}"), expected);
             }
         }
         let added = &self.header.added;
@@ -155,8 +154,4 @@ impl fmt::Debug for Snapshot<'_> {
         let (events, distinct, logged) = (self.events(), self.seen.len(), self.log.len());
         write!(f, "Snapshot({events} events, {distinct} distinct, {logged} in the log)")
     }
-}
-
-fn refuse<T>(found: String, expected: &'static str) -> Result<T> {
-    Err(Cause::SnapshotValue { found, expected }.into())
 }

@@ -33,11 +33,7 @@ impl Precision {
         match code {
             0 => Ok(Self::F32),
             1 => Ok(Self::F16),
-            _ => Err(Cause::SnapshotValue {
-                found: format!("precision {code}"),
-                expected: "0 (f32) or 1 (f16)",
-            }
-            .into()),
+            _ => refuse(format!("precision {code}"), "0 (f32) or 1 (f16)"),
         }
     }
 
@@ -119,4 +115,9 @@ fn exponent(row: &[f32]) -> u8 {
 /// 2^n, exactly. n must be a normal exponent of f64.
 fn power_of_two(n: i32) -> f64 {
     f64::from_bits(((1023 + n) as u64) << 52)
+}
+
+/// The error of an invalid snapshot.
+pub(super) fn refuse<T>(found: impl Into<String>, expected: impl ToString) -> Result<T> {
+    Err(Cause::Snapshot { found: found.into(), expected: expected.to_string() }.into())
 }
