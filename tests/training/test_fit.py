@@ -236,14 +236,14 @@ def test_overwriting_removes_what_the_run_made_and_nothing_else(finished_run, tm
     (run / "model.safetensors").touch()  # as after `export`
     shutil.copytree(run, tmp_path / "other")
     remove_run(run)
-    assert not list(run.iterdir())
+    assert [path.name for path in run.iterdir()] == [".lock"]  # held by the process that overwrites
 
     run = tmp_path / "other"
     own = [run / "notes.txt", run / "checkpoints" / "epoch5.ckpt", run / "tensorboard" / "a.png"]
     for path in own:
         path.touch()
     remove_run(run)
-    assert sorted(p for p in run.rglob("*") if p.is_file()) == sorted(own)
+    assert sorted(p for p in run.rglob("*") if p.is_file()) == sorted([*own, run / ".lock"])
     remove_run(tmp_path / "nowhere")
 
 
