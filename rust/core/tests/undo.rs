@@ -47,7 +47,7 @@ fn undoing_more_than_is_kept_changes_nothing() {
     assert!(session.undo(1).is_err(), "from the next event on");
     session.extend(&[1, 2]).unwrap();
     for n in [3, 4, usize::MAX] {
-        assert_says(&session.undo(n).unwrap_err(), ErrorKind::Undo, "found 2 events");
+        assert_says(&session.undo(n).unwrap_err(), ErrorKind::Undo, "found 2 undoable events");
     }
     session.undo(2).unwrap();
     assert_eq!(session.snapshot(), before);
