@@ -19,6 +19,7 @@ from .dataset import Counts, Dataset, Report
 from .errors import DataError
 
 VERSION = 2
+ANEW = "prepare it anew with recgrela-train prepare"
 
 
 def is_prepared(path: Path) -> bool:
@@ -68,8 +69,7 @@ def open_prepared(folder: Path, config: DataConfig) -> Dataset:
         content = json.loads((folder / "prepared.json").read_bytes())
         if content["version"] != VERSION:
             raise DataError(
-                f"{folder}: prepared in version {content['version']}, this is {VERSION}: "
-                "prepare it anew with recgrela-train prepare"
+                f"{folder}: prepared in version {content['version']}, this is {VERSION}: {ANEW}"
             )
         _check_settings(folder, content["settings"], _settings(config))
         _check_source(folder, Path(content["source"]), content.get("state"))
@@ -87,8 +87,7 @@ def open_prepared(folder: Path, config: DataConfig) -> Dataset:
         if isinstance(error, DataError):
             raise
         raise DataError(
-            f"{folder}: not a readable prepared data set ({type(error).__name__}: {error}): "
-            "prepare it anew with recgrela-train prepare"
+            f"{folder}: not a readable prepared data set ({type(error).__name__}: {error}): {ANEW}"
         ) from None
 
 
@@ -97,13 +96,10 @@ def _check_bounds(folder: Path, items: np.ndarray, offsets: np.ndarray, num_item
     if len(items) and not 1 <= items.min() <= items.max() <= num_items:
         raise DataError(
             f"{folder}: damaged: items.npy has {items.min()} to {items.max()}, and 1 to "
-            f"{num_items} are right: prepare it anew with recgrela-train prepare"
+            f"{num_items} are right: {ANEW}"
         )
     if offsets[0] != 0 or (np.diff(offsets) < 0).any():
-        raise DataError(
-            f"{folder}: damaged: the bounds of the histories in offsets.npy are out of order: "
-            "prepare it anew with recgrela-train prepare"
-        )
+        raise DataError(f"{folder}: damaged: histories are out of order in offsets.npy: {ANEW}")
 
 
 def _load(folder: Path, name: str, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
@@ -120,9 +116,7 @@ def _settings(config: DataConfig) -> dict[str, Any]:
 def _check_source(folder: Path, source: Path, state: list[Any] | None) -> None:
     """Raises DataError where the source is still there, with another content."""
     if state and source.is_file() and _stamp(source) != state[:2] and _hash(source) != state[2]:
-        raise DataError(
-            f"{folder}: {source} changed since: prepare it anew with recgrela-train prepare"
-        )
+        raise DataError(f"{folder}: {source} changed since: {ANEW}")
 
 
 def _stamp(path: Path) -> list[int]:
@@ -141,6 +135,6 @@ def _check_settings(folder: Path, prepared: dict[str, Any], asked: dict[str, Any
             for settings in (prepared, asked)
         )
         raise DataError(
-            f"{folder} was prepared with {text}, and {wanted} is asked for: "
-            "change the settings, or prepare it anew with recgrela-train prepare"
+            f"{folder} was prepared with {text}, and {wanted} is asked for: change the settings, "
+            f"or {ANEW}"
         )
