@@ -228,12 +228,12 @@ class EvaluationBatches:
 
 
 def _long_first(counts: np.ndarray, rows: int) -> np.ndarray:
-    """Order of histories: first those of more than a quarter of an epoch's steps, longest first.
+    """Order of histories: first those of more than half of an epoch's steps, longest first.
 
     Started late, such a history would go on in a row of its own when all others are used up.
     """
     steps = counts[counts > 1].sum() / rows
-    return np.argsort(np.where(counts > max(1, steps / 4), -counts, 0), kind="stable")
+    return np.argsort(np.where(counts > max(1, steps / 2), -counts, 0), kind="stable")
 
 
 def _lanes(counts: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
