@@ -61,7 +61,7 @@ impl History {
                     }
                     Err(error) => {
                         assert!(n > self.undoable);
-                        assert_says(&error, ErrorKind::Undo, "events that can be undone");
+                        assert_says(&error, ErrorKind::Undo, "undoable events");
                     }
                 }
             }
