@@ -1,4 +1,4 @@
-"""recgrela: a sequential recommender that takes one event at a time and answers "what next?".
+"""recgrela: a sequential recommender that processes one event at a time.
 
 >>> from recgrela import EdgeScorer
 >>> scorer = EdgeScorer.load("model.safetensors")  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""The `recgrela` command: look at a model file, check it, and recommend with it."""
+"""Inspect and verify a recgrela model file, and recommend items with it."""
 
 import argparse
 import json
@@ -12,12 +12,12 @@ from . import EdgeScorer, __version__
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns its exit status. What is wrong with the input is one message."""
+    """Run the command; returns its exit status. Bad input ends in one message, not a traceback."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (KeyError, ValueError, OSError) as error:
@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"recgrela {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    inspect = commands.add_parser("inspect", help="show what a model file holds")
+    inspect = commands.add_parser("inspect", help="show the properties of a model file")
     inspect.add_argument("--json", action="store_true", help="print JSON")
     inspect.set_defaults(run=_inspect)
 
@@ -42,35 +42,37 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.add_argument(
         "--every-isa", action="store_true",
-        help="also replay it on every instruction set of this CPU and compare bit by bit",
+        help="also replay it on every instruction set of this CPU, and compare results bit by bit",
     )  # fmt: skip
     verify.set_defaults(run=_verify)
 
     recommend = commands.add_parser(
         "recommend",
-        help="play a history and print what comes next",
-        description="Play a history, oldest event first, and print what comes next.",
+        help="process a history and recommend the next items",
+        description="Process a history, oldest event first, and print the recommended items.",
         usage="recgrela recommend MODEL [--history ITEM ...] [-k K] [--include-seen] "
         "[--skip-unknown] [--titles TSV] [--isa ISA]",
         epilog="example: recgrela recommend model.safetensors --history 50 172 181 -k 5",
     )
     recommend.add_argument(
         "--history", nargs="+", metavar="ITEM",
-        help="item ids, oldest first; without it they are read from standard input, one a line "
+        help="item ids, oldest first; by default read from standard input, one per line "
         "(integers may share a line)",
     )  # fmt: skip
-    recommend.add_argument("-k", type=_positive, default=10, help="how many items (%(default)s)")
     recommend.add_argument(
-        "--include-seen", action="store_true", help="items of the history may come again"
+        "-k", type=_positive, default=10, help="number of items (default: %(default)s)"
+    )
+    recommend.add_argument(
+        "--include-seen", action="store_true", help="do not exclude items of the history"
     )
     recommend.add_argument(
         "--skip-unknown",
         action="store_true",
-        help="skip items that the model does not know, and print how many",
+        help="skip unknown items, and print how many",
     )
     recommend.add_argument(
         "--titles", type=Path, metavar="TSV",
-        help="tab-separated file of item ids and titles, to print the titles",
+        help="tab-separated file of item ids and titles; prints the titles too",
     )  # fmt: skip
     recommend.set_defaults(run=_recommend, usage_error=recommend.error)
 
@@ -80,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
             help="a file from `recgrela-train export`",
         )  # fmt: skip
         command.add_argument(
-            "--isa", help="instruction set to run on, such as scalar (default: the best there is)"
+            "--isa", help="instruction set, such as scalar (default: the best one of this CPU)"
         )
     return parser
 
@@ -123,7 +125,7 @@ def _verify(options: argparse.Namespace) -> None:
 
 def _recommend(options: argparse.Namespace) -> None:
     if options.model is None and len(options.history or []) > 1:
-        options.model = Path(options.history.pop())  # `--history` takes all words up to an option
+        options.model = Path(options.history.pop())  # `--history` also took the model
         if not options.model.is_file():
             options.model = None
     if options.model is None:
@@ -139,14 +141,14 @@ def _recommend(options: argparse.Namespace) -> None:
     skipped = f"{len(history) - events} unknown items skipped, " if events < len(history) else ""
     if events == 0:
         cause = (
-            "all items are unknown" if skipped else "give item ids by --history or standard input"
+            "all items are unknown" if skipped else "pass item ids by --history or standard input"
         )
         raise ValueError(f"no event to recommend from: {cause}")
     elapsed = (time.perf_counter() - started) / events * 1e6
     top = scorer.top_k(options.k, exclude_seen=not options.include_seen)
     for rank, (item, score) in enumerate(top, 1):
         text = f"{item}  {titles.get(str(item), '')}".rstrip()
-        # The file's own text is not to steer the terminal.
+        # Escape control characters: text from the file must not control the terminal.
         text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
         print(f"{rank:4}  {score:9.4f}  {text}")
     print(
@@ -157,7 +159,7 @@ def _recommend(options: argparse.Namespace) -> None:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines that are not blank, without a byte order mark and blanks at their ends."""
+    """The nonblank lines, stripped, without a byte order mark."""
     lines = (line.strip() for line in text.removeprefix("\ufeff").split("\n"))
     return [line for line in lines if line]
 

@@ -228,7 +228,7 @@ def test_an_error_is_one_line(command, small, tmp_path, words, message):
 def test_an_empty_standard_input_is_an_error(command, small):
     status, _, errors = command("recommend", small.path, stdin=" \n")
     assert status == 1
-    assert errors.startswith("recgrela: error: no event to recommend from: give item ids by ")
+    assert errors.startswith("recgrela: error: no event to recommend from: pass item ids by ")
     assert len(errors.splitlines()) == 1
 
 

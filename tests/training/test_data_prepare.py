@@ -34,7 +34,9 @@ def test_core_is_taken_again_and_again():
 
 
 def test_nothing_left_says_how_much_there_was():
-    with pytest.raises(DataError, match=r"need 3 events each .* found 2 users, 1 items, 2 events"):
+    with pytest.raises(
+        DataError, match=r"need at least 3 events; found 2 users, 1 items, 2 events"
+    ):
         prepare(make([(1, 5, 0), (2, 5, 0)]), 3, "file", 0)
 
 

@@ -60,7 +60,7 @@ def test_a_source_that_changed_since_is_named(config, tmp_path):
     os.utime(source, (1, 1))
     load_dataset(again)  # touched, and the same
     source.write_text(source.read_text() + "1,1,9\n")
-    with pytest.raises(DataError, match=r"events\.csv changed since: prepare it anew"):
+    with pytest.raises(DataError, match=r"events\.csv changed since: prepare it again"):
         load_dataset(again)
     source.unlink()
     load_dataset(again)  # moved to another machine
@@ -89,7 +89,7 @@ def test_a_damaged_folder_is_named(config, tmp_path, damage):
         about.write_text("{")
     else:
         np.save(items, np.array([{}]), allow_pickle=True)
-    with pytest.raises(DataError, match=r"folder.*prepare it anew"):
+    with pytest.raises(DataError, match=r"folder.*prepare it again"):
         load_dataset(again)
 
 

@@ -183,7 +183,7 @@ def test_empty_file(tmp_path, name, content):
 
 
 def test_header_only(tmp_path):
-    assert "a header and no events" in error(write(tmp_path, "a.csv", HEADER))
+    assert "a header without events" in error(write(tmp_path, "a.csv", HEADER))
     path = tmp_path / "a.parquet"
     pl.DataFrame(schema=["user_id", "item_id", "timestamp"]).write_parquet(path)
     assert "no rows" in error(path)
@@ -210,7 +210,7 @@ INTER = "user_id:token\titem_id:token\ttimestamp:float"
 )
 def test_a_wanted_column_may_stand_in_the_header_once(tmp_path, name, header, row):
     message = error(write(tmp_path, name, f"{header}\n{row}\n"))
-    assert "'item_id' names 2 columns" in message
+    assert "2 columns of the header are named 'item_id'" in message
     assert "data.item_column" in message
 
 
@@ -246,7 +246,7 @@ def test_missing_file_folder_and_unknown_names(tmp_path):
     assert "no files" in error(tmp_path)
     write(tmp_path, "ratings.dat", "")
     write(tmp_path, "movies.dat", "")
-    assert error(tmp_path).endswith("It holds: movies.dat, ratings.dat")
+    assert error(tmp_path).endswith("It contains: movies.dat, ratings.dat")
     assert "did you mean 'ml-100k'? Known: ml-100k" in error(Path("ml-10m"))
     assert "neither a file, a prepared folder nor a known data set; Known: ml-100k" in error(
         Path("zzz")
@@ -266,7 +266,7 @@ def test_broken_gzip(tmp_path):
         path = tmp_path / "a.txt.gz"
         path.write_bytes(data)
         message = error(path)
-        assert "not a whole gzip file" in message or (data == b"" and "empty" in message)
+        assert "incomplete or damaged gzip file" in message or (data == b"" and "empty" in message)
 
 
 def test_parquet_errors(tmp_path):
@@ -327,7 +327,7 @@ def test_a_quotation_mark_left_open_swallows_no_event(tmp_path):
     path = write(tmp_path, "a.csv", TITLED + '1,11,"Hello,101\n2,12,Rocky IV",102\n3,13,x,103\n')
     rows, says = warning(path)
     assert rows == [(1, 11, 102), (3, 13, 103)]  # as csv and pandas read it
-    assert "span lines, 1 times, first from line 2 on" in says
+    assert "span several lines (1 times, first in line 2)" in says
 
 
 @pytest.mark.parametrize("long", ["x" * 140_000, '"' + "x" * 140_000 + '"', "x" * 140_000 + '"'])
@@ -395,7 +395,7 @@ def test_blanks_around_values_are_trimmed_and_said(tmp_path):
         write(tmp_path, "a.csv", "user_id, item_id,timestamp\n1,2,3\n1 ,2, 4\n 1,2,5\n")
     )
     assert rows == [(1, 2, 3), (1, 2, 4), (1, 2, 5)]
-    assert "2 user ids have blanks around them, such as '1 '" in says
+    assert "2 user ids have surrounding blanks, such as '1 '" in says
 
 
 def test_two_spellings_of_a_number_are_said(tmp_path):
@@ -437,7 +437,7 @@ def test_a_folder_by_the_name_of_a_known_data_set(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ml-100k").mkdir()
     message = error(Path("ml-100k"))
-    assert "is a known data set, and a folder here" in message
+    assert "is a known data set and also a folder" in message
     assert str(tmp_path / "ml-100k") in message
 
 
@@ -445,7 +445,7 @@ def test_a_file_without_a_header(tmp_path):
     path = write(tmp_path, "a.csv", "196,242,881250949\n186,302,891717742\n")
     for settings in ({}, {"user_column": "196"}):
         message = error(path, **settings)
-        assert f"{path}, line 1: the file seems to have no header; put a line" in message
+        assert f"{path}, line 1: the file seems to have no header; add a first line" in message
     assert "such as user_id,item_id,timestamp" in error(path)
 
 
@@ -475,7 +475,9 @@ def test_what_is_no_text_is_named(tmp_path):
     assert "UTF-16 without a byte order mark" in error(
         write(tmp_path, "a.csv", HEADER.encode("utf-16-le"))
     )
-    assert "not a whole bz2 file" in error(write(tmp_path, "a.csv", bz2.compress(b"1 2 3")[:-5]))
+    assert "incomplete or damaged bz2 file" in error(
+        write(tmp_path, "a.csv", bz2.compress(b"1 2 3")[:-5])
+    )
 
 
 def test_control_characters_reach_no_terminal(tmp_path):

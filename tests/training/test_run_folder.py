@@ -135,7 +135,7 @@ def test_a_path_in_brackets_is_shown_as_it_is(run, small_settings, tmp_path):
     [
         ("items", 3, 10_000, "10000"),
         ("items", 3, 0, "items.npy has 0 to"),
-        ("offsets", 1, -1, "out of order"),
+        ("offsets", 1, -1, "not ascending"),
     ],
 )
 def test_a_damaged_prepared_folder_is_named(small_settings, tmp_path, name, at, value, says):

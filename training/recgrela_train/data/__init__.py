@@ -1,4 +1,4 @@
-"""Events in, batches out: `load_dataset`, and the batches to train and evaluate on."""
+"""From files of events to batches: `load_dataset`, and batches for training and evaluation."""
 
 from .batches import EvaluationBatch, EvaluationBatches, PrefixBatches, TrainBatch, WindowBatches
 from .dataset import Counts, Dataset, HeldOut, Report

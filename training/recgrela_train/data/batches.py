@@ -1,15 +1,15 @@
-"""Batches of padded rows: windows of the histories to train on, whole histories to evaluate on.
+"""Batches of padded rows: windows of histories for training, whole histories for evaluation.
 
-Training by truncated back-propagation cuts a long history into consecutive windows and hands the
-state of one to the next. The consecutive windows of a user therefore stand in the same row of
-consecutive carried batches, and a row takes the next user of a shuffled queue when one is used up.
-The whole epoch is laid out beforehand, with the rows that are busy longest first: towards the end
-of an epoch, rows only ever fall away at the end of a batch, and no batch has an empty row.
+Truncated back-propagation cuts a long history into consecutive windows and carries the state from
+one to the next. The windows of a user are therefore in the same row of consecutive carried
+batches. When a user's windows are used up, the row takes the next user of a shuffled queue. The
+epoch is laid out in advance, and rows are sorted by when they run out, latest first: so near the
+end of an epoch batches lose rows at the end only, and no batch has an empty row.
 
-Windows that stand alone go into batches of similar length instead, so that little padding is
-computed. Where no state is handed on, a history is cut from its end, so that its last window is
-the one of the window read-out. Batches of both kinds are mixed at random. Their events differ in
-number, so each has a share in the loss: with equal ones, short histories would count for more.
+Standalone windows go into batches of similar length, to save padding. Without a carried state, a
+history is cut from its end, so that its last window is that of the window read-out. Batches of both
+kinds are mixed at random. They differ in their number of events, so each has a share in the loss;
+with equal shares, short histories would count for more.
 """
 
 import heapq
@@ -23,17 +23,17 @@ from torch import Tensor
 
 from .dataset import Dataset, HeldOutSplit
 
-POOL = 16  # batches whose windows are sorted by length together: less padding against more mixing
+POOL = 16  # batches sorted by length together; more means less padding, but also less mixing
 
 
 class TrainBatch(TypedDict):
     """Windows of B histories; row b continues row b of the last carried batch if keep[b]."""
 
-    inputs: Tensor  # [B, T] int64, T <= window, 0 is padding and stands at the end of a row
-    targets: Tensor  # [B, T] int64, the item after each input, 0 where there is no input
-    keep: Tensor  # [B] bool, False: the row starts from the empty state
-    carried: bool  # False: nothing is kept, before or after; windows that stand alone
-    share: float  # weight of its mean loss, so that each event of an epoch counts the same
+    inputs: Tensor  # [B, T] int64, T <= window; 0 is padding, at the end of a row
+    targets: Tensor  # [B, T] int64, the item after each input; 0 for padding
+    keep: Tensor  # [B] bool; False: the row starts from the empty state
+    carried: bool  # False for standalone windows, which neither use nor change the carried state
+    share: float  # weight of the batch's mean loss, so that all events of an epoch count the same
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class _Windows:
 
 
 class WindowBatches:
-    """One epoch of training batches each time it is iterated; every target comes exactly once.
+    """One epoch of training batches per iteration; every target occurs exactly once.
 
-    In carried batches B is `batch_size` until the queue of users is empty and then never grows: the
-    state before a batch is the first B rows of the state after the last carried one. Without
-    `carry_state` every window stands alone.
+    In carried batches B is `batch_size` until the queue of users is empty, and then never grows:
+    the state before a batch is the first B rows of the state after the last carried one. Without
+    `carry_state` all windows are standalone.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class WindowBatches:
     ):
         self._items = dataset.items
         starts, stops = dataset.train_bounds()
-        some = stops - starts >= 2  # a single event has no next one
+        some = stops - starts >= 2  # a single event has no target
         self._starts, self._stops = starts[some], stops[some]
         self._window = window
         self._batch_size = batch_size
@@ -68,7 +68,7 @@ class WindowBatches:
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the order of an epoch: a function of the seed and `epoch` alone."""
+        """Lays out an epoch, as a function of the seed and `epoch` alone."""
         if epoch == self._epoch:
             return
         self._epoch = epoch
@@ -95,9 +95,9 @@ class WindowBatches:
         self._bounds = np.concatenate([[0], np.cumsum(np.bincount(step))])
 
     def _cut(self, order: np.ndarray) -> _Windows:
-        """Histories cut into consecutive windows.
+        """Cuts histories into consecutive windows.
 
-        The last window of each may be shorter; without `carry_state` it is the first one.
+        The last window of each may be shorter; without `carry_state`, the first one.
         """
         starts, stops, counts = self._starts[order], self._stops[order] - 1, self._counts[order]
         if not self._carry_state:
@@ -110,11 +110,11 @@ class WindowBatches:
         return _Windows(counts, begin, end - begin, rank > 0)
 
     def __len__(self) -> int:
-        """Batches in the chosen epoch; with carry_state it differs a little between epochs."""
+        """Number of batches in the epoch; with `carry_state` it differs slightly between epochs."""
         return len(self._bounds) - 1
 
     def __iter__(self) -> Iterator[TrainBatch]:
-        """The batches of the chosen epoch, in order."""
+        """The batches of the epoch, in order."""
         bounds = zip(self._bounds[:-1], self._bounds[1:], self._carried, strict=True)
         mean_events = self._lengths.sum() / max(1, len(self))
         for begin, end, carried in bounds:
@@ -129,11 +129,10 @@ class WindowBatches:
 
 
 class PrefixBatches:
-    """One epoch of single targets each time it is iterated: one prefix of a history, one sample.
+    """One epoch of single targets per iteration: each prefix of a history is one sample.
 
-    A row holds the last `window` events before its target, and the target stands at the last of
-    them; where `WindowBatches` trains a history of n events in one pass, this takes n - 1. The
-    samples are shuffled.
+    A row has the last `window` events before its target, and the target at the last of them. A
+    history of n events is n - 1 samples. Samples are shuffled.
     """
 
     def __init__(self, dataset: Dataset, window: int, batch_size: int, seed: int):
@@ -145,23 +144,23 @@ class PrefixBatches:
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the order of an epoch: a function of the seed and `epoch` alone."""
+        """Shuffles the samples, as a function of the seed and `epoch` alone."""
         self._order = np.random.default_rng([self._seed, epoch]).permutation(len(self._targets))
 
     def __len__(self) -> int:
-        """Batches in an epoch."""
+        """Number of batches in an epoch."""
         return -(-len(self._order) // self._batch_size)
 
     def __iter__(self) -> Iterator[TrainBatch]:
-        """The batches of the chosen epoch, in order."""
+        """The batches of the epoch, in order."""
         for begin in range(0, len(self._order), self._batch_size):
             part = self._order[begin : begin + self._batch_size]
-            at = self._targets[part]
-            starts = np.maximum(self._history_starts[part], at - self._window)
-            inputs = _padded(self._items, starts, at - starts)
+            stops = self._targets[part]
+            starts = np.maximum(self._history_starts[part], stops - self._window)
+            inputs = _padded(self._items, starts, stops - starts)
             targets = torch.zeros_like(inputs)
-            last = torch.from_numpy(at - starts - 1).unsqueeze(1)
-            targets.scatter_(1, last, torch.from_numpy(self._items[at]).long().unsqueeze(1))
+            last = torch.from_numpy(stops - starts - 1).unsqueeze(1)
+            targets.scatter_(1, last, torch.from_numpy(self._items[stops]).long().unsqueeze(1))
             yield TrainBatch(
                 inputs=inputs,
                 targets=targets,
@@ -173,7 +172,7 @@ class PrefixBatches:
 
 @dataclass(frozen=True)
 class EvaluationBatch:
-    """B users, their whole histories before the target, and the target."""
+    """B users with their held-out targets and the histories before them."""
 
     users: Tensor  # [B] int64, user indices
     targets: Tensor  # [B] int64, item indices
@@ -184,15 +183,15 @@ class EvaluationBatch:
         return _pad([history[-window:] for history in self.histories])
 
     def chunks(self, size: int) -> Iterator[Tensor]:
-        """The whole histories in consecutive pieces, [B, T <= size] each, padded at the end."""
+        """The whole histories in consecutive chunks [B, T <= size], padded at the end."""
         for start in range(0, max(map(len, self.histories)), size):
             yield _pad([history[start : start + size] for history in self.histories])
 
 
 class EvaluationBatches:
-    """The held-out targets of a split, users with histories of similar length together.
+    """The held-out targets of a split, batched by length of history.
 
-    With (rank, count) of `shard`, every count-th user of each batch, from the rank-th on.
+    With `shard` (rank, count), every count-th user of each batch, starting with the rank-th.
     """
 
     def __init__(
@@ -210,7 +209,7 @@ class EvaluationBatches:
         self._first, self._step = shard
 
     def __len__(self) -> int:
-        """Number of batches; one less where the last has too few users for this process."""
+        """Number of batches; one less if the last has no user for this process."""
         return -(-(len(self._order) - self._first) // self._batch_size)
 
     def __iter__(self) -> Iterator[EvaluationBatch]:
@@ -228,18 +227,18 @@ class EvaluationBatches:
 
 
 def _long_first(counts: np.ndarray, rows: int) -> np.ndarray:
-    """Order of histories: first those of more than half of an epoch's steps, longest first.
+    """Order of histories that puts those of more than half of an epoch's steps first.
 
-    Started late, such a history would go on in a row of its own when all others are used up.
+    If started late, such a history would continue alone when all others have ended.
     """
     steps = counts[counts > 1].sum() / rows
     return np.argsort(np.where(counts > max(1, steps / 2), -counts, 0), kind="stable")
 
 
 def _lanes(counts: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Step and row of each window: histories in order, each into the row that is free first.
+    """Step and row of each window: each history takes the row that is free first.
 
-    Rows are numbered by the step at which they fall idle, the latest first.
+    Rows are numbered by the step at which they run out, latest first.
     """
     free = [(0, lane) for lane in range(rows)]
     places = []
@@ -257,7 +256,7 @@ def _lanes(counts: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
 def _buckets(
     lengths: np.ndarray, rows: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Step and row of each window that stands alone: near ones in length share a step."""
+    """Step and row of each standalone window: windows of similar length share a step."""
     pool = generator.permutation(len(lengths)) // (POOL * rows)
     place = np.empty(len(lengths), dtype=np.int64)
     place[np.lexsort((lengths, pool))] = np.arange(len(lengths))
@@ -265,7 +264,7 @@ def _buckets(
 
 
 def _padded(items: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> Tensor:
-    """`items[start : start + length]` a row, [B, longest] int64, 0 after the end."""
+    """Rows `items[start : start + length]`, padded with 0 at the end: [B, longest] int64."""
     column = np.arange(lengths.max())
     inside = column < lengths[:, None]
     return torch.from_numpy(items[np.where(inside, starts[:, None] + column, 0)] * inside).long()

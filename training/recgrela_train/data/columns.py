@@ -1,4 +1,4 @@
-"""From columns as they are stored to ids and times."""
+"""Conversion of stored columns to ids and times."""
 
 from pathlib import Path
 from typing import Literal
@@ -10,16 +10,16 @@ from .errors import DataError, Fail, warn
 Missing = Literal["refuse", "drop", "keep"]
 
 ROLES = ("user", "item", "time")
-FIRST = 1000  # rows that spare a look at all where they are no numbers
+FIRST = 1000  # rows to try first: if they are not numbers, the rest need not be read
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}"
 NO_VALUE = ["NULL", "Null", "null", "\\N", "None", "none", "NaN", "nan", "NaT", "NA", "N/A", "<NA>"]
 NUMBER = pl.Decimal(38, 18)  # exact for nanoseconds and for fractions of a second
 
 
 def find_columns(path: Path, found: list[str], user: str, item: str, time: str) -> dict[str, int]:
-    """The places of user, item and time among the columns `found`.
+    """The indices of user, item and time among the columns `found`.
 
-    Raises DataError that names the missing and the found columns, or one whose name is ambiguous.
+    Raises DataError naming the missing and the found columns, or a duplicate name.
     """
     wanted = {"user": user, "item": item, "time": time}
     missing = {role: name for role, name in wanted.items() if name not in found}
@@ -33,8 +33,8 @@ def find_columns(path: Path, found: list[str], user: str, item: str, time: str) 
     for role, name in wanted.items():
         if found.count(name) > 1:
             raise DataError(
-                f"{path}: {name!r} names {found.count(name)} columns of the header; rename one, "
-                f"or choose another column: --set data.{role}_column=..."
+                f"{path}: {found.count(name)} columns of the header are named {name!r}; rename "
+                f"one, or choose another column: --set data.{role}_column=..."
             )
     return {role: found.index(name) for role, name in wanted.items()}
 
@@ -47,10 +47,10 @@ def to_events(
     *,
     keep_text: bool = False,
 ) -> pl.DataFrame:
-    """The columns user, item and time without blanks around values and without missing values.
+    """The columns user, item and time, with values trimmed and without missing values.
 
-    Ids of text become Int64 where that keeps every spelling, unless `keep_text`; times of text
-    Int64, Decimal or Datetime. `fail(line, problem, hint)` makes the error for the row of a `line`.
+    String ids become Int64 if that preserves every spelling, unless `keep_text`; string times
+    become Int64, Decimal or Datetime. `fail(line, problem, hint)` returns the error for a line.
     """
     numeric = ("time",) if keep_text else ROLES
     rows = rows.with_columns(parse_ids(rows[role]) for role in numeric)
@@ -59,7 +59,7 @@ def to_events(
     for role in text:
         changed = before[role].filter((before[role] != rows[role]) & (rows[role] != ""))
         if len(changed) and role != "time":
-            warn(f"{path}: {len(changed):,} {role} ids have blanks around them, such as "
+            warn(f"{path}: {len(changed):,} {role} ids have surrounding blanks, such as "
                  f"{changed[0]!r}: they are trimmed")  # fmt: skip
     rows = _without_missing(path, rows, missing, fail)
     rows = rows.with_columns(parse_ids(rows[role]) for role in numeric)
@@ -82,7 +82,7 @@ def _without_missing(path: Path, rows: pl.DataFrame, missing: Missing, fail: Fai
     role = next(role for role in ROLES if absent[role].any())
     line, value = rows.filter(absent[role]).select("line", role).row(0)
     problem = f"the {role} {value!r} is a missing value" if value else f"no {role}"
-    hint = ", data.missing=keep takes it as an id" if value and role != "time" else ""
+    hint = ", data.missing=keep keeps it as an id" if value and role != "time" else ""
     raise fail(line, problem, f"; {count}: data.missing=drop drops them{hint}")
 
 
@@ -95,7 +95,7 @@ def _is_missing(role: str, kind: pl.DataType, missing: Missing) -> pl.Expr:
 
 
 def parse_ids(column: pl.Series) -> pl.Series:
-    """Ids of text: Int64 when that keeps the spelling of every one (not '007'), else text."""
+    """String ids as Int64 if that preserves every spelling (not '007'); otherwise unchanged."""
     if column.dtype != pl.String or column[:FIRST].cast(pl.Int64, strict=False).null_count():
         return column
     numbers = column.cast(pl.Int64, strict=False)
@@ -105,7 +105,7 @@ def parse_ids(column: pl.Series) -> pl.Series:
 
 
 def _warn_of_spellings(path: Path, role: str, ids: pl.Series) -> None:
-    """Warns where two ids are the same number, as 12 and 12.0 are."""
+    """Warns if two ids are the same number, such as 12 and 12.0."""
     if ids.dtype != pl.String:
         return
     named = pl.DataFrame({"id": ids.unique().sort()}).with_columns(
@@ -115,11 +115,11 @@ def _warn_of_spellings(path: Path, role: str, ids: pl.Series) -> None:
     if twice.height:
         one, other = twice.filter(pl.col("number") == twice["number"][0])["id"][:2]
         warn(f"{path}: {role} ids spell a number in two ways, such as {one!r} and {other!r}: they "
-             "are different ids")  # fmt: skip
+             "are kept as different ids")  # fmt: skip
 
 
 def _parse_times(rows: pl.DataFrame, fail: Fail) -> pl.Series:
-    """Times of text: Int64 if all are whole numbers, Decimal for fractions, Datetime for dates."""
+    """String times as Int64 if all are integers, as Decimal for fractions, Datetime for dates."""
     column = rows["time"]
     for kind in (pl.Int64, NUMBER):
         times = column.cast(kind, strict=False)
@@ -136,12 +136,12 @@ def _parse_times(rows: pl.DataFrame, fail: Fail) -> pl.Series:
 
 
 def _parse_dates(column: pl.Series) -> pl.Series:
-    """Datetimes of text, in nanoseconds where it takes them; null where the text is none."""
+    """Strings as Datetime, in nanoseconds if needed; null if a string is not a date."""
     try:
         dates = column.str.to_datetime(strict=False, time_unit="us")
         if not column.str.contains(r"\.\d{7}").any():
             return dates
         exact = column.str.to_datetime(strict=False, time_unit="ns")
-    except pl.exceptions.ComputeError:  # the first one, which sets the format, is no date
+    except pl.exceptions.ComputeError:  # the first value, which sets the format, is not a date
         return pl.repeat(None, len(column), dtype=pl.Datetime, eager=True)
-    return exact.set(exact.dt.year() != dates.dt.year(), None)  # they wrap around in 1677 and 2262
+    return exact.set(exact.dt.year() != dates.dt.year(), None)  # ns wrap around in 1677 and 2262

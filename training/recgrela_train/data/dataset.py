@@ -1,7 +1,7 @@
 """Histories of item indices in one flat array, and the leave-one-out split as bounds into it.
 
-Nothing is copied for a split: a history, a training part and an input of the evaluation are all
-slices `items[start:stop]`.
+A split copies nothing: histories, training parts and evaluation inputs are slices
+`items[start:stop]`.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ HeldOutSplit = Literal["validation", "test"]
 
 
 class Counts(NamedTuple):
-    """How much data there is."""
+    """The size of a data set."""
 
     users: int
     items: int
@@ -27,17 +27,17 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """What the filter left, for the log."""
+    """Sizes before and after the filter, for the log."""
 
     min_events: int
     before: Counts
     after: Counts
     training_only: int
-    """Users with fewer than three events: none of theirs can be held out."""
+    """Users with fewer than three events, none of which is held out."""
 
     @property
     def dropped(self) -> Counts:
-        """Users, items and events that the filter left out."""
+        """Users, items and events that the filter dropped."""
         return Counts(*(b - a for b, a in zip(self.before, self.after, strict=True)))
 
     def __str__(self) -> str:
@@ -49,7 +49,7 @@ class Report:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One target a user: given `items[start:stop]`, the next event is the target."""
+    """One target per user: the event after `items[start:stop]`."""
 
     users: np.ndarray  # [M] user indices, ascending
     starts: np.ndarray  # [M]
@@ -63,7 +63,7 @@ class Dataset:
 
     items: np.ndarray  # [events] int32, item indices 1..N, 1 the most frequent; may be mapped
     offsets: np.ndarray  # [U+1] int64, user u has items[offsets[u]:offsets[u+1]]
-    item_ids: np.ndarray | list[str]  # [N] the user's own id of item index i at i-1
+    item_ids: np.ndarray | list[str]  # [N]; item_ids[i - 1] is the source's id of item i
     user_ids: np.ndarray | list[str]  # [U]
     report: Report
 
@@ -78,12 +78,12 @@ class Dataset:
         return len(self.item_ids)
 
     def history(self, user: int) -> np.ndarray:
-        """All item indices of one user, [n], a view."""
+        """All item indices of a user, [n], as a view."""
         return self.items[self.offsets[user] : self.offsets[user + 1]]
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of every history as item ids in order: the same only for the same split."""
+        """SHA-256 of all histories and item ids; equal only for the same split."""
         ids = "\0".join(map(str, self.item_ids)).encode()
         digest = hashlib.sha256(np.ascontiguousarray(self.offsets).data)
         digest.update(np.ascontiguousarray(self.items).data)
@@ -91,15 +91,15 @@ class Dataset:
         return digest.hexdigest()
 
     def train_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Starts and stops [U] of what is trained on: all but a user's last two events.
+        """Starts and stops [U] of the training parts: all but a user's last two events.
 
-        A user with fewer than three events has nothing held out.
+        No events are held out of a user with fewer than three.
         """
         starts, stops = self.offsets[:-1], self.offsets[1:]
         return starts, np.where(stops - starts >= 3, stops - 2, stops)
 
     def train_counts(self) -> np.ndarray:
-        """How many training events each item has, [N]."""
+        """Number of training events of each item, [N]."""
         starts, stops = self.train_bounds()
         inside = np.zeros(len(self.items) + 1, dtype=np.int64)
         np.add.at(inside, starts, 1)
@@ -108,9 +108,9 @@ class Dataset:
         return np.bincount(trained, minlength=self.num_items + 1)[1:]
 
     def train_targets(self) -> tuple[np.ndarray, np.ndarray]:
-        """Every event to be predicted in training [M], and the start of its history [M].
+        """Offsets of the training targets [M] and of the starts of their histories [M].
 
-        These are all events of the training parts but the first of each.
+        All events of the training parts but the first of each are targets.
         """
         starts, stops = self.train_bounds()
         counts = np.maximum(stops - starts - 1, 0)
@@ -121,8 +121,8 @@ class Dataset:
     def held_out(self, split: HeldOutSplit) -> HeldOut:
         """The targets of a split, for users with three events or more.
 
-        The last event is the test target and the one before it the validation target; the input
-        is everything before the target.
+        The last event is the test target, the one before it the validation target. The input is
+        everything before the target.
         """
         back = {"validation": 2, "test": 1}[split]
         users = np.flatnonzero(np.diff(self.offsets) >= 3)

@@ -1,7 +1,7 @@
-"""Events of a text file with one event a line and a separator between the fields.
+"""Events of a text file with one event per line and separated fields.
 
-polars reads every field as text, so that each id keeps its spelling. It lets stray quotation marks
-pass, so a file with any, or with fields that span lines, is read by Python's csv in strict mode.
+polars reads every field as a string, so ids keep their spelling. It ignores stray quotation marks,
+so files that have them, or fields that span lines, are read by Python's csv in strict mode.
 """
 
 import csv
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 FIELD = r'(?:[^{0}"]*|"(?:[^"]|"")*")'
-BLANK = b"\r\n"  # lines of nothing else at the start of a file are passed over
-STAND_IN = "\x1f"  # polars splits at one byte: stands for `::`
-VALUE = r"^(-?\d+(\.\d+)?|\d{4}-\d{2}-\d{2}.*)$"  # of a number or a date: no name of a column
+BLANK = b"\r\n"  # empty lines at the start of a file are skipped
+STAND_IN = "\x1f"  # replaces `::`, because polars separators are one byte
+VALUE = r"^(-?\d+(\.\d+)?|\d{4}-\d{2}-\d{2}.*)$"  # a number or a date, not the name of a column
 
-csv.field_size_limit(2**31 - 1)  # of 128 KiB, by default
+csv.field_size_limit(2**31 - 1)  # the default is 128 KiB
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the fields of a line are laid out."""
+    """The layout of a delimited file."""
 
     separators: tuple[str, ...]
-    """Of several, the first one that finds the wanted columns in the header."""
+    """The first one that yields the wanted columns in the header is used."""
     user: str
     item: str
     time: str
     fields: tuple[str, ...] | None = None
-    """Names of the fields of a file without a header line; None: the first line has them."""
+    """Names of the fields of a file without a header; None: the first line has them."""
     quoted: bool = False
-    """Fields may stand in double quotes, as in CSV."""
+    """Fields may be in double quotes, as in CSV."""
     typed_header: bool = False
-    """Names in the header carry a type, as in RecBole: `user_id:token`."""
+    """Names in the header have a type, as in RecBole: `user_id:token`."""
 
     @property
     def expected(self) -> str:
-        """What a line should have."""
+        """The expected content of a line, for errors."""
         if self.fields:
             return self.separators[0].replace("\t", "<tab>").join(self.fields)
         return f"a value in each of {self.user}, {self.item} and {self.time}"
@@ -55,7 +55,7 @@ class Layout:
 def read_delimited(path: Path, layout: Layout, missing: Missing) -> pl.DataFrame:
     """The columns user, item and time of a delimited text file, in file order.
 
-    Raises DataError that names the file and the line.
+    Raises DataError naming the file and the line.
     """
     data = read_text_bytes(path)
     if len(layout.separators[0]) == 2:
@@ -91,15 +91,15 @@ def read_delimited(path: Path, layout: Layout, missing: Missing) -> pl.DataFrame
             line=pl.int_range(pl.len()) + line + (layout.fields is None),
             **{role: pl.nth(place) for role, place in places.items()},
         )
-        # A blank line reads as a row of nothing.
+        # Blank lines are read as rows of nulls.
         rows = rows.filter(pl.any_horizontal(table.select(pl.all().is_not_null())))
     if rows.is_empty():
-        raise DataError(f"{path}: a header and no events below it")
+        raise DataError(f"{path}: a header without events below it")
     return to_events(path, rows, missing, fail)
 
 
 def _separator(first: str, layout: Layout) -> str:
-    """The separator that finds the wanted columns in the header; the first one if none does."""
+    """The separator that yields the wanted columns in the header; otherwise the first one."""
     if len(layout.separators[0]) == 2:
         return STAND_IN
     for separator in layout.separators:
@@ -115,19 +115,19 @@ def _names(header: list[str], layout: Layout) -> list[str]:
 
 
 def _check_header(names: list[str], layout: Layout, line: int, at: Fail) -> None:
-    """Raises DataError where the first line is an event."""
+    """Raises DataError if the first line looks like an event."""
     wanted = [layout.user, layout.item, layout.time]
     if not set(wanted) <= set(names) and any(re.match(VALUE, name) for name in names):
         example = layout.separators[0].join(wanted).replace("\t", "<tab>")
         raise at(
             line,
-            "the file seems to have no header; put a line with a name for each column above it, "
-            f"such as {example} (others: --set data.user_column=... and its like)",
+            "the file seems to have no header; add a first line with the names of the columns, "
+            f"such as {example} (for other names: --set data.user_column=... and so on)",
         )
 
 
 def _records(data: bytes, separator: str, layout: Layout) -> "Reader":
-    """A csv.reader of rows of fields; of a blank line an empty row."""
+    """A csv.reader of the rows; blank lines yield empty rows."""
     lines = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="\n")
     return csv.reader(
         lines,
@@ -138,14 +138,14 @@ def _records(data: bytes, separator: str, layout: Layout) -> "Reader":
 
 
 def _well_formed(data: bytes, separator: str) -> bool:
-    """Whether each line by itself is CSV, with quotation marks around whole fields only."""
+    """Whether every line is valid CSV by itself, with quotation marks only around whole fields."""
     field, split = FIELD.format(re.escape(separator)), re.escape(separator)
     lines = pl.Series([data.decode()]).str.split("\n").explode()
     return lines.str.contains(rf"^{field}(?:{split}{field})*\r?$").all()
 
 
 def _read_table(data: bytes, separator: str, layout: Layout) -> pl.DataFrame | None:
-    """All fields of all lines, as text; None where a line has too many."""
+    """All fields of all lines, as strings; None if a line has too many."""
     try:
         return pl.read_csv(
             io.BytesIO(data.lstrip(BLANK)),
@@ -161,7 +161,7 @@ def _read_table(data: bytes, separator: str, layout: Layout) -> pl.DataFrame | N
 def _read_strictly(
     path: Path, reader: "Reader", width: int, places: dict[str, int], at: Fail
 ) -> pl.DataFrame:
-    """The first line of each record, and its fields at `places`."""
+    """The number of the first line of each record, and its fields at `places`."""
     columns: dict[str, list[Any]] = {"line": [], **{role: [] for role in places}}
     spanning = []
     while True:
@@ -181,8 +181,8 @@ def _read_strictly(
             for role, place in places.items():
                 columns[role].append(row[place] if place < len(row) else None)
     if spanning:
-        warn(f"{path}: quoted fields span lines, {len(spanning):,} times, first from line "
-             f"{spanning[0]} on: is a quotation mark left open?")  # fmt: skip
+        warn(f"{path}: quoted fields span several lines ({len(spanning):,} times, first in line "
+             f"{spanning[0]}): is a quotation mark not closed?")  # fmt: skip
     return pl.DataFrame(columns, {"line": pl.Int64, **dict.fromkeys(places, pl.String)})
 
 

@@ -1,4 +1,4 @@
-"""Getting a file from elsewhere, given up early and never trusted unchecked."""
+"""Downloads with a short timeout and a verified checksum."""
 
 import subprocess
 import sys
@@ -11,11 +11,11 @@ TIMEOUT = 5.0  # seconds without an answer
 
 
 class FetchError(Exception):
-    """A source that did not give the file; another one may."""
+    """A source did not provide the file; another one may."""
 
 
 def download(url: str, known_hash: str, to: Path) -> Path:
-    """The file at `url`, written to `to`, with a progress bar; FetchError if it cannot be had.
+    """Downloads `url` to `to`, with a progress bar. Raises FetchError.
 
     `known_hash` is `algorithm:hexadecimal digest`.
     """
@@ -28,7 +28,7 @@ def download(url: str, known_hash: str, to: Path) -> Path:
 
 
 def download_wheel(requirement: str, folder: Path) -> Path:
-    """The wheel of a pinned requirement, by pip, into `folder`; FetchError if pip cannot."""
+    """Downloads the wheel of a pinned requirement to `folder`, by pip. Raises FetchError."""
     pip = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--quiet"]
     options = ["--retries=1", "--no-deps", "--only-binary=:all:", f"--dest={folder}"]
     command = [*pip, *options, requirement]
@@ -41,7 +41,7 @@ def download_wheel(requirement: str, folder: Path) -> Path:
 
 
 def verify(path: Path, sha256: str) -> Path:
-    """`path`; FetchError unless the file has the expected checksum."""
+    """Returns `path`. Raises FetchError if the file has another checksum."""
     found = pooch.file_hash(str(path))
     if found != sha256:
         raise FetchError(f"{path.name}: wrong sha256 checksum: found {found}, expected {sha256}")

@@ -1,28 +1,27 @@
-"""What is said of the user's data: an error where it cannot be used, a warning where it can."""
+"""Errors and warnings about the user's data."""
 
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 TOO_FEW_EVENTS = (
-    "no user has the four events that training, validation and test take: use more data"
+    "no user has the four events that training, validation and test need: use more data"
 )
-"""What is wrong with data of which nothing can be held out, or nothing is left to train on."""
 
 
 class DataError(ValueError):
-    """Data that cannot be used: the message says what was found, what was expected, what to do."""
+    """The data cannot be used; the message says what was found, what was expected, what to do."""
 
     def __init__(self, message: str):
         super().__init__(printable(message))
 
 
 Fail = Callable[..., DataError]
-"""Makes the error for a place in a file: `fail(line, problem)`."""
+"""Returns the error for a line of a file: `fail(line, problem)`."""
 
 
 class DataWarning(UserWarning):
-    """Data that was read, perhaps not as it was meant."""
+    """The data was read, but perhaps not as intended."""
 
 
 def warn(message: str) -> None:
@@ -36,6 +35,6 @@ def printable(text: str) -> str:
 
 
 def at_line(path: Path, line: int, text: str, problem: str) -> DataError:
-    """The error for one line of a file: `line` counts from 1, `text` is what stands there."""
+    """The error for line number `line` (from 1) of a file, with the content `text`."""
     shown = text if len(text) <= 80 else text[:77] + "..."
     return DataError(f"{path}, line {line}: {problem}\n  found: {shown!r}")

@@ -1,4 +1,4 @@
-"""Opening the user's file by its content, with errors that a person can act on."""
+"""Reads the user's files, detecting compression and encoding by content."""
 
 import bz2
 import codecs
@@ -21,17 +21,17 @@ NOT_TEXT = {
 
 
 def check_file(path: Path) -> None:
-    """Raises DataError unless `path` is a file; for a folder the error names the files in it."""
+    """Raises DataError unless `path` is a file; for a folder, the error names the files in it."""
     if path.is_dir():
         names = sorted(entry.name for entry in path.iterdir() if entry.is_file())
         inside = ", ".join(names[:10] + ["..."] * (len(names) > 10)) or "no files"
-        raise DataError(f"{path} is a folder; data.source takes one file. It holds: {inside}")
+        raise DataError(f"{path} is a folder; data.source takes one file. It contains: {inside}")
     if not path.exists():
         raise DataError(f"{path}: no such file; check data.source")
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file starts as Parquet does; of a pipe nothing is read."""
+    """Whether a file starts with Parquet's magic bytes; pipes are not read."""
     if not path.is_file():
         return False
     try:
@@ -42,7 +42,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def read_text_bytes(path: Path) -> bytes:
-    """A text file, unpacked, as UTF-8 without a byte order mark, not empty."""
+    """The content of a text file: decompressed, UTF-8 without a byte order mark, not empty."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -53,8 +53,8 @@ def read_text_bytes(path: Path) -> bytes:
                 data = module.decompress(data)
             except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
                 raise DataError(
-                    f"{path}: not a whole {module.__name__} file ({error}); copy or download it "
-                    "again"
+                    f"{path}: incomplete or damaged {module.__name__} file ({error}); copy or "
+                    "download it again"
                 ) from None
             break
     if not data.strip():
@@ -83,7 +83,7 @@ def _as_utf8(path: Path, data: bytes) -> bytes:
             f"{path}, line {line}: a NUL byte: not text, or UTF-16 without a byte order mark; "
             "save the file as UTF-8"
         )
-    return data if b"\n" in data else data.replace(b"\r", b"\n")  # lines of an old Mac
+    return data if b"\n" in data else data.replace(b"\r", b"\n")  # classic Mac line ends
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

@@ -1,10 +1,10 @@
-"""Data sets known by name, kept in a cache folder and fetched when they are not there.
+"""Data sets known by name, downloaded to a cache folder on first use.
 
 `ml-100k` (F. M. Harper and J. A. Konstan, *The MovieLens Datasets: History and Context*, ACM TiiS
-5(4), 2015) may not be redistributed, so it is never part of this project. It comes from its
-official site or, when that cannot be reached, out of the example data of the RecBole wheel. Both
-are checked against a pinned checksum and give the same two files in the cache: the events as
-RecBole writes them (`u.data` below a header line) and the titles as `id<tab>title`.
+5(4), 2015) may not be redistributed, so it is not part of this project. It is downloaded from its
+official site or, if that is unreachable, taken from the example data of the RecBole wheel. Both are
+verified against pinned checksums and yield the same two files: the events in RecBole's format
+(`u.data` below a header line) and the titles as `id<tab>title`.
 """
 
 import difflib
@@ -35,15 +35,15 @@ EVENTS_HEADER = b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
 
 
 def fetch(name: str, cache: Path | None = None) -> Path:
-    """The events file of a known data set, fetched first if it is not in the cache folder.
+    """The events file of a known data set, downloaded if it is not in the cache folder.
 
-    Raises DataError with what failed and what to do by hand.
+    Raises DataError naming what failed and what to do by hand.
     """
     return _folder(name, cache) / f"{name}.inter"
 
 
 def item_titles(name: str, cache: Path | None = None) -> dict[int, str]:
-    """The title of each item id of a known data set, such as `50: 'Star Wars (1977)'`."""
+    """The titles of a known data set by item id, such as `50: 'Star Wars (1977)'`."""
     text = (_folder(name, cache) / "titles.tsv").read_text(encoding="utf-8")
     rows = (line.split("\t") for line in text.splitlines())
     return {int(item): title for item, title in rows}
@@ -60,13 +60,13 @@ def unknown(name: str) -> DataError:
 
 
 def cache_folder() -> Path:
-    """`$RECGRELA_CACHE`, or the system's folder for caches, such as `~/.cache/recgrela`."""
+    """`$RECGRELA_CACHE`, or the system's cache folder, such as `~/.cache/recgrela`."""
     chosen = os.environ.get("RECGRELA_CACHE")
     return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("recgrela")
 
 
 def _folder(name: str, cache: Path | None) -> Path:
-    """The folder that holds a known data set, filled."""
+    """The folder of a known data set, downloaded if necessary."""
     if name not in NAMES:
         raise unknown(name)
     folder = (cache or cache_folder()) / name
@@ -76,7 +76,7 @@ def _folder(name: str, cache: Path | None) -> Path:
 
 
 def _fill(folder: Path) -> None:
-    """Fetches ml-100k. Each file appears whole or not at all, whoever else is at it."""
+    """Downloads ml-100k. Files are written atomically, so several processes may do this at once."""
     console = Console(stderr=True)
     failures = []
     try:
@@ -106,7 +106,7 @@ def _fill(folder: Path) -> None:
 
 
 def _from_official(scratch: Path) -> tuple[bytes, bytes]:
-    """Events and titles out of the official archive."""
+    """Events and titles from the official archive."""
     archive = download(OFFICIAL, OFFICIAL_HASH, scratch / "ml-100k.zip")
     with zipfile.ZipFile(archive) as files:
         events = EVENTS_HEADER + files.read("ml-100k/u.data")
@@ -114,14 +114,14 @@ def _from_official(scratch: Path) -> tuple[bytes, bytes]:
     titles = []
     for row in rows:
         item, title, *_ = row.split("|")
-        # Two titles go on after the year: a blank, and ' (V)' for video.
+        # Two titles have text after the year: a blank, and ' (V)' for video.
         to_year = re.match(r".*\(\d{4}\)", title)
         titles.append((item, to_year.group() if to_year else title))
     return events, _table(titles)
 
 
 def _from_wheel(scratch: Path) -> tuple[bytes, bytes]:
-    """Events and titles out of the example data in the RecBole wheel."""
+    """Events and titles from the example data in the RecBole wheel."""
     wheel = verify(download_wheel(WHEEL, scratch), WHEEL_SHA256)
     with zipfile.ZipFile(wheel) as files:
         events = files.read(f"{WHEEL_FOLDER}/ml-100k.inter")

@@ -1,4 +1,4 @@
-"""Events of a Parquet file: ids keep the types that they have there."""
+"""Events of a Parquet file; ids keep their types."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ TEXT = (pl.String, pl.Categorical, pl.Enum)
 def read_parquet(path: Path, user: str, item: str, time: str, missing: Missing) -> pl.DataFrame:
     """The columns user, item and time of a Parquet file, in file order.
 
-    Raises DataError that names the file and the column or the row.
+    Raises DataError naming the file and the column or row.
     """
     try:
         frame = pl.scan_parquet(path, glob=False, hive_partitioning=False)

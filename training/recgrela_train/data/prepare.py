@@ -1,6 +1,6 @@
 """From events to a Dataset: the k-core filter, the order in time, the vocabulary.
 
-Repeated events (the same user and item again) are behaviour and stay.
+Repeated events (the same user and item) are kept: they are behaviour too.
 """
 
 from typing import Literal
@@ -15,21 +15,21 @@ Ties = Literal["random", "file", "item", "recbole"]
 
 
 def prepare(events: pl.DataFrame, min_events: int, ties: Ties, seed: int) -> Dataset:
-    """The Dataset of events as `read_events` gives them.
+    """The Dataset of events from `read_events`.
 
-    `min_events` is the k of the k-core. `ties` orders events of a user at equal times: `random`
-    (by `seed`, the same for the same file), `file`, `item` (ascending id) or `recbole` (times
-    rounded to float32, then `file`). Users are in ascending order of id; items are numbered from
-    1 by descending count, equal counts by ascending id.
+    `min_events` is the k of the k-core. `ties` orders a user's ties in time: `random` (by `seed`,
+    reproducible for a file), `file`, `item` (ascending id) or `recbole` (times rounded to float32,
+    then `file`). Users are sorted by id. Items are numbered from 1 by descending count, ties by
+    ascending id.
 
-    Raises DataError when the filter leaves nothing.
+    Raises DataError if the filter leaves nothing.
     """
     before = _count(events)
     events = k_core(events, min_events)
     after = _count(events)
     if not after.events:
         raise DataError(
-            f"no data left: a user and an item need {min_events} events each to stay; "
+            f"no data left: users and items need at least {min_events} events; "
             f"found {before} before the filter. Lower data.min_events, or use more data"
         )
     vocabulary = (
@@ -53,7 +53,7 @@ def prepare(events: pl.DataFrame, min_events: int, ties: Ties, seed: int) -> Dat
 
 
 def k_core(events: pl.DataFrame, k: int) -> pl.DataFrame:
-    """The events left when users and items with fewer than k are taken out, again and again."""
+    """The events left after dropping users and items with fewer than k events, repeatedly."""
     size = None
     while size != events.height:
         size = events.height
@@ -63,7 +63,7 @@ def k_core(events: pl.DataFrame, k: int) -> pl.DataFrame:
 
 
 def _in_time_order(events: pl.DataFrame, ties: Ties, seed: int) -> pl.DataFrame:
-    """Events by user, then time, then what `ties` says; the order is total, so it is repeatable."""
+    """Sorts events by user, time and `ties`. The order is total, so it is reproducible."""
     row = pl.int_range(pl.len())
     order: list[pl.Expr]
     match ties:

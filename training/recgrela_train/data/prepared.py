@@ -1,8 +1,8 @@
-"""A Dataset in a folder of its own: prepared once, then mapped into memory, not read.
+"""A Dataset in a folder: prepared once, then memory-mapped.
 
-items.npy      int32 [events], mapped: what training does not touch takes no memory
+items.npy      int32 [events], mapped: events that training does not touch take no memory
 offsets.npy    int64 [U + 1]
-ids.json       item and user ids where they are strings; item_ids.npy, user_ids.npy otherwise
+ids.json       item and user ids if they are strings; otherwise item_ids.npy, user_ids.npy
 prepared.json  the settings that it was prepared with, its source, the counts; written last
 """
 
@@ -19,18 +19,18 @@ from .dataset import Counts, Dataset, Report
 from .errors import DataError
 
 VERSION = 2
-ANEW = "prepare it anew with recgrela-train prepare"
+ANEW = "prepare it again with recgrela-train prepare"
 
 
 def is_prepared(path: Path) -> bool:
-    """Whether `path` is a folder that `write_prepared` has finished."""
+    """Whether `path` is a complete folder of `write_prepared`."""
     return (path / "prepared.json").is_file()
 
 
 def check_folder(path: Path) -> None:
-    """Raises FileExistsError where a file stands in the way of a folder."""
+    """Raises FileExistsError if `path` is a file."""
     if path.exists() and not path.is_dir():
-        raise FileExistsError(f"{path} is a file: name a folder")
+        raise FileExistsError(f"{path} is a file: name a folder instead")
 
 
 def write_prepared(dataset: Dataset, config: DataConfig, folder: Path) -> None:
@@ -61,15 +61,15 @@ def write_prepared(dataset: Dataset, config: DataConfig, folder: Path) -> None:
 
 
 def open_prepared(folder: Path, config: DataConfig) -> Dataset:
-    """The Dataset of a folder, its events mapped from the disk.
+    """The Dataset of a folder, with its events memory-mapped.
 
-    Raises DataError where it was prepared with other settings, or is damaged.
+    Raises DataError if it was prepared with other settings, is damaged, or its source changed.
     """
     try:
         content = json.loads((folder / "prepared.json").read_bytes())
         if content["version"] != VERSION:
             raise DataError(
-                f"{folder}: prepared in version {content['version']}, this is {VERSION}: {ANEW}"
+                f"{folder}: format version {content['version']}, expected {VERSION}: {ANEW}"
             )
         _check_settings(folder, content["settings"], _settings(config))
         _check_source(folder, Path(content["source"]), content.get("state"))
@@ -79,7 +79,7 @@ def open_prepared(folder: Path, config: DataConfig) -> Dataset:
         before, after = Counts(*content["before"]), Counts(*content["after"])
         found = Counts(len(offsets) - 1, len(item_ids), len(items))
         if found != after or offsets[-1] != len(items):
-            raise DataError(f"{folder}: damaged: it should hold {after}, and holds {found}")
+            raise DataError(f"{folder}: damaged: expected {after}, found {found}")
         _check_bounds(folder, items, offsets, after.items)
         report = Report(content["settings"]["min_events"], before, after, content["training_only"])
         return Dataset(items, np.array(offsets), item_ids, user_ids, report)
@@ -92,14 +92,14 @@ def open_prepared(folder: Path, config: DataConfig) -> Dataset:
 
 
 def _check_bounds(folder: Path, items: np.ndarray, offsets: np.ndarray, num_items: int) -> None:
-    """Raises DataError for an item that there is not, or histories out of order."""
+    """Raises DataError for item indices or offsets out of range."""
     if len(items) and not 1 <= items.min() <= items.max() <= num_items:
         raise DataError(
-            f"{folder}: damaged: items.npy has {items.min()} to {items.max()}, and 1 to "
-            f"{num_items} are right: {ANEW}"
+            f"{folder}: damaged: items.npy has items {items.min()} to {items.max()}, "
+            f"expected 1 to {num_items}: {ANEW}"
         )
     if offsets[0] != 0 or (np.diff(offsets) < 0).any():
-        raise DataError(f"{folder}: damaged: histories are out of order in offsets.npy: {ANEW}")
+        raise DataError(f"{folder}: damaged: offsets.npy is not ascending from 0: {ANEW}")
 
 
 def _load(folder: Path, name: str, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
@@ -108,13 +108,13 @@ def _load(folder: Path, name: str, mmap_mode: Literal["r"] | None = None) -> np.
 
 
 def _settings(config: DataConfig) -> dict[str, Any]:
-    """What the order and the choice of events depend on."""
+    """The settings that the choice and order of events depend on."""
     chosen = {"min_events": config.min_events, "ties": config.ties}
     return {**chosen, "tie_seed": config.tie_seed} if config.ties == "random" else chosen
 
 
 def _check_source(folder: Path, source: Path, state: list[Any] | None) -> None:
-    """Raises DataError where the source is still there, with another content."""
+    """Raises DataError if the source exists, but with another content."""
     if state and source.is_file() and _stamp(source) != state[:2] and _hash(source) != state[2]:
         raise DataError(f"{folder}: {source} changed since: {ANEW}")
 
@@ -135,6 +135,6 @@ def _check_settings(folder: Path, prepared: dict[str, Any], asked: dict[str, Any
             for settings in (prepared, asked)
         )
         raise DataError(
-            f"{folder} was prepared with {text}, and {wanted} is asked for: change the settings, "
+            f"{folder} was prepared with {text}, but {wanted} was requested: change the settings, "
             f"or {ANEW}"
         )

@@ -1,4 +1,4 @@
-"""From the settings to the Dataset: which reader takes a file, and what is made of its events."""
+"""From settings to a Dataset: chooses the reader of a file and prepares its events."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from .prepared import is_prepared, open_prepared
 from .sequences import read_sequences
 
 FORMATS = {
-    "inter": "*.inter, as RecBole has it",
+    "inter": "*.inter of RecBole",
     "ml-dat": "ratings.dat of MovieLens",
     "ml-csv": "ratings.csv of MovieLens",
     "u.data": "u.data of MovieLens",
@@ -28,7 +28,7 @@ FORMATS = {
 
 COLUMNS = ("user_column", "item_column", "time_column")
 NAMED_COLUMNS = ("inter", "csv", "parquet")
-"""Formats whose columns `data.user_column` and its like choose."""
+"""Formats whose columns are chosen by `data.user_column` and so on."""
 
 MOVIELENS_FIELDS = ("UserID", "MovieID", "Rating", "Timestamp")
 
@@ -44,15 +44,14 @@ PACKED = (".gz", ".bz2", ".xz")
 
 
 def load_dataset(config: DataConfig) -> Dataset:
-    """Read, filter and order the events.
+    """Reads, filters and sorts the events, or memory-maps a folder of `recgrela-train prepare`.
 
-    A folder that `recgrela-train prepare` wrote is mapped as it is. Raises DataError naming the
-    file and what is wrong with it.
+    Raises DataError naming the file and the problem.
     """
     folder = Path(config.source).expanduser()
     if is_prepared(folder):
-        fixed, anew = ("format", *COLUMNS, "missing"), "prepare the folder anew with it"
-        _check_no_effect(folder, "a prepared folder", config, fixed, anew)
+        fixed, again = ("format", *COLUMNS, "missing"), "prepare the folder again with it"
+        _check_no_effect(folder, "a prepared folder", config, fixed, again)
         return open_prepared(folder, config)
     return prepare(read_events(config), config.min_events, config.ties, config.tie_seed)
 
@@ -60,17 +59,17 @@ def load_dataset(config: DataConfig) -> Dataset:
 def read_events(config: DataConfig, cache: Path | None = None) -> pl.DataFrame:
     """The events of `config.source`: columns user, item and time, no nulls, in file order.
 
-    Ids are Int64 when all are integers (and none would lose its spelling, as '007' would), else
-    String; times are numbers or Datetime, for sequences the position. `cache` is the folder of
-    data sets known by name, see `known.cache_folder`.
+    Ids are Int64 if all are integers in canonical spelling (not '007'), otherwise String. Times
+    are numbers or Datetime; for sequences, the position. `cache` is the folder for data sets known
+    by name, see `known.cache_folder`.
 
-    Raises DataError that names the file, the line and what to do.
+    Raises DataError naming the file, the line and what to do.
     """
     path = Path(config.source).expanduser()
     if config.source in known.NAMES and not path.is_file():
         if path.exists():
             raise DataError(
-                f"data.source={config.source} is a known data set, and a folder here "
+                f"data.source={config.source} is a known data set and also a folder "
                 f"({path.resolve()}): name a file in the folder, or rename the folder"
             )
         path = known.fetch(config.source, cache)
@@ -96,7 +95,7 @@ def _read(path: Path, config: DataConfig) -> pl.DataFrame:
 def _check_no_effect(
     path: Path, what: str, config: DataConfig, keys: tuple[str, ...], other: str
 ) -> None:
-    """Raises DataError for a setting that would be without effect."""
+    """Raises DataError for a setting that would have no effect."""
     for key in keys:
         chosen = getattr(config, key)
         if chosen != DataConfig.model_fields[key].default:
@@ -106,16 +105,14 @@ def _check_no_effect(
 
 
 def detect(path: Path) -> str:
-    """The format that a file's name stands for, whatever its case; Parquet by its content."""
+    """The format of a file by its name, ignoring case; Parquet by its content."""
     plain = path.with_suffix("") if path.suffix.lower() in PACKED else path
     found = BY_NAME.get(plain.name.lower()) or BY_SUFFIX.get(plain.suffix.lower())
     if is_parquet(path):
         return "parquet"
     if found is None:
         known_formats = "\n".join(f"  {name}: {what}" for name, what in FORMATS.items())
-        raise DataError(
-            f"{path}: its name does not tell the format; set data.format to one of\n{known_formats}"
-        )
+        raise DataError(f"{path}: unknown format: set data.format to one of\n{known_formats}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Events of a file of sequences: one user per line, the items separated by spaces, oldest first."""
+"""Events of a file of sequences: one user's items per line, oldest first, separated by spaces."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from .errors import DataError, Fail, at_line
 from .files import read_text_bytes
 
 PADDING = ["0", "-1", "<pad>", "[pad]"]
-FEW = 3  # lines, of which nothing can be said
+FEW = 3  # with fewer lines, no guess is made
 
 
 def read_sequences(path: Path, format: str, missing: Missing) -> pl.DataFrame:
-    """The columns user, item and time (position in the line, from 1).
+    """The columns user, item and time (the position in the line, from 1).
 
-    The user is the number of the line, or in the format `user-sequences` its first value. Blank
-    lines are skipped. Raises DataError that names the file; also where the format is `auto` and
-    lines seem to start with the user.
+    The user is the number of the line or, in `user-sequences`, its first value. Blank lines are
+    skipped. Raises DataError naming the file; also if the format is `auto` and lines seem to start
+    with the user.
     """
     lines = pl.Series(read_text_bytes(path).decode().split("\n"))
     rows = (
@@ -46,9 +46,9 @@ def read_sequences(path: Path, format: str, missing: Missing) -> pl.DataFrame:
 
 
 def _start_with_user(lines: pl.Series) -> bool:
-    """Whether the first values ascend as numbers, or all differ and come nowhere else.
+    """Whether the first values are ascending numbers, or are unique and occur nowhere else.
 
-    Where each line is one event of a user, a number may follow itself.
+    If each line is one event of a user, a number may repeat.
     """
     first = lines.list.first()
     numbers = first.cast(pl.Int64, strict=False)
@@ -61,7 +61,7 @@ def _start_with_user(lines: pl.Series) -> bool:
 
 
 def _check_padding(rows: pl.DataFrame, fail: Fail) -> None:
-    """Raises DataError where a value for padding fills the starts or the ends of lines only."""
+    """Raises DataError if a padding value occurs only at the starts or the ends of lines."""
     for padding in PADDING:
         count = (rows["item"].str.to_lowercase() == padding).sum()
         other = pl.col("item").str.to_lowercase() != padding

@@ -1,8 +1,8 @@
-"""The parts of a batch that several processes work on at once.
+"""Sharding of batches over processes.
 
-The batches of an epoch are laid out as for one process, and process r of W takes rows r, r + W,
-r + 2 W ... of each. So all of them together train the very batches that one would, a history stays
-with one process and its state there, and rows that fall away at an epoch's end do so evenly.
+Epochs are laid out as for one process; process r of W takes rows r, r + W, r + 2 W ... of each
+batch. So together they train the same batches as one process, a history and its state stay with
+one process, and the shards shrink evenly at an epoch's end.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ class Shard(NamedTuple):
 
 
 class ShardedBatches:
-    """The parts of one process of all training batches; as many on every process."""
+    """One process's shards of all training batches; every process has the same number."""
 
     def __init__(self, batches: WindowBatches | PrefixBatches, shard: Shard):
         self._batches = batches
@@ -28,31 +28,30 @@ class ShardedBatches:
         self._next = 0
 
     def __len__(self) -> int:
-        """Batches in the epoch."""
+        """Number of batches in the epoch."""
         return len(self._batches)
 
     def __iter__(self) -> Iterator[TrainBatch]:
-        """The parts, in the order of the batches."""
+        """The shards, in the order of the batches."""
         for batch in islice(self._batches, self._next, None):
             self._next += 1
             yield part_of(batch, self._shard)
         self._next = 0
 
     def state_dict(self) -> dict[str, int]:
-        """How many batches were taken: the trainer keeps it in a checkpoint."""
+        """The index of the next batch, saved in checkpoints by the trainer."""
         return {"next": self._next}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """The next iteration starts with the batch after them."""
+        """Makes the next iteration start with that batch."""
         self._next = state["next"]
 
 
 def part_of(batch: TrainBatch, shard: Shard) -> TrainBatch:
-    """The rows of one process, and the share that their mean loss has.
+    """The rows of one process, and the share of their mean loss.
 
-    The mean over processes of share x mean loss is that of the whole batch. A process
-    that is left without a row gets the first one with a share of 0: it has to take part in the
-    step, and counts for nothing.
+    The mean over processes of share x mean loss is that of the whole batch. A process without rows
+    gets the first row with a share of 0, because it has to take part in the step.
     """
     rows = slice(shard.rank, None, shard.count)
     targets = batch["targets"][rows]
