@@ -23,69 +23,69 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Bytes of a message, the final zero among them.
+// Size of a message in bytes, including the terminating zero.
 #define RECGRELA_MESSAGE_SIZE 512
 
-// Bytes of a fingerprint's text, the final zero among them.
+// Size of a fingerprint in bytes, including the terminating zero.
 #define RECGRELA_FINGERPRINT_SIZE 65
 
-// What became of a call.
+// The status of a call.
 typedef enum {
-  // It worked.
+  // Success.
   RECGRELA_STATUS_OK = 0,
-  // An argument: a null pointer, text that is not UTF-8, a size that cannot be.
+  // An invalid argument: a null pointer, text that is not UTF-8, an impossible size.
   RECGRELA_STATUS_INVALID_ARGUMENT = 1,
-  // A handle: none, freed, or never handed out.
+  // An invalid handle: null, freed or unknown.
   RECGRELA_STATUS_INVALID_HANDLE = 2,
-  // A buffer is too small. How large it has to be was written to the size; nothing else was.
+  // A buffer is too small. Only the required size was written.
   RECGRELA_STATUS_BUFFER_TOO_SMALL = 3,
-  // A file could not be read.
+  // The file could not be read.
   RECGRELA_STATUS_IO = 4,
-  // The bytes are not a model, or a damaged one.
+  // The bytes are not a valid model.
   RECGRELA_STATUS_MODEL = 5,
-  // The bytes are not a snapshot of this model, or a damaged one.
+  // The bytes are not a valid snapshot of this model.
   RECGRELA_STATUS_SNAPSHOT = 6,
   // No item has this id or index.
   RECGRELA_STATUS_UNKNOWN_ITEM = 7,
-  // The session has no events yet, so there is nothing to score after.
+  // The session has no events yet, so it cannot score.
   RECGRELA_STATUS_NO_EVENTS = 8,
-  // More is to be undone than is kept.
+  // Fewer events are undoable than requested.
   RECGRELA_STATUS_UNDO = 9,
-  // The log that forgetting needs was not kept, or not long enough.
+  // The log does not have all events that forgetting needs.
   RECGRELA_STATUS_LOG = 10,
-  // A fault inside the library. Free the handle; the process is sound.
+  // A bug in the library. Free the handle; the process can continue.
   RECGRELA_STATUS_INTERNAL = 11,
 } recgrela_status;
 
-// A model: weights and catalogue, for any number of sessions.
+// A model: its weights and catalogue, for any number of sessions.
 typedef struct {
-  // Not zero for a model.
+  // Never 0 for a model.
   uint64_t id;
 } recgrela_model;
 
-// Why a call failed. Not touched by a call that worked.
+// Why a call failed. A successful call does not write it.
 typedef struct {
-  // What the call returned.
+  // The status that the call returned.
   recgrela_status status;
-  // What was found and what was expected: UTF-8, zero-terminated, cut where it is too long.
+  // What was found and what was expected: UTF-8, zero-terminated, truncated if too long.
   char message[RECGRELA_MESSAGE_SIZE];
 } recgrela_error;
 
-// One user's history on a model.
+// One user's session on a model.
 typedef struct {
-  // Not zero for a session.
+  // Never 0 for a session.
   uint64_t id;
 } recgrela_session;
 
-// Which items may be recommended. In place of a filter, NULL is every item not seen.
+// Limits which items may be recommended. A NULL filter excludes seen items only.
 typedef struct {
-  // Leave out the items of the history, unless it is 0.
+  // Exclude seen items, unless it is 0.
   uint8_t exclude_seen;
-  // Only these; NULL is all items. The lists may be in any order.
+  // Only these items; NULL is all items. The lists may be in any order.
   const uint32_t *allow;
   // How many there are.
   size_t allow_count;
-  // None of these.
+  // Exclude these items.
   const uint32_t *deny;
   // How many there are.
   size_t deny_count;
@@ -103,15 +103,15 @@ typedef struct {
 extern "C" {
 #endif // __cplusplus
 
-// The version of this library, such as "0.1.0". It is not to be freed.
+// The version of this library, such as "0.1.0". Do not free it.
 const char *recgrela_version(void);
 
-// Reads a model file (UTF-8 path, zero-terminated).
+// Loads a model file into memory (UTF-8 path, zero-terminated).
 recgrela_status recgrela_model_open(const char *path, recgrela_model *model, recgrela_error *error);
 
-// Maps a model file (UTF-8 path, zero-terminated): large ones load in milliseconds, and processes
-// share their pages. Nobody may write to the file or truncate it while the model lives; replace it
-// by renaming another over it.
+// Memory-maps a model file (UTF-8 path, zero-terminated): large files load in milliseconds, and
+// processes share their pages. The file must not be written to or truncated while the model is in
+// use. To replace it, rename another file over it.
 recgrela_status recgrela_model_open_mmap(const char *path,
                                          recgrela_model *model,
                                          recgrela_error *error);
@@ -122,13 +122,12 @@ recgrela_status recgrela_model_from_bytes(const uint8_t *bytes,
                                           recgrela_model *model,
                                           recgrela_error *error);
 
-// Gives up a model; its memory is returned when the last session on it is freed too. Without
-// effect on `{0}`; a handle that was freed before is RECGRELA_STATUS_INVALID_HANDLE.
+// Frees a model; its memory is released once the last session on it is freed too. Does nothing for
+// `{0}`. A handle that was freed before is RECGRELA_STATUS_INVALID_HANDLE.
 recgrela_status recgrela_model_free(recgrela_model model, recgrela_error *error);
 
-// Reads the whole file once: the fingerprint is right, and the self-test that came with the model
-// gives the scores that it had when it was trained. For a model from elsewhere; it takes a
-// millisecond or so a megabyte.
+// Verifies the fingerprint, and that the file's self-test yields the scores of its export. It reads
+// the whole file, about 1 ms per megabyte. Call it once, after a download.
 recgrela_status recgrela_model_verify(recgrela_model model, recgrela_error *error);
 
 // The number of items.
@@ -136,23 +135,24 @@ recgrela_status recgrela_model_num_items(recgrela_model model,
                                          uint32_t *num_items,
                                          recgrela_error *error);
 
-// Whether the ids of the items are texts; otherwise they are numbers.
+// Whether the item ids are strings; otherwise they are numbers.
 recgrela_status recgrela_model_has_text_ids(recgrela_model model,
                                             bool *has_text_ids,
                                             recgrela_error *error);
 
-// The identity of a model's weights and items: 64 hex digits and a zero. A snapshot is of one
-// model only.
+// The fingerprint of a model's weights and items: 64 hex digits and a zero. A snapshot belongs to
+// one model.
 recgrela_status recgrela_model_fingerprint(recgrela_model model, char *hex, recgrela_error *error);
 
-// The item with an id, in a model whose ids are numbers. RECGRELA_STATUS_UNKNOWN_ITEM if none has it.
+// The item with an id, in a model whose ids are numbers. An unknown id is
+// RECGRELA_STATUS_UNKNOWN_ITEM.
 recgrela_status recgrela_model_index_of_int(recgrela_model model,
                                             int64_t id,
                                             uint32_t *item,
                                             recgrela_error *error);
 
-// The item with an id (UTF-8, zero-terminated), in a model whose ids are texts.
-// RECGRELA_STATUS_UNKNOWN_ITEM if none has it.
+// The item with an id (UTF-8, zero-terminated), in a model whose ids are strings. An unknown id is
+// RECGRELA_STATUS_UNKNOWN_ITEM.
 recgrela_status recgrela_model_index_of_text(recgrela_model model,
                                              const char *id,
                                              uint32_t *item,
@@ -164,8 +164,9 @@ recgrela_status recgrela_model_int_id(recgrela_model model,
                                       int64_t *id,
                                       recgrela_error *error);
 
-// The id of an item, in a model whose ids are texts: UTF-8 and a final zero, which `size` counts.
-// With a `capacity` that is too small it is RECGRELA_STATUS_BUFFER_TOO_SMALL, and `size` is what it takes.
+// The id of an item, in a model whose ids are strings: UTF-8 and a terminating zero, which `size`
+// includes. If `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the
+// required capacity.
 recgrela_status recgrela_model_text_id(recgrela_model model,
                                        uint32_t item,
                                        char *id,
@@ -173,15 +174,15 @@ recgrela_status recgrela_model_text_id(recgrela_model model,
                                        size_t *size,
                                        recgrela_error *error);
 
-// The scores of `count` items, in their order, into as many numbers: the scores that top_k ranks by.
+// Writes the scores of `count` items, in their order. These are the scores that top_k ranks by.
 recgrela_status recgrela_session_score(recgrela_session session,
                                        const uint32_t *items,
                                        size_t count,
                                        float *scores,
                                        recgrela_error *error);
 
-// The best items that the filter lets through, the best first: `capacity` of them, or as many as
-// there are, which `count` says.
+// The best items that pass the filter, best first: `capacity` of them, or fewer if fewer are left.
+// `count` is their number.
 recgrela_status recgrela_session_top_k(recgrela_session session,
                                        const recgrela_filter *filter,
                                        recgrela_scored *best,
@@ -189,7 +190,7 @@ recgrela_status recgrela_session_top_k(recgrela_session session,
                                        size_t *count,
                                        recgrela_error *error);
 
-// What top_k would give after `items_count` more events. The session stays as it is.
+// The result of top_k after `items_count` more events, without changing the session.
 recgrela_status recgrela_session_peek(recgrela_session session,
                                       const uint32_t *items,
                                       size_t items_count,
@@ -199,17 +200,17 @@ recgrela_status recgrela_session_peek(recgrela_session session,
                                       size_t *count,
                                       recgrela_error *error);
 
-// A session without history.
+// A new session without history.
 recgrela_status recgrela_session_new(recgrela_model model,
                                      recgrela_session *session,
                                      recgrela_error *error);
 
-// A session of its own that is where this one is.
+// An independent copy of a session.
 recgrela_status recgrela_session_clone(recgrela_session session,
                                        recgrela_session *clone,
                                        recgrela_error *error);
 
-// Gives up a session. Without effect on `{0}`; a handle that was freed before is
+// Frees a session. Does nothing for `{0}`. A handle that was freed before is
 // RECGRELA_STATUS_INVALID_HANDLE.
 recgrela_status recgrela_session_free(recgrela_session session, recgrela_error *error);
 
@@ -218,13 +219,13 @@ recgrela_status recgrela_session_append(recgrela_session session,
                                         uint32_t item,
                                         recgrela_error *error);
 
-// Appends events, the oldest first. On an error none of them is.
+// Appends events, oldest first; on an error, none of them.
 recgrela_status recgrela_session_extend(recgrela_session session,
                                         const uint32_t *items,
                                         size_t count,
                                         recgrela_error *error);
 
-// As if nothing had happened: an empty history, with the settings of keep_undo and keep_log.
+// Forgets all events. The settings of keep_undo and keep_log stay.
 recgrela_status recgrela_session_reset(recgrela_session session, recgrela_error *error);
 
 // The number of events.
@@ -232,57 +233,58 @@ recgrela_status recgrela_session_events(recgrela_session session,
                                         uint64_t *events,
                                         recgrela_error *error);
 
-// The distinct items of the history, ascending, and their number. With a `capacity` that is too
-// small it is RECGRELA_STATUS_BUFFER_TOO_SMALL, and `count` is what it takes.
+// The distinct items of the history, ascending, and their number. If `capacity` is too small, it is
+// RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 recgrela_status recgrela_session_seen(recgrela_session session,
                                       uint32_t *items,
                                       size_t capacity,
                                       size_t *count,
                                       recgrela_error *error);
 
-// The bytes that a session's history takes: fixed, and 4 for each distinct item.
+// Size of a session in bytes: a fixed part, and 4 for each distinct item.
 recgrela_status recgrela_session_state_bytes(recgrela_session session,
                                              size_t *bytes,
                                              recgrela_error *error);
 
-// The session as bytes, for recgrela_session_restore with the same model, and their number. With
-// a `capacity` that is too small it is RECGRELA_STATUS_BUFFER_TOO_SMALL, and `size` is what it takes.
+// The session as bytes, for recgrela_session_restore on the same model, and their number. If
+// `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required
+// capacity.
 recgrela_status recgrela_session_snapshot(recgrela_session session,
                                           uint8_t *bytes,
                                           size_t capacity,
                                           size_t *size,
                                           recgrela_error *error);
 
-// Puts the session where it was when the snapshot was taken, exactly. A damaged one, or one of
-// another model, is RECGRELA_STATUS_SNAPSHOT and leaves the session as it is.
+// Restores the session from a snapshot, exactly. A snapshot that is damaged or of another model is
+// RECGRELA_STATUS_SNAPSHOT and leaves the session unchanged.
 recgrela_status recgrela_session_restore(recgrela_session session,
                                          const uint8_t *bytes,
                                          size_t size,
                                          recgrela_error *error);
 
-// From here on, up to `depth` events can be taken back, for the memory of a state each.
+// Keeps the last `depth` events undoable from now on, for a copy of the state each.
 recgrela_status recgrela_session_keep_undo(recgrela_session session,
                                            size_t depth,
                                            recgrela_error *error);
 
-// Takes the last `count` events back, exactly. RECGRELA_STATUS_UNDO if so many are not kept.
+// Undoes the last `count` events, exactly. RECGRELA_STATUS_UNDO if fewer are undoable.
 recgrela_status recgrela_session_undo(recgrela_session session,
                                       size_t count,
                                       recgrela_error *error);
 
-// How many events can be taken back.
+// The number of events that can be undone now.
 recgrela_status recgrela_session_undoable(recgrela_session session,
                                           size_t *count,
                                           recgrela_error *error);
 
-// Keeps the last `capacity` events, 4 bytes each, which forgetting needs. To be called before the
-// first event.
+// Keeps a log of the last `capacity` events, 4 bytes each, for forgetting. Call it before the first
+// event.
 recgrela_status recgrela_session_keep_log(recgrela_session session,
                                           size_t capacity,
                                           recgrela_error *error);
 
-// Leaves every event of these items out of the history, as if it had never been. It replays the
-// log, so RECGRELA_STATUS_LOG where that does not hold every event.
+// Forgets items, exactly, by replaying all other events from the log. RECGRELA_STATUS_LOG if the
+// log does not have every event.
 recgrela_status recgrela_session_forget(recgrela_session session,
                                         const uint32_t *items,
                                         size_t count,

@@ -1,53 +1,53 @@
-//! Statuses, and the one way from a result to them.
+//! Status codes, and the conversion of results to them.
 
 use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use engine::ErrorKind;
 
-/// What became of a call.
+/// The status of a call.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum recgrela_status {
-    /// It worked.
+    /// Success.
     Ok = 0,
-    /// An argument: a null pointer, text that is not UTF-8, a size that cannot be.
+    /// An invalid argument: a null pointer, text that is not UTF-8, an impossible size.
     InvalidArgument = 1,
-    /// A handle: none, freed, or never handed out.
+    /// An invalid handle: null, freed or unknown.
     InvalidHandle = 2,
-    /// A buffer is too small. How large it has to be was written to the size; nothing else was.
+    /// A buffer is too small. Only the required size was written.
     BufferTooSmall = 3,
-    /// A file could not be read.
+    /// The file could not be read.
     Io = 4,
-    /// The bytes are not a model, or a damaged one.
+    /// The bytes are not a valid model.
     Model = 5,
-    /// The bytes are not a snapshot of this model, or a damaged one.
+    /// The bytes are not a valid snapshot of this model.
     Snapshot = 6,
     /// No item has this id or index.
     UnknownItem = 7,
-    /// The session has no events yet, so there is nothing to score after.
+    /// The session has no events yet, so it cannot score.
     NoEvents = 8,
-    /// More is to be undone than is kept.
+    /// Fewer events are undoable than requested.
     Undo = 9,
-    /// The log that forgetting needs was not kept, or not long enough.
+    /// The log does not have all events that forgetting needs.
     Log = 10,
-    /// A fault inside the library. Free the handle; the process is sound.
+    /// A bug in the library. Free the handle; the process can continue.
     Internal = 11,
 }
 
-/// Bytes of a message, the final zero among them.
+/// Size of a message in bytes, including the terminating zero.
 pub const RECGRELA_MESSAGE_SIZE: usize = 512;
 
-/// Why a call failed. Not touched by a call that worked.
+/// Why a call failed. A successful call does not write it.
 #[repr(C)]
 pub struct recgrela_error {
-    /// What the call returned.
+    /// The status that the call returned.
     pub status: recgrela_status,
-    /// What was found and what was expected: UTF-8, zero-terminated, cut where it is too long.
+    /// What was found and what was expected: UTF-8, zero-terminated, truncated if too long.
     pub message: [c_char; RECGRELA_MESSAGE_SIZE],
 }
 
-/// Why a call failed, on this side.
+/// Why a call failed, before it is written to the caller's memory.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) status: recgrela_status,
@@ -69,7 +69,7 @@ impl From<engine::Error> for Failure {
         let status = match error.kind() {
             ErrorKind::Io => recgrela_status::Io,
             ErrorKind::Model => recgrela_status::Model,
-            // Of overlays and other models, only a snapshot gets here.
+            // Here only a snapshot can have the wrong overlay or model.
             ErrorKind::Snapshot | ErrorKind::OtherModel | ErrorKind::Overlay => {
                 recgrela_status::Snapshot
             }
@@ -83,7 +83,7 @@ impl From<engine::Error> for Failure {
     }
 }
 
-/// Runs what a function does; a failure, or a panic, becomes its status and its message.
+/// Runs the body of a function; turns a failure or a panic into a status and a message.
 pub(crate) fn guard(
     error: *mut recgrela_error,
     call: impl FnOnce() -> Result<(), Failure>,
@@ -91,12 +91,10 @@ pub(crate) fn guard(
     let failure = match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(())) => return recgrela_status::Ok,
         Ok(Err(failure)) => failure,
-        Err(_) => {
-            Failure::new(recgrela_status::Internal, "a fault inside recgrela; please report it")
-        }
+        Err(_) => Failure::new(recgrela_status::Internal, "a bug in recgrela; please report it"),
     };
     if !error.is_null() && error.is_aligned() {
-        // SAFETY: the header asks for null or a valid pointer.
+        // SAFETY: the header requires null or a valid pointer.
         unsafe { error.write(explain(&failure)) };
     }
     failure.status

@@ -1,7 +1,7 @@
-//! From handles to what they stand for.
+//! The tables that handles refer to.
 //!
-//! A handle is a key into a table of this process with a count of how often its place was used, so
-//! one that was freed is known to be. The table is held for the look-up only.
+//! A handle is a key into a table with the generation of its slot, so a freed handle is recognised.
+//! The table is locked for the look-up only.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -10,23 +10,23 @@ use slotmap::{DefaultKey, Key, KeyData, SlotMap};
 
 use crate::error::{Failure, recgrela_status};
 
-/// A model: weights and catalogue, for any number of sessions.
+/// A model: its weights and catalogue, for any number of sessions.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct recgrela_model {
-    /// Not zero for a model.
+    /// Never 0 for a model.
     pub id: u64,
 }
 
-/// One user's history on a model.
+/// One user's session on a model.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct recgrela_session {
-    /// Not zero for a session.
+    /// Never 0 for a session.
     pub id: u64,
 }
 
-/// A session, and what it ranks items in: memory that is used again.
+/// A session and its reusable ranking buffer.
 struct User {
     session: Session,
     ranking: TopK,
@@ -57,7 +57,7 @@ impl recgrela_session {
         Self { id: put(&SESSIONS, Arc::new(Mutex::new(user))) }
     }
 
-    /// Calls with the session, when its turn comes.
+    /// Calls a function with the session, once no other call uses it.
     pub(crate) fn with<T>(
         self,
         call: impl FnOnce(&mut Session) -> Result<T, Failure>,
@@ -65,7 +65,7 @@ impl recgrela_session {
         self.with_ranking(|session, _| call(session))
     }
 
-    /// The same with its ranking.
+    /// The same with its ranking buffer.
     pub(crate) fn with_ranking<T>(
         self,
         call: impl FnOnce(&mut Session, &mut TopK) -> Result<T, Failure>,
@@ -80,12 +80,12 @@ impl recgrela_session {
     }
 }
 
-/// A session that a fault interrupted may be half changed, so it is not used again.
+/// A panic may have left the session half changed, so further calls are refused.
 fn lock(user: &Mutex<User>) -> Result<MutexGuard<'_, User>, Failure> {
     user.lock().map_err(|_| {
         Failure::new(
             recgrela_status::Internal,
-            "session: an earlier call on it ended in a fault inside recgrela, free it",
+            "session: an earlier call on it hit a bug in recgrela: free it",
         )
     })
 }
@@ -101,7 +101,7 @@ fn get<T>(table: &Table<T>, id: u64, what: &str) -> Result<Arc<T>, Failure> {
     found.cloned().ok_or_else(|| invalid(id, what))
 }
 
-/// The value is dropped after the table is let go, or by the last call that is using it.
+/// The value is dropped after the table is unlocked, or by the last call that uses it.
 fn free<T>(table: &Table<T>, id: u64, what: &str) -> Result<(), Failure> {
     if id == 0 {
         return Ok(());
@@ -120,6 +120,6 @@ fn invalid(id: u64, what: &str) -> Failure {
     let found = if id == 0 { "no" } else { "a freed or unknown" };
     Failure::new(
         recgrela_status::InvalidHandle,
-        format!("{what}: found {found} handle, expected one that was made and not freed"),
+        format!("{what}: found {found} handle, expected one that was created and not freed"),
     )
 }

@@ -1,19 +1,19 @@
-//! The C library: `include/recgrela.h` is what it offers, and is written from this crate.
+//! The C library. Its interface is `include/recgrela.h`, which is generated from this crate.
 //!
-//! Each function checks its pointers, finds what its handles stand for, calls the engine and turns
-//! the result into a status. No panic leaves it ([`error::guard`]), and no handle is a pointer
-//! ([`handles`]): a null, a freed or a made-up one is found out without touching memory.
+//! Each function checks its pointers, looks up its handles, calls the engine and turns the result
+//! into a status. No panic escapes ([`error::guard`]). Handles are not pointers ([`handles`]): a
+//! null, freed or made-up one is recognised without touching memory.
 //!
 //! # Safety
 //!
-//! Of every function: a pointer is null or valid, for as many elements as the count beside it says,
-//! and what it points to does not change during the call. The header says so once for all.
+//! For every function: a pointer is null or valid for as many elements as the count beside it says,
+//! and the memory does not change during the call. The header states this once for all functions.
 
-// A C interface is what this crate is; each block names what makes it sound.
+// A C interface needs it; each block states why it is sound.
 #![allow(unsafe_code)]
-// The contract is the same for all functions and stands above.
+// The contract above holds for all functions.
 #![allow(clippy::missing_safety_doc)]
-// The functions are the interface of a C library, not of a crate, and C names types so.
+// The functions are the interface of a C library, not of a crate; the names are those of C.
 #![allow(unreachable_pub, non_camel_case_types)]
 
 mod error;

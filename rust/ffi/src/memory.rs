@@ -1,17 +1,17 @@
-//! The caller's memory, checked as far as it can be.
+//! Access to the caller's memory, checked as far as possible.
 //!
-//! What cannot be checked is the caller's promise, and the header's: a pointer that is not null is
-//! valid for as many elements as stated, for the length of the call.
+//! The header requires what cannot be checked: a pointer that is not null is valid for the stated
+//! number of elements during the call.
 
 use std::ffi::{CStr, c_char};
 
 use crate::error::{Failure, recgrela_status};
 
-/// An array to read. A null pointer is an empty one.
+/// An array to read. A null pointer with a count of 0 is empty.
 ///
 /// # Safety
 ///
-/// Where it is not null, it is valid for `count` elements, which do not change meanwhile.
+/// If not null, the pointer is valid for `count` elements, which do not change meanwhile.
 pub(crate) unsafe fn read<'a, T>(
     from: *const T,
     count: usize,
@@ -21,18 +21,18 @@ pub(crate) unsafe fn read<'a, T>(
         return Ok(&[]);
     }
     check(from, count, what)?;
-    // SAFETY: not null, aligned, not too long for an object; valid as the caller promises.
+    // SAFETY: not null, aligned, not too long for an object; the caller guarantees that it is valid.
     Ok(unsafe { std::slice::from_raw_parts(from, count) })
 }
 
-/// A zero-terminated text.
+/// A zero-terminated UTF-8 string.
 ///
 /// # Safety
 ///
-/// Where it is not null, it ends in a zero and does not change meanwhile.
+/// If not null, it ends in a zero and does not change meanwhile.
 pub(crate) unsafe fn text<'a>(from: *const c_char, what: &str) -> Result<&'a str, Failure> {
     check(from, 1, what)?;
-    // SAFETY: not null; it ends in a zero as the caller promises.
+    // SAFETY: not null; the caller guarantees that it ends in a zero.
     let text = unsafe { CStr::from_ptr(from) };
     text.to_str()
         .map_err(|_| Failure::argument(format!("{what}: expected UTF-8, found other bytes")))
@@ -42,20 +42,20 @@ pub(crate) unsafe fn text<'a>(from: *const c_char, what: &str) -> Result<&'a str
 ///
 /// # Safety
 ///
-/// Where it is not null, `to` is valid for writing.
+/// If not null, `to` is valid for writing.
 pub(crate) unsafe fn write<T>(to: *mut T, value: T, what: &str) -> Result<(), Failure> {
     check(to, 1, what)?;
-    // SAFETY: not null, aligned; valid as the caller promises.
+    // SAFETY: not null, aligned; the caller guarantees that it is valid.
     unsafe { to.write(value) };
     Ok(())
 }
 
-/// Writes some values to a buffer of `capacity`, and their number to `count`. Where they do not
-/// fit, only their number is written.
+/// Writes values to a buffer of `capacity`, and their number to `count`. If they do not fit, only
+/// their number is written.
 ///
 /// # Safety
 ///
-/// Where they are not null, `to` is valid for writing `capacity` values and `count` for writing.
+/// If not null, `to` is valid for writing `capacity` values, and `count` for writing.
 pub(crate) unsafe fn write_all<T: Copy>(
     to: *mut T,
     capacity: usize,
@@ -73,8 +73,8 @@ pub(crate) unsafe fn write_all<T: Copy>(
     }
     if !values.is_empty() {
         check(to, capacity, what)?;
-        // SAFETY: not null, aligned, and there is room, as the caller promises. What the engine
-        // made does not overlap with it.
+        // SAFETY: not null, aligned, and the caller guarantees the room. The engine's values do not
+        // overlap with it.
         unsafe { to.copy_from_nonoverlapping(values.as_ptr(), values.len()) };
     }
     Ok(())
@@ -91,6 +91,8 @@ fn check<T>(pointer: *const T, count: usize, what: &str) -> Result<(), Failure> 
     }
     match count.checked_mul(size_of::<T>()) {
         Some(bytes) if bytes <= isize::MAX as usize => Ok(()),
-        _ => Err(Failure::argument(format!("{what}: found a count of {count}, more than can be"))),
+        _ => {
+            Err(Failure::argument(format!("{what}: found a count of {count}, which is too large")))
+        }
     }
 }

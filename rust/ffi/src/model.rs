@@ -9,17 +9,17 @@ use crate::error::{Failure, guard, recgrela_error, recgrela_status};
 use crate::handles::recgrela_model;
 use crate::memory::{read, text, write, write_all};
 
-/// Bytes of a fingerprint's text, the final zero among them.
+/// Size of a fingerprint in bytes, including the terminating zero.
 pub const RECGRELA_FINGERPRINT_SIZE: usize = 65;
 
-/// The version of this library, such as "0.1.0". It is not to be freed.
+/// The version of this library, such as "0.1.0". Do not free it.
 #[unsafe(no_mangle)]
 pub extern "C" fn recgrela_version() -> *const c_char {
     const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
     VERSION.as_ptr().cast()
 }
 
-/// Reads a model file (UTF-8 path, zero-terminated).
+/// Loads a model file into memory (UTF-8 path, zero-terminated).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_open(
     path: *const c_char,
@@ -34,9 +34,9 @@ pub unsafe extern "C" fn recgrela_model_open(
     })
 }
 
-/// Maps a model file (UTF-8 path, zero-terminated): large ones load in milliseconds, and processes
-/// share their pages. Nobody may write to the file or truncate it while the model lives; replace it
-/// by renaming another over it.
+/// Memory-maps a model file (UTF-8 path, zero-terminated): large files load in milliseconds, and
+/// processes share their pages. The file must not be written to or truncated while the model is in
+/// use. To replace it, rename another file over it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_open_mmap(
     path: *const c_char,
@@ -74,7 +74,7 @@ unsafe fn hand_out(
     to: *mut recgrela_model,
     load: impl FnOnce() -> Result<Model, Failure>,
 ) -> Result<(), Failure> {
-    // Tried first, so that no model is left without a handle.
+    // Write once first, so that a bad pointer cannot leave a model without a handle.
     // SAFETY: as promised.
     unsafe { write(to, recgrela_model { id: 0 }, "model")? };
     let model = recgrela_model::new(Arc::new(load()?));
@@ -82,8 +82,8 @@ unsafe fn hand_out(
     unsafe { write(to, model, "model") }
 }
 
-/// Gives up a model; its memory is returned when the last session on it is freed too. Without
-/// effect on `{0}`; a handle that was freed before is RECGRELA_STATUS_INVALID_HANDLE.
+/// Frees a model; its memory is released once the last session on it is freed too. Does nothing for
+/// `{0}`. A handle that was freed before is RECGRELA_STATUS_INVALID_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_free(
     model: recgrela_model,
@@ -92,9 +92,8 @@ pub unsafe extern "C" fn recgrela_model_free(
     guard(error, || model.free())
 }
 
-/// Reads the whole file once: the fingerprint is right, and the self-test that came with the model
-/// gives the scores that it had when it was trained. For a model from elsewhere; it takes a
-/// millisecond or so a megabyte.
+/// Verifies the fingerprint, and that the file's self-test yields the scores of its export. It reads
+/// the whole file, about 1 ms per megabyte. Call it once, after a download.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_verify(
     model: recgrela_model,
@@ -117,7 +116,7 @@ pub unsafe extern "C" fn recgrela_model_num_items(
     guard(error, || unsafe { write(num_items, model.get()?.catalog().len() as u32, "num_items") })
 }
 
-/// Whether the ids of the items are texts; otherwise they are numbers.
+/// Whether the item ids are strings; otherwise they are numbers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_has_text_ids(
     model: recgrela_model,
@@ -130,8 +129,8 @@ pub unsafe extern "C" fn recgrela_model_has_text_ids(
     })
 }
 
-/// The identity of a model's weights and items: 64 hex digits and a zero. A snapshot is of one
-/// model only.
+/// The fingerprint of a model's weights and items: 64 hex digits and a zero. A snapshot belongs to
+/// one model.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_fingerprint(
     model: recgrela_model,
@@ -148,7 +147,8 @@ pub unsafe extern "C" fn recgrela_model_fingerprint(
     })
 }
 
-/// The item with an id, in a model whose ids are numbers. RECGRELA_STATUS_UNKNOWN_ITEM if none has it.
+/// The item with an id, in a model whose ids are numbers. An unknown id is
+/// RECGRELA_STATUS_UNKNOWN_ITEM.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_index_of_int(
     model: recgrela_model,
@@ -160,8 +160,8 @@ pub unsafe extern "C" fn recgrela_model_index_of_int(
     guard(error, || unsafe { write(item, index_of(&*model.get()?, ItemId::Int(id))?, "item") })
 }
 
-/// The item with an id (UTF-8, zero-terminated), in a model whose ids are texts.
-/// RECGRELA_STATUS_UNKNOWN_ITEM if none has it.
+/// The item with an id (UTF-8, zero-terminated), in a model whose ids are strings. An unknown id is
+/// RECGRELA_STATUS_UNKNOWN_ITEM.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_index_of_text(
     model: recgrela_model,
@@ -206,8 +206,9 @@ pub unsafe extern "C" fn recgrela_model_int_id(
     })
 }
 
-/// The id of an item, in a model whose ids are texts: UTF-8 and a final zero, which `size` counts.
-/// With a `capacity` that is too small it is RECGRELA_STATUS_BUFFER_TOO_SMALL, and `size` is what it takes.
+/// The id of an item, in a model whose ids are strings: UTF-8 and a terminating zero, which `size`
+/// includes. If `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the
+/// required capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_text_id(
     model: recgrela_model,

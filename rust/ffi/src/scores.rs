@@ -16,16 +16,16 @@ pub struct recgrela_scored {
     pub score: f32,
 }
 
-/// Which items may be recommended. In place of a filter, NULL is every item not seen.
+/// Limits which items may be recommended. A NULL filter excludes seen items only.
 #[repr(C)]
 pub struct recgrela_filter {
-    /// Leave out the items of the history, unless it is 0.
+    /// Exclude seen items, unless it is 0.
     pub exclude_seen: u8,
-    /// Only these; NULL is all items. The lists may be in any order.
+    /// Only these items; NULL is all items. The lists may be in any order.
     pub allow: *const u32,
     /// How many there are.
     pub allow_count: usize,
-    /// None of these.
+    /// Exclude these items.
     pub deny: *const u32,
     /// How many there are.
     pub deny_count: usize,
@@ -33,7 +33,7 @@ pub struct recgrela_filter {
 
 /// # Safety
 ///
-/// The pointers are null or valid, and stay so as long as the filter is used.
+/// The pointers are null or valid for as long as the filter is used.
 unsafe fn filter_of<'a>(filter: *const recgrela_filter) -> Result<Filter<'a>, Failure> {
     if filter.is_null() {
         return Ok(Filter::unseen());
@@ -50,7 +50,7 @@ unsafe fn filter_of<'a>(filter: *const recgrela_filter) -> Result<Filter<'a>, Fa
     Ok(Filter { exclude_seen: filter.exclude_seen != 0, allow, deny, quota: None })
 }
 
-/// The scores of `count` items, in their order, into as many numbers: the scores that top_k ranks by.
+/// Writes the scores of `count` items, in their order. These are the scores that top_k ranks by.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_score(
     session: recgrela_session,
@@ -68,8 +68,8 @@ pub unsafe extern "C" fn recgrela_session_score(
     })
 }
 
-/// The best items that the filter lets through, the best first: `capacity` of them, or as many as
-/// there are, which `count` says.
+/// The best items that pass the filter, best first: `capacity` of them, or fewer if fewer are left.
+/// `count` is their number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_top_k(
     session: recgrela_session,
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn recgrela_session_top_k(
     })
 }
 
-/// What top_k would give after `items_count` more events. The session stays as it is.
+/// The result of top_k after `items_count` more events, without changing the session.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_peek(
     session: recgrela_session,
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn recgrela_session_peek(
 
 /// # Safety
 ///
-/// The pointers are null or valid, `best` for `capacity` places.
+/// The pointers are null or valid, `best` for `capacity` elements.
 unsafe fn write_best(
     found: &[Scored],
     best: *mut recgrela_scored,

@@ -1,4 +1,4 @@
-//! Functions on sessions: making them, and what they take in.
+//! Functions on sessions: creation and events.
 
 use engine::Session;
 
@@ -6,7 +6,7 @@ use crate::error::{Failure, guard, recgrela_error, recgrela_status};
 use crate::handles::{recgrela_model, recgrela_session};
 use crate::memory::{read, write, write_all};
 
-/// A session without history.
+/// A new session without history.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_new(
     model: recgrela_model,
@@ -17,7 +17,7 @@ pub unsafe extern "C" fn recgrela_session_new(
     guard(error, || unsafe { hand_out(session, || Ok(Session::new(model.get()?))) })
 }
 
-/// A session of its own that is where this one is.
+/// An independent copy of a session.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_clone(
     session: recgrela_session,
@@ -35,7 +35,7 @@ unsafe fn hand_out(
     to: *mut recgrela_session,
     make: impl FnOnce() -> Result<Session, Failure>,
 ) -> Result<(), Failure> {
-    // Tried first, so that no session is left without a handle.
+    // Write once first, so that a bad pointer cannot leave a session without a handle.
     // SAFETY: as promised.
     unsafe { write(to, recgrela_session { id: 0 }, "session")? };
     let session = recgrela_session::new(make()?);
@@ -43,7 +43,7 @@ unsafe fn hand_out(
     unsafe { write(to, session, "session") }
 }
 
-/// Gives up a session. Without effect on `{0}`; a handle that was freed before is
+/// Frees a session. Does nothing for `{0}`. A handle that was freed before is
 /// RECGRELA_STATUS_INVALID_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_free(
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn recgrela_session_append(
     guard(error, || session.with(|session| Ok(session.append(item)?)))
 }
 
-/// Appends events, the oldest first. On an error none of them is.
+/// Appends events, oldest first; on an error, none of them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_extend(
     session: recgrela_session,
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn recgrela_session_extend(
     })
 }
 
-/// As if nothing had happened: an empty history, with the settings of keep_undo and keep_log.
+/// Forgets all events. The settings of keep_undo and keep_log stay.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_reset(
     session: recgrela_session,
@@ -103,8 +103,8 @@ pub unsafe extern "C" fn recgrela_session_events(
     unsafe { tell(session, events, "events", error, Session::events) }
 }
 
-/// The distinct items of the history, ascending, and their number. With a `capacity` that is too
-/// small it is RECGRELA_STATUS_BUFFER_TOO_SMALL, and `count` is what it takes.
+/// The distinct items of the history, ascending, and their number. If `capacity` is too small, it is
+/// RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_seen(
     session: recgrela_session,
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn recgrela_session_seen(
     })
 }
 
-/// The bytes that a session's history takes: fixed, and 4 for each distinct item.
+/// Size of a session in bytes: a fixed part, and 4 for each distinct item.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_state_bytes(
     session: recgrela_session,
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn recgrela_session_state_bytes(
     unsafe { tell(session, bytes, "bytes", error, Session::state_bytes) }
 }
 
-/// Writes a number that a session gives.
+/// Writes a number that is read from a session.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! Functions on sessions: keeping, restoring and taking back.
+//! Functions on sessions: snapshots, undo and forgetting.
 
 use engine::Session;
 
@@ -7,8 +7,9 @@ use crate::handles::recgrela_session;
 use crate::memory::{read, write_all};
 use crate::session::tell;
 
-/// The session as bytes, for recgrela_session_restore with the same model, and their number. With
-/// a `capacity` that is too small it is RECGRELA_STATUS_BUFFER_TOO_SMALL, and `size` is what it takes.
+/// The session as bytes, for recgrela_session_restore on the same model, and their number. If
+/// `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required
+/// capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_snapshot(
     session: recgrela_session,
@@ -24,8 +25,8 @@ pub unsafe extern "C" fn recgrela_session_snapshot(
     })
 }
 
-/// Puts the session where it was when the snapshot was taken, exactly. A damaged one, or one of
-/// another model, is RECGRELA_STATUS_SNAPSHOT and leaves the session as it is.
+/// Restores the session from a snapshot, exactly. A snapshot that is damaged or of another model is
+/// RECGRELA_STATUS_SNAPSHOT and leaves the session unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_restore(
     session: recgrela_session,
@@ -40,7 +41,7 @@ pub unsafe extern "C" fn recgrela_session_restore(
     })
 }
 
-/// From here on, up to `depth` events can be taken back, for the memory of a state each.
+/// Keeps the last `depth` events undoable from now on, for a copy of the state each.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_keep_undo(
     session: recgrela_session,
@@ -50,7 +51,7 @@ pub unsafe extern "C" fn recgrela_session_keep_undo(
     guard(error, || session.with(|session| Ok(session.set_undo_depth(depth)?)))
 }
 
-/// Takes the last `count` events back, exactly. RECGRELA_STATUS_UNDO if so many are not kept.
+/// Undoes the last `count` events, exactly. RECGRELA_STATUS_UNDO if fewer are undoable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_undo(
     session: recgrela_session,
@@ -60,7 +61,7 @@ pub unsafe extern "C" fn recgrela_session_undo(
     guard(error, || session.with(|session| Ok(session.undo(count)?)))
 }
 
-/// How many events can be taken back.
+/// The number of events that can be undone now.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_undoable(
     session: recgrela_session,
@@ -71,8 +72,8 @@ pub unsafe extern "C" fn recgrela_session_undoable(
     unsafe { tell(session, count, "count", error, Session::undoable) }
 }
 
-/// Keeps the last `capacity` events, 4 bytes each, which forgetting needs. To be called before the
-/// first event.
+/// Keeps a log of the last `capacity` events, 4 bytes each, for forgetting. Call it before the first
+/// event.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_keep_log(
     session: recgrela_session,
@@ -87,8 +88,8 @@ pub unsafe extern "C" fn recgrela_session_keep_log(
     })
 }
 
-/// Leaves every event of these items out of the history, as if it had never been. It replays the
-/// log, so RECGRELA_STATUS_LOG where that does not hold every event.
+/// Forgets items, exactly, by replaying all other events from the log. RECGRELA_STATUS_LOG if the
+/// log does not have every event.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_forget(
     session: recgrela_session,

@@ -1,4 +1,4 @@
-//! What cannot be seen from C: a fault inside, and whether the header is what this crate says.
+//! Tests of panics, which C cannot cause, and of the header, which must match this crate.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ fn a_long_message_is_cut_between_characters() {
     assert_eq!(text, "ä".repeat(255));
 }
 
-/// `UPDATE_HEADER=1 cargo test -p recgrela-ffi` writes it.
+/// `UPDATE_HEADER=1 cargo test -p recgrela-ffi` writes the header.
 #[test]
 fn the_header_is_what_the_functions_are() {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -50,6 +50,6 @@ fn the_header_is_what_the_functions_are() {
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found.as_bytes() == header,
-        "include/recgrela.h is not what the functions are: run UPDATE_HEADER=1 cargo test -p recgrela-ffi"
+        "include/recgrela.h is out of date: run UPDATE_HEADER=1 cargo test -p recgrela-ffi"
     );
 }

@@ -1,4 +1,4 @@
-//! `Catalog`: items added, replaced and retired while sessions run.
+//! `Catalog`: adds, replaces and retires items while sessions run.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use crate::convert::{
 
 /// The items of a model, and changes to them: an overlay that all sessions on the model share.
 ///
-/// A session uses it from its next call on; its state is not touched. EdgeScorer.catalog gives one.
+/// A change takes effect with the next call on a session and leaves session states unchanged. Get
+/// one from EdgeScorer.catalog.
 #[pyclass(frozen, module = "recgrela")]
 pub(crate) struct Catalog {
     model: Arc<Model>,
@@ -33,11 +34,11 @@ impl Catalog {
 
 #[pymethods]
 impl Catalog {
-    /// Add items with their vectors, float32 of shape [len(ids), D]; for an id that is there
-    /// already, replace its vector. What was retired comes back.
+    /// Add items with their vectors, float32 of shape [len(ids), D]. If an id exists already, its
+    /// vector is replaced. Retired items are reinstated.
     ///
-    /// Raises ValueError for ids of the wrong kind or given twice and for vectors of another shape
-    /// or not finite; nothing is changed then.
+    /// Raises ValueError for ids of the wrong type, duplicate ids, and vectors that have another
+    /// shape or are not finite; then nothing changes.
     fn add(
         &self,
         py: Python<'_>,
@@ -59,20 +60,21 @@ impl Catalog {
         Ok(())
     }
 
-    /// Retire items: they are not recommended any more. Histories may still hold them.
+    /// Retire items: they are no longer recommended. Histories may still contain them.
     fn retire(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<()> {
         let items = set_of(&self.model.catalog(), ids, Unknown::Error)?;
         py.detach(|| self.model.update_overlay(|overlay| overlay.retire(&items))).map_err(to_python)
     }
 
-    /// Take back that items were retired.
+    /// Reinstate retired items.
     fn reinstate(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<()> {
         let items = set_of(&self.model.catalog(), ids, Unknown::Error)?;
         py.detach(|| self.model.update_overlay(|overlay| overlay.reinstate(&items)))
             .map_err(to_python)
     }
 
-    /// Write the changes to a safetensors file of their own; an earlier file is replaced whole.
+    /// Write the changes to a safetensors file of their own; an existing file is replaced
+    /// atomically.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let overlay = self.overlay();
         py.detach(|| match overlay {
@@ -82,16 +84,16 @@ impl Catalog {
         .map_err(to_python)
     }
 
-    /// Take over the changes of a file, in place of those there are.
+    /// Replace all changes by those of a file.
     ///
     /// Raises ValueError for a damaged file, for one of another model, and for one that lacks items
-    /// that were added here: sessions may hold them.
+    /// added here, which sessions may have seen.
     fn load(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         py.detach(|| self.model.set_overlay(Overlay::open(&self.model, &path)?))
             .map_err(|error| in_file(py, Some(&path), error))
     }
 
-    /// The ids of added items, in the order of adding.
+    /// The ids of added items, in the order they were added.
     #[getter]
     fn added<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let catalog = self.model.catalog();
@@ -115,12 +117,12 @@ impl Catalog {
         ids_of(py, &self.model.catalog(), items.iter().copied())
     }
 
-    /// Number of items, added ones included; retired ones count.
+    /// Number of items, including added and retired ones.
     fn __len__(&self) -> usize {
         self.model.catalog().len()
     }
 
-    /// Whether an item is there, retired or not.
+    /// Whether an item exists, retired or not.
     fn __contains__(&self, item: &Bound<'_, PyAny>) -> bool {
         matches!(find(&self.model.catalog(), item), Ok(Some(_)))
     }

@@ -1,4 +1,4 @@
-//! Between Python's values and the engine's: item ids, errors, the instruction set.
+//! Conversions between Python's values and the engine's: item ids, errors, the instruction set.
 
 use std::borrow::Cow;
 use std::error::Error as _;
@@ -16,7 +16,7 @@ use pyo3::types::{
 };
 use recgrela::{Catalog, Error, ErrorKind, Groups, Isa, ItemId, Model, Precision};
 
-/// What to do with an id that the model does not know.
+/// How to treat an unknown item id.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unknown {
     Error,
@@ -37,7 +37,7 @@ impl<'py> FromPyObject<'_, 'py> for Unknown {
     }
 }
 
-/// A count, zero or more; one that does not fit is as good as the largest.
+/// A count, 0 or more; one that is too large for the type saturates.
 pub(crate) struct Count(pub(crate) usize);
 
 impl<'py> FromPyObject<'_, 'py> for Count {
@@ -55,7 +55,7 @@ impl<'py> FromPyObject<'_, 'py> for Count {
     }
 }
 
-/// The bytes of a bytes-like object: bytes as they are, others copied as they may change.
+/// The bytes of a bytes-like object: `bytes` are borrowed; others may change, so they are copied.
 pub(crate) struct Blob<'a>(pub(crate) Cow<'a, [u8]>);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Blob<'a> {
@@ -81,7 +81,7 @@ pub(crate) fn item_id<'a>(id: &'a Bound<'_, PyAny>) -> PyResult<ItemId<'a>> {
         return Ok(ItemId::Str(text.to_str()?));
     }
     if id.is_instance_of::<PyBool>() {
-        return Err(not_an_id(id)); // Python would take it for 0 or 1
+        return Err(not_an_id(id)); // bool is a subclass of int
     }
     match id.extract::<i64>() {
         Ok(number) => Ok(ItemId::Int(number)),
@@ -90,14 +90,14 @@ pub(crate) fn item_id<'a>(id: &'a Bound<'_, PyAny>) -> PyResult<ItemId<'a>> {
     }
 }
 
-/// The item index of an id, `None` if no item has it. Raises TypeError for what cannot be an id.
+/// The item index of an id, `None` if no item has it. Raises TypeError for a value of another type.
 pub(crate) fn find(catalog: &Catalog<'_>, id: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
     if let Ok(text) = id.cast::<PyString>() {
-        // A text with half a surrogate pair has no UTF-8, so no item has it.
+        // A str with a lone surrogate has no UTF-8, so no item has it.
         return Ok(text.to_str().ok().and_then(|text| catalog.index_of(text)));
     }
     if id.is_instance_of::<PyBool>() {
-        return Err(not_an_id(id)); // Python would take it for 0 or 1
+        return Err(not_an_id(id)); // bool is a subclass of int
     }
     match id.extract::<i64>() {
         Ok(number) => Ok(catalog.index_of(number)),
@@ -114,8 +114,8 @@ fn not_an_id(value: &Bound<'_, PyAny>) -> PyErr {
     }
 }
 
-/// The item index of an id; for one that no item has, `None` or KeyError as `unknown` says. An id
-/// of the other type is always a KeyError: it is a mistake, not an item of another catalogue.
+/// The item index of an id. An unknown id is `None` or a KeyError, depending on `unknown`. An id of
+/// the wrong type is always a KeyError: it is a mistake, not an item of another catalogue.
 pub(crate) fn index_of(
     catalog: &Catalog<'_>,
     id: &Bound<'_, PyAny>,
@@ -133,7 +133,7 @@ pub(crate) fn index_of(
     Err(PyKeyError::new_err(format!("item {repr} is not among the model's {count} items{hint}")))
 }
 
-/// The item indices of ids in any order; those that no item has are left out, or a KeyError.
+/// The item indices of ids in any order; unknown ids are skipped or a KeyError.
 pub(crate) fn set_of(
     catalog: &Catalog<'_>,
     ids: &Bound<'_, PyAny>,
@@ -143,7 +143,7 @@ pub(crate) fn set_of(
     each_of(ids)?.filter_map(|id| index_of(id).transpose()).collect()
 }
 
-/// The same of ids whose order matters, which a Python set does not keep.
+/// `set_of` for ids whose order matters; TypeError for a Python set.
 pub(crate) fn sequence_of(
     catalog: &Catalog<'_>,
     ids: &Bound<'_, PyAny>,
@@ -152,7 +152,7 @@ pub(crate) fn sequence_of(
     set_of(catalog, ordered(ids)?, unknown)
 }
 
-/// The same, with `None` for each that no item has.
+/// `sequence_of`, with `None` for unknown ids.
 pub(crate) fn known_sequence_of(
     catalog: &Catalog<'_>,
     ids: &Bound<'_, PyAny>,
@@ -160,19 +160,19 @@ pub(crate) fn known_sequence_of(
     each_of(ordered(ids)?)?.map(|id| index_of(catalog, &id?, Unknown::Skip)).collect()
 }
 
-/// The argument, or TypeError for a set.
+/// Returns the argument; TypeError for a set.
 pub(crate) fn ordered<'a, 'py>(ids: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyAny>> {
     if ids.is_instance_of::<PySet>() || ids.is_instance_of::<PyFrozenSet>() {
         let found = ids.get_type().name()?;
-        let message = format!("expected item ids in their order, found a {found}, which has none");
+        let message = format!("expected item ids in order, found a {found}, which is unordered");
         return Err(PyTypeError::new_err(message));
     }
     Ok(ids)
 }
 
-/// The values of a list, or of anything else that can be iterated and is not a single id.
+/// Iterates over a list, or over any other iterable that is not a single id.
 pub(crate) fn each_of<'py>(ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyIterator>> {
-    // A table (pandas, polars, NumPy) would give its columns' names or its rows.
+    // Iterating over a table (pandas, polars, NumPy) would yield its column names or its rows.
     if let Ok(shape) = ids.getattr("shape")
         && let Ok(shape) = shape.cast::<PyTuple>()
         && shape.len() > 1
@@ -181,7 +181,7 @@ pub(crate) fn each_of<'py>(ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyIte
         return Err(PyTypeError::new_err(message));
     }
     match ids.try_iter() {
-        // The characters of a text, or the numbers of bytes, would be taken for ids.
+        // The characters of a str, or the values of bytes, would be taken for ids.
         Ok(iterator) if !is_one_value(ids) => Ok(iterator),
         Err(error) if !error.is_instance_of::<PyTypeError>(ids.py()) => Err(error),
         _ => {
@@ -229,7 +229,7 @@ impl<'py> FromPyObject<'_, 'py> for StatePrecision {
     }
 }
 
-/// The instruction set of a name. Raises ValueError naming those that there are.
+/// The instruction set of a name. Raises ValueError naming the available ones.
 pub(crate) fn isa_of(name: Option<&str>) -> PyResult<Option<Isa>> {
     name.map(|name| {
         name.parse().map_err(|_| {
@@ -243,7 +243,7 @@ pub(crate) fn isa_of(name: Option<&str>) -> PyResult<Option<Isa>> {
     .transpose()
 }
 
-/// "Is a directory", the same number on Linux, macOS and Windows.
+/// "Is a directory": the same error number on Linux, macOS and Windows.
 const EISDIR: i32 = 21;
 
 /// The Python exception for an error of the engine.
@@ -252,8 +252,8 @@ pub(crate) fn to_python(error: Error) -> PyErr {
     let (Some(path), Some(source)) = (error.path(), source) else {
         return PyValueError::new_err(error.to_string());
     };
-    // FileNotFoundError, PermissionError, ... by the number, as Python's own open does it. Python
-    // appends the number and the name itself.
+    // Python chooses FileNotFoundError, PermissionError, ... by the error number, as for `open`, and
+    // appends the number and the name.
     let name = path.as_os_str().to_owned();
     if path.is_dir() {
         return PyIsADirectoryError::new_err((EISDIR, "it is a folder, expected a file", name));
@@ -263,7 +263,7 @@ pub(crate) fn to_python(error: Error) -> PyErr {
     PyOSError::new_err((source.raw_os_error(), text, name))
 }
 
-/// The same for an error in a file: a ValueError names the file, as an OSError does.
+/// The exception for an error in a file: a ValueError names the file, as an OSError does.
 pub(crate) fn in_file(py: Python<'_>, path: Option<&Path>, error: Error) -> PyErr {
     let elsewhere = matches!(error.kind(), ErrorKind::Isa | ErrorKind::OutOfMemory);
     let error = to_python(error);
@@ -279,7 +279,7 @@ pub(crate) fn in_file(py: Python<'_>, path: Option<&Path>, error: Error) -> PyEr
 pub(crate) fn groups_of(model: &Model, groups: &Bound<'_, PyAny>) -> PyResult<Groups> {
     let numbers: Vec<i64> = groups.extract().map_err(|error: PyErr| {
         let kind = error.value(groups.py()).to_string();
-        PyTypeError::new_err(format!("groups: expected one integer an item: {kind}"))
+        PyTypeError::new_err(format!("groups: expected one integer per item: {kind}"))
     })?;
     Groups::new(model, &numbers).map_err(to_python)
 }

@@ -14,11 +14,11 @@ use crate::scorer::EdgeScorer;
 use crate::top_k::TopK;
 use crate::turns::Turns;
 
-/// Thousands of users on one model, in one block of memory: calls take many users at once, read
-/// the weights and the catalogue once for several of them, and give the bits that a scorer for
-/// each user would give.
+/// Thousands of users on one model, in one block of memory. Calls take many users at once and read
+/// the weights and the catalogue once for several users. Results are bit-identical to those of one
+/// scorer per user.
 ///
-/// Users are the numbers from 0 to capacity - 1. Threads take turns on a fleet.
+/// Users are numbered from 0 to capacity - 1. Threads take turns on a fleet.
 #[pyclass(frozen, module = "recgrela")]
 pub(crate) struct Fleet {
     model: Arc<Model>,
@@ -37,9 +37,9 @@ impl Fleet {
 
 #[pymethods]
 impl Fleet {
-    /// A fleet of users without history on the model of a scorer.
+    /// A fleet of users without history, on the model of a scorer.
     ///
-    /// The memory for capacity users is set aside at once; ValueError where there is not so much.
+    /// Memory for capacity users is allocated at once. Raises ValueError if that fails.
     #[new]
     fn new(py: Python<'_>, scorer: &EdgeScorer, capacity: u32) -> PyResult<Self> {
         let model = Arc::clone(&scorer.model);
@@ -47,7 +47,7 @@ impl Fleet {
         Ok(Self::of(scorer, fleet))
     }
 
-    /// Continue from a file that save wrote, with room for capacity users.
+    /// Load a file written by save, with room for capacity users.
     ///
     /// Raises ValueError for a damaged file and for one of another model.
     #[staticmethod]
@@ -57,27 +57,27 @@ impl Fleet {
         Ok(Self::of(scorer, fleet.map_err(|error| in_file(py, Some(&path), error))?))
     }
 
-    /// Write all users that have events to one file; an earlier file is replaced whole.
+    /// Write all users that have events to one file; an existing file is replaced atomically.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         self.fleet.try_with(py, |fleet| fleet.save(path))
     }
 
-    /// Take in events: items[i] for users[i]. A user may occur more than once, oldest event first.
+    /// Append events: items[i] for users[i]. A user may occur more than once, oldest event first.
     ///
-    /// Raises KeyError for an unknown item and ValueError for a user past the capacity; nothing is
-    /// taken in then.
+    /// Raises KeyError for an unknown item and ValueError for a user beyond the capacity; then
+    /// nothing is appended.
     fn append(&self, py: Python<'_>, users: Vec<u32>, items: &Bound<'_, PyAny>) -> PyResult<()> {
         let items = sequence_of(&self.model.catalog(), items, Unknown::Error)?;
         self.fleet.try_with(py, |fleet| fleet.append(&users, &items))
     }
 
-    /// The k best items of each user, a list of TopK. The options are those of EdgeScorer.top_k and
-    /// hold for all users; items of the history are each user's own.
+    /// The k best items of each user, as a list of TopK. The options are those of EdgeScorer.top_k
+    /// and apply to all users; each user's own seen items are excluded.
     #[pyo3(
         signature = (users, k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error),
         text_signature = "($self, users, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error')"
     )]
-    #[allow(clippy::too_many_arguments)] // they are keywords in Python
+    #[allow(clippy::too_many_arguments)] // keyword arguments in Python
     fn top_k(
         &self,
         py: Python<'_>,
@@ -111,12 +111,12 @@ impl Fleet {
         Ok(PyArray1::from_vec(py, scores))
     }
 
-    /// Events of a user so far.
+    /// Number of events of a user.
     fn events(&self, py: Python<'_>, user: u32) -> PyResult<u64> {
         self.fleet.try_with(py, |fleet| fleet.events(user))
     }
 
-    /// The distinct items of a user, in the order of the catalogue.
+    /// The distinct items of a user, in catalogue order.
     fn seen<'py>(&self, py: Python<'py>, user: u32) -> PyResult<Bound<'py, PyList>> {
         let seen = self.fleet.try_with(py, |fleet| fleet.seen(user).map(<[u32]>::to_vec))?;
         ids_of(py, &self.model.catalog(), seen)
@@ -127,25 +127,25 @@ impl Fleet {
         self.fleet.try_with(py, |fleet| fleet.reset(user))
     }
 
-    /// A user's history as a scorer of its own.
+    /// A copy of a user's session, as a scorer.
     fn session(&self, py: Python<'_>, user: u32) -> PyResult<EdgeScorer> {
         let session = self.fleet.try_with(py, |fleet| fleet.session(user))?;
         Ok(EdgeScorer::of(session, self.groups.clone(), self.path.clone()))
     }
 
-    /// Give a user the history of a scorer on the same model, in place of its own.
+    /// Replace a user's session by that of a scorer on the same model.
     fn set(&self, py: Python<'_>, user: u32, scorer: &EdgeScorer) -> PyResult<()> {
         let session = scorer.with(py, |session| session.clone())?;
         self.fleet.try_with(py, |fleet| fleet.set(user, &session))
     }
 
-    /// How many users there is room for.
+    /// Maximum number of users.
     #[getter]
     fn capacity(&self, py: Python<'_>) -> PyResult<u32> {
         self.fleet.with(py, |fleet| fleet.capacity())
     }
 
-    /// Bytes set aside for the histories.
+    /// Bytes allocated for the sessions.
     #[getter]
     fn state_bytes(&self, py: Python<'_>) -> PyResult<usize> {
         self.fleet.with(py, |fleet| fleet.state_bytes())

@@ -11,7 +11,7 @@ mod turns;
 
 use pyo3::prelude::*;
 
-/// The engine of recgrela; `from recgrela import EdgeScorer` is the way in.
+/// The engine of recgrela; start with `from recgrela import EdgeScorer`.
 #[pymodule]
 mod _core {
     use pyo3::prelude::*;

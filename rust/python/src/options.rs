@@ -1,4 +1,4 @@
-//! Which items a recommendation may hold, from Python's keywords.
+//! The keyword arguments that filter recommendations.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use recgrela::{Filter, Groups, Model, Quota};
 
 use crate::convert::{Count, Unknown, groups_of, set_of};
 
-/// The keywords of `top_k` that choose items.
+/// The keyword arguments of `top_k` that filter items.
 pub(crate) struct Choice<'a, 'py> {
     pub(crate) exclude_seen: bool,
     pub(crate) allow: Option<&'a Bound<'py, PyAny>>,
@@ -18,7 +18,7 @@ pub(crate) struct Choice<'a, 'py> {
     pub(crate) unknown: Unknown,
 }
 
-/// The same as the engine takes them.
+/// The same with ids resolved to item indices.
 pub(crate) struct Options {
     exclude_seen: bool,
     allow: Option<Vec<u32>>,
@@ -27,7 +27,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Looks the ids up; `loaded` are the groups given at load.
+    /// Resolves the ids; `loaded` are the groups passed to `load`.
     pub(crate) fn new(
         model: &Model,
         loaded: Option<&Arc<Groups>>,

@@ -1,4 +1,4 @@
-//! A scorer as what pickle keeps of it, and back.
+//! Pickling of a scorer.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use recgrela::Overlay;
 use crate::convert::{Blob, StatePrecision, groups_of, to_python};
 use crate::scorer::EdgeScorer;
 
-/// The model's path and fingerprint, a snapshot, the groups given at load, and the overlay.
+/// The model's path and fingerprint, a snapshot, the groups passed to `load`, and the overlay.
 pub(crate) type Kept<'py> =
     (PathBuf, String, Bound<'py, PyBytes>, Option<Vec<usize>>, Option<Bound<'py, PyBytes>>);
 

@@ -20,21 +20,22 @@ use crate::pickle::{Kept, keep};
 use crate::top_k::TopK;
 use crate::turns::Turns;
 
-/// One user's session on a model: it takes in one event at a time and answers "what next?".
+/// One user's session on a model: it appends one event at a time and recommends the next item.
 ///
-/// EdgeScorer.load makes one. Its history is a state of fixed size; scorers made by new_session
-/// share the weights. Threads may use different scorers at the same time, and take turns on one.
+/// Create one with EdgeScorer.load, and further ones on the same weights with new_session. The state
+/// of a session has a fixed size. Threads may use different scorers concurrently; they take turns on
+/// one scorer.
 #[pyclass(frozen, module = "recgrela")]
 pub(crate) struct EdgeScorer {
     pub(crate) model: Arc<Model>,
-    /// Given at load.
+    /// Passed to `load`.
     pub(crate) groups: Option<Arc<Groups>>,
-    /// The absolute path, where the model came from a file.
+    /// The absolute path, if the model was loaded from a file.
     pub(crate) path: Option<Arc<Path>>,
     user: Turns<User>,
 }
 
-/// A session, and what it ranks items in: memory that is used again.
+/// A session and its reusable ranking buffer.
 struct User {
     session: Session,
     ranking: engine::TopK,
@@ -50,12 +51,12 @@ impl EdgeScorer {
         Self { model, groups, path, user: Turns::new(User { session, ranking }) }
     }
 
-    /// Another session on the same model.
+    /// A scorer for a session on the same model.
     fn another(&self, session: Session) -> Self {
         Self::of(session, self.groups.clone(), self.path.clone())
     }
 
-    /// Loads without the GIL; `load` reads the model.
+    /// Releases the GIL while `load` reads the model.
     fn open(
         py: Python<'_>,
         verify: bool,
@@ -97,18 +98,18 @@ impl EdgeScorer {
 impl EdgeScorer {
     /// Load a model file, and start an empty session.
     ///
-    /// isa forces an instruction set, such as "scalar"; the default is what the environment
-    /// variable RECGRELA_ISA names, or the best of this CPU. verify recomputes the file's
-    /// fingerprint and replays its self-test first. groups, one integer an item in the order of the
-    /// catalogue, are what max_per_group of top_k counts.
+    /// isa chooses an instruction set, such as "scalar". The default is the environment variable
+    /// RECGRELA_ISA, or else the best one of this CPU. verify first recomputes the file's
+    /// fingerprint and replays its self-test. groups has one integer per item, in catalogue order,
+    /// for max_per_group of top_k.
     ///
-    /// The file is read into memory. With mmap=True it is mapped: it loads lazily and processes share
-    /// its pages, which pays above about 64 MiB, with verify=False. Then nobody may write to it or
-    /// truncate it while it is in use, which can crash the process: replace it by renaming another
-    /// file over it.
+    /// The file is read into memory. With mmap=True it is memory-mapped: pages load lazily and are
+    /// shared between processes. This is worthwhile above about 64 MiB, with verify=False. A mapped
+    /// file must not be written to or truncated while in use, or the process can crash: to replace
+    /// it, rename another file over it.
     ///
-    /// Raises FileNotFoundError or OSError where the file cannot be read, and ValueError saying
-    /// what is wrong with it.
+    /// Raises FileNotFoundError or another OSError if the file cannot be read, and ValueError if it
+    /// is not a valid model.
     #[staticmethod]
     #[pyo3(signature = (path, *, isa=None, verify=true, groups=None, mmap=false))]
     pub(crate) fn load(
@@ -121,14 +122,14 @@ impl EdgeScorer {
     ) -> PyResult<Self> {
         let options = ModelOptions::new().isa(isa_of(isa)?);
         Self::open(py, verify, groups, Some(&path), || match mmap {
-            // SAFETY: the documentation asks the caller to leave the file as it is.
+            // SAFETY: the documentation forbids changing the file.
             #[allow(unsafe_code)]
             true => unsafe { options.open_mmap(&path) },
             false => options.open(&path),
         })
     }
 
-    /// Load a model from the bytes of its file; otherwise the same as load.
+    /// Load a model from the bytes of its file, as load does from a path.
     #[staticmethod]
     #[pyo3(signature = (data, *, isa=None, verify=true, groups=None))]
     fn from_bytes(
@@ -142,9 +143,9 @@ impl EdgeScorer {
         Self::open(py, verify, groups, None, || options.from_bytes(data.0.into_owned()))
     }
 
-    /// Take in one event; returns whether it was.
+    /// Append one event; returns whether it was appended.
     ///
-    /// An item that the model does not know is a KeyError, or passed over with unknown="skip".
+    /// Raises KeyError for an unknown item; with unknown="skip" it is skipped.
     #[pyo3(signature = (item, *, unknown=Unknown::Error), text_signature = "($self, item, *, unknown='error')")]
     fn append(&self, py: Python<'_>, item: &Bound<'_, PyAny>, unknown: Unknown) -> PyResult<bool> {
         match index_of(&self.model.catalog(), item, unknown)? {
@@ -156,10 +157,10 @@ impl EdgeScorer {
         }
     }
 
-    /// Take in events, oldest first; returns how many.
+    /// Append events, oldest first; returns how many were appended.
     ///
-    /// An item that the model does not know is a KeyError, and then none is taken in; with
-    /// unknown="skip" it is passed over.
+    /// Raises KeyError for an unknown item, and then appends nothing; with unknown="skip" it is
+    /// skipped.
     #[pyo3(signature = (items, *, unknown=Unknown::Error), text_signature = "($self, items, *, unknown='error')")]
     fn extend(
         &self,
@@ -172,10 +173,10 @@ impl EdgeScorer {
         Ok(items.len())
     }
 
-    /// Scores of some items after the events so far, float32 of shape [len(items)].
+    /// Scores of some items given the events so far, float32 of shape [len(items)].
     ///
-    /// The same numbers as top_k gives. Raises KeyError for an unknown item and ValueError before
-    /// the first event.
+    /// These are the scores that top_k ranks by. Raises KeyError for an unknown item and ValueError
+    /// before the first event.
     fn score<'py>(
         &self,
         py: Python<'py>,
@@ -186,19 +187,21 @@ impl EdgeScorer {
         Ok(PyArray1::from_vec(py, scores))
     }
 
-    /// The k best items, best first; fewer where fewer are left.
+    /// The k best items, best first; fewer if fewer are left. Ties rank in catalogue order.
     ///
-    /// Items of the history are left out unless exclude_seen is False. With allow only those
-    /// items can be returned, with deny none of them; with max_per_group at most so many of one
-    /// group, of groups given here (one integer an item) or at load. threads share a catalogue of
-    /// more than 100,000 items, and a forked process starts its own; the result is the same. Equal scores rank in the order of the
-    /// catalogue. Raises KeyError for an unknown item in allow or deny, unless unknown="skip",
-    /// and ValueError before the first event.
+    /// Seen items are excluded unless exclude_seen is False. allow restricts the result to its
+    /// items, deny excludes its items. max_per_group limits the items of one group; groups (one
+    /// integer per item) replaces the groups passed to load. threads are used for catalogues of more
+    /// than 100,000 items; the result does not depend on their number, and a forked process starts
+    /// its own.
+    ///
+    /// Raises KeyError for an unknown item in allow or deny, unless unknown="skip", and ValueError
+    /// before the first event.
     #[pyo3(
         signature = (k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, threads=Count(1), unknown=Unknown::Error),
         text_signature = "($self, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, threads=1, unknown='error')"
     )]
-    #[allow(clippy::too_many_arguments)] // they are keywords in Python
+    #[allow(clippy::too_many_arguments)] // keyword arguments in Python
     fn top_k(
         &self,
         py: Python<'_>,
@@ -222,14 +225,14 @@ impl EdgeScorer {
         TopK::new(py, &self.model.catalog(), &top)
     }
 
-    /// What top_k would give after more events; the session stays as it is.
+    /// The result of top_k after more events, without changing the session.
     ///
     /// The options are those of top_k. The hypothetical items count as seen.
     #[pyo3(
         signature = (items, k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error),
         text_signature = "($self, items, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error')"
     )]
-    #[allow(clippy::too_many_arguments)] // they are keywords in Python
+    #[allow(clippy::too_many_arguments)] // keyword arguments in Python
     fn peek(
         &self,
         py: Python<'_>,
@@ -250,27 +253,27 @@ impl EdgeScorer {
         TopK::new(py, &self.model.catalog(), &top)
     }
 
-    /// Keep the last depth events undoable, from here on; 0 keeps none. It takes undo_bytes.
+    /// Keep the last depth events undoable from now on, at a cost of undo_bytes; 0 keeps none.
     fn keep_undo(&self, py: Python<'_>, depth: Count) -> PyResult<()> {
         self.try_with(py, |session| session.set_undo_depth(depth.0))
     }
 
-    /// Go back n events, exactly. Raises ValueError where fewer are undoable (see keep_undo), and
-    /// the session stays as it is.
+    /// Undo the last n events, exactly. Raises ValueError if fewer are undoable (see keep_undo);
+    /// then the session is unchanged.
     #[pyo3(signature = (n=Count(1)), text_signature = "($self, n=1)")]
     fn undo(&self, py: Python<'_>, n: Count) -> PyResult<()> {
         self.try_with(py, |session| session.undo(n.0))
     }
 
-    /// Keep a log of the last capacity events, from here on; 0 keeps none. forget needs it.
+    /// Keep a log of the last capacity events from now on, for forget; 0 keeps none.
     fn keep_log(&self, py: Python<'_>, capacity: Count) -> PyResult<()> {
         self.with(py, |session| session.set_log_capacity(capacity.0))
     }
 
     /// Forget items, exactly: the session becomes one that never saw them.
     ///
-    /// All other events are replayed from the log, so it has to hold every event (see keep_log);
-    /// otherwise ValueError, and the session stays as it is. Raises KeyError for an unknown item.
+    /// All other events are replayed from the log (see keep_log). Raises ValueError if the log does
+    /// not have every event, and KeyError for an unknown item; then the session is unchanged.
     fn forget(&self, py: Python<'_>, items: &Bound<'_, PyAny>) -> PyResult<()> {
         let items = set_of(&self.model.catalog(), items, Unknown::Error)?;
         self.try_with(py, |session| session.forget(&items))
@@ -283,8 +286,8 @@ impl EdgeScorer {
         Ok(PyArray1::from_vec(py, vector))
     }
 
-    /// The session as bytes, to be restored into the same model: exactly, or with
-    /// precision="f16" in half the size and with a slight drift (docs/format.md).
+    /// The session as bytes, for restore on the same model. It is exact; precision="f16" halves the
+    /// size, with a small error (docs/format.md).
     #[pyo3(
         signature = (*, precision=StatePrecision(Precision::F32)),
         text_signature = "($self, *, precision='f32')"
@@ -297,18 +300,18 @@ impl EdgeScorer {
         Ok(PyBytes::new(py, &self.with(py, |session| session.snapshot_with(precision.0))?))
     }
 
-    /// Continue from a snapshot. A damaged one, or one of another model, is a ValueError, and the
-    /// session stays as it is.
+    /// Continue from a snapshot. Raises ValueError if it is damaged or of another model; then the
+    /// session is unchanged.
     pub(crate) fn restore(&self, py: Python<'_>, snapshot: Blob<'_>) -> PyResult<()> {
         self.try_with(py, |session| session.restore(&snapshot.0))
     }
 
-    /// Another session on this model with the history of a snapshot of another one, such as of the
-    /// model before it was retrained.
+    /// A new session on this model with the history of a snapshot of another model, such as the one
+    /// before retraining.
     ///
-    /// log has the ids of all events of the snapshot, the oldest first: they are replayed. Those
-    /// that this model does not know are left out. Raises ValueError for a damaged snapshot, and
-    /// for a log that is not its history.
+    /// log has the item ids of all events of the snapshot, oldest first. They are replayed; items
+    /// that this model does not know are skipped. Raises ValueError for a damaged snapshot, and for
+    /// a log that does not match it.
     fn migrate(
         &self,
         py: Python<'_>,
@@ -327,17 +330,17 @@ impl EdgeScorer {
         self.with(py, Session::reset)
     }
 
-    /// A copy with the same history, independent from here on.
+    /// An independent copy with the same history.
     fn clone(&self, py: Python<'_>) -> PyResult<Self> {
         Ok(self.another(self.with(py, |session| session.clone())?))
     }
 
-    /// Another user, without history, on the same weights.
+    /// A new session without history, on the same weights.
     fn new_session(&self) -> Self {
         self.another(Session::new(Arc::clone(&self.model)))
     }
 
-    /// Recompute the file's fingerprint and replay its self-test, in a session of its own.
+    /// Recompute the file's fingerprint and replay its self-test; this session is not used.
     ///
     /// Returns a dict with sequences, scores and max_difference (relative to the largest score of
     /// a sequence). Raises ValueError if either does not match.
@@ -351,8 +354,8 @@ impl EdgeScorer {
         Ok(dict)
     }
 
-    /// Play the file's self-test on every instruction set of this CPU and compare states, scores and
-    /// lists bit by bit with portable code.
+    /// Replay the file's self-test on every instruction set of this CPU, and compare states, scores
+    /// and lists bit by bit with portable code.
     ///
     /// Returns a dict with isas, sequences, events and scores. Raises ValueError saying which
     /// instruction set differs, and where.
@@ -381,8 +384,8 @@ impl EdgeScorer {
         self.clone(py)
     }
 
-    /// Pickle keeps the path of the model, its fingerprint and a snapshot, with the groups given at
-    /// load and the changes to the catalogue, and loads the model again. Undo is not kept.
+    /// Pickles the model's path and fingerprint, a snapshot, the groups passed to load and the
+    /// changes to the catalogue; unpickling loads the model again. Undo is not kept.
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Kept<'py>)> {
         let unpickle = py.import("recgrela._core")?.getattr("_unpickle")?;
         Ok((unpickle, keep(py, self)?))
@@ -393,13 +396,13 @@ impl EdgeScorer {
         Ok(format!("EdgeScorer({items} items, {} events, {isa})", self.events(py)?))
     }
 
-    /// Events taken in so far.
+    /// Number of events so far.
     #[getter]
     fn events(&self, py: Python<'_>) -> PyResult<u64> {
         self.with(py, |session| session.events())
     }
 
-    /// The distinct items taken in so far, in the order of the catalogue.
+    /// The distinct items so far, in catalogue order.
     #[getter]
     fn seen<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let seen = self.with(py, |session| session.seen().to_vec())?;
@@ -412,19 +415,19 @@ impl EdgeScorer {
         self.with(py, |session| session.state_bytes())
     }
 
-    /// Events that undo can take back now.
+    /// Number of events that can be undone now.
     #[getter]
     fn undoable(&self, py: Python<'_>) -> PyResult<usize> {
         self.with(py, |session| session.undoable())
     }
 
-    /// Bytes that keep_undo set aside; state_bytes does not count them.
+    /// Bytes allocated by keep_undo; not included in state_bytes.
     #[getter]
     fn undo_bytes(&self, py: Python<'_>) -> PyResult<usize> {
         self.with(py, |session| session.undo_bytes())
     }
 
-    /// The ids of the events in the log, the oldest first (see keep_log).
+    /// The item ids of the events in the log, oldest first (see keep_log).
     #[getter]
     fn log<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let log: Vec<u32> = self.with(py, |session| session.log().collect())?;
@@ -449,7 +452,7 @@ impl EdgeScorer {
         self.model.catalog().len()
     }
 
-    /// The ids of all items, in the order of the catalogue.
+    /// The ids of all items, in catalogue order.
     #[getter]
     fn item_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let catalog = self.model.catalog();
@@ -479,7 +482,7 @@ impl EdgeScorer {
         Ok(dict)
     }
 
-    /// Type of the catalogue's table: "f32", "f16" or "int8".
+    /// Type of the item table: "f32", "f16" or "int8".
     #[getter]
     fn table_dtype(&self) -> String {
         self.model.table_dtype().to_string()
@@ -491,7 +494,7 @@ impl EdgeScorer {
         self.model.fingerprint().to_string()
     }
 
-    /// The instruction set in use, such as "avx2"; all give the same bits.
+    /// The instruction set in use, such as "avx2"; results are bit-identical on all.
     #[getter]
     fn isa(&self) -> &'static str {
         self.model.isa().name()

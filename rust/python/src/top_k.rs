@@ -9,14 +9,14 @@ use recgrela::{Catalog, Scored};
 
 use crate::convert::ids_of;
 
-/// The best items, best first. Iterating gives pairs of id and score.
+/// The best items, best first. Iterating yields pairs of id and score.
 #[pyclass(frozen, module = "recgrela")]
 pub(crate) struct TopK {
-    /// The items' ids, as in the user's data.
+    /// The items' ids.
     #[pyo3(get)]
     ids: Py<PyList>,
     values: Vec<f32>,
-    /// Made when asked for: an array takes longer than the rest of a small result.
+    /// Created on demand: an array takes longer than the rest of a small result.
     array: PyOnceLock<Py<PyArray1<f32>>>,
 }
 
@@ -30,7 +30,7 @@ impl TopK {
 
 #[pymethods]
 impl TopK {
-    /// Items with their scores, such as pickle kept.
+    /// Creates a result from ids and scores, such as pickled ones.
     #[new]
     fn from_lists(ids: Bound<'_, PyList>, scores: Vec<f32>) -> PyResult<Self> {
         if ids.len() != scores.len() {

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use crate::convert::to_python;
 
-/// The lock is taken and released without the GIL, so a thread that waits for it never holds that.
+/// The lock is taken and released without the GIL, so no thread waits for it with the GIL held.
 pub(crate) struct Turns<T>(Mutex<T>);
 
 impl<T: Send> Turns<T> {
@@ -15,7 +15,7 @@ impl<T: Send> Turns<T> {
         Self(Mutex::new(value))
     }
 
-    /// Works on the value. RuntimeError after a panic, which may have left half a change.
+    /// Calls `work` with the value. RuntimeError after a panic, which may have left it half changed.
     pub(crate) fn with<R: Send>(
         &self,
         py: Python<'_>,
@@ -24,12 +24,12 @@ impl<T: Send> Turns<T> {
         let done = py.detach(|| self.0.lock().ok().map(|mut value| work(&mut value)));
         done.ok_or_else(|| {
             PyRuntimeError::new_err(
-                "an earlier call on this object ended in a fault inside recgrela: make a new one",
+                "an earlier call on this object hit a bug in recgrela: create a new one",
             )
         })
     }
 
-    /// The same for work that may fail.
+    /// `with` for `work` that may fail.
     pub(crate) fn try_with<R: Send>(
         &self,
         py: Python<'_>,

@@ -1,43 +1,42 @@
-//! The engine's errors by kind, as exceptions.
+//! Maps the engine's errors to exceptions by kind.
 
 use recgrela::{Error, ErrorKind};
 
 pub(crate) type Result<T> = std::result::Result<T, RecgrelaError>;
 
-/// Why a call was refused. The message says what was found and what was expected; the session is as
-/// it was before the call.
+/// Why a call failed. The message says what was found and what was expected. The session is
+/// unchanged.
 #[derive(Debug, thiserror::Error, uniffi::Error)]
 #[uniffi(flat_error)]
 pub enum RecgrelaError {
     /// The file cannot be read.
     #[error("{0}")]
     Io(String),
-    /// The bytes are not a model, or a damaged one, or it computes something else here than where
-    /// it was exported.
+    /// The bytes are not a valid model, or the model fails its self-test on this device.
     #[error("{0}")]
     InvalidModel(String),
-    /// The instruction set that the environment asks for cannot be used.
+    /// The instruction set requested by the environment is not available.
     #[error("{0}")]
     InstructionSet(String),
     /// The model has no such item.
     #[error("{0}")]
     UnknownItem(String),
-    /// The session has no events to score after.
+    /// The session has no events yet, so it cannot score.
     #[error("{0}")]
     NoEvents(String),
     /// A number is out of range.
     #[error("{0}")]
     InvalidArgument(String),
-    /// More is to be undone, or kept for it, than is possible.
+    /// Fewer events are undoable than requested, or the undo buffer is too large to allocate.
     #[error("{0}")]
     NotUndoable(String),
-    /// The log does not hold all that forgetting or migrating needs.
+    /// The log does not have all events that `forget` or migration needs.
     #[error("{0}")]
     IncompleteLog(String),
-    /// The bytes are not a snapshot of a session on this model, or a damaged one.
+    /// The bytes are not a valid snapshot of a session on this model.
     #[error("{0}")]
     InvalidSnapshot(String),
-    /// A defect of the library.
+    /// A bug in the library.
     #[error("{0}")]
     Internal(String),
 }
@@ -53,7 +52,7 @@ impl From<Error> for RecgrelaError {
             ErrorKind::Argument => Self::InvalidArgument,
             ErrorKind::Undo | ErrorKind::OutOfMemory => Self::NotUndoable,
             ErrorKind::Log => Self::IncompleteLog,
-            // Of overlays and other models, only a snapshot gets here.
+            // Here only a snapshot can have the wrong overlay or model.
             ErrorKind::Snapshot | ErrorKind::OtherModel | ErrorKind::Overlay => {
                 Self::InvalidSnapshot
             }

@@ -1,11 +1,10 @@
-//! Between the ids of an app and the engine's items.
+//! Conversions between an app's item ids and the engine's item indices.
 
 use recgrela::{Catalog, Scored};
 
 use crate::error::{RecgrelaError, Result};
 
-/// An item's id, as the data that the model was trained on spelled it. All ids of a model are of one
-/// kind.
+/// An item's id, as in the data that the model was trained on. All ids of a model have one type.
 #[derive(Clone, Debug, uniffi::Enum)]
 pub enum ItemId {
     /// A number.
@@ -13,7 +12,7 @@ pub enum ItemId {
         /// The id.
         value: i64,
     },
-    /// A text.
+    /// A string.
     Text {
         /// The id.
         value: String,
@@ -25,25 +24,25 @@ pub enum ItemId {
 pub struct Recommendation {
     /// The item.
     pub item: ItemId,
-    /// The score; it compares with others of the same answer, and is no probability.
+    /// The score, comparable within one result; not a probability.
     pub score: f32,
 }
 
-/// Which items may be recommended.
+/// Limits which items may be recommended.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Filter {
-    /// Leave out what the session has seen.
+    /// Exclude the items that the session has seen.
     #[uniffi(default = true)]
     pub exclude_seen: bool,
-    /// Only these, where given.
+    /// If set, only these items.
     #[uniffi(default = None)]
     pub allow: Option<Vec<ItemId>>,
-    /// None of these.
+    /// Exclude these items.
     #[uniffi(default = [])]
     pub deny: Vec<ItemId>,
 }
 
-/// The engine's filter of a [`Filter`], which it borrows its lists from.
+/// The item indices of a [`Filter`], from which the engine's filter borrows.
 pub(crate) struct Lists {
     exclude_seen: bool,
     allow: Option<Vec<u32>>,
@@ -75,7 +74,7 @@ pub(crate) fn find(catalog: &Catalog<'_>, id: &ItemId) -> Option<u32> {
     }
 }
 
-/// The item indices of some ids; one that no item has is an error.
+/// The item indices of some ids; an unknown id is an error.
 pub(crate) fn indices_of(catalog: &Catalog<'_>, ids: &[ItemId]) -> Result<Vec<u32>> {
     ids.iter().map(|id| find(catalog, id).ok_or_else(|| unknown(catalog, id))).collect()
 }
@@ -96,7 +95,7 @@ pub(crate) fn ids_of(catalog: &Catalog<'_>, items: impl IntoIterator<Item = u32>
     items.into_iter().filter_map(|item| id_of(catalog, item)).collect()
 }
 
-/// What a ranking recommends.
+/// The ids and scores of a ranking.
 pub(crate) fn recommendations(catalog: &Catalog<'_>, ranking: &[Scored]) -> Vec<Recommendation> {
     let recommendation =
         |&Scored { item, score }| Some(Recommendation { item: id_of(catalog, item)?, score });
@@ -110,7 +109,7 @@ fn id_of(catalog: &Catalog<'_>, item: u32) -> Option<ItemId> {
     })
 }
 
-/// A count, zero or more.
+/// A count, 0 or more.
 pub(crate) fn count(what: &str, found: i32) -> Result<usize> {
     usize::try_from(found).map_err(|_| {
         RecgrelaError::InvalidArgument(format!("{what}: found {found}, expected 0 or more"))

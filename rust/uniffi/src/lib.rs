@@ -1,12 +1,12 @@
-//! The Kotlin, Java and Swift face of recgrela: converts, locks, calls the engine, maps errors.
+//! The Kotlin, Java and Swift binding of recgrela: converts, locks, calls the engine, maps errors.
 //!
-//! UniFFI makes the sources of these languages out of what is exported here, doc comments included,
-//! so they speak to an app's author. Two things follow from what it makes:
+//! UniFFI generates the sources of these languages from the items exported here, with their doc
+//! comments, which therefore address app developers. The generated code imposes two rules:
 //!
-//! * No exported function takes an object, only methods have one: the generated Kotlin checks that
-//!   the object of a method was not closed, but not that of an argument.
-//! * Counts are signed, since Java cannot call what takes Kotlin's unsigned numbers; a negative one
-//!   is an error.
+//! * No exported function takes an object as an argument: the generated Kotlin checks that the
+//!   receiver of a method was not closed, but does not check arguments.
+//! * Counts are signed, because Java cannot call functions that take Kotlin's unsigned numbers. A
+//!   negative count is an error.
 
 #[cfg(not(panic = "unwind"))]
 compile_error!("a panic becomes an exception, so this library needs panic = \"unwind\"");

@@ -6,9 +6,9 @@ use crate::error::Result;
 use crate::item::{ItemId, find, ids_of};
 use crate::session::Session;
 
-/// A loaded and checked model, which any number of sessions and threads may use.
+/// A loaded and checked model, for any number of sessions and threads.
 ///
-/// Close it when no more sessions are to be made; those that there are keep what they need of it.
+/// Close it when you need no more new sessions; existing sessions remain usable.
 #[derive(uniffi::Object)]
 pub struct Model {
     engine: Arc<recgrela::Model>,
@@ -16,31 +16,31 @@ pub struct Model {
 
 #[uniffi::export]
 impl Model {
-    /// Reads a model file.
+    /// Loads a model file into memory.
     #[uniffi::constructor]
     pub fn open(path: &str) -> Result<Self> {
         Ok(Self { engine: Arc::new(recgrela::Model::open(path)?) })
     }
 
-    /// Maps a model file, which keeps a large catalogue out of the app's own memory.
+    /// Memory-maps a model file, which keeps a large catalogue out of the app's own memory.
     ///
-    /// Nobody may write to the file or truncate it while the model is in use, or the app can crash:
-    /// to update a model, write the new file beside the old one and rename it.
+    /// The file must not be written to or truncated while the model is in use, or the app can crash.
+    /// To update a model, write the new file beside the old one and rename it.
     #[uniffi::constructor]
     #[allow(unsafe_code)]
     pub fn open_mmap(path: &str) -> Result<Self> {
-        // SAFETY: the documentation asks the caller to leave the file as it is.
+        // SAFETY: the documentation forbids changing the file.
         Ok(Self { engine: Arc::new(unsafe { recgrela::Model::open_mmap(path)? }) })
     }
 
-    /// Loads a model from the bytes of its file, such as an asset of the app; they are copied.
+    /// Loads a model from the bytes of its file, such as an asset of the app. The bytes are copied.
     #[uniffi::constructor]
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
         Ok(Self { engine: Arc::new(recgrela::Model::from_bytes(bytes)?) })
     }
 
-    /// Recomputes the fingerprint and replays the file's self-test; it reads the whole file. Worth
-    /// its time once after a download.
+    /// Recomputes the fingerprint and replays the self-test. It reads the whole file: call it once,
+    /// after a download.
     pub fn verify(&self) -> Result<()> {
         self.engine.verify()?;
         Ok(())
@@ -57,7 +57,7 @@ impl Model {
         self.engine.num_items() as i32
     }
 
-    /// The ids of all items, in the order of the catalogue.
+    /// The ids of all items, in catalogue order.
     pub fn item_ids(&self) -> Vec<ItemId> {
         let catalog = self.engine.catalog();
         ids_of(&catalog, 0..catalog.len() as u32)
@@ -68,16 +68,16 @@ impl Model {
         find(&self.engine.catalog(), item).is_some()
     }
 
-    /// A user without history.
+    /// A new session without history.
     pub fn new_session(&self) -> Arc<Session> {
         Arc::new(Session::new(recgrela::Session::new(Arc::clone(&self.engine))))
     }
 
-    /// A session with the history of a snapshot of another model, such as of this one before it was
-    /// retrained.
+    /// A new session with the history of a snapshot of another model, such as the one before
+    /// retraining.
     ///
-    /// `log` has the ids of all its events, the oldest first: they are replayed, but for those that
-    /// this model does not know.
+    /// `log` has the item ids of all its events, oldest first. They are replayed; items that this
+    /// model does not know are skipped.
     pub fn migrate(&self, snapshot: Vec<u8>, log: Vec<ItemId>) -> Result<Arc<Session>> {
         let catalog = self.engine.catalog();
         let log: Vec<_> = log.iter().map(|id| find(&catalog, id)).collect();

@@ -9,9 +9,9 @@ use crate::item::{
     Filter, ItemId, Lists, Recommendation, count, ids_of, indices_of, recommendations,
 };
 
-/// One user's history on a model: it takes in one event at a time and answers "what next?".
+/// One user's session on a model: it appends one event at a time and recommends the next item.
 ///
-/// The history is a state of fixed size, and an event costs the same however long it is. Threads may
+/// The state has a fixed size, and an event costs the same however long the history is. Threads may
 /// share a session; their calls take turns.
 #[derive(uniffi::Object)]
 pub struct Session {
@@ -19,7 +19,7 @@ pub struct Session {
     user: Mutex<User>,
 }
 
-/// A session, and what it ranks items in: memory that is used again.
+/// A session and its reusable ranking buffer.
 struct User {
     session: recgrela::Session,
     ranking: TopK,
@@ -32,7 +32,7 @@ impl Session {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut User) -> recgrela::Result<T>) -> Result<T> {
-        // After a panic the state may be half of one.
+        // A panic may have left the state half changed.
         let mut user = self.user.lock().map_err(|_| {
             let message = "the session is unusable since an earlier call failed inside the \
                            library: make a new one, and restore its last snapshot";
@@ -44,24 +44,24 @@ impl Session {
 
 #[uniffi::export]
 impl Session {
-    /// Takes in an event.
+    /// Appends an event.
     pub fn append(&self, item: ItemId) -> Result<()> {
         self.extend(vec![item])
     }
 
-    /// Takes in events, the oldest first; all of them or, where there is an error, none.
+    /// Appends events, oldest first; on an error, none of them.
     pub fn extend(&self, items: Vec<ItemId>) -> Result<()> {
         let items = indices_of(&self.model.catalog(), &items)?;
         self.with(|user| user.session.extend(&items))
     }
 
-    /// The scores of some items, in the order given; the same numbers as in a ranking.
+    /// The scores of some items, in the given order; these are the scores that `topK` ranks by.
     pub fn score(&self, items: Vec<ItemId>) -> Result<Vec<f32>> {
         let items = indices_of(&self.model.catalog(), &items)?;
         self.with(|user| user.session.score(&items))
     }
 
-    /// The `k` best items, the best first; fewer where fewer are left.
+    /// The `k` best items, best first; fewer if fewer are left.
     #[uniffi::method(default(k = 10, filter))]
     pub fn top_k(&self, k: i32, filter: Filter) -> Result<Vec<Recommendation>> {
         let catalog = self.model.catalog();
@@ -72,7 +72,7 @@ impl Session {
         })
     }
 
-    /// The `k` best items as they would be after more events; nothing changes.
+    /// The `k` best items after more events, without changing the session.
     #[uniffi::method(default(k = 10, filter))]
     pub fn peek(&self, items: Vec<ItemId>, k: i32, filter: Filter) -> Result<Vec<Recommendation>> {
         let catalog = self.model.catalog();
@@ -82,14 +82,14 @@ impl Session {
         Ok(recommendations(&catalog, &ranking))
     }
 
-    /// Makes the last `depth` events undoable, from the next event on; each takes a copy of the
-    /// state. 0, as at the start, keeps none.
+    /// Keeps the last `depth` events undoable, from the next event on, for a copy of the state each.
+    /// 0, the default, keeps none.
     pub fn keep_undo(&self, depth: i32) -> Result<()> {
         let depth = count("depth", depth)?;
         self.with(|user| user.session.set_undo_depth(depth))
     }
 
-    /// Takes back the last `n` events, exactly.
+    /// Undoes the last `n` events, exactly.
     #[uniffi::method(default(n = 1))]
     pub fn undo(&self, n: i32) -> Result<()> {
         let n = count("n", n)?;
@@ -101,8 +101,8 @@ impl Session {
         self.with(|user| Ok(user.session.undoable() as i32))
     }
 
-    /// Keeps a log of the last `capacity` events, from here on; 0, as at the start, keeps none.
-    /// `forget` needs all events in it.
+    /// Keeps a log of the last `capacity` events, from now on; 0, the default, keeps none. `forget`
+    /// needs all events in the log.
     pub fn keep_log(&self, capacity: i32) -> Result<()> {
         let capacity = count("capacity", capacity)?;
         self.with(|user| {
@@ -111,7 +111,7 @@ impl Session {
         })
     }
 
-    /// The events in the log, the oldest first.
+    /// The item ids of the events in the log, oldest first.
     pub fn log(&self) -> Result<Vec<ItemId>> {
         let catalog = self.model.catalog();
         self.with(|user| Ok(ids_of(&catalog, user.session.log())))
@@ -123,7 +123,7 @@ impl Session {
         self.with(|user| user.session.forget(&items))
     }
 
-    /// The session as bytes, which `restore` continues from exactly. They tell what the user has
+    /// The session as bytes, which `restore` continues from exactly. They reveal what the user has
     /// seen and are not encrypted.
     pub fn snapshot(&self) -> Result<Vec<u8>> {
         self.with(|user| Ok(user.session.snapshot()))
@@ -142,18 +142,18 @@ impl Session {
         })
     }
 
-    /// Events so far.
+    /// The number of events so far.
     pub fn events(&self) -> Result<i64> {
         self.with(|user| Ok(i64::try_from(user.session.events()).unwrap_or(i64::MAX)))
     }
 
-    /// The distinct items so far, in the order of the catalogue.
+    /// The distinct items so far, in catalogue order.
     pub fn seen(&self) -> Result<Vec<ItemId>> {
         let catalog = self.model.catalog();
         self.with(|user| Ok(ids_of(&catalog, user.session.seen().iter().copied())))
     }
 
-    /// Bytes of the history: the state, and 4 for each distinct item.
+    /// Size in bytes: the state, and 4 for each distinct item.
     pub fn state_bytes(&self) -> Result<i64> {
         self.with(|user| Ok(user.session.state_bytes() as i64))
     }

@@ -1,4 +1,4 @@
-//! Between JavaScript's values and the engine's: item ids, lists, bytes.
+//! Conversions between JavaScript's values and the engine's: item ids, lists, bytes.
 
 use js_sys::{Array, BigInt, JsString, Number, Uint8Array};
 use recgrela::{Catalog, ItemId, Scored};
@@ -11,15 +11,15 @@ extern "C" {
     /// Adds the object `{ item, score }` to an array.
     fn recommend(best: &Array, item: JsValue, score: f32);
 
-    /// The same for a number, which is then no object on its way.
+    /// The same for a numeric id, passed without allocating an object.
     #[wasm_bindgen(js_name = recommend)]
     fn recommend_number(best: &Array, item: f64, score: f32);
 
-    /// A value as an error message shows it, short and on one line.
+    /// A value for an error message, shortened to one line.
     fn shown(value: &JsValue) -> String;
 }
 
-/// The item index of an id, `None` if no item has it. What cannot be an id is an error.
+/// The item index of an id, `None` if no item has it. A value of another type is an error.
 pub(crate) fn find(catalog: &Catalog<'_>, id: &JsValue) -> Result<Option<u32>> {
     if let Some(number) = id.as_f64() {
         return match whole(number) {
@@ -31,7 +31,7 @@ pub(crate) fn find(catalog: &Catalog<'_>, id: &JsValue) -> Result<Option<u32>> {
         };
     }
     if let Some(text) = id.as_string() {
-        // Half a surrogate pair has no UTF-8 and became U+FFFD, so no item has it.
+        // A lone surrogate became U+FFFD, so no item has it.
         let exact = !text.contains(char::REPLACEMENT_CHARACTER)
             || id.dyn_ref::<JsString>().is_some_and(JsString::is_valid_utf16);
         return Ok(if exact { catalog.index_of(text.as_str()) } else { None });
@@ -42,12 +42,12 @@ pub(crate) fn find(catalog: &Catalog<'_>, id: &JsValue) -> Result<Option<u32>> {
     Err(invalid(&format!("item id: found {}, expected a number, bigint or string", shown(id))))
 }
 
-/// A number that stands for just one integer.
+/// A number that represents exactly one integer.
 fn whole(number: f64) -> Option<i64> {
     (number.trunc() == number && number.abs() <= Number::MAX_SAFE_INTEGER).then_some(number as i64)
 }
 
-/// The item index of an id; for one that no item has, `None` or an error.
+/// The item index of an id; an unknown id is `None` or an error.
 pub(crate) fn index_of(catalog: &Catalog<'_>, id: &JsValue, skip: bool) -> Result<Option<u32>> {
     let index = find(catalog, id)?;
     if index.is_some() || skip {
@@ -63,7 +63,7 @@ pub(crate) fn index_of(catalog: &Catalog<'_>, id: &JsValue, skip: bool) -> Resul
     Err(RecgrelaError::new("unknown-item", &message))
 }
 
-/// The item indices of some ids; those that no item has are left out, or an error.
+/// The item indices of some ids; unknown ids are skipped or an error.
 pub(crate) fn indices_of(catalog: &Catalog<'_>, ids: &Array, skip: bool) -> Result<Vec<u32>> {
     ids.iter().filter_map(|id| index_of(catalog, &id, skip).transpose()).collect()
 }
@@ -86,12 +86,12 @@ pub(crate) fn recommendations(catalog: &Catalog<'_>, best: &[Scored]) -> Array {
     array
 }
 
-/// Whether a number of JavaScript stands for this integer and no other.
+/// Whether a JavaScript number represents exactly this integer.
 fn is_exact(id: i64) -> bool {
     whole(id as f64) == Some(id)
 }
 
-/// An id; a bigint where a number would not be exact.
+/// An id; a bigint if a number would not be exact.
 fn to_js(id: ItemId<'_>) -> JsValue {
     match id {
         ItemId::Int(id) if is_exact(id) => JsValue::from_f64(id as f64),
@@ -100,7 +100,7 @@ fn to_js(id: ItemId<'_>) -> JsValue {
     }
 }
 
-/// A copy of bytes, where there is the memory for it.
+/// A copy of bytes; an error if it cannot be allocated.
 pub(crate) fn bytes_of(bytes: &Uint8Array) -> Result<Vec<u8>> {
     let length = bytes.length() as usize;
     let mut copy = Vec::new();

@@ -1,4 +1,4 @@
-//! The engine's errors as JavaScript's.
+//! Maps the engine's errors to JavaScript's.
 
 use recgrela::{Error, ErrorKind};
 use wasm_bindgen::prelude::*;
@@ -11,14 +11,14 @@ extern "C" {
     #[wasm_bindgen(constructor)]
     pub(crate) fn new(code: &str, message: &str) -> RecgrelaError;
 
-    /// Takes what a panic says.
+    /// Stores the message of a panic.
     pub(crate) fn panicked(message: &str);
 }
 
 /// The result of a call from JavaScript.
 pub(crate) type Result<T> = std::result::Result<T, RecgrelaError>;
 
-/// An error that is not the engine's.
+/// An error of this binding, not the engine's.
 pub(crate) fn invalid(message: &str) -> RecgrelaError {
     RecgrelaError::new("invalid-argument", message)
 }
@@ -28,7 +28,7 @@ pub(crate) fn to_js(error: Error) -> RecgrelaError {
     RecgrelaError::new(code_of(&error), &error.to_string())
 }
 
-/// What a program can tell the error by; stable.
+/// A stable code for the error.
 fn code_of(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::Model => "invalid-model",
@@ -37,9 +37,9 @@ fn code_of(error: &Error) -> &'static str {
         ErrorKind::OutOfMemory => "out-of-memory",
         ErrorKind::Log => "no-log",
         ErrorKind::Snapshot => "invalid-snapshot",
-        // Of overlays, only a snapshot that relies on one gets here.
+        // Here only a snapshot can need an overlay.
         ErrorKind::OtherModel | ErrorKind::Overlay => "foreign-snapshot",
-        // What nothing here can cause: files of its own, fleets.
+        // Not reachable here: files and fleets.
         _ => "internal",
     }
 }

@@ -1,5 +1,5 @@
-//! The engine in WebAssembly: converts, calls, maps errors. The JavaScript beside it, in `js`, is
-//! what the npm package shows; it calls nothing here with a value of another type than stated.
+//! The WebAssembly binding: converts, calls the engine, maps errors. The JavaScript in `js` is the
+//! npm package's public API; it passes only values of the declared types to this crate.
 
 mod convert;
 mod error;
@@ -8,7 +8,7 @@ mod session;
 
 use wasm_bindgen::prelude::*;
 
-/// Once, when a module starts: what a panic says is kept for the error that follows it.
+/// Runs when the module starts: keeps the message of a panic for the error that follows it.
 #[wasm_bindgen(start)]
 fn start() {
     std::panic::set_hook(Box::new(|panic| error::panicked(&panic.to_string())));

@@ -36,7 +36,7 @@ impl Model {
         matches!(find(&self.0.catalog(), id), Ok(Some(_)))
     }
 
-    /// The ids of all items, in the order of the file.
+    /// The ids of all items, in catalogue order.
     pub fn items(&self) -> Array {
         let catalog = self.0.catalog();
         ids_of(&catalog, 0..catalog.len() as u32)
@@ -48,7 +48,7 @@ impl Model {
         self.0.num_items()
     }
 
-    /// 64 hex digits.
+    /// The fingerprint, 64 hex digits.
     #[wasm_bindgen(getter)]
     pub fn fingerprint(&self) -> String {
         self.0.fingerprint().to_string()

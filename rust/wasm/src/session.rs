@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 use crate::convert::{bytes_of, ids_of, index_of, indices_of, recommendations};
 use crate::error::{Result, to_js};
 
-/// A session, and what it ranks items in: memory that is used again.
+/// A session and its reusable ranking buffer.
 #[wasm_bindgen]
 pub struct Session {
     session: engine::Session,
@@ -23,7 +23,7 @@ impl Session {
         indices_of(&self.session.model().catalog(), ids, skip)
     }
 
-    /// Calls with a filter of lists that may be absent.
+    /// Calls a function with the filter of two optional lists.
     fn with_filter<T>(
         &mut self,
         exclude_seen: bool,
@@ -39,14 +39,14 @@ impl Session {
 
 #[wasm_bindgen]
 impl Session {
-    /// Takes in one event; whether it was.
+    /// Appends one event; returns whether it was appended.
     pub fn append(&mut self, id: &JsValue, skip: bool) -> Result<bool> {
         let item = index_of(&self.session.model().catalog(), id, skip)?;
         item.map_or(Ok(()), |item| self.session.append(item)).map_err(to_js)?;
         Ok(item.is_some())
     }
 
-    /// Takes in events, the oldest first; how many.
+    /// Appends events, oldest first; returns how many were appended.
     pub fn extend(&mut self, ids: &Array, skip: bool) -> Result<usize> {
         let items = self.indices_of(ids, skip)?;
         self.session.extend(&items).map_err(to_js)?;
@@ -58,7 +58,7 @@ impl Session {
         self.session.score(&self.indices_of(ids, false)?).map_err(to_js)
     }
 
-    /// The `k` best items that the filter lets through, the best first.
+    /// The `k` best items that pass the filter, best first.
     #[wasm_bindgen(js_name = topK)]
     pub fn top_k(
         &mut self,
@@ -74,7 +74,7 @@ impl Session {
         })
     }
 
-    /// The same as it would be after more events.
+    /// The result of `top_k` after more events.
     pub fn peek(
         &mut self,
         ids: &Array,
@@ -91,13 +91,13 @@ impl Session {
         })
     }
 
-    /// Keeps the last events undoable.
+    /// Keeps the last `depth` events undoable.
     #[wasm_bindgen(js_name = keepUndo)]
     pub fn keep_undo(&mut self, depth: usize) -> Result<()> {
         self.session.set_undo_depth(depth).map_err(to_js)
     }
 
-    /// Goes back.
+    /// Undoes the last events.
     pub fn undo(&mut self, n: usize) -> Result<()> {
         self.session.undo(n).map_err(to_js)
     }
@@ -108,7 +108,7 @@ impl Session {
         self.session.set_log_capacity(capacity);
     }
 
-    /// Removes items from the history.
+    /// Forgets items.
     pub fn forget(&mut self, ids: &Array) -> Result<()> {
         let items = self.indices_of(ids, false)?;
         self.session.forget(&items).map_err(to_js)
@@ -129,25 +129,25 @@ impl Session {
         self.session.reset();
     }
 
-    /// A copy, independent from here on.
+    /// An independent copy.
     #[wasm_bindgen(js_name = clone)]
     pub fn copy(&self) -> Self {
         Self::new(self.session.clone())
     }
 
-    /// Events so far; exact up to 2^53.
+    /// The number of events; exact up to 2^53.
     #[wasm_bindgen(getter)]
     pub fn events(&self) -> f64 {
         self.session.events() as f64
     }
 
-    /// The ids of the distinct items so far, in the order of the catalogue.
+    /// The ids of the distinct items so far, in catalogue order.
     #[wasm_bindgen(getter)]
     pub fn seen(&self) -> Array {
         ids_of(&self.session.model().catalog(), self.session.seen().iter().copied())
     }
 
-    /// Bytes of the history.
+    /// Size of the session in bytes.
     #[wasm_bindgen(getter, js_name = stateBytes)]
     pub fn state_bytes(&self) -> usize {
         self.session.state_bytes()
