@@ -103,7 +103,7 @@ fn observe(model: &Arc<Model>) -> Observed {
     }
     let few = [count - 1, 0, count / 3];
     assert_ranked(&session, 40, &Filter::default());
-    let listed = Filter { allow: Some(&few), deny: &few[2..], ..Filter::default() };
+    let listed = Filter::default().allow(&few).deny(&few[2..]);
     assert_ranked(&session, 2, &listed);
     Observed { verified: verified.map_err(|error| text(&error)), scores, snapshots }
 }

@@ -61,12 +61,9 @@ impl Wish {
         let numbers: Vec<_> = (0..grouped).map(deal).collect();
         let groups = Groups::new(model, &numbers).expect("a group for each item");
         let limit = usize::from(limit);
-        let filter = Filter {
-            exclude_seen: self.exclude_seen,
-            allow: allow.as_deref(),
-            deny: &deny,
-            quota: self.quota.map(|_| Quota { groups: &groups, limit }),
-        };
+        let mut filter = Filter::default().exclude_seen(self.exclude_seen).deny(&deny);
+        filter.allow = allow.as_deref();
+        filter.quota = self.quota.map(|_| Quota { groups: &groups, limit });
         let quota = self.quota.map(|_| (&numbers[..], limit));
         call(&Query { k: usize::from(self.k), filter, quota, known })
     }

@@ -123,18 +123,13 @@ fn append_and_top_k_allocate_nothing() {
             let groups = Groups::new(&model, &groups).unwrap();
             let filters = [
                 Filter::unseen(),
-                Filter { allow: Some(&items[..50]), ..Filter::default() },
-                Filter {
-                    exclude_seen: true,
-                    allow: Some(&items),
-                    deny: &items[100..],
-                    quota: None,
-                },
-                Filter { quota: Some(Quota { groups: &groups, limit: 2 }), ..Filter::unseen() },
+                Filter::default().allow(&items[..50]),
+                Filter::unseen().allow(&items).deny(&items[100..]),
+                Filter::unseen().quota(Quota { groups: &groups, limit: 2 }),
             ];
             session.append(items[0]).unwrap();
             // The first query returns almost nothing, but warms up for all.
-            let starving = Filter { allow: Some(&items[..1]), ..Filter::default() };
+            let starving = Filter::default().allow(&items[..1]);
             session.top_k_into(20, &starving, &mut ranking).unwrap();
             session.top_k_into(1, &filters[2], &mut ranking).unwrap();
             session.top_k_into(20, &filters[3], &mut ranking).unwrap();
@@ -214,7 +209,7 @@ fn a_model_and_its_sessions_cost_no_more_than_the_file() {
         let everything: Vec<_> = (0..shape.items as u32).collect();
         let (seeing, ()) = peak(|| session.extend(&everything).unwrap());
         assert!(seeing <= 16 * shape.items, "{seeing} bytes to have seen everything");
-        let filter = Filter { allow: Some(&everything), deny: &everything, ..Filter::unseen() };
+        let filter = Filter::unseen().allow(&everything).deny(&everything);
         let (ranking, _) = peak(|| session.top_k(usize::MAX, &filter).unwrap());
         assert!(ranking <= 32 * shape.items + 4096, "{ranking} bytes to rank everything");
         let (storing, blob) = peak(|| session.snapshot());

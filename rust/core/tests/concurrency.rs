@@ -25,8 +25,7 @@ fn play(model: &Arc<Model>, seed: u64) -> Vec<u32> {
         let user = &mut users[event % 5];
         user.append(rng.items(1, model.num_items())[0]).unwrap();
         let asked = rng.items(20, model.num_items());
-        let filter =
-            Filter { exclude_seen: event % 2 == 0, deny: &asked[..7], ..Filter::default() };
+        let filter = Filter::default().exclude_seen(event % 2 == 0).deny(&asked[..7]);
         user.top_k_into(10, &filter, &mut ranking).unwrap();
         answers.extend(ranking.items().iter().flat_map(|best| [best.item, best.score.to_bits()]));
         answers.extend(bits(&user.score(&asked).unwrap()));

@@ -112,7 +112,9 @@ fn rankings_are_those_of_single_sessions() {
                     let quota = limit.map(|limit| Quota { groups: &groups, limit });
                     for allow in [None, Some(&[][..]), Some(&few[..]), Some(&many[..])] {
                         for deny in [&[][..], &many[..shape.items / 2]] {
-                            let filter = Filter { exclude_seen, allow, deny, quota };
+                            let mut filter =
+                                Filter::default().exclude_seen(exclude_seen).deny(deny);
+                            (filter.allow, filter.quota) = (allow, quota);
                             fleet.top_k_into(&users, k, &filter, &mut rankings).unwrap();
                             assert_eq!(rankings.len(), count);
                             for (&user, ranking) in users.iter().zip(&rankings) {
@@ -205,7 +207,7 @@ fn errors_change_nothing() {
         fleet.append(&[0, 1], &[1]).unwrap_err(),
         fleet.top_k(&[0, 6], 3, &Filter::default()).unwrap_err(),
         fleet.top_k(&[2], 3, &Filter::default()).unwrap_err(),
-        fleet.top_k(&[], 3, &Filter { deny: &[33], ..Filter::default() }).unwrap_err(),
+        fleet.top_k(&[], 3, &Filter::default().deny(&[33])).unwrap_err(),
         fleet.top_k(&[5, 4, 2, 0, 4], 3, &Filter::default()).unwrap_err(),
         fleet.score(2, &[1]).unwrap_err(),
         fleet.score(5, &[33]).unwrap_err(),

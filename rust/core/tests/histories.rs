@@ -69,7 +69,7 @@ impl History {
             7 | 8 => {
                 let count = rng.below(4);
                 let items = rng.items(count, num_items);
-                let filter = Filter { exclude_seen: rng.below(2) == 0, ..Filter::default() };
+                let filter = Filter::default().exclude_seen(rng.below(2) == 0);
                 let peeked = session.peek(&items, 5, &filter).ok();
                 let mut later = self.replayed(session.model());
                 later.extend(&items).unwrap();

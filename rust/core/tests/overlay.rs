@@ -109,8 +109,8 @@ fn check_queries(session: &Session, naive: &Naive, rng: &mut Rng, ranking: &mut 
         ] {
             for limit in [None, Some(3)] {
                 let quota = limit.map(|limit| Quota { groups: &grouped, limit });
-                let filter =
-                    Filter { exclude_seen, allow: allow.map(|list| &list[..]), deny, quota };
+                let mut filter = Filter::default().exclude_seen(exclude_seen).deny(deny);
+                (filter.allow, filter.quota) = (allow.map(|list| &list[..]), quota);
                 session.top_k_into(k, &filter, ranking).unwrap();
                 assert!(
                     fleet
@@ -181,7 +181,7 @@ fn an_overlay_is_as_good_as_a_file() {
                 let [overlaid, filed] = sessions.each_mut().map(|session| {
                     session.extend(&events).unwrap();
                     let hidden = bits(session.user_vector().unwrap());
-                    let filter = Filter { deny: &deny, ..Filter::unseen() };
+                    let filter = Filter::unseen().deny(&deny);
                     (hidden, session.top_k(20, &filter).unwrap())
                 });
                 assert_eq!(overlaid, filed, "{shape:?}");
@@ -343,9 +343,9 @@ fn what_is_known_follows_the_overlay() {
     assert_eq!((items, catalog.len(), catalog.index_of(-5)), (vec![33], 33, None));
     session.append(33).unwrap();
     assert_eq!(session.seen().last(), Some(&33));
-    let allowed = Filter { allow: Some(&[33]), ..Filter::default() };
+    let allowed = Filter::default().allow(&[33]);
     assert_eq!(session.top_k(1, &allowed).unwrap()[0].item, 33);
-    assert!(session.top_k(1, &Filter { exclude_seen: true, ..allowed }).unwrap().is_empty());
+    assert!(session.top_k(1, &allowed.exclude_seen(true)).unwrap().is_empty());
     model.update_overlay(|overlay| overlay.retire(&[33])).unwrap();
     assert!(session.top_k(1, &allowed).unwrap().is_empty());
     model.update_overlay(|overlay| overlay.reinstate(&[33])).unwrap();

@@ -42,7 +42,7 @@ fn instruction_sets_give_the_same_bits() {
                 continue;
             }
             let all = catalogue(&models[0]);
-            let filter = Filter { exclude_seen: t % 2 == 0, ..Filter::default() };
+            let filter = Filter::default().exclude_seen(t % 2 == 0);
             let outcomes: Vec<_> = sessions
                 .iter()
                 .map(|session| {

@@ -32,8 +32,10 @@ fn check(session: &Session, groups: &[i64], rng: &mut Rng, ranking: &mut TopK) {
             for (exclude_seen, allow, deny) in
                 [(false, None, &[][..]), (true, None, &few), (false, Some(&many[..]), &few)]
             {
-                let quota = Some(Quota { groups: &grouped, limit });
-                let filter = Filter { exclude_seen, allow, deny, quota };
+                let quota = Quota { groups: &grouped, limit };
+                let mut filter =
+                    Filter::default().exclude_seen(exclude_seen).deny(deny).quota(quota);
+                filter.allow = allow;
                 session.top_k_into(k, &filter, ranking).unwrap();
                 let expected = brute_force(session, &items, k, &filter, Some((groups, limit)));
                 assert_eq!(ranking.items(), expected, "k {k}, limit {limit}, {:?}", &groups[..1]);
@@ -91,7 +93,7 @@ fn candidates_are_cut_many_times() {
 fn a_limit_of_zero_returns_nothing() {
     let model = model(&Shape::TINY);
     let groups = Groups::new(&model, &[0; 33]).unwrap();
-    let filter = Filter { quota: Some(Quota { groups: &groups, limit: 0 }), ..Filter::default() };
+    let filter = Filter::default().quota(Quota { groups: &groups, limit: 0 });
     assert!(session(&model, 3, 1).top_k(5, &filter).unwrap().is_empty());
 }
 
@@ -107,7 +109,7 @@ fn groups_are_one_number_an_item_of_the_model() {
     assert_eq!(groups.count(), 2);
 
     let other = model(&Shape { items: 34, ..Shape::TINY });
-    let filter = Filter { quota: Some(Quota { groups: &groups, limit: 1 }), ..Filter::default() };
+    let filter = Filter::default().quota(Quota { groups: &groups, limit: 1 });
     let error = session(&other, 3, 1).top_k(5, &filter).unwrap_err();
     assert_says(&error, ErrorKind::OtherModel, "groups: found model");
 }

@@ -34,10 +34,7 @@ fn unknown_items_change_nothing() {
     assert_says(&error, ErrorKind::Item, "found 33, expected less than 33");
     assert!(session.extend(&[1, 2, u32::MAX]).is_err());
     assert!(session.score(&[1, 33]).is_err());
-    let filters = [
-        Filter { allow: Some(&[33]), ..Filter::default() },
-        Filter { deny: &[0, 33], ..Filter::default() },
-    ];
+    let filters = [Filter::default().allow(&[33]), Filter::default().deny(&[0, 33])];
     assert!(filters.iter().all(|filter| session.top_k(3, filter).is_err()));
     let error = session.score_into(&[1, 2], &mut [0.0]).unwrap_err();
     assert_says(&error, ErrorKind::Argument, "buffer of scores: found length 1, expected 2");
@@ -108,11 +105,9 @@ fn peek_is_a_copy_that_went_on() {
         for model in models(shape) {
             let session = session(&model, 20, 1);
             let before = session.snapshot();
-            for (count, filter) in [
-                (0, Filter::default()),
-                (1, Filter::unseen()),
-                (7, Filter { deny: &[0], ..Filter::unseen() }),
-            ] {
+            for (count, filter) in
+                [(0, Filter::default()), (1, Filter::unseen()), (7, Filter::unseen().deny(&[0]))]
+            {
                 let items = Rng::new(2).items(count, shape.items);
                 let mut copy = session.clone();
                 copy.extend(&items).unwrap();
@@ -133,7 +128,7 @@ fn peek_refuses_what_append_and_top_k_refuse() {
     assert_eq!(empty.peek(&[4], 3, &Filter::default()).unwrap().len(), 3);
     let error = empty.peek(&[4, 33], 3, &Filter::default()).unwrap_err();
     assert_says(&error, ErrorKind::Item, "found 33");
-    let filter = Filter { deny: &[33], ..Filter::default() };
+    let filter = Filter::default().deny(&[33]);
     assert!(empty.peek(&[4], 3, &filter).is_err());
 }
 

@@ -51,8 +51,8 @@ fn threads_share_the_memory_of_a_query_and_use_it_again() {
         session.top_k_into(usize::MAX, filter, &mut ranking).unwrap();
         ALLOCATED.load(Relaxed) - before
     };
-    let quota = Some(Quota { groups: &groups, limit: 1 });
-    for filter in [Filter::default(), Filter { quota, ..Filter::default() }] {
+    let quota = Quota { groups: &groups, limit: 1 };
+    for filter in [Filter::default(), Filter::default().quota(quota)] {
         // 8 bytes each for ranking, list and merged list, doubled while growing; 24 per group count.
         let first = ask(&filter);
         assert!(first <= 200 * ITEMS, "{first} bytes");

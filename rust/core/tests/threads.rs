@@ -53,19 +53,17 @@ fn any_number_of_threads_gives_the_same() {
             let allow: Vec<_> = (0..ITEMS as u32).filter(|item| item % 7 != 0).collect();
             let tail = &allow[..100_001];
             for allow in [None, Some(&allow[..]), Some(tail), Some(&deny[..])] {
-                check(
-                    &session,
-                    &Filter { allow, deny: &deny[..500], ..Filter::unseen() },
-                    &mut rankings,
-                );
+                let mut filter = Filter::unseen().deny(&deny[..500]);
+                filter.allow = allow;
+                check(&session, &filter, &mut rankings);
             }
             for count in [1, 3, 500, ITEMS] {
                 let groups: Vec<_> = (0..ITEMS).map(|_| rng.below(count) as i64).collect();
                 let grouped = Groups::new(&model, &groups).unwrap();
                 for limit in [1, 4] {
-                    let quota = Some(Quota { groups: &grouped, limit });
-                    check(&session, &Filter { quota, ..Filter::unseen() }, &mut rankings);
-                    let filter = Filter { quota, deny: &deny[..50], ..Filter::default() };
+                    let quota = Quota { groups: &grouped, limit };
+                    check(&session, &Filter::unseen().quota(quota), &mut rankings);
+                    let filter = Filter::default().quota(quota).deny(&deny[..50]);
                     let items: Vec<_> = (0..model.catalog().len() as u32)
                         .filter(|&item| !model.catalog().is_retired(item))
                         .collect();
@@ -92,8 +90,8 @@ fn ties_across_shards() {
     assert!(ranking.items().iter().map(|scored| scored.item).eq(0..40));
     let groups: Vec<_> = (0..ITEMS as i64).map(|item| item / 50_000).collect();
     let groups = Groups::new(&model, &groups).unwrap();
-    let quota = Some(Quota { groups: &groups, limit: 3 });
-    session.top_k_into(40, &Filter { quota, ..Filter::default() }, &mut ranking).unwrap();
+    let quota = Quota { groups: &groups, limit: 3 };
+    session.top_k_into(40, &Filter::default().quota(quota), &mut ranking).unwrap();
     let expected = [0, 1, 2, 50_000, 50_001, 50_002, 100_000, 100_001, 100_002];
     assert!(ranking.items().iter().map(|scored| scored.item).eq(expected));
 }

@@ -23,7 +23,9 @@ fn every_filter_gives_what_sorting_gives() {
                 for exclude_seen in [false, true] {
                     for allow in [None, Some(&[][..]), Some(&few[..]), Some(&many[..])] {
                         for deny in [&[][..], &few[..], &many[..]] {
-                            let filter = Filter { exclude_seen, allow, deny, quota: None };
+                            let mut filter =
+                                Filter::default().exclude_seen(exclude_seen).deny(deny);
+                            filter.allow = allow;
                             session.top_k_into(k, &filter, &mut ranking).unwrap();
                             let expected = brute_force(&session, &items, k, &filter, None);
                             assert_eq!(ranking.items(), expected, "k {k}, {filter:?}");
@@ -48,7 +50,7 @@ fn more_items_than_the_scan_begins_with() {
             let all_but_five: Vec<u32> = (5..4500).collect();
             for k in [1, 10, 32, 33] {
                 for deny in [&[][..], &first, &all_but_five] {
-                    let filter = Filter { deny, ..Filter::unseen() };
+                    let filter = Filter::unseen().deny(deny);
                     session.top_k_into(k, &filter, &mut ranking).unwrap();
                     let expected = brute_force(&session, &items, k, &filter, None);
                     assert_eq!(ranking.items(), expected, "{table}, k {k}, {} denied", deny.len());
@@ -67,7 +69,7 @@ fn equal_scores_rank_by_item() {
         let items = catalogue(&model);
         for k in [1, 5, 40, 66, 67, 68, 150, 200] {
             for exclude_seen in [false, true] {
-                let filter = Filter { exclude_seen, ..Filter::default() };
+                let filter = Filter::default().exclude_seen(exclude_seen);
                 let found = session.top_k(k, &filter).unwrap();
                 let expected = brute_force(&session, &items, k, &filter, None);
                 assert_eq!(found, expected, "k {k}");

@@ -40,14 +40,14 @@ unsafe fn filter_of<'a>(filter: *const recgrela_filter) -> Result<Filter<'a>, Fa
     }
     // SAFETY: as promised.
     let filter = unsafe { &read(filter, 1, "filter")?[0] };
-    let allow = match filter.allow.is_null() && filter.allow_count == 0 {
-        true => None,
-        // SAFETY: as promised.
-        false => Some(unsafe { read(filter.allow, filter.allow_count, "allow")? }),
-    };
     // SAFETY: as promised.
     let deny = unsafe { read(filter.deny, filter.deny_count, "deny")? };
-    Ok(Filter { exclude_seen: filter.exclude_seen != 0, allow, deny, quota: None })
+    let chosen = Filter::default().exclude_seen(filter.exclude_seen != 0).deny(deny);
+    if filter.allow.is_null() && filter.allow_count == 0 {
+        return Ok(chosen);
+    }
+    // SAFETY: as promised.
+    Ok(chosen.allow(unsafe { read(filter.allow, filter.allow_count, "allow")? }))
 }
 
 /// Writes the scores of `count` items, in their order. These are the scores that top_k ranks by.

@@ -57,11 +57,9 @@ impl Options {
     }
 
     pub(crate) fn filter(&self) -> Filter<'_> {
-        Filter {
-            exclude_seen: self.exclude_seen,
-            allow: self.allow.as_deref(),
-            deny: &self.deny,
-            quota: self.quota.as_ref().map(|(groups, limit)| Quota { groups, limit: *limit }),
-        }
+        let mut filter = Filter::default().exclude_seen(self.exclude_seen).deny(&self.deny);
+        filter.allow = self.allow.as_deref();
+        filter.quota = self.quota.as_ref().map(|(groups, limit)| Quota { groups, limit: *limit });
+        filter
     }
 }

@@ -57,12 +57,8 @@ impl Lists {
     }
 
     pub(crate) fn filter(&self) -> recgrela::Filter<'_> {
-        recgrela::Filter {
-            exclude_seen: self.exclude_seen,
-            allow: self.allow.as_deref(),
-            deny: &self.deny,
-            quota: None,
-        }
+        let filter = recgrela::Filter::default().exclude_seen(self.exclude_seen).deny(&self.deny);
+        self.allow.as_deref().map_or(filter, |allow| filter.allow(allow))
     }
 }
 

@@ -33,7 +33,9 @@ impl Session {
     ) -> Result<T> {
         let list = |ids: Option<Array>| ids.map(|ids| self.indices_of(&ids, skip)).transpose();
         let (allow, deny) = (list(allow)?, list(deny)?.unwrap_or_default());
-        call(self, &Filter { exclude_seen, allow: allow.as_deref(), deny: &deny, quota: None })
+        let mut filter = Filter::default().exclude_seen(exclude_seen).deny(&deny);
+        filter.allow = allow.as_deref();
+        call(self, &filter)
     }
 }
 

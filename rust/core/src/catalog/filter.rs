@@ -5,8 +5,15 @@ use crate::Overlay;
 
 /// Which items [`Session::top_k`](crate::Session::top_k) may return. Lists may be unordered and
 /// repeat items.
+///
+/// ```
+/// # use recgrela::Filter;
+/// let filter = Filter::unseen().allow(&[3, 5, 8]).deny(&[5]);
+/// assert!(filter.exclude_seen);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
+#[non_exhaustive]
 pub struct Filter<'a> {
     /// Exclude the items that the session has seen.
     pub exclude_seen: bool,
@@ -22,6 +29,26 @@ impl<'a> Filter<'a> {
     /// Allows every item that the session has not seen.
     pub const fn unseen() -> Self {
         Self { exclude_seen: true, allow: None, deny: &[], quota: None }
+    }
+
+    /// Whether to exclude what the session has seen.
+    pub const fn exclude_seen(self, exclude_seen: bool) -> Self {
+        Self { exclude_seen, ..self }
+    }
+
+    /// Returns only these items.
+    pub const fn allow(self, items: &'a [u32]) -> Self {
+        Self { allow: Some(items), ..self }
+    }
+
+    /// Excludes these items.
+    pub const fn deny(self, items: &'a [u32]) -> Self {
+        Self { deny: items, ..self }
+    }
+
+    /// Limits the items per group.
+    pub const fn quota(self, quota: Quota<'a>) -> Self {
+        Self { quota: Some(quota), ..self }
     }
 
     pub(crate) fn items(&self) -> impl Iterator<Item = u32> + 'a {

@@ -76,8 +76,8 @@ impl Groups {
 ///
 /// let mut session = Session::new(model);
 /// session.append(7)?;
-/// let quota = Some(Quota { groups: &groups, limit: 2 });
-/// let best = session.top_k(10, &Filter { quota, ..Filter::unseen() })?;
+/// let quota = Quota { groups: &groups, limit: 2 };
+/// let best = session.top_k(10, &Filter::unseen().quota(quota))?;
 /// assert_eq!(best.len(), 6); // two of each genre
 /// # Ok(())
 /// # }
