@@ -203,7 +203,7 @@ def test_the_paper_s_form_is_trained_and_measured_like_the_others(small_settings
     ("settings", "says"),
     [
         (["model.kind=bert"], "'gru4rec'; found 'bert'"),
-        (["model.kind=bidirectional"], "set model.decay=none, it is learned"),
+        (["model.kind=bidirectional"], "decay is learned, but the bidirectional form has none"),
         (["model.kind=sasrec", "train.window=300"], "max_positions=200 events at most"),
         (["model.kind=sasrec", "evaluate.window=201"], "windows have up to 201"),
     ],

@@ -95,7 +95,7 @@ def _check_bounds(folder: Path, items: np.ndarray, offsets: np.ndarray, num_item
     """Raises DataError for item indices or offsets out of range."""
     if len(items) and not 1 <= items.min() <= items.max() <= num_items:
         raise DataError(
-            f"{folder}: damaged: items.npy has items {items.min()} to {items.max()}, "
+            f"{folder}: damaged: items.npy has {items.min()} to {items.max()}, "
             f"expected 1 to {num_items}: {ANEW}"
         )
     if offsets[0] != 0 or (np.diff(offsets) < 0).any():
