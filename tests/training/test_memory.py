@@ -2,9 +2,10 @@
 
 import weakref
 
-from recgrela_train.config import load_config
-from recgrela_train.evaluation import evaluate
+from recgrela_train.config import EvaluateConfig, load_config
+from recgrela_train.evaluation import counting, evaluate
 from recgrela_train.fitting import training_module
+from rich.console import Console
 
 
 def test_validation_keeps_no_array_of_a_batch(small_dataset, small_settings, monkeypatch):
@@ -22,3 +23,19 @@ def test_validation_keeps_no_array_of_a_batch(small_dataset, small_settings, mon
         module.validation_step(batch, index)
     assert len(refs) > 10
     assert sum(ref() is not None for ref in refs) <= 1
+
+
+def test_a_measurement_keeps_no_array_of_a_batch(small_dataset, monkeypatch):
+    best_unseen, refs, alive = evaluate.best_unseen, [], []
+
+    def recorded(*arguments):
+        alive.append(sum(ref() is not None for ref in refs))
+        best = best_unseen(*arguments)
+        refs.append(weakref.ref(best))
+        return best
+
+    monkeypatch.setattr(evaluate, "best_unseen", recorded)
+    model, settings = counting.Popularity(small_dataset), EvaluateConfig(batch_size=2)
+    counting.measure_counts(model, small_dataset, settings, Console(quiet=True))
+    assert len(alive) > 10
+    assert max(alive) <= 1
