@@ -22,6 +22,6 @@ def ablate(
     `recgrela-train ablate --config training/configs/demo.yaml --only no-gate --only hydra`
     """
     from ..studies.study import ablations
-    from .shared import study
+    from .study import study
 
     study(ablations, config, settings, only, seeds, output)

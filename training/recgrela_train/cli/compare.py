@@ -22,6 +22,6 @@ def compare(
     `recgrela-train compare --config training/configs/demo.yaml`
     """
     from ..studies.study import comparison
-    from .shared import study
+    from .study import study
 
     study(comparison, config, settings, only, seeds, output)

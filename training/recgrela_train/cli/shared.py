@@ -1,21 +1,18 @@
 """Functions that subcommands share; imported when a subcommand runs."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import typer
 from rich.markup import escape
 
-from ..config import Config, ConfigError, load_config
+from ..config import Config
 from ..data import Dataset, load_dataset
-from ..device import find_device
-from ..distributed import find_processes, is_main
+from ..distributed import is_main
 from ..evaluation.evaluate import SPLITS, print_by_length, print_metrics
 from ..evaluation.measurement import Measurement, write_measurement
-from ..studies.study import Variant, choose, print_study, run_study, write_study
-from .console import console, errors, say
+from .console import console, errors
 
 
 def read_data(config: Config) -> Dataset:
@@ -51,30 +48,3 @@ def warn(text: str | None) -> None:
     """Prints a warning, if there is one."""
     if text:
         errors.print(f"[yellow]warning:[/yellow] {escape(text)}", highlight=False, soft_wrap=True)
-
-
-def study(
-    variants_of: Callable[[Config], list[Variant]],
-    config: Path | None,
-    settings: list[str],
-    only: list[str],
-    seeds: int,
-    output: Path,
-) -> None:
-    """Trains, measures and shows the variants of a config."""
-    chosen = load_config(config, settings)
-    if find_processes(chosen.train.devices).total > 1:
-        raise ConfigError(
-            "a study trains its runs in one process: set train.devices=1, and do not use torchrun"
-        )
-    variants = choose(variants_of(chosen), only)
-    device = find_device(chosen.train.accelerator)
-    dataset = read_data(chosen)
-    try:
-        rows = run_study(variants, dataset, device, output, console, seeds)
-    except KeyboardInterrupt:
-        say("interrupted. To continue, run the same command again", errors)
-        raise typer.Exit(130) from None
-    print_study(console, rows, chosen.data.source)
-    for path in write_study(rows, output, chosen.data.source):
-        say(f"wrote {path}")

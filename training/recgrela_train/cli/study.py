@@ -1,0 +1,40 @@
+"""What `recgrela-train ablate` and `compare` share; imported when one of them runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from ..config import Config, ConfigError, load_config
+from ..device import find_device
+from ..distributed import find_processes
+from ..studies.study import Variant, choose, print_study, run_study, write_study
+from .console import console, errors, say
+from .shared import read_data
+
+
+def study(
+    variants_of: Callable[[Config], list[Variant]],
+    config: Path | None,
+    settings: list[str],
+    only: list[str],
+    seeds: int,
+    output: Path,
+) -> None:
+    """Trains, measures and shows the variants of a config."""
+    chosen = load_config(config, settings)
+    if find_processes(chosen.train.devices).total > 1:
+        raise ConfigError(
+            "a study trains its runs in one process: set train.devices=1, and do not use torchrun"
+        )
+    variants = choose(variants_of(chosen), only)
+    device = find_device(chosen.train.accelerator)
+    dataset = read_data(chosen)
+    try:
+        rows = run_study(variants, dataset, device, output, console, seeds)
+    except KeyboardInterrupt:
+        say("interrupted. To continue, run the same command again", errors)
+        raise typer.Exit(130) from None
+    print_study(console, rows, chosen.data.source)
+    for path in write_study(rows, output, chosen.data.source):
+        say(f"wrote {path}")
