@@ -49,8 +49,17 @@ class DataConfig(_Section):
     missing: Literal["refuse", "drop", "keep"] = "refuse"
     """What to do with missing users, items and times (blank, `NULL`, `\\N`, `None`, `nan`, `NA`):
     refuse the file, drop the events, or keep all but blanks as ids."""
+    split: Literal["time", "leave_one_out", "none"] = "time"
+    """Held-out events: time (those after two cuts), leave_one_out (each user's last two, for
+    benchmarks) or none (train on all events). See docs/model.md."""
+    validation_from: str = "80%"
+    """Start of the validation events, for split=time: a share of all events such as 80%, or a
+    date."""
+    test_from: str = "90%"
+    """Start of the test events, for split=time: a share of all events, or a date."""
     min_events: int = Field(5, ge=1)
-    """k of the k-core filter: users and items with fewer than k events are dropped, repeatedly."""
+    """Items with fewer training events are dropped. For split=leave_one_out it is the k of the
+    k-core filter: users and items with fewer than k events are dropped, repeatedly."""
     ties: Literal["random", "file", "item", "recbole"] = "random"
     """Order of ties in time: random, file, item or recbole. It can decide a benchmark: see
     docs/model.md."""
@@ -149,11 +158,13 @@ class EvaluateConfig(_Section):
 
     window: int = Field(200, ge=1)
     """Events seen by the `window` read-out; `stream` sees the whole history."""
-    exclude_seen: Literal["none", "window", "history"] = "none"
-    """Seen items to exclude from the ranking: none, those of the last `evaluate.window` events, or
-    those of the whole history, as the engine does."""
+    exclude_seen: Literal["none", "window", "history"] = "history"
+    """Seen items to exclude from the ranking: those of the whole history, as the engine does,
+    those of the last `evaluate.window` events, or none. A target that is excluded is a miss."""
     batch_size: int = Field(128, ge=1)
-    """Users ranked at a time; affects memory only."""
+    """Users read, and targets ranked, at a time; affects memory only."""
+    max_users: int | None = Field(None, ge=1)
+    """Measure a random sample of this many users; by default, all."""
 
 
 class Config(_Section):

@@ -19,7 +19,8 @@ def evaluate(
             "--output",
             "-o",
             help="Also write the metrics of both splits and their confidence intervals to this "
-            "JSON file, and each user's rank and recommendations to .users.npz beside it.",
+            "JSON file, and the ranks of all targets and each user's recommendations to "
+            ".targets.npz beside it.",
         ),
     ] = None,
 ) -> None:
@@ -28,18 +29,22 @@ def evaluate(
     Two read-outs are measured: `stream` feeds the model each user's whole history, as in
     deployment; `window` only the last `evaluate.window` events.
 
-    `recgrela-train evaluate runs/first --set evaluate.exclude_seen=history`
+    Newer data may be measured too: items that the model does not know count as misses.
+
+    `recgrela-train evaluate runs/first --test --set evaluate.exclude_seen=none`
+
+    `recgrela-train evaluate runs/first --test --set data.source=newer.parquet --set
+    data.test_from=2026-11-20`
     """
-    from ..config import change_measurement
     from ..device import find_device
     from ..fitting.checkpoints import checkpoint_file, load_checkpoint
-    from ..fitting.measure import measure_checkpoint, other_data
+    from ..fitting.measure import measure_checkpoint, measurement_config, other_data
     from .shared import read_data, show, warn
 
     trained = load_checkpoint(checkpoint_file(checkpoint))
-    config = change_measurement(trained.config, settings)
+    config = measurement_config(trained, settings)
     device = find_device(config.train.accelerator)
-    dataset = read_data(config)
+    dataset = read_data(config, trained.item_ids)
     warn(other_data(trained, config, dataset))
     measurement = measure_checkpoint(trained, config, dataset, device, console)
     show(measurement, config, dataset, output, test=test)

@@ -46,12 +46,11 @@ def export(
 
     `recgrela-train export runs/first --table int8 --matrices f16 --max-ndcg-drop 0.002`
     """
-    from ..config import change_measurement
     from ..data import DataError
     from ..export.model_file import ExportError, check_exportable, export_path, export_verified
     from ..export.rounding_loss import rounding_loss
-    from ..fitting.checkpoints import CheckpointError, checkpoint_file, load_checkpoint
-    from ..fitting.measure import check_items, other_data
+    from ..fitting.checkpoints import checkpoint_file, load_checkpoint
+    from ..fitting.measure import measurement_config, other_data
     from .shared import read_data, warn
 
     target = export_path(checkpoint, output)
@@ -59,13 +58,12 @@ def export(
     model = check_exportable(trained.model)
     if target.resolve() == trained.path.resolve():
         raise ExportError(f"--output {output} is the checkpoint itself: choose another file")
-    config = change_measurement(trained.config, settings)
+    config = measurement_config(trained, settings)
     if (table, matrices) != (TableType.F32, MatrixType.F32):
         try:
-            dataset = read_data(config)
-            check_items(trained, dataset)
+            dataset = read_data(config, trained.item_ids)
             warn(other_data(trained, config, dataset))
-        except (DataError, CheckpointError, OSError) as error:
+        except (DataError, OSError) as error:
             why = f"{error}\nname the data of the run with --set data.source=FILE"
             if max_ndcg_drop is not None:
                 raise ExportError(f"--max-ndcg-drop needs a measurement: {why}") from None

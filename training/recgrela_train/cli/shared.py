@@ -8,18 +8,21 @@ from pathlib import Path
 from rich.markup import escape
 
 from ..config import Config
-from ..data import Dataset, load_dataset
+from ..data import SPLITS, Dataset, Ids, load_dataset
 from ..distributed import is_main
-from ..evaluation.evaluate import SPLITS, print_by_length, print_metrics
 from ..evaluation.measurement import Measurement, write_measurement
+from ..evaluation.summary import summary
+from ..evaluation.tables import print_metrics, print_slices
 from .console import console, errors
 
 
-def read_data(config: Config) -> Dataset:
-    """Reads the data set of a config and prints its size."""
+def read_data(config: Config, vocabulary: Ids | None = None) -> Dataset:
+    """Reads the data set of a config and prints its size; see `data.split` for `vocabulary`."""
     with console.status(escape(f"reading {config.data.source}")), data_warnings():
-        dataset = load_dataset(config.data)
-    console.print(escape(f"{config.data.source}: {dataset.report}"), highlight=False)
+        dataset = load_dataset(config.data, vocabulary)
+    size, *parts = dataset.describe()
+    for line in (f"{config.data.source}: {size}", *parts):
+        console.print(escape(line), highlight=False)
     return dataset
 
 
@@ -27,12 +30,13 @@ def show(
     measurement: Measurement, config: Config, dataset: Dataset, output: Path | None, *, test: bool
 ) -> None:
     """Prints validation metrics and, with `test`, test metrics; writes both to `output`."""
-    metrics = measurement.metrics(config.evaluate.window)
-    splits = SPLITS if test else SPLITS[:1]
-    print_metrics(console, metrics, config, dataset, splits)
-    print_by_length(console, metrics, splits[-1])
+    metrics = summary(measurement, config.evaluate.window)
+    splits = [split for split in SPLITS[: 1 + test] if split in measurement.splits]
+    if splits:
+        print_metrics(console, metrics, config, dataset, splits)
+        print_slices(console, metrics, splits[-1])
     if output is not None and is_main():
-        write_measurement(output, measurement, config)
+        write_measurement(output, measurement, metrics, config)
 
 
 @contextmanager

@@ -1,32 +1,43 @@
 """From files of events to batches: `load_dataset`, and batches for training and evaluation."""
 
-from .batches import EvaluationBatch, EvaluationBatches, PrefixBatches, TrainBatch, WindowBatches
-from .dataset import Counts, Dataset, HeldOut, Report
+from .batches import PrefixBatches, TrainBatch, WindowBatches
+from .dataset import SPLITS, Counts, Cuts, Dataset, HeldOutSplit, Report, Targets
 from .errors import TOO_FEW_EVENTS, DataError
+from .evaluation_batches import EvaluationBatch, EvaluationBatches, sampled
+from .histories import Histories, Ids
 from .known import item_titles
 from .prepare import prepare
 from .prepared import check_folder, write_prepared
-from .read import load_dataset, read_events
+from .read import load_dataset, load_histories, read_events
 from .shards import Shard, ShardedBatches
+from .split import split
 
 __all__ = [
+    "SPLITS",
     "TOO_FEW_EVENTS",
     "Counts",
+    "Cuts",
     "DataError",
     "Dataset",
     "EvaluationBatch",
     "EvaluationBatches",
-    "HeldOut",
+    "HeldOutSplit",
+    "Histories",
+    "Ids",
     "PrefixBatches",
     "Report",
     "Shard",
     "ShardedBatches",
+    "Targets",
     "TrainBatch",
     "WindowBatches",
     "check_folder",
     "item_titles",
     "load_dataset",
+    "load_histories",
     "prepare",
     "read_events",
+    "sampled",
+    "split",
     "write_prepared",
 ]

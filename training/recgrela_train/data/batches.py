@@ -1,4 +1,4 @@
-"""Batches of padded rows: windows of histories for training, whole histories for evaluation.
+"""Training batches: padded rows of windows of histories.
 
 Truncated back-propagation cuts a long history into consecutive windows and carries the state from
 one to the next. The windows of a user are therefore in the same row of consecutive carried
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .dataset import Dataset, HeldOutSplit
+from .dataset import Dataset
 
 POOL = 16  # batches sorted by length together; more means less padding, but also less mixing
 
@@ -120,8 +120,8 @@ class WindowBatches:
         for begin, end, carried in bounds:
             starts, lengths = self._window_starts[begin:end], self._lengths[begin:end]
             yield TrainBatch(
-                inputs=_padded(self._items, starts, lengths),
-                targets=_padded(self._items, starts + 1, lengths),
+                inputs=padded(self._items, starts, lengths),
+                targets=padded(self._items, starts + 1, lengths),
                 keep=torch.from_numpy(self._keep[begin:end]),
                 carried=bool(carried),
                 share=float(lengths.sum() / mean_events),
@@ -157,7 +157,7 @@ class PrefixBatches:
             part = self._order[begin : begin + self._batch_size]
             stops = self._targets[part]
             starts = np.maximum(self._history_starts[part], stops - self._window)
-            inputs = _padded(self._items, starts, stops - starts)
+            inputs = padded(self._items, starts, stops - starts)
             targets = torch.zeros_like(inputs)
             last = torch.from_numpy(stops - starts - 1).unsqueeze(1)
             targets.scatter_(1, last, torch.from_numpy(self._items[stops]).long().unsqueeze(1))
@@ -167,62 +167,6 @@ class PrefixBatches:
                 keep=torch.zeros(len(part)).bool(),
                 carried=False,
                 share=len(part) / self._batch_size,
-            )
-
-
-@dataclass(frozen=True)
-class EvaluationBatch:
-    """B users with their held-out targets and the histories before them."""
-
-    users: Tensor  # [B] int64, user indices
-    targets: Tensor  # [B] int64, item indices
-    histories: list[np.ndarray]  # B views of item indices, oldest first
-
-    def last(self, window: int) -> Tensor:
-        """The last `window` events of each history, [B, T <= window], padded at the end."""
-        return _pad([history[-window:] for history in self.histories])
-
-    def chunks(self, size: int) -> Iterator[Tensor]:
-        """The whole histories in consecutive chunks [B, T <= size], padded at the end."""
-        for start in range(0, max(map(len, self.histories)), size):
-            yield _pad([history[start : start + size] for history in self.histories])
-
-
-class EvaluationBatches:
-    """The held-out targets of a split, batched by length of history.
-
-    With `shard` (rank, count), every count-th user of each batch, starting with the rank-th.
-    """
-
-    def __init__(
-        self,
-        dataset: Dataset,
-        split: HeldOutSplit,
-        batch_size: int,
-        shard: tuple[int, int] = (0, 1),
-    ):
-        self._items = dataset.items
-        self._held_out = dataset.held_out(split)
-        lengths = self._held_out.stops - self._held_out.starts
-        self._order = np.argsort(lengths, kind="stable")
-        self._batch_size = batch_size
-        self._first, self._step = shard
-
-    def __len__(self) -> int:
-        """Number of batches; one less if the last has no user for this process."""
-        return -(-(len(self._order) - self._first) // self._batch_size)
-
-    def __iter__(self) -> Iterator[EvaluationBatch]:
-        """The batches, shortest histories first."""
-        held_out = self._held_out
-        for begin in range(self._first, len(self._order), self._batch_size):
-            end = begin - self._first + self._batch_size
-            part = self._order[begin : end : self._step]
-            bounds = zip(held_out.starts[part], held_out.stops[part], strict=True)
-            yield EvaluationBatch(
-                users=torch.from_numpy(held_out.users[part]),
-                targets=torch.from_numpy(held_out.targets[part]).long(),
-                histories=[self._items[start:stop] for start, stop in bounds],
             )
 
 
@@ -263,13 +207,8 @@ def _buckets(
     return np.divmod(place, rows)
 
 
-def _padded(items: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> Tensor:
+def padded(items: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> Tensor:
     """Rows `items[start : start + length]`, padded with 0 at the end: [B, longest] int64."""
     column = np.arange(lengths.max())
     inside = column < lengths[:, None]
     return torch.from_numpy(items[np.where(inside, starts[:, None] + column, 0)] * inside).long()
-
-
-def _pad(rows: list[np.ndarray]) -> Tensor:
-    lengths = np.array([len(row) for row in rows])
-    return _padded(np.concatenate(rows), np.cumsum(lengths) - lengths, lengths)

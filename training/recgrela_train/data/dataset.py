@@ -1,7 +1,8 @@
-"""Histories of item indices in one flat array, and the leave-one-out split as bounds into it.
+"""Histories of item indices in one flat array, and a split as bounds into it.
 
 A split copies nothing: histories, training parts and evaluation inputs are slices
-`items[start:stop]`.
+`items[start:stop]`. Of user u, the events up to `train_stops[u]` are trained on, those from there
+to `test_starts[u]` are validation targets, and the rest are test targets.
 """
 
 import hashlib
@@ -11,7 +12,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from .histories import Ids
+from .times import DAY, time_text
+
 HeldOutSplit = Literal["validation", "test"]
+SPLITS: tuple[HeldOutSplit, HeldOutSplit] = ("validation", "test")
 
 
 class Counts(NamedTuple):
@@ -25,6 +30,23 @@ class Counts(NamedTuple):
         return f"{self.users:,} users, {self.items:,} items, {self.events:,} events"
 
 
+class Cuts(NamedTuple):
+    """The times from which events are validation and test targets."""
+
+    validation_from: int
+    test_from: int
+    dated: bool
+    """Whether times are microseconds since 1970; otherwise their unit is unknown."""
+
+    def start(self, split: HeldOutSplit) -> int:
+        """The time of the first target of a split."""
+        return self.validation_from if split == "validation" else self.test_from
+
+    def texts(self) -> tuple[str, str]:
+        """Both times as settings for `data.validation_from` and `data.test_from`."""
+        return time_text(self.validation_from, self.dated), time_text(self.test_from, self.dated)
+
+
 @dataclass(frozen=True)
 class Report:
     """Sizes before and after the filter, for the log."""
@@ -32,8 +54,8 @@ class Report:
     min_events: int
     before: Counts
     after: Counts
-    training_only: int
-    """Users with fewer than three events, none of which is held out."""
+    dates: tuple[str, str] | None
+    """The times of the first and the last event."""
 
     @property
     def dropped(self) -> Counts:
@@ -41,30 +63,58 @@ class Report:
         return Counts(*(b - a for b, a in zip(self.before, self.after, strict=True)))
 
     def __str__(self) -> str:
-        text = f"{self.after} (before min_events={self.min_events}: {self.before})"
-        if self.training_only:
-            text += f"; {self.training_only:,} users have under 3 events: training only"
-        return text
+        dates = f", {self.dates[0]} to {self.dates[1]}" if self.dates else ""
+        return f"{self.after} (before min_events={self.min_events}: {self.before}){dates}"
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """One target per user: the event after `items[start:stop]`."""
+class Targets:
+    """M held-out events, each with the history before it, by ascending user and time.
 
-    users: np.ndarray  # [M] user indices, ascending
+    A history is `items[start:stop]`, and `items[stop]` its target. Of a target that the model
+    does not know, the item index is 0 and `stop` is where it would be.
+    """
+
+    users: np.ndarray  # [M] user indices
     starts: np.ndarray  # [M]
-    stops: np.ndarray  # [M]
-    targets: np.ndarray  # [M] item indices
+    stops: np.ndarray  # [M], > starts
+    items: np.ndarray  # [M] item indices; 0 is an item that the model does not know
+    times: np.ndarray | None  # [M] int64
+
+    def __len__(self) -> int:
+        """M."""
+        return len(self.users)
+
+    def take(self, chosen: np.ndarray) -> "Targets":
+        """The targets of a mask or of indices."""
+        times = None if self.times is None else self.times[chosen]
+        users, starts, stops = (x[chosen] for x in (self.users, self.starts, self.stops))
+        return Targets(users, starts, stops, self.items[chosen], times)
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Held-out events at items that the model does not know."""
+
+    users: np.ndarray  # [K] user indices, ascending
+    stops: np.ndarray  # [K]; it comes just before items[stop]
+    test: np.ndarray  # [K] bool; otherwise a validation target
+    times: np.ndarray | None  # [K]
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Every user's events in time order, users one after the other."""
 
-    items: np.ndarray  # [events] int32, item indices 1..N, 1 the most frequent; may be mapped
-    offsets: np.ndarray  # [U+1] int64, user u has items[offsets[u]:offsets[u+1]]
-    item_ids: np.ndarray | list[str]  # [N]; item_ids[i - 1] is the source's id of item i
-    user_ids: np.ndarray | list[str]  # [U]
+    items: np.ndarray  # [E] int32, item indices 1..N, 1 the most frequent; may be mapped
+    offsets: np.ndarray  # [U + 1] int64, user u has items[offsets[u]:offsets[u + 1]]
+    train_stops: np.ndarray  # [U]
+    test_starts: np.ndarray  # [U]
+    item_ids: Ids  # [N]; item_ids[i - 1] is the source's id of item i
+    user_ids: Ids  # [U]
+    times: np.ndarray | None  # [E] int64
+    cuts: Cuts | None  # of a split by time
+    unknown: Unknown
     report: Report
 
     @property
@@ -81,30 +131,48 @@ class Dataset:
         """All item indices of a user, [n], as a view."""
         return self.items[self.offsets[user] : self.offsets[user + 1]]
 
+    def describe(self) -> list[str]:
+        """Size and split, one line each, for the log."""
+        lines = [str(self.report)]
+        if self.cuts:
+            for split, start in zip(SPLITS, self.cuts.texts(), strict=True):
+                targets = self.targets(split)
+                missing = np.mean(targets.items == 0) if len(targets) else 0
+                lines.append(
+                    f"{split} from {start}: {len(targets):,} targets of "
+                    f"{len(np.unique(targets.users)):,} users, {missing:.1%} at items unknown to "
+                    "the model"
+                )
+        elif trained := int((self.train_stops == self.offsets[1:]).sum()):
+            lines.append(f"{trained:,} users have no held-out events: training only")
+        return lines
+
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all histories and item ids; equal only for the same split."""
+        """SHA-256 of all histories, the split and item ids; equal only for the same split."""
         ids = "\0".join(map(str, self.item_ids)).encode()
         digest = hashlib.sha256(np.ascontiguousarray(self.offsets).data)
-        digest.update(np.ascontiguousarray(self.items).data)
+        for array in (self.train_stops, self.test_starts, self.items):
+            digest.update(np.ascontiguousarray(array).data)
+        for array in (self.unknown.users, self.unknown.stops, self.unknown.test):
+            digest.update(np.ascontiguousarray(array).data)
         digest.update(ids)
         return digest.hexdigest()
 
     def train_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Starts and stops [U] of the training parts: all but a user's last two events.
+        """Starts and stops [U] of the training parts."""
+        return self.offsets[:-1], self.train_stops
 
-        No events are held out of a user with fewer than three.
-        """
-        starts, stops = self.offsets[:-1], self.offsets[1:]
-        return starts, np.where(stops - starts >= 3, stops - 2, stops)
-
+    @cached_property
     def train_counts(self) -> np.ndarray:
         """Number of training events of each item, [N]."""
         starts, stops = self.train_bounds()
-        inside = np.zeros(len(self.items) + 1, dtype=np.int64)
-        np.add.at(inside, starts, 1)
-        np.add.at(inside, stops, -1)
-        trained = self.items[np.cumsum(inside[:-1]) > 0]
+        inside = np.zeros(len(self.items) + 1, dtype=np.int8)
+        # A part may be empty, and then starts where it stops.
+        some = starts < stops
+        inside[starts[some]] += 1
+        inside[stops[some]] -= 1
+        trained = self.items[np.cumsum(inside[:-1], dtype=np.int8) > 0]
         return np.bincount(trained, minlength=self.num_items + 1)[1:]
 
     def train_targets(self) -> tuple[np.ndarray, np.ndarray]:
@@ -113,18 +181,46 @@ class Dataset:
         All events of the training parts but the first of each are targets.
         """
         starts, stops = self.train_bounds()
-        counts = np.maximum(stops - starts - 1, 0)
-        rank = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        history_starts = np.repeat(starts, counts)
-        return history_starts + 1 + rank, history_starts
+        return _each(starts + 1, stops), np.repeat(starts, np.maximum(stops - starts - 1, 0))
 
-    def held_out(self, split: HeldOutSplit) -> HeldOut:
-        """The targets of a split, for users with three events or more.
+    def targets(self, split: HeldOutSplit) -> Targets:
+        """The held-out events of a split that have an event before them."""
+        starts, stops = self.train_stops, self.test_starts
+        if split == "test":
+            starts, stops = self.test_starts, self.offsets[1:]
+        first = self.offsets[:-1]
+        starts = np.maximum(starts, first + 1)
+        places = _each(starts, stops)
+        users = np.repeat(np.arange(self.num_users), np.maximum(stops - starts, 0))
+        unknown = self.unknown
+        others = np.flatnonzero(
+            (unknown.test == (split == "test")) & (unknown.stops > first[unknown.users])
+        )
+        users = np.concatenate([users, unknown.users[others]])
+        stops = np.concatenate([places, unknown.stops[others]])
+        items = np.concatenate([self.items[places], np.zeros(len(others), self.items.dtype)])
+        times = None
+        if self.times is not None and unknown.times is not None:
+            times = np.concatenate([self.times[places], unknown.times[others]])
+        found = Targets(users, first[users], stops, items, times)
+        # An unknown item comes before the event at its place.
+        return found.take(np.lexsort((items != 0, stops, users)))
 
-        The last event is the test target, the one before it the validation target. The input is
-        everything before the target.
-        """
-        back = {"validation": 2, "test": 1}[split]
-        users = np.flatnonzero(np.diff(self.offsets) >= 3)
-        stops = self.offsets[users + 1] - back
-        return HeldOut(users, self.offsets[users], stops, self.items[stops])
+    def repeated(self, targets: Targets) -> np.ndarray:
+        """Whether each target [M] is in its history, [M] bool."""
+        bounds = zip(targets.starts, targets.stops, targets.items, strict=True)
+        return np.array([item in self.items[start:stop] for start, stop, item in bounds], bool)
+
+    def days(self, split: HeldOutSplit, targets: Targets) -> np.ndarray | None:
+        """Whole days [M] from the start of a split to its targets; None without dates."""
+        if self.cuts is None or not self.cuts.dated or targets.times is None:
+            return None
+        return (targets.times - self.cuts.start(split)) // DAY
+
+
+def _each(starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """All integers of the ranges [start, stop), one after the other."""
+    counts = np.maximum(stops - starts, 0)
+    rank = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    places: np.ndarray = np.repeat(starts, counts) + rank
+    return places

@@ -1,9 +1,10 @@
-"""A Dataset in a folder: prepared once, then memory-mapped.
+"""Histories in a folder: prepared once, then memory-mapped.
 
-items.npy      int32 [events], mapped: events that training does not touch take no memory
+items.npy      int32 [E], item codes
+times.npy      int64 [E]; absent for sequences
 offsets.npy    int64 [U + 1]
 ids.json       item and user ids if they are strings; otherwise item_ids.npy, user_ids.npy
-prepared.json  the settings that it was prepared with, its source, the counts; written last
+prepared.json  the settings that it was prepared with, and its source; written last
 """
 
 import hashlib
@@ -15,10 +16,10 @@ import numpy as np
 
 from ..config import DataConfig
 from ..files import replacing, write_atomically
-from .dataset import Counts, Dataset, Report
 from .errors import DataError
+from .histories import Histories
 
-VERSION = 2
+VERSION = 3
 ANEW = "prepare it again with recgrela-train prepare"
 
 
@@ -33,12 +34,14 @@ def check_folder(path: Path) -> None:
         raise FileExistsError(f"{path} is a file: name a folder instead")
 
 
-def write_prepared(dataset: Dataset, config: DataConfig, folder: Path) -> None:
+def write_prepared(histories: Histories, config: DataConfig, folder: Path) -> None:
     """Writes the folder for `open_prepared`. Raises OSError."""
     (folder / "prepared.json").unlink(missing_ok=True)
-    arrays = {"items": dataset.items, "offsets": dataset.offsets}
+    arrays = {"items": histories.items, "offsets": histories.offsets}
+    if histories.times is not None:
+        arrays["times"] = histories.times
     strings: dict[str, list[str]] = {}
-    for name, ids in (("item_ids", dataset.item_ids), ("user_ids", dataset.user_ids)):
+    for name, ids in (("item_ids", histories.item_ids), ("user_ids", histories.user_ids)):
         if isinstance(ids, np.ndarray):
             arrays[name] = ids
         else:
@@ -47,21 +50,20 @@ def write_prepared(dataset: Dataset, config: DataConfig, folder: Path) -> None:
         with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, array, allow_pickle=False)
     write_atomically(folder / "ids.json", json.dumps(strings).encode())
-    report, source = dataset.report, Path(config.source).expanduser().resolve()
+    source = Path(config.source).expanduser().resolve()
     content = {
         "version": VERSION,
         "source": str(source) if source.is_file() else config.source,
         "state": [*_stamp(source), _hash(source)] if source.is_file() else None,
         "settings": _settings(config),
-        "before": report.before,
-        "after": report.after,
-        "training_only": report.training_only,
+        "events": len(histories.items),
+        "dated": histories.dated,
     }
     write_atomically(folder / "prepared.json", json.dumps(content, indent=2).encode())
 
 
-def open_prepared(folder: Path, config: DataConfig) -> Dataset:
-    """The Dataset of a folder, with its events memory-mapped.
+def open_prepared(folder: Path, config: DataConfig) -> Histories:
+    """The Histories of a folder, with their events memory-mapped.
 
     Raises DataError if it was prepared with other settings, is damaged, or its source changed.
     """
@@ -75,14 +77,19 @@ def open_prepared(folder: Path, config: DataConfig) -> Dataset:
         _check_source(folder, Path(content["source"]), content.get("state"))
         strings = json.loads((folder / "ids.json").read_bytes())
         items, offsets = (_load(folder, name, mmap_mode="r") for name in ("items", "offsets"))
+        times = None
+        if (folder / "times.npy").exists():
+            times = _load(folder, "times", mmap_mode="r")
         item_ids, user_ids = (strings.get(n) or _load(folder, n) for n in ("item_ids", "user_ids"))
-        before, after = Counts(*content["before"]), Counts(*content["after"])
-        found = Counts(len(offsets) - 1, len(item_ids), len(items))
-        if found != after or offsets[-1] != len(items):
-            raise DataError(f"{folder}: damaged: expected {after}, found {found}")
-        _check_bounds(folder, items, offsets, after.items)
-        report = Report(content["settings"]["min_events"], before, after, content["training_only"])
-        return Dataset(items, np.array(offsets), item_ids, user_ids, report)
+        if {len(items), offsets[-1], content["events"]} != {content["events"]} or len(
+            user_ids
+        ) + 1 != len(offsets):
+            raise DataError(
+                f"{folder}: damaged: expected {content['events']:,} events, found {len(items):,} "
+                f"of {len(user_ids):,} users: {ANEW}"
+            )
+        _check_bounds(folder, items, offsets, len(item_ids))
+        return Histories(items, times, content["dated"], np.array(offsets), item_ids, user_ids)
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, DataError):
             raise
@@ -92,13 +99,13 @@ def open_prepared(folder: Path, config: DataConfig) -> Dataset:
 
 
 def _check_bounds(folder: Path, items: np.ndarray, offsets: np.ndarray, num_items: int) -> None:
-    """Raises DataError for item indices or offsets out of range."""
-    if len(items) and not 1 <= items.min() <= items.max() <= num_items:
+    """Raises DataError for item codes or offsets out of range."""
+    if len(items) and not 0 <= items.min() <= items.max() < num_items:
         raise DataError(
             f"{folder}: damaged: items.npy has {items.min()} to {items.max()}, "
-            f"expected 1 to {num_items}: {ANEW}"
+            f"expected 0 to {num_items - 1}: {ANEW}"
         )
-    if offsets[0] != 0 or (np.diff(offsets) < 0).any():
+    if offsets[0] != 0 or (np.diff(offsets) <= 0).any():
         raise DataError(f"{folder}: damaged: offsets.npy is not ascending from 0: {ANEW}")
 
 
@@ -108,8 +115,8 @@ def _load(folder: Path, name: str, mmap_mode: Literal["r"] | None = None) -> np.
 
 
 def _settings(config: DataConfig) -> dict[str, Any]:
-    """The settings that the choice and order of events depend on."""
-    chosen = {"min_events": config.min_events, "ties": config.ties}
+    """The settings that the order of events depends on."""
+    chosen: dict[str, Any] = {"ties": config.ties}
     return {**chosen, "tie_seed": config.tie_seed} if config.ties == "random" else chosen
 
 

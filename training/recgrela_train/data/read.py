@@ -10,10 +10,12 @@ from .dataset import Dataset
 from .delimited import Layout, read_delimited
 from .errors import DataError
 from .files import check_file, is_parquet
+from .histories import Histories, Ids
 from .parquet import read_parquet
 from .prepare import prepare
 from .prepared import is_prepared, open_prepared
 from .sequences import read_sequences
+from .split import split
 
 FORMATS = {
     "inter": "*.inter of RecBole",
@@ -43,8 +45,16 @@ BY_SUFFIX = {
 PACKED = (".gz", ".bz2", ".xz")
 
 
-def load_dataset(config: DataConfig) -> Dataset:
-    """Reads, filters and sorts the events, or memory-maps a folder of `recgrela-train prepare`.
+def load_dataset(config: DataConfig, vocabulary: Ids | None = None) -> Dataset:
+    """Reads, sorts, filters and splits the events; see `split` for `vocabulary`.
+
+    Raises DataError naming the file and the problem.
+    """
+    return split(load_histories(config), config, vocabulary)
+
+
+def load_histories(config: DataConfig) -> Histories:
+    """Reads and sorts the events, or memory-maps a folder of `recgrela-train prepare`.
 
     Raises DataError naming the file and the problem.
     """
@@ -53,7 +63,7 @@ def load_dataset(config: DataConfig) -> Dataset:
         fixed, again = ("format", *COLUMNS, "missing"), "prepare the folder again with it"
         _check_no_effect(folder, "a prepared folder", config, fixed, again)
         return open_prepared(folder, config)
-    return prepare(read_events(config), config.min_events, config.ties, config.tie_seed)
+    return prepare(read_events(config), config.ties, config.tie_seed)
 
 
 def read_events(config: DataConfig, cache: Path | None = None) -> pl.DataFrame:

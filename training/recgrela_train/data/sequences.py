@@ -13,7 +13,7 @@ FEW = 3  # with fewer lines, no guess is made
 
 
 def read_sequences(path: Path, format: str, missing: Missing) -> pl.DataFrame:
-    """The columns user, item and time (the position in the line, from 1).
+    """The columns user and item: sequences have no times, and rows are in order.
 
     The user is the number of the line or, in `user-sequences`, its first value. Blank lines are
     skipped. Raises DataError naming the file; also if the format is `auto` and lines seem to start
@@ -42,7 +42,7 @@ def read_sequences(path: Path, format: str, missing: Missing) -> pl.DataFrame:
     rows = rows.explode("item")
     _check_padding(rows, fail)
     rows = rows.with_columns(time=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("user"))
-    return to_events(path, rows, missing, fail)
+    return to_events(path, rows, missing, fail).drop("time")
 
 
 def _start_with_user(lines: pl.Series) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..config import EvaluateConfig
 from ..data import Dataset, EvaluationBatch
-from .evaluate import measure_scores
+from .evaluate import Scores, measure_scores
 from .measurement import Measurement
 
 
@@ -23,8 +23,8 @@ class CountingModel(Protocol):
     state_bytes: ClassVar[int]
     """Size of the per-user state."""
 
-    def scores(self, last: np.ndarray) -> Tensor:
-        """Scores of all items given each last item: [B] item indices from 1 -> [B, N] float64."""
+    def scores(self, last: np.ndarray, items: Tensor) -> Tensor:
+        """Scores of `items` [n] given each `last` item [B], all by index: [B, n] float64."""
 
 
 class Popularity:
@@ -33,11 +33,11 @@ class Popularity:
     state_bytes: ClassVar[int] = 0
 
     def __init__(self, dataset: Dataset):
-        self._counts = torch.from_numpy(dataset.train_counts()).double()
+        self._counts = torch.from_numpy(dataset.train_counts).double()
 
-    def scores(self, last: np.ndarray) -> Tensor:
-        """The same scores for everyone, [B, N]."""
-        return self._counts.expand(len(last), -1)
+    def scores(self, last: np.ndarray, items: Tensor) -> Tensor:
+        """The same scores for everyone, [B, n]."""
+        return self._counts[items - 1].expand(len(last), -1)
 
 
 class Markov:
@@ -50,22 +50,21 @@ class Markov:
 
     def __init__(self, dataset: Dataset):
         self._items = dataset.num_items
-        popularity = Popularity(dataset).scores(np.zeros(1))[0]
+        popularity = torch.from_numpy(dataset.train_counts).double()
         self._below_one = popularity / (popularity.sum() + 1)
         targets, _ = dataset.train_targets()
         # A pair (i, j) is stored as i N + j - 1, so that sorting groups pairs by their first item.
         pairs = dataset.items[targets - 1] * np.int64(self._items) + dataset.items[targets] - 1
-        self._pairs, self._counts = np.unique(pairs, return_counts=True)
+        pairs, counts = np.unique(pairs, return_counts=True)
+        self._pairs = torch.from_numpy(np.append(pairs, -1))  # the last pair is none
+        self._counts = torch.from_numpy(np.append(counts, 0)).double()
 
-    def scores(self, last: np.ndarray) -> Tensor:
-        """How often each item followed the last one, plus a fraction by popularity, [B, N]."""
-        scores = self._below_one.repeat(len(last), 1)
-        for row, item in zip(scores, last.tolist(), strict=True):
-            bounds = np.array([item, item + 1]) * np.int64(self._items)
-            found = slice(*np.searchsorted(self._pairs, bounds))
-            followers = torch.from_numpy(self._pairs[found] - bounds[0])
-            row[followers] += torch.from_numpy(self._counts[found])
-        return scores
+    def scores(self, last: np.ndarray, items: Tensor) -> Tensor:
+        """How often each item followed the last one, plus a fraction by popularity, [B, n]."""
+        wanted = torch.from_numpy(last).long()[:, None] * self._items + items - 1
+        place = torch.searchsorted(self._pairs[:-1], wanted)
+        followed = torch.where(self._pairs[place] == wanted, self._counts[place], 0)
+        return followed + self._below_one[items - 1]
 
 
 COUNTING: dict[str, type[Popularity] | type[Markov]] = {"popularity": Popularity, "markov": Markov}
@@ -76,7 +75,12 @@ def measure_counts(
 ) -> Measurement:
     """`evaluate.measure` for a counting baseline."""
 
-    def scores(batch: EvaluationBatch, _readout: str) -> Tensor:
-        return model.scores(np.array([history[-1] for history in batch.histories]))
+    def scores_of(batch: EvaluationBatch, _readout: str) -> Scores:
+        last = np.array([batch.prefix(target)[-1] for target in range(len(batch.stops))])
 
-    return measure_scores(scores, ("stream", "window"), dataset, settings, console)
+        def scores(targets: slice, items: Tensor) -> Tensor:
+            return model.scores(last[targets], items)
+
+        return scores
+
+    return measure_scores(scores_of, ("stream", "window"), dataset, settings, console)

@@ -1,7 +1,7 @@
-"""The per-user results of an evaluation, and the metrics computed from them.
+"""The results of an evaluation, target by target, and their files.
 
-METRICS.json        the metrics, with intervals and by length of history, and the config
-METRICS.users.npz   one row per user: the rank of the target, and the recommendations
+METRICS.json         the metrics, with intervals and slices, and the config
+METRICS.targets.npz  one row per target: its user, its ranks; and each user's recommendations
 """
 
 import io
@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..config import Config
+from ..data import Dataset, HeldOutSplit, Targets
 from ..files import write_atomically
-from .bootstrap import differences, intervals
-from .metrics import summarize
 
-LENGTH_BOUNDS = (50, 100, 200, 500)  # events; the lower bounds of all slices but the shortest
-BY_LENGTH = "ndcg@10"
+FIELDS = ("users", "lengths", "item_events", "repeated", "days")
 
 
 class MeasurementError(ValueError):
@@ -27,68 +25,54 @@ class MeasurementError(ValueError):
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """Ranks and recommendations of M users with held-out targets, by ascending user index."""
+class SplitResult:
+    """The ranks of a split's M targets, by ascending user and time.
+
+    Ranks are [M] from 1, or [R, M] of R runs; ranking.MISS is the rank of an excluded or unknown
+    item.
+    """
 
     users: np.ndarray  # [M] user indices
-    lengths: dict[str, np.ndarray]  # split -> [M] events before the target
-    ranks: dict[str, dict[str, np.ndarray]]  # split -> read-out -> [M] from 1, or [R, M] of R runs
-    best: dict[str, np.ndarray]  # read-out -> [M, K] item indices, best first; test split
+    lengths: np.ndarray  # [M] events before the target
+    item_events: np.ndarray  # [M] training events of the target's item; -1: unknown
+    repeated: np.ndarray  # [M] bool, whether the target is in its history
+    days: np.ndarray | None  # [M] since the start of the split; None without dates
+    ranks: dict[str, np.ndarray]  # read-out -> ranks by evaluate.exclude_seen
+    others: dict[str, np.ndarray]  # read-out -> ranks by OTHER_EXCLUSION of it
+
+    @classmethod
+    def of(
+        cls,
+        dataset: Dataset,
+        split: HeldOutSplit,
+        targets: Targets,
+        ranks: dict[str, np.ndarray],
+        others: dict[str, np.ndarray],
+    ) -> "SplitResult":
+        """The results of some of a split's targets."""
+        events = np.concatenate([[-1], dataset.train_counts])[targets.items]
+        days = dataset.days(split, targets)
+        lengths, repeated = targets.stops - targets.starts, dataset.repeated(targets)
+        return cls(targets.users, lengths, events, repeated, days, ranks, others)
+
+
+OTHER_EXCLUSION = {"none": "history", "window": "none", "history": "none"}
+"""The other choice of evaluate.exclude_seen whose metrics are shown beside the chosen one's."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The results of both splits, or of the test split alone, and recommendations to V users."""
+
+    splits: dict[str, SplitResult]
+    last: np.ndarray  # [V] each user's last test target that is known
+    best: dict[str, np.ndarray]  # read-out -> [V, K] item indices before that target, best first
     data: str  # Dataset.fingerprint
 
-    def metrics(self, window: int) -> dict[str, Any]:
-        """All metrics, ready for JSON; `window` is the number of events of that read-out.
-
-        {"test": {"stream": {"hr@5": ...}, ...}, ..., "intervals": the same with [low, high],
-        "by_length": {"test": rows of `ndcg_by_length`, ...}}
-        """
-        result: dict[str, Any] = {
-            split: {readout: summarize(rank) for readout, rank in by_readout.items()}
-            for split, by_readout in self.ranks.items()
-        }
-        result["intervals"] = {
-            split: {
-                readout: {metric: [i.low, i.high] for metric, i in intervals(rank).items()}
-                for readout, rank in by_readout.items()
-            }
-            for split, by_readout in self.ranks.items()
-        }
-        result["by_length"] = {
-            split: ndcg_by_length(by_readout, self.lengths[split], window)
-            for split, by_readout in self.ranks.items()
-        }
-        return result
-
-
-def length_slices(lengths: np.ndarray, window: int) -> list[tuple[str, np.ndarray]]:
-    """Names and masks of the slices by length; the last has all histories longer than `window`."""
-    index = np.digitize(lengths, LENGTH_BOUNDS)
-    first, *rest = LENGTH_BOUNDS
-    between = [f"{a}-{b - 1}" for a, b in zip(LENGTH_BOUNDS[:-1], rest, strict=True)]
-    names = [f"under {first}", *between, f"{LENGTH_BOUNDS[-1]} or more"]
-    slices = [(name, index == number) for number, name in enumerate(names)]
-    return [*slices, (f"over {window}, the window", lengths > window)]
-
-
-def ndcg_by_length(
-    by_readout: dict[str, np.ndarray], lengths: np.ndarray, window: int
-) -> list[dict[str, Any]]:
-    """NDCG@10 of each slice that has users, as [value, low, high] per read-out.
-
-    Ranks are [M], or [R, M] for R runs, whose mean counts for each user. With both read-outs,
-    `stream-window` is their paired difference.
-    """
-    rows = []
-    for name, inside in length_slices(lengths, window):
-        if not inside.any():
-            continue
-        row = {"events": name, "users": int(inside.sum())}
-        here = {readout: rank[..., inside] for readout, rank in by_readout.items()}
-        row |= {readout: list(intervals(rank)[BY_LENGTH]) for readout, rank in here.items()}
-        if {"stream", "window"} <= set(here):
-            row["stream-window"] = list(differences(here["stream"], here["window"])[BY_LENGTH])
-        rows.append(row)
-    return rows
+    @property
+    def test(self) -> SplitResult:
+        """The test split."""
+        return self.splits["test"]
 
 
 def common_readout(results: list[dict[str, Any]]) -> str:
@@ -96,60 +80,80 @@ def common_readout(results: list[dict[str, Any]]) -> str:
     return "stream" if all("stream" in each["test"] for each in results) else "window"
 
 
-def users_path(metrics: Path) -> Path:
-    """The per-user file beside a JSON file of metrics."""
-    return metrics.with_suffix(".users.npz")
+def targets_path(metrics: Path) -> Path:
+    """The file of all targets beside a JSON file of metrics."""
+    return metrics.with_suffix(".targets.npz")
 
 
-def write_measurement(metrics: Path, measurement: Measurement, config: Config) -> None:
-    """Writes metrics and config to a JSON file, and the per-user results beside it."""
-    arrays = {"users": measurement.users, "data": np.array(measurement.data)}
-    for split, lengths in measurement.lengths.items():
-        arrays[f"{split}.lengths"] = lengths.astype(np.int32)
-        for readout, rank in measurement.ranks[split].items():
-            arrays[f"{split}.rank.{readout}"] = rank.astype(np.int32)
+def write_measurement(
+    path: Path, measurement: Measurement, metrics: dict[str, Any], config: Config
+) -> None:
+    """Writes metrics and config to a JSON file, and the targets beside it."""
+    arrays = {"last": measurement.last, "data": np.array(measurement.data)}
+    for split, result in measurement.splits.items():
+        for name in FIELDS:
+            if (column := getattr(result, name)) is not None:
+                arrays[f"{split}.{name}"] = column if name == "repeated" else _int32(column)
+        for readout in result.ranks:
+            arrays[f"{split}.rank.{readout}"] = _int32(result.ranks[readout])
+            arrays[f"{split}.other.{readout}"] = _int32(result.others[readout])
     for readout, best in measurement.best.items():
-        arrays[f"best.{readout}"] = best.astype(np.int32)
+        arrays[f"best.{readout}"] = _int32(best)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_atomically(users_path(metrics), buffer.getvalue())
-    content = {**measurement.metrics(config.evaluate.window), "config": config.model_dump()}
-    write_atomically(metrics, json.dumps(content, indent=2).encode())
+    write_atomically(targets_path(path), buffer.getvalue())
+    content = {**metrics, "config": config.model_dump()}
+    write_atomically(path, json.dumps(content, indent=2).encode())
 
 
 def read_measurement(metrics: Path) -> Measurement:
-    """The per-user results beside a JSON file of metrics. Raises MeasurementError."""
-    path = users_path(metrics)
+    """The results of the targets beside a JSON file of metrics. Raises MeasurementError."""
+    path = targets_path(metrics)
+    again = f"recgrela-train evaluate RUN --output {metrics}"
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        splits = [name.partition(".")[0] for name in arrays if name.endswith(".lengths")]
-        ranks: dict[str, Any] = {split: {} for split in splits}
-        for name, array in arrays.items():
-            split, _, readout = name.partition(".rank.")
-            if readout:
-                ranks[split][readout] = array
-        best = {n.removeprefix("best."): a for n, a in arrays.items() if n.startswith("best.")}
-        lengths = {split: arrays[f"{split}.lengths"] for split in splits}
-        result = Measurement(arrays["users"], lengths, ranks, best, str(arrays["data"]))
+        splits = {
+            split: SplitResult(
+                users=arrays[f"{split}.users"],
+                lengths=arrays[f"{split}.lengths"],
+                item_events=arrays[f"{split}.item_events"],
+                repeated=arrays[f"{split}.repeated"],
+                days=arrays.get(f"{split}.days"),
+                ranks=_by_readout(arrays, f"{split}.rank."),
+                others=_by_readout(arrays, f"{split}.other."),
+            )
+            for split in ("validation", "test")
+            if f"{split}.users" in arrays
+        }
+        best = _by_readout(arrays, "best.")
+        result = Measurement(splits, arrays["last"], best, str(arrays["data"]))
     except FileNotFoundError:
-        raise MeasurementError(
-            f"{path}: no such file. To write it: recgrela-train evaluate RUN --output {metrics}"
-        ) from None
+        raise MeasurementError(f"{path}: no such file. To write it: {again}") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise MeasurementError(f"{path}: not readable ({error}). Measure again: {again}") from None
+    if not _is_complete(result):
         raise MeasurementError(
-            f"{path}: not readable ({error}). Measure again: "
-            f"recgrela-train evaluate RUN --output {metrics}"
-        ) from None
-    return _checked(result, path)
-
-
-def _checked(measurement: Measurement, path: Path) -> Measurement:
-    users = len(measurement.users)
-    arrays = [*measurement.lengths.values(), *measurement.best.values()]
-    arrays += [rank for by_readout in measurement.ranks.values() for rank in by_readout.values()]
-    if not measurement.ranks.get("test") or any(len(array) != users for array in arrays):
-        raise MeasurementError(
-            f"{path}: its arrays are incomplete or differ in length: measure again"
+            f"{path}: its arrays are incomplete or differ in length. Measure again: {again}"
         )
-    return measurement
+    return result
+
+
+def _by_readout(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {n.removeprefix(prefix): array for n, array in arrays.items() if n.startswith(prefix)}
+
+
+def _is_complete(measurement: Measurement) -> bool:
+    if not measurement.splits.get("test") or not measurement.test.ranks:
+        return False
+    for result in measurement.splits.values():
+        columns = [getattr(result, name) for name in FIELDS]
+        columns += [*result.ranks.values(), *result.others.values()]
+        if len({len(column) for column in columns if column is not None}) > 1:
+            return False
+    lists = [len(best) for best in measurement.best.values()]
+    return set(lists) == {len(measurement.last)}
+
+
+def _int32(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.int32)

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..config import EvaluateConfig
-from ..data import Dataset, EvaluationBatches
+from ..data import Dataset, EvaluationBatches, sampled
 from ..evaluation.evaluate import rank_targets
 from ..evaluation.metrics import summarize
+from ..evaluation.ranking import MISS
 from ..networks.grela import RecGrela
 from .model_file import ExportError
 from .quantize import round_table, rounded_model
@@ -50,6 +51,13 @@ def rounding_loss(
 
 
 def _ndcg(model: RecGrela, dataset: Dataset, settings: EvaluateConfig) -> float:
-    batches = EvaluationBatches(dataset, "validation", settings.batch_size)
-    ranks = [rank_targets(model, batch, "stream", settings) for batch in batches]
-    return summarize(np.concatenate(ranks))["ndcg@10"]
+    targets = sampled(dataset.targets("validation"), settings.max_users)
+    known = targets.take(targets.items > 0)
+    # Allocated once: small arrays kept from each batch would fragment the heap.
+    ranks = np.full(len(targets), MISS)
+    done = 0
+    for batch in EvaluationBatches(dataset, known, settings.batch_size):
+        ranks[done : (done := done + len(batch.stops))] = rank_targets(
+            model, batch, "stream", settings
+        )
+    return summarize(ranks)["ndcg@10"]

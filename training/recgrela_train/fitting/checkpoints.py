@@ -15,13 +15,13 @@ import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from rich.console import Console
 from torch import Tensor
 
 from ..config import Config, parse_config
+from ..data import Cuts, Ids
 from ..files import replacing
 from ..networks import make_network
 from ..networks.recommender import Recommender
@@ -37,8 +37,9 @@ class Checkpoint(NamedTuple):
     path: Path
     model: Recommender  # float32, in evaluation mode
     config: Config
-    item_ids: np.ndarray | list[str]  # item_ids[j] is the id of item j + 1
+    item_ids: Ids  # item_ids[j] is the id of item j + 1
     data: str  # Dataset.fingerprint
+    cuts: Cuts | None  # of a split by time
     epochs: int  # finished
     epoch_seconds: list[float]
 
@@ -85,7 +86,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         model.load_state_dict({k.removeprefix("model."): v for k, v in weights.items()})
         epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
         seconds = content["callbacks"]["EpochReport"]["seconds"]
-        return Checkpoint(path, model.eval(), config, ids, saved["data"], epochs, seconds)
+        cuts = saved["cuts"] and Cuts(*saved["cuts"])
+        return Checkpoint(path, model.eval(), config, ids, saved["data"], cuts, epochs, seconds)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None
     except IsADirectoryError:

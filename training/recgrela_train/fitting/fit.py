@@ -4,7 +4,7 @@ RUN/config.yaml             every setting, as used
 RUN/checkpoints/            best, last and previous, see checkpoints.py
 RUN/tensorboard/            curves
 RUN/metrics.json            metrics of the best checkpoint
-RUN/metrics.users.npz       rank and recommendations of each user
+RUN/metrics.targets.npz     rank of each target, recommendations of each user
 RUN/model.safetensors       the best checkpoint, exported by `export`
 RUN/report.html             the page written by `report`
 RUN/bad-batch.pt            the batch whose loss was not finite
@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import lightning
+import numpy as np
 import torch
 import yaml
 from filelock import FileLock, Timeout
@@ -60,7 +61,7 @@ MAY_CHANGE = (
 OUTPUTS = (
     "config.yaml",
     "metrics.json",
-    "metrics.users.npz",
+    "metrics.targets.npz",
     "model.safetensors",
     "report.html",
     "bad-batch.pt",
@@ -193,7 +194,7 @@ def _begin(run: Path, config: Config, *, overwrite: bool) -> None:
     if overwrite:
         remove_run(run)
     _remove_leftovers(run)
-    for name in ("metrics.json", "metrics.users.npz"):
+    for name in ("metrics.json", "metrics.targets.npz"):
         (run / name).unlink(missing_ok=True)
     settings = yaml.safe_dump(config.model_dump(), sort_keys=False)
     write_atomically(config_path(run), settings.encode())
@@ -232,7 +233,7 @@ def _checked_processes(config: Config, dataset: Dataset) -> Processes:
     rows = {
         "train.batch_size": config.train.batch_size,
         "evaluate.batch_size": config.evaluate.batch_size,
-        "users with three events or more": len(dataset.held_out("validation").users),
+        "users with validation targets": len(np.unique(dataset.targets("validation").users)),
     }
     for name, count in rows.items():
         if count < processes.total:

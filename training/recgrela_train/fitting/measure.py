@@ -3,23 +3,41 @@
 import torch
 from rich.console import Console
 
-from ..config import Config, changed_settings
+from ..config import Config, change_config, change_measurement, changed_settings
 from ..data import Dataset
 from ..evaluation.evaluate import measure
 from ..evaluation.measurement import Measurement
 from .checkpoints import Checkpoint, CheckpointError
 
+CUTS = ("data.validation_from", "data.test_from")
+
+
+def measurement_config(trained: Checkpoint, settings: list[str]) -> Config:
+    """The config to measure a checkpoint by: that of its run, with the dates of its cuts.
+
+    Shares of the events would be other dates in newer data. `settings` change it, see
+    `change_measurement`.
+    """
+    config = trained.config
+    if trained.cuts:
+        dates = zip(CUTS, trained.cuts.texts(), strict=True)
+        config = change_config(config, [f"{key}={text}" for key, text in dates])
+    return change_measurement(config, settings)
+
 
 def measure_checkpoint(
     trained: Checkpoint, config: Config, dataset: Dataset, device: torch.device, console: Console
 ) -> Measurement:
-    """`measure` for a checkpoint. Raises CheckpointError if the data has other items."""
+    """`measure` for a checkpoint. `dataset` has its vocabulary, see `data.split`.
+
+    Raises CheckpointError if the data has other items.
+    """
     check_items(trained, dataset)
     return measure(trained.model.to(device), dataset, config.evaluate, console)
 
 
 def check_items(trained: Checkpoint, dataset: Dataset) -> None:
-    """Raises CheckpointError unless the checkpoint can rank the data's items."""
+    """Raises CheckpointError unless the checkpoint's items are those of the data."""
     if list(trained.item_ids) != list(dataset.item_ids):
         raise CheckpointError(
             f"{trained.path}: its {len(trained.item_ids):,} items differ from the "
@@ -28,13 +46,18 @@ def check_items(trained: Checkpoint, dataset: Dataset) -> None:
 
 
 def other_data(trained: Checkpoint, config: Config, dataset: Dataset) -> str | None:
-    """A warning if `dataset`, read by `config`, is not the one that the checkpoint trained on."""
+    """A warning if `dataset`, read by `config`, is not the one that the checkpoint trained on.
+
+    None if it is, or if all test targets are later than the events that were trained on.
+    """
     if trained.data == dataset.fingerprint:
+        return None
+    if trained.cuts and dataset.cuts and dataset.cuts.test_from >= trained.cuts.validation_from:
         return None
     changes = [
         f"{key} was {old}, is {new}"
         for key, old, new in changed_settings(trained.config, config)
-        if key.startswith("data.")
+        if key.startswith("data.") and key not in CUTS
     ]
     return (
         "these are not the histories that the checkpoint was trained on "

@@ -18,10 +18,12 @@ from ..data import (
     ShardedBatches,
     TrainBatch,
     WindowBatches,
+    sampled,
 )
 from ..distributed import first_process, gathered, interleaved, own_rows, this_shard
 from ..evaluation.evaluate import rank_targets
 from ..evaluation.metrics import summarize
+from ..evaluation.ranking import MISS
 from ..networks import make_network
 from ..networks.recommender import CarriedState
 from .loss import full_softmax_loss
@@ -60,8 +62,11 @@ class TrainingModule(lightning.LightningModule):
         self._batches = self._train_batches()
         self._steps_per_epoch = len(self._batches)  # in the first epoch; others differ slightly
         self._state: CarriedState | None = None  # after the last carried batch of the epoch
+        targets = sampled(dataset.targets("validation"), config.evaluate.max_users)
+        self._targets = targets.take(targets.items > 0)
+        self._unknown = len(targets) - len(self._targets)
         # Allocated once: small arrays kept from each batch would fragment the heap.
-        self._ranks = np.empty(len(dataset.held_out("validation").users), np.int64)
+        self._ranks = np.empty(len(self._targets), np.int64)
         self._ranked = 0
 
     def train_dataloader(self) -> ShardedBatches:
@@ -79,7 +84,7 @@ class TrainingModule(lightning.LightningModule):
     def val_dataloader(self) -> EvaluationBatches:
         """This process's shard of the validation users."""
         size = self.config.evaluate.batch_size
-        return EvaluationBatches(self.dataset, "validation", size, this_shard())
+        return EvaluationBatches(self.dataset, self._targets, size, this_shard())
 
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int
@@ -124,14 +129,15 @@ class TrainingModule(lightning.LightningModule):
     def validation_step(self, batch: EvaluationBatch, _index: int) -> None:
         """Ranks by the stream read-out, which is the deployed one, if the model has it."""
         readout = self.model.readouts[0]
-        part = slice(self._ranked, self._ranked + len(batch.users))
+        part = slice(self._ranked, self._ranked + len(batch.stops))
         self._ranks[part] = rank_targets(self.model, batch, readout, self.config.evaluate)
         self._ranked = part.stop
 
     def on_validation_epoch_end(self) -> None:
-        """Logs NDCG@10 and HR@10 over all users."""
+        """Logs NDCG@10 and HR@10 over all targets."""
+        ranks = np.append(gathered(self._ranks[: self._ranked]), [MISS] * self._unknown)
         # Sorting makes the sums independent of how users were sharded.
-        metrics = summarize(np.sort(gathered(self._ranks[: self._ranked])))
+        metrics = summarize(np.sort(ranks))
         self._ranked = 0
         self.log(MONITOR, metrics["ndcg@10"])
         self.log("validation/hr@10", metrics["hr@10"])
@@ -150,12 +156,13 @@ class TrainingModule(lightning.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the config, the item ids, the data's fingerprint and the carried state."""
-        ids = self.dataset.item_ids
+        """Adds the config, the item ids, the data's cuts and fingerprint, and the state."""
+        ids, cuts = self.dataset.item_ids, self.dataset.cuts
         checkpoint["recgrela"] = {
             "config": self.config.model_dump(),
             "item_ids": torch.tensor(ids) if isinstance(ids, np.ndarray) else ids,
             "data": self.dataset.fingerprint,
+            "cuts": cuts and list(cuts),
         }
         if self._state is not None:
             rows: list[Tensor] = []

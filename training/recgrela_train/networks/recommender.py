@@ -48,9 +48,9 @@ class Recommender(nn.Module):
         self.num_items = num_items
         self.embedding = nn.Embedding(num_items + 1, config.hidden_size, padding_idx=0)
 
-    def scores(self, hidden: Tensor) -> Tensor:
-        """Scores of all items: hidden [..., D] -> [..., N]; column j is item j + 1."""
-        return hidden @ self.embedding.weight[1:].T
+    def scores(self, hidden: Tensor, items: Tensor | slice = slice(1, None)) -> Tensor:
+        """Scores of n items by index, by default of all: hidden [..., D] -> [..., n]."""
+        return hidden @ self.embedding.weight[items].T
 
     def empty_state(self, rows: int) -> CarriedState:
         """The state of `rows` empty histories."""

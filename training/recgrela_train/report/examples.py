@@ -7,7 +7,7 @@ import numpy as np
 
 from ..data import DataError, Dataset, item_titles
 from ..data.known import NAMES
-from ..evaluation.measurement import length_slices
+from ..evaluation.summary import LENGTHS, slices_of
 from .runs import ReportError, RunResult
 
 SHOWN = 8  # last events of a history
@@ -38,11 +38,12 @@ def examples(
     runs: list[RunResult], dataset: Dataset, titles: dict[str, str], window: int
 ) -> list[Example]:
     """The user of median length of each slice by length; ranks do not influence the choice."""
-    lengths = runs[0].measurement.lengths["test"]
-    *slices, _ = length_slices(lengths, window)
+    test, last = runs[0].measurement.test, runs[0].measurement.last
+    lengths = test.lengths[last]
+    *slices, _ = slices_of(test, window)[LENGTHS]
     result = []
     for _, inside in slices:
-        rows = np.flatnonzero(inside)
+        rows = np.flatnonzero(inside[last])
         if len(rows):
             by_length = rows[np.argsort(lengths[rows], kind="stable")]
             result.append(_example(runs, dataset, titles, int(by_length[len(rows) // 2])))
@@ -54,13 +55,15 @@ def _example(runs: list[RunResult], dataset: Dataset, titles: dict[str, str], ro
         name = str(dataset.item_ids[item - 1])
         return titles.get(name, f"item {name}")
 
-    user = int(runs[0].measurement.users[row])
-    *before, target = dataset.history(user).tolist()
+    place = int(runs[0].measurement.last[row])
+    test = runs[0].measurement.test
+    user = int(test.users[place])
+    *before, target = dataset.history(user)[: test.lengths[place] + 1].tolist()
     advice = []
     for run in runs:
         best = run.measurement.best[run.readouts[0]][row].tolist()
         named = [(title(item), item == target) for item in best if item]
-        advice.append(Advice(run.name, int(run.rank[row]), named))
+        advice.append(Advice(run.name, int(run.rank[place]), named))
     return Example(
         user=str(dataset.user_ids[user]),
         events=len(before),

@@ -12,8 +12,9 @@ from markupsafe import Markup
 from ..config import changed_settings, describe_settings
 from ..data import Dataset
 from ..evaluation.bootstrap import LEVEL, differences
-from ..evaluation.evaluate import conditions
-from ..evaluation.measurement import BY_LENGTH, common_readout
+from ..evaluation.measurement import common_readout
+from ..evaluation.summary import LENGTHS, SLICED
+from ..evaluation.tables import conditions
 from ..files import write_atomically
 from .charts import LOOKS, Chart, bar_chart, interval_chart, line_chart, mark
 from .examples import examples, load_titles
@@ -52,7 +53,7 @@ def _content(runs: list[RunResult], dataset: Dataset, titles: dict[str, str]) ->
     window = runs[0].config.evaluate.window
     return {
         "title": ", ".join(run.name for run in runs),
-        "data": f"{runs[0].config.data.source}: {dataset.report}",
+        "data": f"{runs[0].config.data.source}: {'; '.join(dataset.describe())}",
         "conditions": conditions(runs[0].config, dataset),
         "level": f"{LEVEL:.0%}",
         "summaries": [_summary(run, leans[run.name]) for run in runs],
@@ -105,7 +106,8 @@ def _metrics(run: RunResult) -> dict[str, Any]:
 
 def _compared(first: RunResult, other: RunResult, readout: str) -> dict[str, Any]:
     """The paired differences between a run and the first one."""
-    found = differences(*(run.measurement.ranks["test"][readout] for run in (other, first)))
+    ours, base = (run.measurement.test.ranks[readout] for run in (other, first))
+    found = differences(ours, base, first.measurement.test.users)
     cells = []
     for metric in COMPARED:
         value, low, high = found[metric]
@@ -138,12 +140,12 @@ def _curves(runs: list[RunResult]) -> list[Chart]:
 
 def _by_length(run: RunResult) -> dict[str, Any]:
     """The chart and the table of NDCG@10 by length of history."""
-    rows = run.metrics["by_length"]["test"]
-    slices = [row for row in rows if "the window" not in row["events"]]
+    rows = run.metrics["slices"]["test"][LENGTHS]
+    slices = [row for row in rows if "the window" not in row["slice"]]
     chart = interval_chart(
-        f"{BY_LENGTH.upper()} by length of history, {run.name}",
+        f"{SLICED.upper()} by length of history, {run.name}",
         "events before the target",
-        [row["events"] for row in slices],
+        [row["slice"] for row in slices],
         {readout: [tuple(row[readout]) for row in slices] for readout in run.readouts},
         "{:.3f}".format,
     )
@@ -153,12 +155,12 @@ def _by_length(run: RunResult) -> dict[str, Any]:
         if "stream-window" in row:
             value, low, high = row["stream-window"]
             cells.append((f"{value:+.4f}", f"{low:+.4f} to {high:+.4f}"))
-        table.append((row["events"], f"{row['users']:,}", cells))
+        table.append((row["slice"], f"{row['targets']:,}", cells))
     both = ["stream - window"] if "stream-window" in rows[0] else []
     return {
         "name": run.name,
         "chart": chart,
-        "columns": ["events", "users", *run.readouts, *both],
+        "columns": ["events", "targets", *run.readouts, *both],
         "rows": table,
     }
 

@@ -19,7 +19,7 @@ class PopularityGroups:
     @classmethod
     def of_training(cls, dataset: Dataset) -> "PopularityGroups":
         """Counts the training events: all but the held-out ones."""
-        counts = dataset.train_counts()
+        counts = dataset.train_counts
         order = np.argsort(-counts, kind="stable")
         group = np.empty(len(counts), dtype=np.int64)
         for number, items in enumerate(np.array_split(order, GROUPS)):

@@ -10,6 +10,7 @@ import numpy as np
 from ..config import Config, ConfigError, load_config, parse_config
 from ..data import Dataset, load_dataset
 from ..evaluation.measurement import Measurement, MeasurementError, read_measurement
+from ..evaluation.summary import LENGTHS
 from ..fitting.fit import config_path
 
 LOSS, NDCG = "train/loss", "validation/ndcg@10"  # as the training module logs them
@@ -26,18 +27,18 @@ class RunResult:
     name: str  # the end of its folder's path, long enough to be unique
     config: Config
     metrics: dict[str, Any]  # metrics.json
-    measurement: Measurement
+    measurement: Measurement  # the targets' ranks
     curves: dict[str, np.ndarray]  # tag -> one value per epoch; empty if nothing was logged
 
     @property
     def readouts(self) -> list[str]:
         """The measured read-outs, the deployed one first."""
-        return sorted(self.measurement.ranks["test"])
+        return sorted(self.measurement.test.ranks)
 
     @property
     def rank(self) -> np.ndarray:
-        """Rank of each user's test target in the first read-out, [M]."""
-        return self.measurement.ranks["test"][self.readouts[0]]
+        """Rank of each test target in the first read-out, [M]."""
+        return self.measurement.test.ranks[self.readouts[0]]
 
 
 def load_runs(folders: list[Path]) -> list[RunResult]:
@@ -102,18 +103,18 @@ def _load(folder: Path, name: str) -> RunResult:
 
 def _check_metrics(metrics: dict[str, Any], measurement: Measurement) -> None:
     """Raises KeyError, TypeError or ValueError if something that a report shows is missing."""
-    for split in ("validation", "test"):
-        if set(metrics[split]) != set(measurement.ranks[split]):
-            raise KeyError(f"{split}: read-outs differ from those of the per-user file")
+    for split in measurement.splits:
+        if set(metrics[split]) != set(measurement.splits[split].ranks):
+            raise KeyError(f"{split}: read-outs differ from those of the targets' file")
         for readout, values in metrics[split].items():
             for metric in values:
                 low, high = metrics["intervals"][split][readout][metric]
                 if not low <= high:
                     raise TypeError(f"interval of {metric} is {low} to {high}")
-    for row in metrics["by_length"]["test"]:
-        wanted = {"events", "users", *measurement.ranks["test"]}
+    for row in metrics["slices"]["test"][LENGTHS]:
+        wanted = {"slice", "targets", *measurement.test.ranks}
         if not wanted <= set(row):
-            raise KeyError(f"by_length: {', '.join(sorted(wanted - set(row)))}")
+            raise KeyError(f"slices: {', '.join(sorted(wanted - set(row)))}")
 
 
 def _names(paths: list[Path]) -> list[str]:

@@ -9,24 +9,29 @@ from ..evaluation.metrics import gains
 
 
 def mean_of(runs: list[Measurement]) -> Measurement:
-    """One measurement of R runs on the same users, with ranks [R, M] and mean metrics.
+    """One measurement of R runs on the same targets, with ranks [R, M].
 
-    Runs are averaged per user, so intervals are over users. Recommendations are the first run's.
+    Recommendations are the first run's.
     """
-    ranks = {
-        split: {
-            readout: np.stack([run.ranks[split][readout] for run in runs]) for readout in by_readout
-        }
-        for split, by_readout in runs[0].ranks.items()
+
+    def stacked(split: str, name: str) -> dict[str, np.ndarray]:
+        each = [getattr(run.splits[split], name) for run in runs]
+        return {readout: np.stack([ranks[readout] for ranks in each]) for readout in each[0]}
+
+    splits = {
+        split: dataclasses.replace(
+            result, ranks=stacked(split, "ranks"), others=stacked(split, "others")
+        )
+        for split, result in runs[0].splits.items()
     }
-    return dataclasses.replace(runs[0], ranks=ranks)
+    return dataclasses.replace(runs[0], splits=splits)
 
 
 def spread(mean: Measurement) -> dict[str, dict[str, dict[str, float]]]:
     """Standard deviation over runs of each metric, by split and read-out, of a `mean_of` runs."""
     return {
-        split: {readout: _deviations(rank) for readout, rank in by_readout.items()}
-        for split, by_readout in mean.ranks.items()
+        split: {readout: _deviations(rank) for readout, rank in result.ranks.items()}
+        for split, result in mean.splits.items()
     }
 
 

@@ -27,6 +27,7 @@ from ..evaluation.measurement import (
     read_measurement,
     write_measurement,
 )
+from ..evaluation.summary import summary
 from ..files import write_atomically
 from ..fitting.checkpoints import (
     any_checkpoint,
@@ -194,7 +195,8 @@ def _run(
         best = fit(config, dataset, run, resume=resume, console=console)
         trained = load_checkpoint(best)
         measurement = measure_checkpoint(trained, config, dataset, device, console)
-    write_measurement(run / "metrics.json", measurement, config)
+    metrics = summary(measurement, config.evaluate.window)
+    write_measurement(run / "metrics.json", measurement, metrics, config)
 
 
 def _row(variant: Variant, runs: dict[Path, Config], mean: Measurement) -> Row:
@@ -204,7 +206,7 @@ def _row(variant: Variant, runs: dict[Path, Config], mean: Measurement) -> Row:
         "name": variant.name,
         "settings": variant.settings,
         **(_cost(list(runs)) if counted is None else {"state_bytes": counted.state_bytes}),
-        **mean.metrics(variant.config.evaluate.window),
+        **summary(mean, variant.config.evaluate.window),
         "config": variant.config.model_dump(),
         "seeds": [config.seed for config in runs.values()],
         "spread": spread(mean),
@@ -228,9 +230,13 @@ def _cost(runs: list[Path]) -> Row:
 def _add_differences(rows: list[Row], measured: list[Measurement]) -> None:
     """Adds the paired difference from the first row, with its interval, to each other row."""
     readout = common_readout(rows)
-    ranks = [measurement.ranks["test"][readout] for measurement in measured]
-    for row, rank in zip(rows[1:], ranks[1:], strict=True):
-        row["difference"] = {"readout": readout, METRIC: list(differences(rank, ranks[0])[METRIC])}
+    first, *others = [measurement.test.ranks[readout] for measurement in measured]
+    users = measured[0].test.users
+    for row, rank in zip(rows[1:], others, strict=True):
+        row["difference"] = {
+            "readout": readout,
+            METRIC: list(differences(rank, first, users)[METRIC]),
+        }
 
 
 def write_study(rows: list[Row], folder: Path, title: str) -> list[Path]:

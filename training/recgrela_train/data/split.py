@@ -1,0 +1,253 @@
+"""From Histories to a Dataset: which events are held out, and which items the model knows.
+
+`leave_one_out` applies the k-core first: users and items with fewer than `data.min_events` events
+are dropped, repeatedly. `time` and `none` keep all users, because a deployed model serves them
+all, and drop items with fewer training events than that: the model does not know them. A held-out
+event at such an item stays a target, which every model misses; in a history it is skipped, as the
+engine skips unknown items.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..config import DataConfig
+from .dataset import Counts, Cuts, Dataset, Report, Unknown
+from .errors import DataError
+from .histories import Histories, Ids
+from .times import cut_time, time_text
+
+
+class _Bounds(NamedTuple):
+    """Offsets [U] of events: where the training of a user stops, and where the test starts."""
+
+    train_stops: np.ndarray
+    test_starts: np.ndarray
+
+
+def split(histories: Histories, config: DataConfig, vocabulary: Ids | None = None) -> Dataset:
+    """The Dataset of all events.
+
+    Items are numbered from 1 by descending count in the training parts, ties by ascending id.
+    With `vocabulary`, the item ids of a trained model in its order, these are the known items,
+    whatever their counts; then the training and validation parts may be empty.
+
+    Raises DataError if nothing is left, without times to split by, or for a cut that leaves a
+    part empty.
+    """
+    before = _size(histories)
+    cuts = None
+    if config.split == "leave_one_out":
+        histories = _core(histories, config.min_events)
+        bounds = _leave_one_out(histories.offsets)
+    elif config.split == "time":
+        cuts = _cuts(histories, config)
+        bounds = _divided(histories, cuts)
+    else:
+        bounds = _Bounds(histories.offsets[1:], histories.offsets[1:])
+    if vocabulary is None:
+        codes = _frequent(histories, bounds, config)
+        vocabulary = _take(histories.item_ids, codes)
+        new = True
+    else:
+        codes, new = _places(histories.item_ids, vocabulary), False
+    index = np.zeros(len(histories.item_ids) + 1, np.int32)
+    index[codes] = np.arange(1, len(codes) + 1)
+    index[-1] = 0  # of codes -1, items that the data does not have
+    known = index[histories.items]
+    after = Counts(
+        int(np.count_nonzero(np.add.reduceat(known > 0, histories.offsets[:-1]))),
+        len(vocabulary),
+        int(np.count_nonzero(known)),
+    )
+    report = Report(config.min_events, before, after, _dates(histories))
+    if not after.events:
+        raise _nothing_left(report, config)
+    dataset = _known_events(histories, known, bounds, vocabulary, cuts, report)
+    if cuts:
+        _check_parts(dataset, cuts, config, new=new)
+    return dataset
+
+
+def _core(histories: Histories, k: int) -> Histories:
+    """The k-core: what is left after dropping rare users and items, repeatedly."""
+    users, items = _users(histories.offsets), histories.items
+    keep = np.ones(len(items), bool)
+    left = None
+    while left != (left := np.count_nonzero(keep)):
+        for codes, size in ((users, len(histories.user_ids)), (items, len(histories.item_ids))):
+            keep &= (np.bincount(codes[keep], minlength=size) >= k)[codes]
+    if left == len(items):
+        return histories
+    offsets = _kept_before(keep)[histories.offsets]
+    some = np.diff(offsets) > 0
+    return Histories(
+        items[keep],
+        None if histories.times is None else histories.times[keep],
+        histories.dated,
+        np.concatenate([[0], offsets[1:][some]]),
+        histories.item_ids,
+        _take(histories.user_ids, np.flatnonzero(some)),
+    )
+
+
+def _leave_one_out(offsets: np.ndarray) -> _Bounds:
+    """A user's last event is for the test, the one before it for validation.
+
+    No events are held out of a user with fewer than three.
+    """
+    stops = offsets[1:]
+    enough = np.diff(offsets) >= 3
+    return _Bounds(np.where(enough, stops - 2, stops), np.where(enough, stops - 1, stops))
+
+
+def _cuts(histories: Histories, config: DataConfig) -> Cuts:
+    times = histories.times
+    if times is None:
+        raise DataError(
+            f"{config.source}: sequences have no times, so data.split=time cannot divide them: set "
+            "data.split=leave_one_out or data.split=none"
+        )
+    start, end = (
+        cut_time(getattr(config, key), times, histories.dated, f"data.{key}")
+        for key in ("validation_from", "test_from")
+    )
+    if start >= end:
+        raise DataError(
+            f"data.validation_from={config.validation_from} ({time_text(start, histories.dated)}) "
+            f"is not before data.test_from={config.test_from} ({time_text(end, histories.dated)})"
+        )
+    return Cuts(start, end, histories.dated)
+
+
+def _divided(histories: Histories, cuts: Cuts) -> _Bounds:
+    """The bounds of a split by time; events at the time of a cut are after it."""
+    assert histories.times is not None
+    return _Bounds(
+        *(
+            histories.offsets[:-1]
+            + np.add.reduceat(histories.times < cut, histories.offsets[:-1], dtype=np.int64)
+            for cut in (cuts.validation_from, cuts.test_from)
+        )
+    )
+
+
+def _frequent(histories: Histories, bounds: _Bounds, config: DataConfig) -> np.ndarray:
+    """Codes of the known items, by descending count in the training parts."""
+    stops = np.repeat(bounds.train_stops, np.diff(histories.offsets))
+    trained = np.arange(len(histories.items)) < stops
+    size = len(histories.item_ids)
+    counts = np.bincount(histories.items[trained], minlength=size)
+    codes = np.lexsort((np.arange(size), -counts))
+    if config.split == "leave_one_out":  # the core is filtered; some items are held out only
+        return codes[np.bincount(histories.items, minlength=size)[codes] > 0]
+    return codes[counts[codes] >= config.min_events]
+
+
+def _known_events(
+    histories: Histories,
+    items: np.ndarray,
+    bounds: _Bounds,
+    item_ids: Ids,
+    cuts: Cuts | None,
+    report: Report,
+) -> Dataset:
+    """The Dataset without events at unknown items, where `items` is 0, and users without others."""
+    keep = items > 0
+    before = _kept_before(keep)
+    offsets = before[histories.offsets]
+    some = np.diff(offsets) > 0
+    number = np.cumsum(some) - 1  # of each user that stays
+    users = _users(histories.offsets)
+    held_out = np.flatnonzero(~keep & (np.arange(len(keep)) >= bounds.train_stops[users]))
+    held_out = held_out[some[users[held_out]]]
+    times = histories.times
+    unknown = Unknown(
+        number[users[held_out]],
+        before[held_out],
+        held_out >= bounds.test_starts[users[held_out]],
+        None if times is None else times[held_out],
+    )
+    return Dataset(
+        items=items[keep],
+        offsets=np.concatenate([[0], offsets[1:][some]]),
+        train_stops=before[bounds.train_stops][some],
+        test_starts=before[bounds.test_starts][some],
+        item_ids=item_ids,
+        user_ids=_take(histories.user_ids, np.flatnonzero(some)),
+        times=None if times is None else times[keep],
+        cuts=cuts,
+        unknown=unknown,
+        report=report,
+    )
+
+
+def _nothing_left(report: Report, config: DataConfig) -> DataError:
+    what = "users and items" if config.split == "leave_one_out" else "items"
+    return DataError(
+        f"no data left: {what} need at least {config.min_events} events to train on; found "
+        f"{report.before} before the filter. Lower data.min_events, or use more data"
+    )
+
+
+def _check_parts(dataset: Dataset, cuts: Cuts, config: DataConfig, *, new: bool) -> None:
+    """Raises DataError for an empty part; a trained model needs the test part only."""
+    start, end = cuts.texts()
+    parts = {f"from data.test_from={end} on": len(dataset.targets("test"))}
+    if new:
+        parts |= {
+            f"before data.validation_from={start}": int(dataset.train_counts.sum()),
+            f"between data.validation_from={start} and data.test_from={end}": len(
+                dataset.targets("validation")
+            ),
+        }
+    for name, count in parts.items():
+        if not count:
+            raise DataError(
+                f"{config.source}: no events to use {name}; the data is from "
+                f"{' to '.join(dataset.report.dates or ())}. Move the cut: a target needs an "
+                "earlier event of its user"
+            )
+
+
+def _places(found: Ids, wanted: Ids) -> np.ndarray:
+    """The place of each wanted id among the ascending `found`; -1 if it is not there."""
+    names, asked = np.asarray(found), np.asarray(wanted)
+    if names.dtype.kind != asked.dtype.kind:
+        raise DataError(
+            f"the data's item ids are {_kind(found)}, such as {found[0]!r}; those of the model are "
+            f"{_kind(wanted)}, such as {wanted[0]!r}"
+        )
+    place = np.searchsorted(names, asked).clip(max=len(names) - 1)
+    return np.where(names[place] == asked, place, -1)
+
+
+def _kind(ids: Ids) -> str:
+    return "numbers" if isinstance(ids, np.ndarray) else "text"
+
+
+def _size(histories: Histories) -> Counts:
+    return Counts(len(histories.user_ids), len(histories.item_ids), len(histories.items))
+
+
+def _dates(histories: Histories) -> tuple[str, str] | None:
+    times = histories.times
+    if times is None or not len(times):
+        return None
+    return time_text(int(times.min()), histories.dated), time_text(
+        int(times.max()), histories.dated
+    )
+
+
+def _users(offsets: np.ndarray) -> np.ndarray:
+    """The user of each event, [E]."""
+    return np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
+
+
+def _kept_before(keep: np.ndarray) -> np.ndarray:
+    """Number of events kept before each offset, [E + 1]."""
+    return np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
+
+
+def _take(ids: Ids, chosen: np.ndarray) -> Ids:
+    return ids[chosen] if isinstance(ids, np.ndarray) else [ids[place] for place in chosen]
