@@ -20,7 +20,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-kernels bench-web parity long-histories epoch-cost clean
+.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-evaluation bench-kernels bench-web parity long-histories epoch-cost clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -142,6 +142,9 @@ size: setup ## Check size of wheel and libraries, memory and load time against t
 
 bench-training: setup ## Measure the training step, time per position by length, and memory of the loss
 	$(BIN)/python -m benchmarks.training_step
+
+bench-evaluation: setup ## Rank 100,000 users over 1,000,000 items: users a second, peak memory
+	$(BIN)/python -m benchmarks.evaluation
 
 bench-kernels: ## Time each kernel on every instruction set, in bytes per second
 	cargo bench -p recgrela --features internals --bench kernels -- --noplot

@@ -37,7 +37,7 @@ class Popularity:
 
     def scores(self, last: np.ndarray, items: Tensor) -> Tensor:
         """The same scores for everyone, [B, n]."""
-        return self._counts[items - 1].expand(len(last), -1)
+        return self._counts[items - 1].repeat(len(last), 1)
 
 
 class Markov:

@@ -26,61 +26,72 @@ class Ranked(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """Pairs of a target and an item that is excluded for it, by ascending item."""
+    """Distinct pairs of a target and an item that is excluded for it, by ascending item."""
 
-    targets: Tensor  # [P]
+    targets: Tensor  # [P] numbers of targets
     items: Tensor  # [P]
 
     @classmethod
     def before(cls, batch: EvaluationBatch, window: int | None) -> "Seen":
         """The items of the history before each target, or of its last `window` events."""
-        prefixes = [batch.prefix(target, window) for target in range(len(batch.rows))]
+        prefixes = [batch.prefix(target, window) for target in range(len(batch.stops))]
         targets = np.repeat(np.arange(len(prefixes)), [len(prefix) for prefix in prefixes])
-        items = np.concatenate(prefixes).astype(np.int64)
-        order = np.argsort(items, kind="stable")
-        return cls(torch.from_numpy(targets[order]), torch.from_numpy(items[order]))
+        pairs = np.unique(np.concatenate(prefixes) * np.int64(len(prefixes)) + targets)
+        items, targets = np.divmod(pairs, len(prefixes))
+        return cls(torch.from_numpy(targets), torch.from_numpy(items))
 
-    def mask(self, begin: int, end: int, rows: int) -> Tensor:
-        """[rows, end - begin], True for pairs with an item from `begin` to `end` - 1."""
+    def inside(self, begin: int, end: int) -> tuple[Tensor, Tensor]:
+        """Targets, and items less `begin`, of the pairs with items from `begin` to `end` - 1."""
         bounds = torch.tensor([begin, end], device=self.items.device)
         first, last = torch.searchsorted(self.items, bounds).tolist()
-        mask = torch.zeros(rows, end - begin, dtype=torch.bool, device=self.items.device)
-        mask[self.targets[first:last], self.items[first:last] - begin] = True
-        return mask
+        return self.targets[first:last], self.items[first:last] - begin
 
 
+@torch.inference_mode()
 def rank(
     scores: Callable[[Tensor], Tensor], targets: Tensor, seen: Seen, num_items: int, best: int = 0
 ) -> Ranked:
     """Ranks `targets` [T], item indices from 1, and finds the `best` items that are not seen.
 
-    `scores` returns the scores [T, n] of n items. Items with the target's score, or with NaN,
-    rank before it.
+    `scores` returns the scores [T, n] of n items, as a new tensor. Items with the target's score,
+    or with NaN, rank before it.
     """
     own = scores(targets).diagonal()[:, None]
     device = own.device
     targets, seen = targets.to(device), Seen(*(part.to(device) for part in seen))
-    among_all, among_unseen = torch.ones(2, len(targets), dtype=torch.int64, device=device)
-    excluded = torch.zeros(len(targets), dtype=torch.bool, device=device)
-    top = own.new_full((len(targets), best), -torch.inf)
-    top_items = torch.zeros(len(targets), best, dtype=torch.int64, device=device)
     rows = torch.arange(len(targets), device=device)
+    among_all, seen_before = torch.zeros(2, len(targets), dtype=torch.int64, device=device)
+    top = _Top(len(targets), best, own)
     for begin in range(1, num_items + 1, BLOCK):
         end = min(begin + BLOCK, num_items + 1)
-        here = scores(torch.arange(begin, end, device=device))
-        mask = seen.mask(begin, end, len(targets))
-        before = ~(here < own)
+        here, pairs = scores(torch.arange(begin, end, device=device)), seen.inside(begin, end)
+        after = here < own
         inside = (targets >= begin) & (targets < end)
-        place = rows[inside], targets[inside] - begin
-        before[place] = False
-        excluded[inside] = mask[place]
-        among_all += before.sum(1)
-        among_unseen += (before & ~mask).sum(1)
+        after[rows[inside], targets[inside] - begin] = True  # a target is not before itself
+        among_all += end - begin - after.count_nonzero(dim=1)
+        seen_before.index_add_(0, pairs[0], (~after[pairs]).long())
         if best:
-            found = here.masked_fill(mask, -torch.inf).topk(min(best, end - begin), dim=1)
-            joined = torch.cat([top, found.values], dim=1)
-            names = torch.cat([top_items, found.indices + begin], dim=1)
-            top, place_of = joined.topk(best, dim=1)
-            top_items = names.gather(1, place_of)
-    among_unseen.masked_fill_(excluded, MISS)
-    return Ranked(among_all, among_unseen, top_items.masked_fill(top == -torch.inf, 0))
+            here[pairs] = -torch.inf
+            top.add(here, begin)
+    among_unseen = among_all - seen_before + 1
+    among_unseen[seen.targets[seen.items == targets[seen.targets]]] = MISS
+    return Ranked(among_all + 1, among_unseen, top.items.masked_fill(top.scores == -torch.inf, 0))
+
+
+class _Top:
+    """The best `size` items so far, best first."""
+
+    def __init__(self, targets: int, size: int, like: Tensor):
+        self.scores = like.new_full((targets, size), -torch.inf)
+        self.items = torch.zeros(targets, size, dtype=torch.int64, device=like.device)
+
+    def add(self, scores: Tensor, begin: int) -> None:
+        """Adds a block of scores [T, n], of the items from `begin` on."""
+        size = self.items.shape[1]
+        # Most blocks have nothing better for most targets. NaN is not less, so it is kept.
+        better = (~(scores.amax(1) <= self.scores[:, -1])).nonzero().squeeze(1)
+        found = scores[better].topk(min(size, scores.shape[1]), dim=1)
+        joined = torch.cat([self.scores[better], found.values], dim=1)
+        items = torch.cat([self.items[better], found.indices + begin], dim=1)
+        self.scores[better], place = joined.topk(size, dim=1)
+        self.items[better] = items.gather(1, place)
