@@ -28,7 +28,8 @@ class _Bounds(NamedTuple):
 def split(histories: Histories, config: DataConfig, vocabulary: Ids | None = None) -> Dataset:
     """The Dataset of all events.
 
-    Items are numbered from 1 by descending count in the training parts, ties by ascending id.
+    Items are numbered from 1 by descending count, ties by ascending id: in `leave_one_out` of all
+    events, as published results do, otherwise of training events.
     With `vocabulary`, the item ids of a trained model in its order, these are the known items,
     whatever their counts; then the training and validation parts may be empty.
 
@@ -133,14 +134,13 @@ def _divided(histories: Histories, cuts: Cuts) -> _Bounds:
 
 
 def _frequent(histories: Histories, bounds: _Bounds, config: DataConfig) -> np.ndarray:
-    """Codes of the known items, by descending count in the training parts."""
-    stops = np.repeat(bounds.train_stops, np.diff(histories.offsets))
-    trained = np.arange(len(histories.items)) < stops
-    size = len(histories.item_ids)
-    counts = np.bincount(histories.items[trained], minlength=size)
-    codes = np.lexsort((np.arange(size), -counts))
-    if config.split == "leave_one_out":  # the core is filtered; some items are held out only
-        return codes[np.bincount(histories.items, minlength=size)[codes] > 0]
+    """Codes of the known items, by descending count."""
+    items = histories.items
+    if config.split != "leave_one_out":  # whose core counts all events
+        stops = np.repeat(bounds.train_stops, np.diff(histories.offsets))
+        items = items[np.arange(len(items)) < stops]
+    counts = np.bincount(items, minlength=len(histories.item_ids))
+    codes = np.lexsort((np.arange(len(counts)), -counts))
     return codes[counts[codes] >= config.min_events]
 
 
