@@ -15,6 +15,7 @@ from .fit import fit
 from .prepare import prepare
 from .report import report
 from .settings import list_settings
+from .synth import synth
 
 app = typer.Typer(
     help="Train causal RecGRELA recommenders and export them for the recgrela engine.",
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (fit, evaluate, baseline, ablate, compare, export, report, prepare):
+for command in (fit, evaluate, baseline, ablate, compare, export, report, prepare, synth):
     app.command()(command)
 app.command("settings")(list_settings)
 
