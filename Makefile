@@ -10,6 +10,8 @@ NPM_PACKAGE := target/npm/recgrela/recgrela-plain.wasm
 WEB_NODE_MODULES := examples/web/node_modules/.package-lock.json
 DEMO_MODEL := runs/demo/model.safetensors
 DEMO_TITLES := runs/demo/titles.json
+PEERS := .peers/rectools/ready .peers/recbole/ready
+PEERS_CONFIG = $(or $(CONFIG),training/configs/demo.yaml)
 PREFIX ?= /usr/local
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -20,7 +22,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-evaluation bench-kernels bench-web parity long-histories epoch-cost clean
+.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-evaluation bench-kernels bench-web parity long-histories epoch-cost peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -160,6 +162,18 @@ long-histories: setup ## Evaluate RUN=folder on histories 100 times longer than 
 
 epoch-cost: setup ## Time a training epoch of the paper's form and of ours (SOURCE=file, default ml-100k)
 	$(BIN)/python -m benchmarks.epoch_cost --set data.source=$(or $(SOURCE),ml-100k) --set model.num_layers=4
+
+peers: $(READY) $(PEERS) ## Train RecTools and RecBole beside ours, MINUTES (20) of CPU each (CONFIG, SOURCE=file)
+	$(BIN)/python -m benchmarks.peers --config $(PEERS_CONFIG) --minutes $(or $(MINUTES),20) \
+		$(if $(SOURCE),--set data.source=$(SOURCE)) --output runs/peers/$(notdir $(basename $(PEERS_CONFIG)))
+
+# The environments borrow PyTorch from .venv: the same version for all, and gigabytes less.
+.peers/%/ready: benchmarks/peers/requirements-%.txt $(READY)
+	$(PYTHON) -m venv --clear .peers/$*
+	$(BIN)/python -c 'import pathlib, torch; print(pathlib.Path(torch.__file__).parents[1])' \
+		> $$(.peers/$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch.pth
+	.peers/$*/bin/pip install --quiet -r $<
+	@touch $@
 
 clean: ## Delete build outputs (not .venv, not runs)
 	cargo clean

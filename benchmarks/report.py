@@ -72,19 +72,24 @@ def write(path: Path, parts: list[Part], rounds: int) -> None:
         },
         "timing": {"rounds": rounds, "threads": 1},
         "engine": {key: value for part in parts for key, value in part.facts.items()},
-        "machine": {
-            "processor": _processor(),
-            "architecture": platform.machine(),
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-            "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
-        },
+        "machine": machine(),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},
         },
     }
     write_atomically(path, (json.dumps(report, indent=2) + "\n").encode())
+
+
+def machine() -> dict:
+    """The machine, and how busy it is."""
+    return {
+        "processor": _processor(),
+        "architecture": platform.machine(),
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
+    }
 
 
 def _entry(result: Result, part: Part) -> dict:
