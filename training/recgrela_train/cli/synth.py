@@ -34,7 +34,8 @@ def synth(
 
     Popularity follows Zipf's law. With probability 0.6 an item is one of four successors of the
     item before it; otherwise it is drawn by popularity. Hence the optimum of HR@10 and NDCG@10 is
-    known. It is printed, and written to synth.json beside the Parquet files.
+    known, for `evaluate.exclude_seen=none`. It is printed, and written to synth.json beside the
+    Parquet files.
 
     `recgrela-train synth events --users 10000 --items 2000 --events 500000`
     """
@@ -50,6 +51,7 @@ def synth(
     say(f"wrote {output}: {users:,} users, {items:,} items, {events:,} events")
     say(f"{about['repeated_targets']:.1%} of users have seen their last item before")
     if best := about["optimum"]:
+        say("with evaluate.exclude_seen=none:")
         say(f"best possible: HR@10 {best['hr@10']:.4f}, NDCG@10 {best['ndcg@10']:.4f}")
         say(
             f"by popularity: HR@10 {best['popularity_hr@10']:.4f}, "

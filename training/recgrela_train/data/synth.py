@@ -68,7 +68,8 @@ def optimum(items: int) -> dict[str, float]:
 
     After an item of ring c, its j-th successor has probability FOLLOWED SHARES_j + p_c, any other
     item of ring b has p_b, where p_c = (1 - FOLLOWED) w_c / n_c. Ring 0 has at least ten other
-    items. So the best ten are the largest of the four successors and ten times p_0.
+    items. So the best ten are the largest of the four successors and ten times p_0. Seen items
+    are not excluded.
     """
     weights, sizes = _rings(items)
     noise = (1 - FOLLOWED) * weights / sizes
