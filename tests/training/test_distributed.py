@@ -139,6 +139,21 @@ def test_two_processes_end_at_the_weights_of_one_to_rounding(one_and_two):
         torch.testing.assert_close(two[name], one[name], atol=1e-4, rtol=1e-3)
 
 
+def test_two_processes_train_a_sampled_softmax_like_one(command, small_settings, tmp_path):
+    # With all items in every sample: otherwise each process draws its own.
+    changes = ["train.loss=sampled", "train.negatives=30", "train.batch_size=5"]
+    changes += ["model.dropout=0", "model.drop_path=0", "train.gradient_clip=0.2"]
+    settings = [*small_settings, *(word for change in changes for word in ("--set", change))]
+    assert command("fit", "--output", tmp_path / "one", *settings).returncode == 0
+    torchrun("-m", "recgrela_train", "fit", "--output", tmp_path / "two", *settings)
+    one, two = (
+        torch.load(last_checkpoint(tmp_path / run), weights_only=True) for run in ("one", "two")
+    )
+    for name, weight in one["state_dict"].items():
+        torch.testing.assert_close(two["state_dict"][name], weight, atol=1e-4, rtol=1e-3)
+    assert two["optimizer_states"][0]["state"].keys() == one["optimizer_states"][0]["state"].keys()
+
+
 def test_metrics_measured_by_two_processes_are_those_of_one(one_and_two, command, tmp_path):
     _, two = one_and_two
     again = tmp_path / "metrics.json"

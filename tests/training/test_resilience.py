@@ -175,11 +175,16 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(
     assert model.scores(hidden).isfinite().all()
 
 
-@pytest.mark.parametrize("network", ["grela", "gru4rec"])
+@pytest.mark.parametrize(
+    ("network", "loss"), [("grela", "full"), ("gru4rec", "full"), ("grela", "sampled")]
+)
 def test_a_run_killed_in_an_epoch_ends_at_the_bits_of_an_uninterrupted_one(
-    small_settings, tmp_path, monkeypatch, one_thread, network
+    small_settings, tmp_path, monkeypatch, one_thread, network, loss
 ):
     changes = (f"model.kind={network}", "train.checkpoint_steps=3", "train.max_epochs=2")
+    changes += (f"train.loss={loss}", "train.negatives=8")
+    function = f"{loss}_softmax_loss"
+    softmax_loss = getattr(training_module, function)
     steps = 0
     stop_after = None
 
@@ -188,9 +193,9 @@ def test_a_run_killed_in_an_epoch_ends_at_the_bits_of_an_uninterrupted_one(
         steps += 1
         if steps == stop_after:
             raise ZeroDivisionError
-        return full_softmax_loss(*of)
+        return softmax_loss(*of)
 
-    monkeypatch.setattr(training_module, "full_softmax_loss", counted)
+    monkeypatch.setattr(training_module, function, counted)
     train(tmp_path / "whole", small_settings, *changes)
     whole, an_epoch = steps, steps // 2
     steps, stop_after = 0, an_epoch + 6

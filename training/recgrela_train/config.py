@@ -128,6 +128,11 @@ class TrainConfig(_Section):
     window starts empty. No effect on sasrec (no state) and bidirectional (trains on prefixes)."""
     batch_size: int = Field(32, ge=1)
     """Windows per step; prefixes for bidirectional."""
+    loss: Literal["auto", "full", "sampled"] = "auto"
+    """Softmax over all items (full) or over the target and a sample of the others (sampled), whose
+    cost does not depend on the number of items. auto: full up to 20,000 items, sampled above."""
+    negatives: int = Field(8192, ge=2)
+    """Items in the sample of `loss=sampled`, drawn in each step for all of its positions."""
     learning_rate: float = Field(1e-3, gt=0)
     """Learning rate of Adam after the warm-up."""
     schedule: Literal["constant", "cosine"] = "constant"

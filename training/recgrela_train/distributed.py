@@ -88,6 +88,32 @@ def first_process(flag: Tensor) -> int | None:
     return int(first) if first < count else None
 
 
+def mean_rows(gradient: Tensor) -> Tensor:
+    """The mean over processes of a sparse gradient [R, D], whose row 0 is 0; coalesced.
+
+    DDP would leave this to the backend, and NCCL has no sparse all-reduce.
+    """
+    gradient = gradient.coalesce()
+    count = this_shard().count
+    if count == 1:
+        return gradient
+    rows, values = gradient.indices()[0], gradient.values()
+    most = torch.tensor(len(rows), device=rows.device)
+    torch.distributed.all_reduce(most, torch.distributed.ReduceOp.MAX)
+    spare = int(most) - len(rows)  # all processes have to pass on as many: add zeros to row 0
+    rows = _joined(torch.nn.functional.pad(rows, (0, spare)))
+    values = _joined(torch.nn.functional.pad(values, (0, 0, 0, spare))) / count
+    joined = torch.sparse_coo_tensor(rows[None], values, gradient.shape, check_invariants=False)
+    return joined.coalesce()
+
+
+def _joined(part: Tensor) -> Tensor:
+    """The rows of all processes in order of rank, of which each has as many."""
+    whole = part.new_empty(this_shard().count * len(part), *part.shape[1:])
+    torch.distributed.all_gather_into_tensor(whole, part)
+    return whole
+
+
 def _of_all(part: object) -> list[Any]:
     if not torch.distributed.is_initialized():
         return [part]

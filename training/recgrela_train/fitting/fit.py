@@ -120,9 +120,9 @@ def fit(
     run is deleted (`overwrite`) only after all checks have passed.
 
     Raises RunError if another process trains in the folder, a resumed run's settings or data
-    differ, no user has enough events, the loss is not finite or the disk is full; CheckpointError
-    if all checkpoints are damaged; OSError if the folder cannot be written. On KeyboardInterrupt
-    the run can be resumed.
+    differ, no user has enough events, the loss is not finite or the disk is full; ConfigError if
+    settings do not suit the number of items or processes; CheckpointError if all checkpoints are
+    damaged; OSError if the folder cannot be written. On KeyboardInterrupt the run can be resumed.
     """
     with _held(run) if is_main() else contextlib.nullcontext():
         if is_main() and not overwrite:
@@ -159,14 +159,15 @@ def _fit(
     module = TrainingModule(config, dataset)
     if not len(module.train_dataloader()) or not len(module.val_dataloader()):
         raise RunError(TOO_FEW_EVENTS)
-    processes = _checked_processes(config, dataset)
+    processes = _checked_processes(module)
     trainer = _trainer(config, processes, run, console)
     if is_main():
         _begin(run, config, overwrite=overwrite)
     parameters = sum(p.numel() for p in module.parameters())
     console.print(
         f"{parameters:,} parameters, {len(module.train_dataloader()):,} steps per epoch, "
-        f"on {processes.total} x {type(trainer.accelerator).__name__} in {config.train.precision}",
+        f"on {processes.total} x {type(trainer.accelerator).__name__} in {config.train.precision}\n"
+        f"loss: {module.loss_name}",
         highlight=False,
     )
     try:
@@ -227,9 +228,19 @@ def _trainer(
     )
 
 
-def _checked_processes(config: Config, dataset: Dataset) -> Processes:
-    """The number of processes. Raises RunError if some would have no rows or no users."""
+def _checked_processes(module: TrainingModule) -> Processes:
+    """The number of processes.
+
+    Raises RunError if some would have no rows or no users, or the loss cannot use a sharded table.
+    """
+    config, dataset = module.config, module.dataset
     processes = find_processes(config.train.devices)
+    if module.sampler is not None and config.train.shard_items and processes.total > 1:
+        raise RunError(
+            "train.shard_items gathers the whole item table in each step, but train.loss="
+            f"{config.train.loss} is the {module.loss_name}, which reads few of its rows: set "
+            "train.shard_items=false, or train.loss=full"
+        )
     rows = {
         "train.batch_size": config.train.batch_size,
         "evaluate.batch_size": config.evaluate.batch_size,

@@ -21,11 +21,15 @@ def full_softmax_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor
     indices 1..N. Under autocast the matrix products use its type; softmax and sums keep the type
     of `weight`. Memory beyond the two gradients does not grow with M.
     """
-    device = hidden.device.type
-    autocast = torch.is_autocast_enabled(device)
-    product = torch.get_autocast_dtype(device) if autocast else weight.dtype
-    loss: Tensor = _FullSoftmaxLoss.apply(hidden, weight, targets, product)
+    loss: Tensor = _FullSoftmaxLoss.apply(hidden, weight, targets, product_type(weight))
     return loss
+
+
+def product_type(weight: Tensor) -> torch.dtype:
+    """The type of matrix products with `weight`: autocast's, if that is enabled."""
+    device = weight.device.type
+    autocast = torch.is_autocast_enabled(device)
+    return torch.get_autocast_dtype(device) if autocast else weight.dtype
 
 
 class _FullSoftmaxLoss(torch.autograd.Function):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.optim import Optimizer
 
 from ..config import Config, TrainConfig
 from ..data import (
@@ -20,13 +21,23 @@ from ..data import (
     WindowBatches,
     sampled,
 )
-from ..distributed import first_process, gathered, interleaved, own_rows, this_shard
+from ..distributed import (
+    first_process,
+    gathered,
+    interleaved,
+    mean_rows,
+    own_rows,
+    this_shard,
+)
 from ..evaluation.evaluate import rank_targets
 from ..evaluation.metrics import summarize
 from ..evaluation.ranking import MISS
 from ..networks import make_network
 from ..networks.recommender import CarriedState
 from .loss import full_softmax_loss
+from .negatives import negative_sampler
+from .row_gradients import RowAdam, clip_gradients
+from .sampled_loss import sampled_softmax_loss
 
 MONITOR = "validation/ndcg@10"
 
@@ -47,7 +58,7 @@ class NonFiniteLossError(ArithmeticError):
 
 
 class TrainingModule(lightning.LightningModule):
-    """Next-item prediction at every position with full-softmax cross-entropy.
+    """Next-item prediction at every position with full or sampled softmax cross-entropy.
 
     The model's state is carried from batch to batch: `WindowBatches` puts the next window of a
     history in the row of its last one, and marks rows that start anew. Gradients stop at the border
@@ -59,6 +70,11 @@ class TrainingModule(lightning.LightningModule):
         self.config = config
         self.dataset = dataset
         self.model = make_network(config.model, dataset.num_items)
+        self.sampler = negative_sampler(config.train, dataset.num_items)
+        if self.sampler is not None:
+            self.model.embedding.sparse = True  # its gradient
+            # on_after_backward averages it.
+            self._ddp_params_and_buffers_to_ignore = ["model.embedding.weight"]
         self._batches = self._train_batches()
         self._steps_per_epoch = len(self._batches)  # in the first epoch; others differ slightly
         self._state: CarriedState | None = None  # after the last carried batch of the epoch
@@ -68,6 +84,14 @@ class TrainingModule(lightning.LightningModule):
         # Allocated once: small arrays kept from each batch would fragment the heap.
         self._ranks = np.empty(len(self._targets), np.int64)
         self._ranked = 0
+
+    @property
+    def loss_name(self) -> str:
+        """The loss, for the log."""
+        items = f"{self.dataset.num_items:,} items"
+        if self.sampler is None:
+            return f"full softmax over {items}"
+        return f"sampled softmax over {self.sampler.count:,} of {items} per step"
 
     def train_dataloader(self) -> ShardedBatches:
         """This process's shard of the next epoch's batches; called before each epoch."""
@@ -113,9 +137,7 @@ class TrainingModule(lightning.LightningModule):
         if batch["carried"]:
             self._state = state.detach()
         valid = batch["targets"] != 0
-        loss = full_softmax_loss(
-            hidden[valid], self.model.embedding.weight, batch["targets"][valid]
-        )
+        loss = self._loss(hidden[valid], batch["targets"][valid])
         if (rank := first_process(~loss.isfinite())) is not None:
             raise NonFiniteLossError(loss, batch, before, rank)
         # The mean over all processes' events. A float, because the trainer would round integers.
@@ -125,6 +147,13 @@ class TrainingModule(lightning.LightningModule):
         )
         self.log("loss", loss, prog_bar=True, logger=False)
         return loss * batch["share"]
+
+    def _loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """Mean cross-entropy: hidden [M, D], targets [M] -> a scalar."""
+        weight = self.model.embedding.weight
+        if self.sampler is None:
+            return full_softmax_loss(hidden, weight, targets)
+        return sampled_softmax_loss(hidden, weight, targets, self.sampler.draw(weight.device))
 
     def validation_step(self, batch: EvaluationBatch, _index: int) -> None:
         """Ranks by the stream read-out, which is the deployed one, if the model has it."""
@@ -142,10 +171,26 @@ class TrainingModule(lightning.LightningModule):
         self.log(MONITOR, metrics["ndcg@10"])
         self.log("validation/hr@10", metrics["hr@10"])
 
+    def on_after_backward(self) -> None:
+        """Averages a sparse gradient of the table over processes; DDP has averaged the others."""
+        table = self.model.embedding.weight
+        if self.sampler is not None and table.grad is not None:
+            table.grad = mean_rows(table.grad)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clips by the norm over all gradients, including a sparse one of the table."""
+        if gradient_clip_val is not None:
+            clip_gradients(self.parameters(), gradient_clip_val)
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam with linear warm-up followed by the schedule."""
         train = self.config.train
-        optimizer = torch.optim.Adam(self.model.parameters(), lr=train.learning_rate)
+        optimizer = RowAdam(self.model.parameters(), lr=train.learning_rate)
         steps = train.max_epochs * self._steps_per_epoch
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: learning_rate_factor(step, steps, train)
