@@ -197,7 +197,7 @@ def _begin(run: Path, config: Config, *, overwrite: bool) -> None:
     _remove_leftovers(run)
     for name in ("metrics.json", "metrics.targets.npz"):
         (run / name).unlink(missing_ok=True)
-    settings = yaml.safe_dump(config.model_dump(), sort_keys=False)
+    settings = yaml.safe_dump(config.model_dump(exclude_none=True), sort_keys=False)
     write_atomically(config_path(run), settings.encode())
 
 
