@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from . import EdgeScorer, __version__
 
@@ -100,11 +100,34 @@ def _inspect(options: argparse.Namespace) -> None:
         "first_ids": scorer.item_ids[:5],
         **scorer.config,
     }
+    card = _card(options.model)
     if options.json:
-        print(json.dumps(facts, indent=2))
-    else:
-        for name, value in facts.items():
-            print(f"{name:12} {value:,}" if type(value) is int else f"{name:12} {value}")
+        print(json.dumps({**facts, "card": card}, indent=2))
+        return
+    for name, value in facts.items():
+        print(f"{name:12} {value:,}" if type(value) is int else f"{name:12} {value}")
+    for section, values in (card or {}).items():
+        print(f"\n{json.dumps(section)[1:-1]}")
+        for name, value in values.items() if isinstance(values, dict) else [("", values)]:
+            # JSON escapes control characters: text from the file must not control the terminal.
+            print(f"  {json.dumps(name)[1:-1]:15} {json.dumps(value)}")
+
+
+def _card(path: Path) -> dict[str, Any] | None:
+    """The model card in the metadata of a file that was loaded; None if it has none.
+
+    Raises ValueError if it is not a JSON object.
+    """
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    text = header["__metadata__"].get("recgrela.card")
+    try:
+        card = None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        card = text
+    if card is not None and not isinstance(card, dict):
+        raise ValueError(f"{path}: recgrela.card is not a JSON object")
+    return card
 
 
 def _verify(options: argparse.Namespace) -> None:

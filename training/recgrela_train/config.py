@@ -66,6 +66,11 @@ class DataConfig(_Section):
     tie_seed: int = Field(42, ge=0, le=2**32 - 1)
     """Seed of `ties=random`. It is separate from `seed`, so runs of several seeds share a split."""
 
+    @property
+    def held_out(self) -> bool:
+        """Whether any events are held out, so that a model can be measured."""
+        return self.split != "none"
+
 
 class ModelConfig(_Section):
     """The architecture, with a switch for each of the paper's ablations."""
@@ -143,6 +148,9 @@ class TrainConfig(_Section):
     """Maximum gradient norm; 0 disables clipping."""
     max_epochs: int = Field(100, ge=1)
     """Maximum number of epochs."""
+    stop_after: int | None = Field(None, ge=1)
+    """Stop after this many epochs, while a schedule keeps the length of max_epochs. `fit --like`
+    sets it to the best epoch of the run that it repeats."""
     patience: int = Field(10, ge=1)
     """Stop after this many epochs without a better validation NDCG@10."""
     accelerator: str = "auto"

@@ -32,7 +32,7 @@ def baseline(
     from ..config import load_config
     from ..evaluation.counting import COUNTING, measure_counts
     from ..fitting.fit import RunError, config_path
-    from .shared import read_data, show
+    from .shared import check_held_out, read_data, show
 
     folder = output or Path("runs", kind)
     if config_path(folder).exists():
@@ -41,6 +41,7 @@ def baseline(
             "folder with --output"
         )
     chosen = load_config(config, settings)
+    check_held_out(chosen)
     dataset = read_data(chosen)
     measurement = measure_counts(COUNTING[kind](dataset), dataset, chosen.evaluate, console)
     show(measurement, chosen, dataset, folder / "metrics.json", test=test)

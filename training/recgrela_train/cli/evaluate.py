@@ -39,10 +39,11 @@ def evaluate(
     from ..device import find_device
     from ..fitting.checkpoints import checkpoint_file, load_checkpoint
     from ..fitting.measure import measure_checkpoint, measurement_config, other_data
-    from .shared import read_data, show, warn
+    from .shared import check_held_out, read_data, show, warn
 
     trained = load_checkpoint(checkpoint_file(checkpoint))
     config = measurement_config(trained, settings)
+    check_held_out(config)
     device = find_device(config.train.accelerator)
     dataset = read_data(config, trained.item_ids)
     warn(other_data(trained, config, dataset))

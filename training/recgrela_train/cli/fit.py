@@ -22,6 +22,15 @@ def fit(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Delete the run in the output folder first.")
     ] = False,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            "--like",
+            metavar="RUN",
+            help="Repeat a measured run on all events, for production: its settings, for as many "
+            "epochs as were best.",
+        ),
+    ] = None,
 ) -> None:
     """Train on a data set, stop when validation no longer improves, and measure the best model.
 
@@ -33,6 +42,11 @@ def fit(
 
     `recgrela-train fit --resume --output runs/first --set train.max_epochs=80`
 
+    For production (docs/production.md): measure a run first, then repeat it on all events. Nothing
+    is held out then, so nothing is measured; the exported file has the metrics of the first run.
+
+    `recgrela-train fit --like runs/first --output runs/production`
+
     `torchrun --nproc-per-node=4 -m recgrela_train fit --output runs/four` (docs/distributed.md)
     """
     from ..config import ConfigError, load_config
@@ -41,30 +55,51 @@ def fit(
     from ..fitting import fit as fitting
     from ..fitting.checkpoints import load_checkpoint
     from ..fitting.measure import measure_checkpoint
+    from ..fitting.production import production_card, production_config
     from .shared import read_data, show
 
     console.quiet = not is_main()  # one of the processes prints
     if resume and overwrite:
         raise ConfigError("--resume continues a run and --overwrite deletes it: choose one")
     saved = fitting.config_path(output)
-    if resume and config is not None:
-        raise ConfigError(f"--resume takes its settings from {saved}: omit --config")
+    if resume and (config or like):
+        raise ConfigError(f"--resume takes its settings from {saved}: omit --config and --like")
+    if like and config:
+        raise ConfigError(f"--like takes its settings from {like}: omit --config, or use --set")
+    if like and like.resolve() == output.resolve():
+        raise ConfigError(
+            f"--like repeats {like}, so it cannot be overwritten: choose another folder with "
+            "--output"
+        )
     if not overwrite:
         fitting.check_folder(output, resume=resume)
-    chosen = load_config(saved if resume else config, settings)
+    if like:
+        chosen = production_config(like, settings)
+    else:
+        chosen = load_config(saved if resume else config, settings)
     device = find_device(chosen.train.accelerator)
     dataset = read_data(chosen)
+    card = production_card(like, chosen, dataset) if like else None
     try:
         best = fitting.fit(
-            chosen, dataset, output, resume=resume, overwrite=overwrite, console=console
+            chosen,
+            dataset,
+            output,
+            resume=resume,
+            overwrite=overwrite,
+            card=card,
+            console=console,
         )
     except KeyboardInterrupt:
         say(f"interrupted. To continue: recgrela-train fit --resume --output {output}", errors)
         raise typer.Exit(130) from None
-    measurement = measure_checkpoint(load_checkpoint(best), chosen, dataset, device, console)
-    show(measurement, chosen, dataset, output / "metrics.json", test=test)
+    if chosen.data.held_out:
+        measurement = measure_checkpoint(load_checkpoint(best), chosen, dataset, device, console)
+        show(measurement, chosen, dataset, output / "metrics.json", test=test)
+    else:
+        say("trained on all events: nothing is held out, so nothing is measured")
     say(f"best checkpoint: {best}")
-    if not test:
+    if not test and chosen.data.held_out:
         say(f"test metrics: recgrela-train evaluate {output} --test")
     if chosen.model.kind == "grela":
         say(f"to export it: recgrela-train export {output}")

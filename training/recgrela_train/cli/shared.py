@@ -7,9 +7,10 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from ..config import Config
+from ..config import Config, ConfigError
 from ..data import SPLITS, Dataset, Ids, load_dataset
 from ..distributed import is_main
+from ..evaluation.card import about
 from ..evaluation.measurement import Measurement, write_measurement
 from ..evaluation.summary import summary
 from ..evaluation.tables import print_metrics, print_slices
@@ -30,13 +31,22 @@ def show(
     measurement: Measurement, config: Config, dataset: Dataset, output: Path | None, *, test: bool
 ) -> None:
     """Prints validation metrics and, with `test`, test metrics; writes both to `output`."""
-    metrics = summary(measurement, config.evaluate.window)
+    metrics = summary(measurement, config.evaluate.window) | about(dataset)
     splits = [split for split in SPLITS[: 1 + test] if split in measurement.splits]
     if splits:
         print_metrics(console, metrics, config, dataset, splits)
         print_slices(console, metrics, splits[-1])
     if output is not None and is_main():
         write_measurement(output, measurement, metrics, config)
+
+
+def check_held_out(config: Config) -> None:
+    """Raises ConfigError if no events are held out to measure on."""
+    if not config.data.held_out:
+        raise ConfigError(
+            "data.split=none holds out no events, so nothing can be measured: set data.split=time, "
+            "and data.source and data.test_from for events after those that were trained on"
+        )
 
 
 @contextmanager

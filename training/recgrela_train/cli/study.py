@@ -10,7 +10,7 @@ from ..device import find_device
 from ..distributed import find_processes
 from ..studies.study import Variant, choose, print_study, run_study, write_study
 from .console import console, errors, say
-from .shared import read_data
+from .shared import check_held_out, read_data
 
 
 def study(
@@ -23,6 +23,7 @@ def study(
 ) -> None:
     """Trains, measures and shows the variants of a config."""
     chosen = load_config(config, settings)
+    check_held_out(chosen)
     if find_processes(chosen.train.devices).total > 1:
         raise ConfigError(
             "a study trains its runs in one process: set train.devices=1, and do not use torchrun"

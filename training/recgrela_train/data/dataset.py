@@ -143,7 +143,9 @@ class Dataset:
                     f"{len(np.unique(targets.users)):,} users, {missing:.1%} at items unknown to "
                     "the model"
                 )
-        elif trained := int((self.train_stops == self.offsets[1:]).sum()):
+        elif (trained := int((self.train_stops == self.offsets[1:]).sum())) == self.num_users:
+            lines.append("all events are trained on: none are held out")
+        elif trained:
             lines.append(f"{trained:,} users have no held-out events: training only")
         return lines
 

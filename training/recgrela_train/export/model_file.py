@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..evaluation.card import Card
 from ..files import replacing
 from ..networks.grela import Block, RecGrela
 from ..networks.recommender import Recommender
@@ -68,24 +69,31 @@ def export_model(
     path: Path,
     table: TableType = TableType.F32,
     matrices: MatrixType = MatrixType.F32,
+    card: Card | None = None,
 ) -> None:
     """Writes `model` with its vocabulary (`item_ids[j]` is item j + 1) to a safetensors file.
 
-    `table` is the type of the item table and `matrices` that of the Linear layers' weights.
+    `table` is the type of the item table and `matrices` that of the Linear layers' weights. `card`
+    says how the model was measured.
 
     Raises ExportError, ValueError for an unknown type, and OSError if the file cannot be written;
     an existing file at `path` is then unchanged.
     """
     with replacing(path) as file:
-        _write(model, item_ids, file, TableType(table), MatrixType(matrices))
+        _write(model, item_ids, file, TableType(table), MatrixType(matrices), card)
 
 
 def export_verified(
-    model: RecGrela, item_ids: ItemIds, path: Path, table: TableType, matrices: MatrixType
+    model: RecGrela,
+    item_ids: ItemIds,
+    path: Path,
+    table: TableType,
+    matrices: MatrixType,
+    card: Card | None = None,
 ) -> Exported:
     """`export_model`, but an existing file is replaced only if the engine verifies the new one."""
     with replacing(path) as file:
-        saved = _write(model, item_ids, file, table, matrices)
+        saved = _write(model, item_ids, file, table, matrices, card)
         size = file.stat().st_size
         try:
             verification = verify(file)
@@ -123,7 +131,12 @@ def verify(path: Path) -> str:
 
 
 def _write(
-    model: RecGrela, item_ids: ItemIds, path: Path, table: TableType, matrices: MatrixType
+    model: RecGrela,
+    item_ids: ItemIds,
+    path: Path,
+    table: TableType,
+    matrices: MatrixType,
+    card: Card | None,
 ) -> int:
     """Writes the file; returns the bytes that rounding saved."""
     check_exportable(model)
@@ -142,6 +155,8 @@ def _write(
         "recgrela.config": config,
         "recgrela.fingerprint": fingerprint(config, tensors),
     }
+    if card is not None:
+        metadata["recgrela.card"] = json.dumps(card)
     write_safetensors(path, tensors, metadata)
     return _bytes_saved(tensors)
 

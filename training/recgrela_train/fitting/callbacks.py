@@ -18,15 +18,23 @@ from ..config import TrainConfig
 from .training_module import MONITOR
 
 
-def callbacks(train: TrainConfig, checkpoints: Path, console: Console) -> list[Callback]:
-    """The callbacks of a run that keeps its checkpoints in the folder `checkpoints`."""
-    chosen = [
-        EpochReport(console),
+def callbacks(
+    train: TrainConfig, checkpoints: Path, console: Console, *, held_out: bool
+) -> list[Callback]:
+    """The callbacks of a run that keeps its checkpoints in the folder `checkpoints`.
+
+    Without held-out events nothing is measured: there is no early stopping and no best epoch.
+    """
+    by_validation = [
         EarlyStop(MONITOR, mode="max", patience=train.patience),
-        StepCheckpoints(checkpoints / "last.ckpt", train.checkpoint_steps),
         Checkpoints(
             checkpoints, filename="best", monitor=MONITOR, mode="max", enable_version_counter=False
         ),
+    ]
+    chosen = [
+        EpochReport(console),
+        *(by_validation if held_out else ()),
+        StepCheckpoints(checkpoints / "last.ckpt", train.checkpoint_steps),
         Checkpoints(
             checkpoints,
             filename="last",
@@ -116,16 +124,18 @@ class EpochReport(Callback):
         self.on_train_epoch_start(trainer, module)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Prints loss, validation metrics and duration, validation included."""
+        """Prints loss, any validation metrics, and duration, validation included."""
         metrics = trainer.callback_metrics
-        ndcg = float(metrics[MONITOR])
-        mark = " [green]best[/green]" if ndcg > self.best else ""
-        self.best = max(self.best, ndcg)
+        found, mark = "", ""
+        if MONITOR in metrics:
+            ndcg, hr = float(metrics[MONITOR]), float(metrics["validation/hr@10"])
+            found = f"validation NDCG@10 {ndcg:.4f} HR@10 {hr:.4f}  "
+            mark = " [green]best[/green]" if ndcg > self.best else ""
+            self.best = max(self.best, ndcg)
         self.seconds.append(time.monotonic() - self.started)
         self.console.print(
             f"epoch {trainer.current_epoch + 1:3d}  loss {float(metrics['train/loss']):.4f}  "
-            f"validation NDCG@10 {ndcg:.4f} HR@10 {float(metrics['validation/hr@10']):.4f}  "
-            f"{self.seconds[-1]:.1f} s{mark}",
+            f"{found}{self.seconds[-1]:.1f} s{mark}",
             highlight=False,
         )
 

@@ -4,6 +4,7 @@ RUN/config.yaml             every setting, as used
 RUN/checkpoints/            best, last and previous, see checkpoints.py
 RUN/tensorboard/            curves
 RUN/metrics.json            metrics of the best checkpoint
+RUN/card.json               of a run on all events: the metrics of the run that it repeats
 RUN/metrics.targets.npz     rank of each target, recommendations of each user
 RUN/model.safetensors       the best checkpoint, exported by `export`
 RUN/report.html             the page written by `report`
@@ -13,6 +14,7 @@ RUN/.lock                   locked while a process trains here
 
 import contextlib
 import io
+import json
 import logging
 import os
 import socket
@@ -33,6 +35,7 @@ from ..config import Config, changed_settings
 from ..data import TOO_FEW_EVENTS, Dataset
 from ..device import fast_products, find_device
 from ..distributed import Processes, find_processes, is_main
+from ..evaluation.card import Card
 from ..files import remove_leftovers, write_atomically
 from .callbacks import callbacks
 from .checkpoints import (
@@ -60,6 +63,7 @@ MAY_CHANGE = (
 
 OUTPUTS = (
     "config.yaml",
+    "card.json",
     "metrics.json",
     "metrics.targets.npz",
     "model.safetensors",
@@ -81,6 +85,11 @@ class RunError(ValueError):
 def config_path(run: Path) -> Path:
     """The file with a run's settings."""
     return run / "config.yaml"
+
+
+def card_path(run: Path) -> Path:
+    """The file with the card of a run on all events."""
+    return run / "card.json"
 
 
 def check_folder(run: Path, *, resume: bool) -> None:
@@ -112,9 +121,13 @@ def fit(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    card: Card | None = None,
     console: Console,
 ) -> Path:
     """Train until validation no longer improves; returns the best checkpoint's path.
+
+    On all events (`data.split=none`) the best checkpoint is the last epoch. `card` has the metrics
+    of the run that it repeats, for the exported file.
 
     A resumed run without a checkpoint starts from the beginning, with the same result. An existing
     run is deleted (`overwrite`) only after all checks have passed.
@@ -127,7 +140,7 @@ def fit(
     with _held(run) if is_main() else contextlib.nullcontext():
         if is_main() and not overwrite:
             check_folder(run, resume=resume)
-        return _fit(config, dataset, run, resume, overwrite, console)
+        return _fit(config, dataset, run, resume, overwrite, card, console)
 
 
 @contextlib.contextmanager
@@ -151,18 +164,25 @@ def _held(run: Path) -> Iterator[None]:
 
 
 def _fit(
-    config: Config, dataset: Dataset, run: Path, resume: bool, overwrite: bool, console: Console
+    config: Config,
+    dataset: Dataset,
+    run: Path,
+    resume: bool,
+    overwrite: bool,
+    card: Card | None,
+    console: Console,
 ) -> Path:
     start = _checked_start(run, config, dataset, console) if resume else None
     _quieten()
     lightning.seed_everything(config.seed, verbose=False)
     module = TrainingModule(config, dataset)
-    if not len(module.train_dataloader()) or not len(module.val_dataloader()):
+    held_out = config.data.held_out
+    if not len(module.train_dataloader()) or (held_out and not len(module.val_dataloader())):
         raise RunError(TOO_FEW_EVENTS)
     processes = _checked_processes(module)
     trainer = _trainer(config, processes, run, console)
     if is_main():
-        _begin(run, config, overwrite=overwrite)
+        _begin(run, config, card, overwrite=overwrite)
     parameters = sum(p.numel() for p in module.parameters())
     console.print(
         f"{parameters:,} parameters, {len(module.train_dataloader()):,} steps per epoch, "
@@ -182,6 +202,8 @@ def _fit(
             f"training stopped: {error if error.filename else f'{run}: {error}'}. Earlier "
             f"checkpoints are intact: once {run} can be written, continue with --resume"
         ) from None
+    if is_main() and not held_out:
+        write_atomically(best_checkpoint(run), last_checkpoint(run).read_bytes())
     if is_main() and not best_checkpoint(run).exists():  # deleted, and no later epoch was better
         raise RunError(
             f"{best_checkpoint(run)} was deleted, and the run is finished: measure its last epoch "
@@ -190,8 +212,8 @@ def _fit(
     return best_checkpoint(run)
 
 
-def _begin(run: Path, config: Config, *, overwrite: bool) -> None:
-    """Deletes outdated files, and writes the settings."""
+def _begin(run: Path, config: Config, card: Card | None, *, overwrite: bool) -> None:
+    """Deletes outdated files, and writes the settings and the card, if any."""
     if overwrite:
         remove_run(run)
     _remove_leftovers(run)
@@ -199,6 +221,8 @@ def _begin(run: Path, config: Config, *, overwrite: bool) -> None:
         (run / name).unlink(missing_ok=True)
     settings = yaml.safe_dump(config.model_dump(exclude_none=True), sort_keys=False)
     write_atomically(config_path(run), settings.encode())
+    if card is not None:
+        write_atomically(card_path(run), json.dumps(card, indent=2).encode())
 
 
 def _trainer(
@@ -211,12 +235,18 @@ def _trainer(
         num_nodes=processes.nodes,
         strategy=DDPStrategy() if processes.total > 1 else "auto",
         precision=config.train.precision,
-        max_epochs=config.train.max_epochs,
+        max_epochs=min(config.train.max_epochs, config.train.stop_after or config.train.max_epochs),
+        limit_val_batches=1.0 if config.data.held_out else 0,
         gradient_clip_val=None if sharded else config.train.gradient_clip or None,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         callbacks=[
-            *callbacks(config.train, last_checkpoint(run).parent, console),
+            *callbacks(
+                config.train,
+                last_checkpoint(run).parent,
+                console,
+                held_out=config.data.held_out,
+            ),
             *sharded,
         ],
         plugins=[CheckpointFiles()],
@@ -243,9 +273,11 @@ def _checked_processes(module: TrainingModule) -> Processes:
         )
     rows = {
         "train.batch_size": config.train.batch_size,
-        "evaluate.batch_size": config.evaluate.batch_size,
-        "users with validation targets": len(np.unique(dataset.targets("validation").users)),
     }
+    if config.data.held_out:
+        rows["evaluate.batch_size"] = config.evaluate.batch_size
+        targets = dataset.targets("validation")
+        rows["users with validation targets"] = len(np.unique(targets.users))
     for name, count in rows.items():
         if count < processes.total:
             raise RunError(

@@ -84,7 +84,8 @@ def _load(folder: Path, name: str) -> RunResult:
     if not metrics.is_file():
         raise ReportError(
             f"{folder}: not finished: there is no {metrics}. Continue it with recgrela-train fit "
-            f"--resume --output {folder}, or {again}"
+            f"--resume --output {folder}, or {again}. A run on all events has no metrics: report "
+            "on the run that it repeats"
         )
     try:
         load_config(config_path(folder), [])

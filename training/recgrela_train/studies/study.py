@@ -20,6 +20,7 @@ from rich.table import Table
 from ..config import Config, ConfigError, change_config, changed_settings, parse_config
 from ..data import Dataset
 from ..evaluation.bootstrap import differences
+from ..evaluation.card import about
 from ..evaluation.counting import COUNTING, measure_counts
 from ..evaluation.measurement import (
     Measurement,
@@ -195,7 +196,7 @@ def _run(
         best = fit(config, dataset, run, resume=resume, console=console)
         trained = load_checkpoint(best)
         measurement = measure_checkpoint(trained, config, dataset, device, console)
-    metrics = summary(measurement, config.evaluate.window)
+    metrics = summary(measurement, config.evaluate.window) | about(dataset)
     write_measurement(run / "metrics.json", measurement, metrics, config)
 
 
