@@ -76,7 +76,7 @@ class EvaluationBatches:
         self._items = dataset.items
         self._targets = targets
         self._firsts = np.flatnonzero(np.diff(targets.users, prepend=-1))  # of each user
-        self._ends = np.append(self._firsts[1:], len(targets))
+        self._ends = np.flatnonzero(np.diff(targets.users, append=-1)) + 1
         lengths = targets.stops[self._ends - 1] - targets.starts[self._ends - 1]
         self._order = np.argsort(lengths, kind="stable")
         self._batch_size = batch_size
