@@ -1,9 +1,10 @@
 """Tests whether histories far longer than any in training cost accuracy.
 
-Test users of a run are evaluated with three histories. `own` is the user's history. `repeated` is
-that history repeated, and `concatenated` has the histories of other users before it. Both are
-`TIMES` times as long as the longest training history. They do no harm if the interval of the paired
-difference in NDCG@10 from `own` includes 0. `make long-histories RUN=runs/mine` runs it.
+Test users of a run are evaluated at their last target, ranked among all items, with three
+histories. `own` is the user's history. `repeated` is that history repeated, and `concatenated` has
+the histories of other users before it. Both are `TIMES` times as long as the longest training
+history. They do no harm if the interval of the paired difference in NDCG@10 from `own` includes 0.
+`make long-histories RUN=runs/mine` runs it.
 """
 
 import argparse
@@ -45,9 +46,13 @@ def concatenated(others: list[np.ndarray]) -> Lengthen:
 
 
 def ranks_by_history(model, dataset: Dataset, settings, users: int) -> dict[str, np.ndarray]:
-    """Rank of the test target after each kind of history, stream read-out, [users]."""
-    held_out = dataset.held_out("test")
-    bounds = zip(held_out.starts, held_out.stops, strict=True)
+    """Rank of each user's last test target after each kind of history, stream read-out, [users]."""
+    # The histories of other users have seen other items, so none are excluded.
+    settings = settings.model_copy(update={"exclude_seen": "none"})
+    targets = dataset.targets("test")
+    targets = targets.take(targets.items > 0)
+    targets = targets.take(np.diff(targets.users, append=-1) != 0)
+    bounds = zip(targets.starts, targets.stops, strict=True)
     histories = [dataset.items[start:stop] for start, stop in bounds]
     events = TIMES * max(len(history) - 1 for history in histories)
     chosen = np.random.default_rng(0).permutation(len(histories))[:users]
@@ -59,13 +64,25 @@ def ranks_by_history(model, dataset: Dataset, settings, users: int) -> dict[str,
     result: dict[str, list] = {name: [] for name in forms}
     for part in track(np.array_split(chosen, -(-len(chosen) // 64)), "evaluating"):
         for name, lengthen in forms.items():
-            batch = EvaluationBatch(
-                torch.from_numpy(held_out.users[part]),
-                torch.from_numpy(held_out.targets[part]).long(),
-                [lengthen(histories[user], events) for user in part],
-            )
-            result[name].append(rank_targets(model, batch, "stream", settings))
+            longer = [lengthen(histories[user], events) for user in part]
+            batch = batch_of(longer, targets.items[part])
+            ranks = np.empty(len(part), np.int64)
+            ranks[batch.places] = rank_targets(model, batch, "stream", settings)
+            result[name].append(ranks)
     return {name: np.concatenate(parts) for name, parts in result.items()}
+
+
+def batch_of(histories: list[np.ndarray], items: np.ndarray) -> EvaluationBatch:
+    """The batch with one target after each history; its places are those in the list."""
+    lengths = np.array([len(history) for history in histories])
+    order = np.argsort(lengths, kind="stable")  # a batch has the shortest histories first
+    return EvaluationBatch(
+        histories=[histories[place] for place in order],
+        rows=np.arange(len(order)),
+        stops=lengths[order],
+        items=torch.from_numpy(items[order]).long(),
+        places=order,
+    )
 
 
 def compare(ranks: dict[str, np.ndarray]) -> dict[str, tuple[Interval, Interval]]:

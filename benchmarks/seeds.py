@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from recgrela_train.config import Config, changed_settings, parse_config
 from recgrela_train.evaluation.measurement import Measurement, read_measurement
+from recgrela_train.evaluation.summary import LENGTHS, summary
 from recgrela_train.files import write_atomically
 from recgrela_train.studies.seeds import mean_of, spread
 from rich import box
@@ -34,10 +35,8 @@ def read_runs(runs: list[Path]) -> tuple[list[dict], list[Measurement]]:
     configs = [parse_config(each["config"]) for each in metrics]
     for run, config, measurement in zip(runs, configs, measurements, strict=True):
         _check_same(runs[0], configs[0], run, config)
-        if not np.array_equal(measurement.users, measurements[0].users):
-            raise ValueError(
-                f"{run} was evaluated on other users than {runs[0]}: their data differ"
-            )
+        if measurement.data != measurements[0].data:
+            raise ValueError(f"{run} was evaluated on other data than {runs[0]}")
     return metrics, measurements
 
 
@@ -61,7 +60,7 @@ def print_means(console: Console, means: dict, deviations: dict, runs: int) -> N
     table = Table(title=f"mean and standard deviation of {runs} runs", box=box.SIMPLE)
     for column in ("split", "read-out", *METRICS):
         table.add_column(column, no_wrap=True)
-    for split in ("validation", "test"):
+    for split in deviations:
         for readout, mean in means[split].items():
             deviation = deviations[split][readout]
             cells = [f"{mean[metric]:.4f} +- {deviation[metric]:.4f}" for metric in METRICS]
@@ -73,9 +72,10 @@ def print_lengths(console: Console, rows: list[dict]) -> None:
     """Print NDCG@10 by history length, and the difference of the read-outs."""
     table = Table(title="test NDCG@10 by history length", box=box.SIMPLE)
     for column in rows[0]:
-        table.add_column(column, no_wrap=True, justify="left" if column == "events" else "right")
+        table.add_column(column, no_wrap=True, justify="left" if column == "slice" else "right")
     for row in rows:
-        cells = [row["events"], f"{row['users']:,}", *(f"{row[name][0]:.4f}" for name in _own(row))]
+        counts = (f"{row[name]:,}" for name in ("targets", "users"))
+        cells = [row["slice"], *counts, *(f"{row[name][0]:.4f}" for name in _own(row))]
         if "stream-window" in row:
             cells.append("{:+.4f} ({:+.4f} to {:+.4f})".format(*row["stream-window"]))
         table.add_row(*cells)
@@ -92,7 +92,7 @@ def draw_lengths(rows: list[dict]) -> Figure:
             np.arange(len(rows)) + 0.16 * number, value, yerr=[value - low, high - value],
             fmt="so"[number], color=COLOURS[readout], capsize=3, label=readout,
         )  # fmt: skip
-    names = [f"{row['events'].partition(',')[0]}\n{row['users']:,} users" for row in rows]
+    names = [f"{row['slice'].partition(',')[0]}\n{row['users']:,} users" for row in rows]
     axes.set_xticks(range(len(rows)), names)
     axes.set_xlabel("events in the history")
     axes.set_ylim(bottom=0)
@@ -120,10 +120,10 @@ def main() -> int:
 
     metrics, measurements = read_runs(options.runs)
     mean = mean_of(measurements)
-    means = mean.metrics(metrics[0]["config"]["evaluate"]["window"])
+    means = summary(mean, metrics[0]["config"]["evaluate"]["window"])
     console = Console(width=120)
     print_means(console, means, spread(mean), len(metrics))
-    rows = means["by_length"]["test"]
+    rows = means["slices"]["test"][LENGTHS]
     print_lengths(console, rows)
     if options.output:
         content = json.dumps([entry(run) for run in metrics], indent=1) + "\n"

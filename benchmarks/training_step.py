@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from recgrela_train.config import Config, ModelConfig
-from recgrela_train.data import Dataset, prepare
+from recgrela_train.config import Config, DataConfig, ModelConfig
+from recgrela_train.data import Dataset, prepare, split
 from recgrela_train.device import fast_products
 from recgrela_train.fitting.loss import full_softmax_loss
 from recgrela_train.fitting.training_module import TrainingModule
@@ -54,7 +54,8 @@ class Shape:
         items = random.integers(1, self.items + 1, lengths.sum())
         users = np.repeat(np.arange(self.users), lengths)
         events = pl.DataFrame({"user": users, "item": items})
-        return prepare(events.with_columns(time=pl.int_range(pl.len())), 1, "file", 0)
+        histories = prepare(events.with_columns(time=pl.int_range(pl.len())), "file", 0)
+        return split(histories, DataConfig(split="leave_one_out", min_events=1))
 
 
 SHAPES = {"ml-1m": Shape(3416, 6040, 165.5), "ml-100k": Shape(1349, 943, 105.3)}

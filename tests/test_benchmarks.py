@@ -235,7 +235,12 @@ def test_epoch_cost(tmp_path, capsys):
     data.write_text("\n".join(" ".join(str((u + t) % 7) for t in range(12)) for u in range(9)))
     output = tmp_path / "cost.json"
     words = ["--steps", "2", "--prefixes", "4", "--output", str(output)]
-    settings = [f"data.source={data}", "model.hidden_size=16", "model.num_heads=2"]
+    settings = [
+        f"data.source={data}",
+        "data.split=leave_one_out",
+        "model.hidden_size=16",
+        "model.num_heads=2",
+    ]
     epoch_cost.main([*words, *(word for each in settings for word in ("--set", each))])
     report = json.loads(output.read_bytes())
     assert (

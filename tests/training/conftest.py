@@ -10,8 +10,9 @@ from recgrela_train.config import load_config
 from recgrela_train.data import load_dataset
 
 SMALL = [
-    "model.hidden_size=16", "model.num_heads=2", "model.num_layers=1", "train.window=8",
-    "train.batch_size=16", "train.max_epochs=2", "evaluate.window=8", "train.accelerator=cpu",
+    "data.split=leave_one_out", "model.hidden_size=16", "model.num_heads=2", "model.num_layers=1",
+    "train.window=8", "train.batch_size=16", "train.max_epochs=2", "evaluate.window=8",
+    "train.accelerator=cpu",
 ]  # fmt: skip
 
 

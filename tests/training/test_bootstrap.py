@@ -2,16 +2,19 @@
 
 import numpy as np
 import pytest
-from recgrela_train.evaluation.bootstrap import BEYOND, differences, intervals
+from recgrela_train.evaluation.bootstrap import BEYOND, GROUPS, differences, intervals
 from recgrela_train.evaluation.metrics import gains, summarize
 
 DRAWS = 20_000
 
 
-def drawn(values: np.ndarray) -> list[float]:
+def drawn(values: np.ndarray, users: np.ndarray | None = None, draws: int = DRAWS) -> list[float]:
     """The central 95% of the means of `values`, with users drawn by index."""
     generator = np.random.default_rng(5)
-    means = values[generator.integers(len(values), size=(DRAWS, len(values)))].mean(1)
+    users = np.arange(len(values)) if users is None else np.unique(users, return_inverse=True)[1]
+    sums, counts = (np.bincount(users, each) for each in (values, np.ones(len(values))))
+    chosen = generator.integers(len(sums), size=(draws, len(sums)))
+    means = sums[chosen].sum(1) / counts[chosen].sum(1)
     return np.quantile(means, (0.025, 0.975)).tolist()
 
 
@@ -60,6 +63,46 @@ def test_one_run_is_compared_with_the_mean_of_several():
         assert tuple(got) == pytest.approx(tuple(expected[metric]), abs=1e-12)
 
 
+def several(users: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Users of 1 to 9 targets, and ranks that differ far more between users than within one."""
+    random = np.random.default_rng(seed)
+    number = np.repeat(np.arange(users) * 3 + 1, random.integers(1, 10, users))
+    rank = random.geometric(random.choice([0.02, 0.5], users))
+    return np.maximum(1, rank[number // 3] + random.integers(-1, 2, len(number))), number
+
+
+@pytest.mark.parametrize("users", [40, 3 * GROUPS])
+def test_users_are_drawn_with_all_of_their_targets(users):
+    rank, number = several(users, 1)
+    got, gain = intervals(rank, number), gains(rank)
+    for metric in ("hr@5", "ndcg@10", "mrr@20"):
+        assert got[metric].value == pytest.approx(gain[metric].mean(), abs=1e-12)
+        expected = drawn(gain[metric], number, 4_000)
+        assert got[metric][1:] == pytest.approx(expected, abs=0.1 * np.ptp(expected))
+    alone = intervals(rank)["ndcg@10"]  # as if all targets were independent
+    assert got["ndcg@10"].high - got["ndcg@10"].low > 1.5 * (alone.high - alone.low)
+
+
+@pytest.mark.parametrize("users", [40, 3 * GROUPS])
+def test_differences_draw_users_with_all_of_their_targets(users):
+    rank, number = several(users, 1)
+    other = np.maximum(1, rank + np.random.default_rng(2).integers(-1, 4, len(rank)))
+    got = differences(rank, other, number)["ndcg@10"]
+    gain = gains(rank)["ndcg@10"] - gains(other)["ndcg@10"]
+    expected = drawn(gain, number, 4_000)
+    assert got.value == pytest.approx(gain.mean(), abs=1e-12)
+    assert got[1:] == pytest.approx(expected, abs=0.1 * np.ptp(expected))
+
+
+def test_users_may_be_in_any_order_and_have_one_target():
+    rank, number = several(40, 3)
+    shuffled = np.random.default_rng(0).permutation(len(rank))
+    expected = intervals(rank, number)
+    for metric, got in intervals(rank[shuffled], number[shuffled]).items():
+        assert tuple(got) == pytest.approx(tuple(expected[metric]), abs=1e-12)
+    assert intervals(rank, np.arange(len(rank))) == intervals(rank)
+
+
 def test_what_does_not_vary_has_no_width():
     assert tuple(intervals(np.full(50, 3))["mrr@5"]) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
     rank = some_ranks(50, 3)
@@ -79,5 +122,5 @@ def test_half_of_users_hit_has_the_binomial_interval():
 
 
 def test_a_pair_needs_two():
-    with pytest.raises(ValueError, match="the same users: 3 and 2"):
+    with pytest.raises(ValueError, match="the same targets: 3 and 2"):
         differences(np.array([1, 2, 3]), np.array([1, 2]))

@@ -1,16 +1,14 @@
 """Batches: every target occurs once, rows continue as stated, and padding is minimal."""
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
+from datasets import make_dataset
 from recgrela_train.data import (
-    EvaluationBatches,
     PrefixBatches,
     Shard,
     ShardedBatches,
     WindowBatches,
-    prepare,
 )
 
 LENGTHS = [1, 2, 3, 4, 7, 9, 10, 11, 12, 13, 25, 40, 41, 42, 43, 5, 6, 3, 3, 90]
@@ -18,10 +16,8 @@ LENGTHS = [1, 2, 3, 4, 7, 9, 10, 11, 12, 13, 25, 40, 41, 42, 43, 5, 6, 3, 3, 90]
 
 def make(lengths: list[int]):
     """Every event has its own item, which identifies its origin."""
-    events = pl.DataFrame(
-        {"user": np.repeat(np.arange(len(lengths)), lengths), "item": np.arange(sum(lengths))}
-    )
-    return prepare(events.with_columns(time=pl.col("item")), 1, "file", 0)
+    users = np.repeat(np.arange(len(lengths)), lengths)
+    return make_dataset([(user, event, event) for event, user in enumerate(users.tolist())])
 
 
 def histories(batches: WindowBatches) -> list[list[int]]:
@@ -212,29 +208,3 @@ def test_no_prefixes_is_no_batch():
     batches = PrefixBatches(make([1, 3]), 5, 4, 0)
     assert len(batches) == 0
     assert list(batches) == []
-
-
-@pytest.mark.parametrize("split", ["validation", "test"])
-def test_evaluation_batches(split):
-    dataset = make(LENGTHS)
-    held_out = dataset.held_out(split)
-    batches = EvaluationBatches(dataset, split, 4)
-    seen = list(batches)
-    assert len(batches) == len(seen) == -(-len(held_out.users) // 4)
-    users = torch.cat([batch.users for batch in seen])
-    assert sorted(users.tolist()) == held_out.users.tolist()
-    back = {"validation": 2, "test": 1}[split]
-    for batch in seen:
-        assert batch.targets.dtype == torch.int64
-        whole = [dataset.history(user)[:-back].tolist() for user in batch.users]
-        assert [history.tolist() for history in batch.histories] == whole
-        assert batch.targets.tolist() == [dataset.history(user)[-back] for user in batch.users]
-        assert [[i for i in row if i] for row in batch.last(5).tolist()] == [h[-5:] for h in whole]
-        pieces = list(batch.chunks(7))
-        assert all(piece.shape[1] == 7 for piece in pieces[:-1])
-        joined = torch.cat(pieces, dim=1)
-        assert joined.shape[1] == max(map(len, whole))
-        for row, history in zip(joined.tolist(), whole, strict=True):
-            assert row == history + [0] * (len(row) - len(history))
-    lengths = [len(history) for batch in seen for history in batch.histories]
-    assert lengths == sorted(lengths)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from recgrela_train.config import DataConfig
-from recgrela_train.data import DataError, load_dataset, write_prepared
+from recgrela_train.data import DataError, load_dataset, load_histories, write_prepared
 
 
 @pytest.fixture(params=["integers", "strings"])
@@ -16,11 +16,11 @@ def config(request, tmp_path) -> DataConfig:
     prefix = "" if request.param == "integers" else "movie-"
     rows = [f"{prefix}{u},{prefix}{u * 3 % 7 + t},{t // 2}" for u in range(30) for t in range(9)]
     file.write_text("user_id,item_id,timestamp\n" + "\n".join(rows) + "\n")
-    return DataConfig(source=str(file), min_events=2)
+    return DataConfig(source=str(file), min_events=2, split="leave_one_out")
 
 
 def prepared(config: DataConfig, folder, **changes) -> DataConfig:
-    write_prepared(load_dataset(config), config, folder)
+    write_prepared(load_histories(config), config, folder)
     return config.model_copy(update={"source": str(folder), **changes})
 
 
@@ -31,13 +31,34 @@ def test_it_is_the_same_data_set(config, tmp_path):
     assert list(got.user_ids) == list(expected.user_ids)
     assert type(got.item_ids) is type(expected.item_ids)
     assert got.report == expected.report
-    assert isinstance(got.items.base, np.memmap) or isinstance(got.items, np.memmap)
+    histories = load_histories(prepared(config, tmp_path / "folder"))
+    assert isinstance(histories.items, np.memmap)
+    assert isinstance(histories.times, np.memmap)
+
+
+@pytest.mark.parametrize("split", ["time", "leave_one_out", "none"])
+def test_one_folder_serves_every_split_and_filter(config, tmp_path, split):
+    for min_events in (1, 3):
+        changes = {"split": split, "min_events": min_events}
+        expected = load_dataset(config.model_copy(update=changes))
+        got = load_dataset(prepared(config, tmp_path / "folder", **changes))
+        assert got.fingerprint == expected.fingerprint
+        assert got.report == expected.report
+        assert got.cuts == expected.cuts
+
+
+def test_sequences_stay_without_times(tmp_path):
+    file = tmp_path / "walks.txt"
+    file.write_text("7 8 9 7\n8 7\n")
+    config = DataConfig(source=str(file), min_events=1, split="none")
+    got = load_dataset(prepared(config, tmp_path / "folder"))
+    assert got.times is None
+    assert got.fingerprint == load_dataset(config).fingerprint
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"min_events": 3}, r"data\.min_events=2.*data\.min_events=3"),
         ({"ties": "file"}, r"data\.ties=random.*data\.ties=file"),
         ({"tie_seed": 8}, r"data\.tie_seed=42.*data\.tie_seed=8"),
     ],

@@ -78,14 +78,14 @@ def test_the_mean_over_processes_is_the_gradient_of_one(small_dataset):
 
 @pytest.mark.parametrize("batch_size", [5, 7, 39, 100])
 def test_every_user_is_evaluated_by_one_process(small_dataset, batch_size):
-    users = []
+    places, targets = [], small_dataset.targets("test")
     for rank in range(3):
-        batches = EvaluationBatches(small_dataset, "test", batch_size, Shard(rank, 3))
+        batches = EvaluationBatches(small_dataset, targets, batch_size, Shard(rank, 3))
         found = list(batches)
         assert len(found) == len(batches)
-        assert all(len(batch.users) == len(batch.histories) > 0 for batch in found)
-        users += [user for batch in found for user in batch.users.tolist()]
-    assert sorted(users) == list(range(small_dataset.num_users))
+        assert all(len(batch.rows) == len(batch.histories) > 0 for batch in found)
+        places += [place for batch in found for place in batch.places.tolist()]
+    assert sorted(places) == list(range(small_dataset.num_users))
 
 
 def torchrun(*arguments) -> subprocess.CompletedProcess:

@@ -72,7 +72,7 @@ def test_evaluate_repeats_the_figures_of_fit_and_prints_its_settings(
         "NDCG@10",
         "stream",
         "window",
-        "exclude_seen=none",
+        "exclude_seen=history",
         "in time: random, seed 42",
     ):
         assert expected in printed
@@ -91,11 +91,13 @@ def test_test_metrics_are_printed_only_if_asked_for(finished_run, small_settings
     assert hint in shown
     shown = shown.replace(hint, "") + printed("evaluate", run)
     shown += printed("baseline", "popularity", *small_settings, "--output", tmp_path / "counts")
-    assert shown.count("NDCG@10 by length of history, validation") == 3
+    assert shown.count("NDCG@10 by events of history, validation") == 3
     assert not re.search(r"\btest\b", shown)
     shown = printed("evaluate", run, "--test")
-    assert len(re.findall(r"\btest\b", shown)) == 3  # two columns, a title
-    assert "NDCG@10 by length of history, test" in shown
+    # The number of targets, and the titles of metrics and of slices by history and by item.
+    assert len(re.findall(r"\btest\b", shown)) == 4
+    assert "test: 40 targets of 40 users" in shown
+    assert "NDCG@10 by events of history, test" in shown
 
 
 def test_data_other_than_those_of_the_training_are_noticed(

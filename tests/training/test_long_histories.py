@@ -31,9 +31,9 @@ def trained(request, tmp_path_factory):
     config = load_config(
         None,
         [
-            f"data.source={folder / 'walks.txt'}", f"model.decay={request.param}",
-            "model.hidden_size=16", "model.num_heads=2", "model.num_layers=1",
-            "model.dropout=0.1", "train.window=8", "train.batch_size=16",
+            f"data.source={folder / 'walks.txt'}", "data.split=leave_one_out",
+            f"model.decay={request.param}", "model.hidden_size=16", "model.num_heads=2",
+            "model.num_layers=1", "model.dropout=0.1", "train.window=8", "train.batch_size=16",
             "train.max_epochs=12", "train.learning_rate=0.02", "train.accelerator=cpu",
         ],
     )  # fmt: skip

@@ -1,19 +1,15 @@
-"""Compares ranks and metrics with fractions computed by hand."""
+"""Compares metrics of ranks with fractions computed by hand."""
 
 import math
 
 import numpy as np
 import pytest
-import torch
-from recgrela_train.config import EvaluateConfig, ModelConfig
-from recgrela_train.data import EvaluationBatch
-from recgrela_train.evaluation.evaluate import rank_targets
-from recgrela_train.evaluation.metrics import ranks, summarize
-from recgrela_train.networks.grela import RecGrela
+from recgrela_train.evaluation.metrics import summarize, summarize_users
+from recgrela_train.evaluation.ranking import MISS
 
 
 def test_summary_of_ranks_by_hand():
-    # Four users whose targets rank 1st, 3rd, 7th and 21st.
+    # Four targets that rank 1st, 3rd, 7th and 21st.
     got = summarize(np.array([1, 3, 7, 21]))
     assert got["hr@5"] == 2 / 4
     assert got["hr@10"] == 3 / 4
@@ -31,32 +27,20 @@ def test_cutoffs_are_inclusive():
     assert got["ndcg@20"] == pytest.approx(sum(1 / math.log2(r + 1) for r in (5, 10, 20)) / 3)
 
 
-def test_rank_counts_better_scores_and_ties_against_the_model():
-    scores = torch.tensor([[0.5, 0.9, 0.5, 0.1], [0.0, 0.0, 0.0, 0.0], [4.0, 3.0, 2.0, 1.0]])
-    got = ranks(scores, torch.tensor([2, 0, 0]))
-    assert got.tolist() == [3, 4, 1]
+def test_a_miss_contributes_nothing():
+    assert summarize(np.array([MISS, 1])) == {metric: 0.5 for metric in summarize(np.array([1]))}
 
 
-def test_scores_that_are_no_numbers_never_help():
-    nan = float("nan")
-    got = ranks(torch.tensor([[nan, 1.0, 0.0], [nan, 1.0, 0.0]]), torch.tensor([0, 1]))
-    assert got.tolist() == [3, 2]
-
-
-def test_seen_items_leave_the_ranking_but_never_the_target():
-    scores = torch.tensor([[5.0, 4.0, 3.0, 2.0]] * 2)
-    seen = torch.tensor([[True, False, True, False], [True, True, True, True]])
-    got = ranks(scores, torch.tensor([3, 3]), seen)
-    assert got.tolist() == [2, 1]
-
-
-def test_ranks_are_of_float32_scores_also_where_validation_runs_in_bfloat16():
-    torch.manual_seed(0)
-    model = RecGrela(ModelConfig(hidden_size=16, num_heads=2, num_layers=1), 2).eval()
-    with torch.no_grad():  # scores so close that both round to one bfloat16 value
-        model.embedding.weight[2] = model.embedding.weight[1] * (1 + 1e-4)
-    history = np.array([1, 2, 1], dtype=np.int32)
-    batch = EvaluationBatch(torch.tensor([0, 1]), torch.tensor([1, 2]), [history, history])
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        got = rank_targets(model, batch, "stream", EvaluateConfig())
-    assert sorted(got) == [1, 2]
+def test_means_per_user_give_each_user_the_same_weight():
+    # User 7 has ranks 1, 3 and a miss, user 2 has rank 1: means 1/2 and 1 of NDCG.
+    rank, users = np.array([1, 1, 3, MISS]), np.array([2, 7, 7, 7])
+    got = summarize_users(rank, users)
+    assert got["hr@10"] == pytest.approx((2 / 3 + 1) / 2)
+    assert got["ndcg@10"] == pytest.approx((1 / 2 + 1) / 2)
+    assert got["mrr@5"] == pytest.approx((4 / 9 + 1) / 2)
+    assert summarize(rank)["ndcg@10"] == pytest.approx((1 + 1 + 1 / 2) / 4)
+    # Of two runs, each target has the mean.
+    both = summarize_users(np.stack([rank, np.full(4, MISS)]), users)
+    assert both == pytest.approx({metric: value / 2 for metric, value in got.items()})
+    # With one target per user, both means are the same.
+    assert summarize_users(rank, np.arange(4)) == pytest.approx(summarize(rank))

@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 import numpy as np
 import polars as pl
 import pytest
-from recgrela_train.data import prepare
+from datasets import make_dataset
 from recgrela_train.evaluation.bootstrap import differences
 from recgrela_train.evaluation.measurement import read_measurement
+from recgrela_train.evaluation.summary import LENGTHS
 from recgrela_train.report import ReportError, write_report
 from recgrela_train.report.charts import Axis, bar_chart, interval_chart, line_chart
 from recgrela_train.report.popularity import PopularityGroups, lean
@@ -87,7 +88,7 @@ def test_the_command_writes_a_page_that_stands_alone(finished_run, command, tmp_
         "Validation NDCG@10",
         "Training loss",
         "by length of history",
-        "exclude_seen=none",
+        "exclude_seen=history",
     ):
         assert words in page.text
     assert "model.num_layers" in page.text
@@ -106,16 +107,18 @@ def test_every_picture_has_a_name_and_its_numbers(finished_run, tmp_path):
 
 def test_runs_are_compared_user_by_user_with_the_first(finished_run, another, tmp_path):
     measurement = read_measurement(another / "metrics.json")
-    ranks = measurement.ranks["test"]["stream"]
-    with np.load(another / "metrics.users.npz") as file:
+    ranks = measurement.test.ranks["stream"]
+    with np.load(another / "metrics.targets.npz") as file:
         arrays = dict(file)
     arrays["test.rank.stream"] = np.maximum(ranks - 3, 1)
-    np.savez(another / "metrics.users.npz", **arrays)
+    np.savez(another / "metrics.targets.npz", **arrays)
     names = write_report([finished_run, another], tmp_path / "page.html", None)
     assert names == [finished_run.name, "another"]
     page = Page((tmp_path / "page.html").read_text())
     assert "comparison" in page.ids
-    value, low, high = differences(np.maximum(ranks - 3, 1), ranks)["ndcg@10"]
+    value, low, high = differences(np.maximum(ranks - 3, 1), ranks, measurement.test.users)[
+        "ndcg@10"
+    ]
     assert low > 0
     assert f"{value:+.4f}" in page.text
     assert f"{low:+.4f} to {high:+.4f}" in page.text
@@ -123,17 +126,17 @@ def test_runs_are_compared_user_by_user_with_the_first(finished_run, another, tm
 
 
 def test_a_run_with_the_window_alone_has_a_report(finished_run, another, tmp_path):
-    window = read_measurement(another / "metrics.json").ranks["test"]["window"]
-    with np.load(another / "metrics.users.npz") as file:
+    window = read_measurement(another / "metrics.json").test.ranks["window"]
+    with np.load(another / "metrics.targets.npz") as file:
         arrays = {name: array for name, array in file.items() if not name.endswith("stream")}
     arrays["test.rank.window"] = np.maximum(window - 3, 1)
-    np.savez(another / "metrics.users.npz", **arrays)
+    np.savez(another / "metrics.targets.npz", **arrays)
 
     def drop_stream(metrics):
         for part in (metrics, metrics["intervals"]):
             for split in ("validation", "test"):
                 del part[split]["stream"]
-        for row in metrics["by_length"]["test"]:
+        for row in metrics["slices"]["test"][LENGTHS]:
             del row["stream"], row["stream-window"]
 
     change(another, drop_stream)
@@ -187,9 +190,12 @@ def test_titles_that_cannot_be_read_are_named(finished_run, tmp_path, text, says
         (lambda run: change(run, lambda f: f["test"]["stream"].update(new=1)), "KeyError: 'new'"),
         (lambda run: change(run, lambda f: f.update(test=[])), "AttributeError|KeyError"),
         (lambda run: change(run, lambda f: f["validation"].pop("window")), "read-outs differ"),
-        (lambda run: change(run, lambda f: f["by_length"]["test"][0].pop("window")), "by_length"),
-        (lambda run: (run / "metrics.users.npz").unlink(), "no such file"),
-        (lambda run: (run / "metrics.users.npz").write_bytes(b"PK"), "not readable"),
+        (
+            lambda run: change(run, lambda f: f["slices"]["test"][LENGTHS][0].pop("window")),
+            "slices",
+        ),
+        (lambda run: (run / "metrics.targets.npz").unlink(), "no such file"),
+        (lambda run: (run / "metrics.targets.npz").write_bytes(b"PK"), "not readable"),
         (
             lambda run: change(run, lambda f: f["config"]["data"].update(min_events=20)),
             "changed since",
@@ -208,10 +214,12 @@ def test_runs_that_cannot_be_compared_are_refused(finished_run, another):
     with pytest.raises(ReportError, match="named twice"):
         load_runs([another, another / ".." / "another"])
     change(another, lambda f: f["config"]["evaluate"].update(exclude_seen="window"))
-    with pytest.raises(ReportError, match=r"exclude_seen=none, another with .*exclude_seen=window"):
+    with pytest.raises(
+        ReportError, match=r"exclude_seen=history, another with .*exclude_seen=window"
+    ):
         load_runs([finished_run, another])
-    with np.load(another / "metrics.users.npz") as file:
-        np.savez(another / "metrics.users.npz", **{**file, "data": np.array("0" * 64)})
+    with np.load(another / "metrics.targets.npz") as file:
+        np.savez(another / "metrics.targets.npz", **{**file, "data": np.array("0" * 64)})
     with pytest.raises(ReportError, match="measured on different histories"):
         load_runs([finished_run, another])
 
@@ -237,7 +245,7 @@ def test_popularity_and_coverage_by_hand():
     # Twenty items. Item "0" has 11 training events of two users, all others one or none.
     user, item = [0] * 12 + [1] * 12, [0] * 10 + [1, 2] + [0] * 1 + list(range(3, 14))
     events = pl.DataFrame({"user": user, "item": item, "time": range(24)})
-    popularity = PopularityGroups.of_training(prepare(events, 1, "file", 0))
+    popularity = PopularityGroups.of_training(make_dataset(events))
     # Held out: 1, 2 and 12, 13. Trained on: item 0 eleven times and 3 .. 11 once, 20 in total.
     assert popularity.share[0] == pytest.approx(11 / 20)
     assert popularity.share.sum() == pytest.approx(1)

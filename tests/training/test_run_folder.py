@@ -21,7 +21,7 @@ from recgrela_train.fitting.fit import (
 from rich.console import Console
 from typer.testing import CliRunner
 
-METRICS = ("metrics.json", "metrics.users.npz")
+METRICS = ("metrics.json", "metrics.targets.npz")
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_a_path_in_brackets_is_shown_as_it_is(run, small_settings, tmp_path):
     ("name", "at", "value", "says"),
     [
         ("items", 3, 10_000, "10000"),
-        ("items", 3, 0, "items.npy has 0 to"),
+        ("items", 3, -1, "items.npy has -1 to"),
         ("offsets", 1, -1, "not ascending"),
     ],
 )
