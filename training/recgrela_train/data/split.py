@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..config import DataConfig
-from .dataset import Counts, Cuts, Dataset, Report, Unknown
+from .dataset import SPLITS, Counts, Cuts, Dataset, Report, Unknown
 from .errors import DataError
 from .histories import Histories, Ids
 from .times import cut_time, time_text
@@ -63,7 +63,7 @@ def split(histories: Histories, config: DataConfig, vocabulary: Ids | None = Non
     )
     report = Report(config.min_events, before, after, _dates(histories))
     if not after.events:
-        raise _nothing_left(report, config)
+        raise _nothing_left(report, config, cuts)
     dataset = _known_events(histories, known, bounds, vocabulary, cuts, report)
     if cuts:
         _check_parts(dataset, cuts, config, new=new)
@@ -182,31 +182,33 @@ def _known_events(
     )
 
 
-def _nothing_left(report: Report, config: DataConfig) -> DataError:
-    what = "users and items" if config.split == "leave_one_out" else "items"
+def _nothing_left(report: Report, config: DataConfig, cuts: Cuts | None) -> DataError:
+    what = "users and items need" if config.split == "leave_one_out" else "items need"
+    when, move = "", ""
+    if cuts:
+        when, move = f" before data.validation_from={cuts.texts()[0]}", "move the cut, "
     return DataError(
-        f"no data left: {what} need at least {config.min_events} events to train on; found "
-        f"{report.before} before the filter. Lower data.min_events, or use more data"
+        f"no data left: {what} at least {config.min_events} events{when}; found {report.before} "
+        f"before the filter{_span(report)}. Lower data.min_events, {move}or use more data"
     )
 
 
+def _span(report: Report) -> str:
+    return f", from {' to '.join(report.dates)}" if report.dates else ""
+
+
 def _check_parts(dataset: Dataset, cuts: Cuts, config: DataConfig, *, new: bool) -> None:
-    """Raises DataError for an empty part; a trained model needs the test part only."""
+    """Raises DataError for a part without targets; a trained model needs the test part only."""
     start, end = cuts.texts()
-    parts = {f"from data.test_from={end} on": len(dataset.targets("test"))}
-    if new:
-        parts |= {
-            f"before data.validation_from={start}": int(dataset.train_counts.sum()),
-            f"between data.validation_from={start} and data.test_from={end}": len(
-                dataset.targets("validation")
-            ),
-        }
-    for name, count in parts.items():
-        if not count:
+    when = {
+        "validation": f"between data.validation_from={start} and data.test_from={end}",
+        "test": f"from data.test_from={end} on",
+    }
+    for part in SPLITS if new else SPLITS[1:]:
+        if not len(dataset.targets(part)):
             raise DataError(
-                f"{config.source}: no events to use {name}; the data is from "
-                f"{' to '.join(dataset.report.dates or ())}. Move the cut: a target needs an "
-                "earlier event of its user"
+                f"{config.source}: no {part} targets {when[part]}; found events"
+                f"{_span(dataset.report)}. Move the cut: a target needs an event before it"
             )
 
 
@@ -215,15 +217,16 @@ def _places(found: Ids, wanted: Ids) -> np.ndarray:
     names, asked = np.asarray(found), np.asarray(wanted)
     if names.dtype.kind != asked.dtype.kind:
         raise DataError(
-            f"the data's item ids are {_kind(found)}, such as {found[0]!r}; those of the model are "
-            f"{_kind(wanted)}, such as {wanted[0]!r}"
+            f"the data's item ids are {_kind(found)}; those of the model are {_kind(wanted)}"
         )
     place = np.searchsorted(names, asked).clip(max=len(names) - 1)
     return np.where(names[place] == asked, place, -1)
 
 
 def _kind(ids: Ids) -> str:
-    return "numbers" if isinstance(ids, np.ndarray) else "text"
+    if isinstance(ids, np.ndarray):
+        return f"numbers, such as {ids[0]}"
+    return f"text, such as {ids[0]!r}"
 
 
 def _size(histories: Histories) -> Counts:
