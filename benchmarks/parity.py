@@ -1,7 +1,8 @@
 """Compares the engine's scores with the float64 recurrent form, for all test users and items.
 
-Reports the largest difference of a score, relative to the user's largest score, and the share of
-users with the same top 10. `make parity RUN=runs/mine` runs it.
+The scores are those before each user's last test target. Reports the largest difference of a
+score, relative to the user's largest score, and the share of users with the same top 10. `make
+parity RUN=runs/mine` runs it.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from recgrela import EdgeScorer
 from recgrela_train.data import EvaluationBatch, EvaluationBatches, load_dataset
-from recgrela_train.evaluation.evaluate import last_hidden
+from recgrela_train.evaluation.hidden import hidden_before
 from recgrela_train.export.model_file import export_model
 from recgrela_train.fitting.checkpoints import load_checkpoint
 from recgrela_train.fitting.fit import best_checkpoint
@@ -35,8 +36,11 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="also write the results to this JSON file")
     options = parser.parse_args()
 
-    _, model, config, ids, *_ = load_checkpoint(best_checkpoint(options.run))
+    trained = load_checkpoint(best_checkpoint(options.run))
+    model, config, ids = trained.model, trained.config, trained.item_ids
     dataset = load_dataset(config.data)
+    targets = dataset.targets("test")
+    last = np.flatnonzero(np.diff(targets.users, append=-1))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         export_model(model, ids, path)
@@ -44,7 +48,7 @@ def main() -> int:
     reference = model.double()
 
     differences, same, events = [], 0, 0
-    for batch in track(list(EvaluationBatches(dataset, "test", 128)), "comparing"):
+    for batch in track(EvaluationBatches(dataset, targets.take(last), 128), "comparing"):
         expected = _expected(reference, batch)
         for row, history in enumerate(batch.histories):
             items = dataset.item_ids[history - 1]
@@ -75,7 +79,7 @@ def main() -> int:
 def _expected(reference: RecGrela, batch: EvaluationBatch) -> np.ndarray:
     """Scores [B, N] of the recurrent form in float64."""
     with torch.inference_mode():
-        return reference.scores(last_hidden(reference, batch, form="recurrent")).numpy()
+        return reference.scores(hidden_before(reference, batch, form="recurrent")).numpy()
 
 
 def _top(scores: np.ndarray) -> np.ndarray:
