@@ -22,7 +22,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-evaluation bench-kernels bench-web parity long-histories epoch-cost peers clean
+.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-evaluation bench-kernels bench-web parity agree long-histories epoch-cost peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -156,6 +156,9 @@ bench-web: setup wasm $(NODE_MODULES) ## Time the npm package against the native
 
 parity: setup ## Compare all scores of RUN=folder with the float64 reference
 	$(BIN)/python -m benchmarks.parity $(or $(RUN),$(error RUN is not set. Pass a finished run: make parity RUN=runs/demo))
+
+agree: setup ## Repeat every metric of RUN=folder with its exported file and the engine
+	$(BIN)/python -m benchmarks.agree $(or $(RUN),$(error RUN is not set. Pass an exported run: make agree RUN=runs/demo))
 
 long-histories: setup ## Evaluate RUN=folder on histories 100 times longer than any in training
 	$(BIN)/python -m benchmarks.long_histories $(or $(RUN),$(error RUN is not set. Pass a finished run: make long-histories RUN=runs/demo))
