@@ -59,7 +59,7 @@ def dated_events(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def settings(dated_events) -> list[str]:
-    changed = [f"data.source={dated_events}", *SMALL, "train.max_epochs=3"]
+    changed = [f"data.source={dated_events}", *SMALL, "data.split=time", "train.max_epochs=3"]
     changed += ["train.schedule=cosine", "train.patience=1", "train.learning_rate=0.01"]
     return [word for setting in changed for word in ("--set", setting)]
 
