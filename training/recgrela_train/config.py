@@ -51,7 +51,8 @@ class DataConfig(_Section):
     refuse the file, drop the events, or keep all but blanks as ids."""
     split: Literal["time", "leave_one_out", "none"] = "time"
     """Held-out events: time (those after two cuts), leave_one_out (each user's last two, for
-    benchmarks) or none (train on all events). See docs/model.md."""
+    comparison with published results) or none (train on all events). Sequences have no times and
+    need one of the last two. See docs/model.md."""
     validation_from: str = "80%"
     """Start of the validation events, for split=time: a share of all events such as 80%, or a
     date."""

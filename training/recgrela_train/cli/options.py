@@ -21,7 +21,7 @@ MeasurementSettings = Annotated[
         "--set",
         "-s",
         metavar="KEY=VALUE",
-        help="Change a setting of the evaluation, such as `evaluate.exclude_seen=history`; "
+        help="Change a setting of the evaluation, such as `evaluate.exclude_seen=none`; "
         "repeatable. Allowed: `data.*`, `evaluate.*` and `train.accelerator`.",
     ),
 ]
