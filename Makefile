@@ -22,7 +22,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-evaluation bench-kernels bench-web parity agree long-histories epoch-cost peers clean
+.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-data bench-evaluation bench-kernels bench-web parity agree long-histories epoch-cost peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -147,6 +147,9 @@ bench-training: setup ## Measure the training step, time per position by length,
 
 bench-evaluation: setup ## Rank 100,000 users over 1,000,000 items: users a second, peak memory
 	$(BIN)/python -m benchmarks.evaluation
+
+bench-data: setup ## Time recgrela-train prepare on 100 million events, with its peak memory (needs 12 GB of disk)
+	$(BIN)/python -m benchmarks.prepare_data
 
 bench-kernels: ## Time each kernel on every instruction set, in bytes per second
 	cargo bench -p recgrela --features internals --bench kernels -- --noplot

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 from recgrela_train.config import DataConfig
-from recgrela_train.data import DataError, download, item_titles, known, read_events
+from recgrela_train.data import DataError, download, item_titles, known, read_pieces
 
 ROWS = b"1\t10\t5\t881250949\n2\t20\t3\t891717742\n"
 EVENTS = known.EVENTS_HEADER + ROWS
@@ -99,8 +99,8 @@ def test_both_sources_give_the_same_files(tmp_path, sources):
 
 def test_read_by_name_and_once_only(tmp_path, sources):
     for _ in range(2):
-        events = read_events(DataConfig(source="ml-100k"), tmp_path)
-        assert events.rows() == [(1, 10, 881250949), (2, 20, 891717742)]
+        (piece,) = read_pieces(DataConfig(source="ml-100k"), tmp_path)
+        assert piece.events.rows() == [(1, 10, 881250949), (2, 20, 891717742)]
         assert item_titles("ml-100k", tmp_path) == TITLES
     assert sources.asked == ["official"]
 

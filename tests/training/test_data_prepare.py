@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 from datasets import make_dataset, make_events, names
 from recgrela_train.config import DataConfig
-from recgrela_train.data import prepare, read_events
+from recgrela_train.data import prepare, read_pieces
 
 # float32 has steps of 64 at these times: the first three round to 978300736, the last to ...800.
 ROUNDED = [978300760, 978300750, 978300740, 978300800]
@@ -48,7 +48,12 @@ def test_recbole_order_is_the_same_for_dates(tmp_path):
     stamps = pl.from_epoch(pl.Series(ROUNDED))
     rows = zip([40, 5, 30, 20], stamps.dt.to_string("iso"), strict=True)
     path.write_text("user_id,item_id,timestamp\n" + "".join(f"1,{i},{t}\n" for i, t in rows))
-    assert order(read_events(DataConfig(source=str(path))), "recbole") == [40, 5, 30, 20]
+    assert order(next(read_pieces(DataConfig(source=str(path)))).events, "recbole") == [
+        40,
+        5,
+        30,
+        20,
+    ]
 
 
 def test_random_ties_follow_the_seed_and_leave_time_alone():
@@ -65,6 +70,6 @@ def test_sequences_keep_their_order_whatever_the_ties(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("9 3 7 3\n1 2\n")
     for ties in ("random", "file", "item", "recbole"):
-        dataset = make_dataset(read_events(DataConfig(source=str(path))), ties=ties)
+        dataset = make_dataset(next(read_pieces(DataConfig(source=str(path)))).events, ties=ties)
         assert [names(dataset, 0), names(dataset, 1)] == [[9, 3, 7, 3], [1, 2]]
         assert dataset.times is None

@@ -20,7 +20,7 @@ def config(request, tmp_path) -> DataConfig:
 
 
 def prepared(config: DataConfig, folder, **changes) -> DataConfig:
-    write_prepared(load_histories(config), config, folder)
+    write_prepared(config, folder)
     return config.model_copy(update={"source": str(folder), **changes})
 
 

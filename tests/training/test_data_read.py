@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from recgrela_train.config import DataConfig
-from recgrela_train.data import DataError, load_dataset, read_events
+from recgrela_train.data import DataError, load_dataset, read_pieces
 from recgrela_train.data.errors import DataWarning
 
 HEADER = "user_id,item_id,timestamp\n"
@@ -23,7 +23,8 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
 
 
 def read(path: Path, **settings) -> list[tuple]:
-    events = read_events(DataConfig(source=str(path), **settings))
+    pieces = read_pieces(DataConfig(source=str(path), **settings))
+    events = pl.concat(piece.events for piece in pieces)
     assert events.columns in (["user", "item", "time"], ["user", "item"])
     assert sum(events.null_count().row(0)) == 0
     if isinstance(events.schema.get("time"), pl.Datetime):
@@ -33,7 +34,7 @@ def read(path: Path, **settings) -> list[tuple]:
 
 def error(path: Path, **settings) -> str:
     with pytest.raises(DataError) as caught:
-        read_events(DataConfig(source=str(path), **settings))
+        list(read_pieces(DataConfig(source=str(path), **settings)))
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     return str(caught.value)
 
@@ -243,10 +244,10 @@ def test_a_format_with_columns_of_its_own_refuses_a_choice_of_columns(tmp_path, 
 
 def test_missing_file_folder_and_unknown_names(tmp_path):
     assert "no such file" in error(tmp_path / "no.csv")
-    assert "no files" in error(tmp_path)
-    write(tmp_path, "ratings.dat", "")
+    assert error(tmp_path).endswith("It contains: no files")
+    write(tmp_path, "ratings.txt", "")
     write(tmp_path, "movies.dat", "")
-    assert error(tmp_path).endswith("It contains: movies.dat, ratings.dat")
+    assert error(tmp_path).endswith("It contains: movies.dat, ratings.txt")
     assert "did you mean 'ml-100k'? Known: ml-100k" in error(Path("ml-10m"))
     assert "neither a file, a prepared folder nor a known data set; Known: ml-100k" in error(
         Path("zzz")

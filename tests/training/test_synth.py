@@ -57,7 +57,7 @@ def test_the_optimum_is_that_of_the_true_probabilities():
 
 
 def test_markov_approaches_the_optimum_and_popularity_does_not(tmp_path):
-    recipe = Recipe(users=6_000, items=320, events=240_000)
+    recipe = Recipe(users=3_000, items=320, events=120_000)
     write(tmp_path / "a", recipe)
     best = json.loads((tmp_path / "a" / "synth.json").read_text())["optimum"]
     dataset = load_dataset(DataConfig(source=str(tmp_path / "a" / "part-00000.parquet")))
@@ -67,7 +67,7 @@ def test_markov_approaches_the_optimum_and_popularity_does_not(tmp_path):
     for name, kind in COUNTING.items():
         measured = measure_counts(kind(dataset), dataset, settings, Console(quiet=True))
         got[name] = summarize(measured.test.ranks["stream"])
-    for metric in ("hr@10", "ndcg@10"):  # standard errors are 0.003
+    for metric in ("hr@10", "ndcg@10"):  # standard errors are 0.005
         assert got["markov"][metric] == pytest.approx(best[metric], abs=0.02)
         assert got["popularity"][metric] == pytest.approx(best[f"popularity_{metric}"], abs=0.03)
     assert got["popularity"]["hr@10"] < best["hr@10"] / 2

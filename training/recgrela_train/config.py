@@ -25,8 +25,9 @@ class DataConfig(_Section):
     """Which events to train on, and their order."""
 
     source: str = "ml-100k"
-    """A file of events, a folder written by `recgrela-train prepare`, or `ml-100k`, a data set
-    known by name."""
+    """A file of events; a folder of such files, also in folders such as `day=2026-11-30`; a glob
+    with `*` or `?`; a folder written by `recgrela-train prepare`; or `ml-100k`, a data set known by
+    name."""
     format: Literal[
         "auto",
         "inter",
@@ -38,7 +39,7 @@ class DataConfig(_Section):
         "sequences",
         "user-sequences",
     ] = "auto"
-    """Format of the file: auto (by its name), inter, ml-dat, ml-csv, u.data, csv, parquet,
+    """Format of the files: auto (by name), inter, ml-dat, ml-csv, u.data, csv, parquet,
     sequences, or user-sequences (each line starts with the user's id)."""
     user_column: str = "user_id"
     """Column of user ids, for inter, csv and parquet."""

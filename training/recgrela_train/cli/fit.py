@@ -34,9 +34,10 @@ def fit(
 ) -> None:
     """Train on a data set, stop when validation no longer improves, and measure the best model.
 
-    `--set data.source=...` names the data: ml-100k (the default), or a file. Formats: RecBole
-    .inter; MovieLens ratings.dat, u.data or ratings.csv; CSV, TSV or Parquet with named columns;
-    .txt with one user's item ids per line. All but Parquet may be compressed (gzip, bzip2, xz).
+    `--set data.source=...` names the data: ml-100k (the default), a file, or a folder or glob of
+    files. Formats: RecBole .inter; MovieLens ratings.dat, u.data or ratings.csv; CSV, TSV or
+    Parquet with named columns; .txt with one user's item ids per line. All but Parquet may be
+    compressed (gzip, bzip2, xz).
 
     `recgrela-train fit --config training/configs/demo.yaml --output runs/first`
 

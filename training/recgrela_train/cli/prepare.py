@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .console import say
+from .console import console, say
 from .options import ConfigFile, Settings
 
 
@@ -23,13 +23,26 @@ def prepare(
 
     `recgrela-train fit -s data.source=prepared`
     """
+    from rich.progress import Progress, TaskID
+
     from ..config import load_config
-    from ..data import check_folder, load_histories, write_prepared
+    from ..data import check_folder, write_prepared
     from .shared import data_warnings
 
     chosen = load_config(config, settings)
     check_folder(output)
-    with data_warnings():
-        histories = load_histories(chosen.data)
-    write_prepared(histories, chosen.data, output)
-    say(f"wrote {output}: use it with --set data.source={output}")
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        steps: dict[str, TaskID] = {}
+
+        def advance(step: str, events: int) -> None:
+            """Adds a bar for a new step. The first step finds out how many events there are."""
+            if step not in steps:
+                total = progress.tasks[0].completed if steps else None
+                if total:
+                    progress.update(progress.tasks[0].id, total=total)
+                steps[step] = progress.add_task(step, total=total)
+            progress.advance(steps[step], events)
+
+        with data_warnings():
+            found = write_prepared(chosen.data, output, advance)
+    say(f"wrote {output}, {found['events']:,} events: use it with --set data.source={output}")

@@ -4,11 +4,12 @@ from .batches import PrefixBatches, TrainBatch, WindowBatches
 from .dataset import SPLITS, Counts, Cuts, Dataset, HeldOutSplit, Report, Targets
 from .errors import TOO_FEW_EVENTS, DataError
 from .evaluation_batches import EvaluationBatch, EvaluationBatches, sampled
-from .histories import Histories, Ids
+from .histories import Histories, Ids, StoredIds
 from .known import item_titles
+from .load import load_dataset, load_histories
 from .prepare import prepare
 from .prepared import check_folder, write_prepared
-from .read import load_dataset, load_histories, read_events
+from .read import read_pieces
 from .shards import Shard, ShardedBatches
 from .split import split
 
@@ -28,6 +29,7 @@ __all__ = [
     "Report",
     "Shard",
     "ShardedBatches",
+    "StoredIds",
     "Targets",
     "TrainBatch",
     "WindowBatches",
@@ -36,7 +38,7 @@ __all__ = [
     "load_dataset",
     "load_histories",
     "prepare",
-    "read_events",
+    "read_pieces",
     "sampled",
     "split",
     "write_prepared",

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .histories import Ids
+from .histories import Ids, StoredIds
 from .times import DAY, time_text
 
 HeldOutSplit = Literal["validation", "test"]
@@ -111,7 +111,7 @@ class Dataset:
     train_stops: np.ndarray  # [U]
     test_starts: np.ndarray  # [U]
     item_ids: Ids  # [N]; item_ids[i - 1] is the source's id of item i
-    user_ids: Ids  # [U]
+    user_ids: StoredIds  # [U]
     times: np.ndarray | None  # [E] int64
     cuts: Cuts | None  # of a split by time
     unknown: Unknown

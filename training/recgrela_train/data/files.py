@@ -20,16 +20,6 @@ NOT_TEXT = {
 }
 
 
-def check_file(path: Path) -> None:
-    """Raises DataError unless `path` is a file; for a folder, the error names the files in it."""
-    if path.is_dir():
-        names = sorted(entry.name for entry in path.iterdir() if entry.is_file())
-        inside = ", ".join(names[:10] + ["..."] * (len(names) > 10)) or "no files"
-        raise DataError(f"{path} is a folder; data.source takes one file. It contains: {inside}")
-    if not path.exists():
-        raise DataError(f"{path}: no such file; check data.source")
-
-
 def is_parquet(path: Path) -> bool:
     """Whether a file starts with Parquet's magic bytes; pipes are not read."""
     if not path.is_file():

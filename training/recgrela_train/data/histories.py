@@ -4,8 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .text_ids import TextIds
+
 Ids = np.ndarray | list[str]
 """Ids of items or users: int64 numbers or text."""
+StoredIds = np.ndarray | TextIds
+"""Ids that may be memory-mapped."""
 
 
 @dataclass(frozen=True)
@@ -21,5 +25,5 @@ class Histories:
     """Whether `times` are microseconds since 1970 (UTC). Otherwise they are the source's numbers,
     whose unit is unknown."""
     offsets: np.ndarray  # [U + 1] int64; user u has items[offsets[u]:offsets[u + 1]]
-    item_ids: Ids  # [N], ascending; item_ids[code]
-    user_ids: Ids  # [U], ascending
+    item_ids: StoredIds  # [N], ascending; item_ids[code]
+    user_ids: StoredIds  # [U], ascending

@@ -1,5 +1,6 @@
 """Events of a Parquet file; ids keep their types."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -7,35 +8,51 @@ import polars as pl
 from .columns import Missing, find_columns, to_events
 from .errors import DataError
 
+PART = 2**20  # rows of a file that are read at a time
 TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
-def read_parquet(path: Path, user: str, item: str, time: str, missing: Missing) -> pl.DataFrame:
-    """The columns user, item and time of a Parquet file, in file order.
+def read_parquet(
+    path: Path, user: str, item: str, time: str, missing: Missing, *, hive: bool = False
+) -> Iterator[pl.DataFrame]:
+    """The columns user, item and time of a Parquet file, PART rows at a time, in file order.
 
-    Raises DataError naming the file and the column or row.
+    With `hive`, the folders in its path, such as `day=2026-11-30`, are columns too. Raises
+    DataError naming the file and the column or row.
     """
     try:
-        frame = pl.scan_parquet(path, glob=False, hive_partitioning=False)
-        places = find_columns(path, frame.collect_schema().names(), user, item, time)
-        rows = frame.select(**{role: pl.nth(place) for role, place in places.items()}).collect()
+        table = pl.scan_parquet(path, glob=False, hive_partitioning=hive)
+        places = find_columns(path, table.collect_schema().names(), user, item, time)
+        chosen = table.select(**{role: pl.nth(place) for role, place in places.items()})
+        for start in range(0, chosen.select(pl.len()).collect().item(), PART):
+            rows = chosen.slice(start, PART).collect()
+            yield typed_events(path, rows, (user, item, time), missing, start)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).split("\n")[0]
         raise DataError(f"{path}: cannot be read as Parquet: {reason}") from None
-    if rows.is_empty():
-        raise DataError(f"{path}: the table has no rows; expected one event per row")
-    rows = rows.select(
+
+
+def typed_events(
+    path: Path, rows: pl.DataFrame, names: tuple[str, str, str], missing: Missing, start: int = 0
+) -> pl.DataFrame:
+    """`to_events` for columns that have types; `names` are those of the source.
+
+    `start` rows come before them. Raises DataError naming the source `path` and the column or row,
+    from 1.
+    """
+    user, item, time = names
+    typed = rows.select(
         _ids(path, user, rows["user"]),
         _ids(path, item, rows["item"]),
-        _times(path, time, rows["time"]),
-        line=pl.int_range(1, pl.len() + 1),
+        _times(path, time, rows["time"], start),
+        line=pl.int_range(start + 1, start + pl.len() + 1),
     )
 
     def fail(line: int, problem: str, hint: str = "") -> DataError:
-        found = dict(zip((user, item, time), rows.row(line - 1), strict=False))
+        found = dict(zip(names, rows.row(line - start - 1), strict=False))
         return DataError(f"{path}, row {line}: {problem}{hint}\n  found: {found}")
 
-    return to_events(path, rows, missing, fail, keep_text=True)
+    return to_events(path, typed, missing, fail, keep_text=True)
 
 
 def _ids(path: Path, name: str, column: pl.Series) -> pl.Series:
@@ -48,7 +65,7 @@ def _ids(path: Path, name: str, column: pl.Series) -> pl.Series:
     )
 
 
-def _times(path: Path, name: str, column: pl.Series) -> pl.Series:
+def _times(path: Path, name: str, column: pl.Series, start: int) -> pl.Series:
     if column.dtype in TEXT:
         return column.cast(pl.String)
     if _fits_int64(column):
@@ -56,7 +73,8 @@ def _times(path: Path, name: str, column: pl.Series) -> pl.Series:
     if column.dtype.is_float():
         bad = column.is_infinite().arg_true()
         if len(bad):
-            raise DataError(f"{path}, row {bad[0] + 1}: the time in '{name}' is {column[bad[0]]}")
+            row = start + bad[0] + 1
+            raise DataError(f"{path}, row {row}: the time in '{name}' is {column[bad[0]]}")
         return column.cast(pl.Float64)
     if column.dtype == pl.Date:
         return column.cast(pl.Datetime)

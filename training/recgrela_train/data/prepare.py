@@ -1,61 +1,61 @@
-"""From events to Histories: the order in time.
+"""From events to Histories, in memory: the order in time.
 
 Repeated events (the same user and item) are kept: they are behaviour too.
 """
 
-from typing import Literal
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from .histories import Histories, Ids
-from .times import to_int64
-
-Ties = Literal["random", "file", "item", "recbole"]
+from .coded import encode, whole_times
+from .histories import Histories, StoredIds
+from .order import Order, Ties
+from .pieces import Piece, Types
+from .text_ids import TextIds
+from .times import Clock, above_units
 
 
 def prepare(events: pl.DataFrame, ties: Ties, seed: int) -> Histories:
-    """The Histories of events from `read_events`.
+    """The Histories of one table of events: columns user, item and, but for sequences, time.
 
-    `ties` orders a user's ties in time: `random` (by `seed`, reproducible for a file), `file`,
-    `item` (ascending id) or `recbole` (times rounded to float32, then `file`).
+    `ties` orders a user's ties in time, see `order.Order`.
     """
-    items = events["item"].unique().sort()
-    codes = pl.DataFrame({"item": items, "code": pl.arange(len(items), dtype=pl.Int32, eager=True)})
-    ordered = _in_time_order(events, ties, seed)
-    users = ordered.group_by("user").len().sort("user")
-    times, dated = (None, False) if "time" not in events.columns else to_int64(ordered["time"])
+    return prepare_pieces([Piece(Path("events"), events, typed=True)], ties, seed)
+
+
+def prepare_pieces(pieces: Iterable[Piece], ties: Ties, seed: int) -> Histories:
+    """The Histories of the events of all pieces. Raises DataError for types that do not agree."""
+    types, frames = Types(), []
+    for piece in pieces:
+        types.add(piece)
+        frames.append(whole_times(piece))
+    events = pl.concat(types.unify(frame) for frame in frames)
+    users, items = (events[role].unique().sort() for role in ("user", "item"))
+    order = order_of(types, ties, seed, users, items)
+    ordered = order.sort(encode(events, users, items))
+    times, dated = None, False
+    if types.timed:
+        values = ordered["time"].to_numpy()
+        clock = Clock.of(above_units(values), len(values), dates=types.dates)
+        times, dated = clock.convert(values, ordered["fraction"].to_numpy()), clock.dated
+    counts = np.bincount(ordered["user"].to_numpy(), minlength=len(users))
     return Histories(
-        items=ordered.join(codes, on="item", how="left", maintain_order="left")["code"].to_numpy(),
+        items=ordered["item"].to_numpy(),
         times=times,
         dated=dated,
-        offsets=np.concatenate([[0], np.cumsum(users["len"].to_numpy(), dtype=np.int64)]),
-        item_ids=_ids(items),
-        user_ids=_ids(users["user"]),
+        offsets=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
+        item_ids=stored(items),
+        user_ids=stored(users),
     )
 
 
-def _in_time_order(events: pl.DataFrame, ties: Ties, seed: int) -> pl.DataFrame:
-    """Sorts events by user, time and `ties`. The order is total, so it is reproducible."""
-    row = pl.int_range(pl.len())
-    if "time" not in events.columns:
-        return events.sort("user", row)
-    order: list[pl.Expr]
-    key = pl.col("time")
-    match ties:
-        case "random":
-            order = [pl.lit(pl.Series(np.random.default_rng(seed).permutation(events.height)))]
-        case "file":
-            order = [row]
-        case "item":
-            order = [pl.col("item"), row]
-        case "recbole":
-            order = [row]
-            if events["time"].dtype == pl.Datetime:
-                key = key.dt.epoch("us") / 1e6
-            key = key.cast(pl.Float32)
-    return events.sort("user", key, *order)
+def order_of(types: Types, ties: Ties, seed: int, users: pl.Series, items: pl.Series) -> Order:
+    """The order of events of those types; sequences have one already."""
+    return Order.of(ties if types.timed else "file", seed, users, items, dates=types.dates)
 
 
-def _ids(column: pl.Series) -> Ids:
-    return column.to_list() if column.dtype == pl.String else column.to_numpy()
+def stored(ids: pl.Series) -> StoredIds:
+    """Ids of a column as Histories hold them."""
+    return TextIds.of(ids) if ids.dtype == pl.String else ids.to_numpy()

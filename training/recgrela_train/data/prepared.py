@@ -1,31 +1,38 @@
 """Histories in a folder: prepared once, then memory-mapped.
 
-items.npy      int32 [E], item codes
-times.npy      int64 [E]; absent for sequences
-offsets.npy    int64 [U + 1]
-ids.json       item and user ids if they are strings; otherwise item_ids.npy, user_ids.npy
-prepared.json  the settings that it was prepared with, and its source; written last
+items.npy       int32 [E], item codes
+times.npy       int64 [E]; absent for sequences
+offsets.npy     int64 [U + 1]
+item_ids.npy    int64 [N]; or the UTF-8 bytes of all ids, with item_ids.bounds.npy, int64 [N + 1]
+user_ids.npy    the same of users
+prepared.json   the settings that it was prepared with, and its source; written last
 """
 
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ..config import DataConfig
-from ..files import replacing, write_atomically
+from ..files import write_atomically
+from . import known
 from .errors import DataError
-from .histories import Histories
+from .histories import Histories, StoredIds
+from .read import read_pieces
+from .sources import find_files
+from .spill import Progress, write_histories
+from .text_ids import TextIds
 
 VERSION = 3
+ABOUT = "prepared.json"
 ANEW = "prepare it again with recgrela-train prepare"
 
 
 def is_prepared(path: Path) -> bool:
     """Whether `path` is a complete folder of `write_prepared`."""
-    return (path / "prepared.json").is_file()
+    return (path / ABOUT).is_file()
 
 
 def check_folder(path: Path) -> None:
@@ -34,63 +41,56 @@ def check_folder(path: Path) -> None:
         raise FileExistsError(f"{path} is a file: name a folder instead")
 
 
-def write_prepared(histories: Histories, config: DataConfig, folder: Path) -> None:
-    """Writes the folder for `open_prepared`. Raises OSError."""
-    (folder / "prepared.json").unlink(missing_ok=True)
-    arrays = {"items": histories.items, "offsets": histories.offsets}
-    if histories.times is not None:
-        arrays["times"] = histories.times
-    strings: dict[str, list[str]] = {}
-    for name, ids in (("item_ids", histories.item_ids), ("user_ids", histories.user_ids)):
-        if isinstance(ids, np.ndarray):
-            arrays[name] = ids
-        else:
-            strings[name] = ids
-    for name, array in arrays.items():
-        with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
-    write_atomically(folder / "ids.json", json.dumps(strings).encode())
-    source = Path(config.source).expanduser().resolve()
+def write_prepared(
+    config: DataConfig, folder: Path, progress: Progress = lambda *_: None
+) -> dict[str, Any]:
+    """Sorts the events of `config.source` into a folder for `open_prepared`.
+
+    Memory does not grow with the number of events; a text file is read as a whole. Returns the
+    content of prepared.json. Raises DataError naming the file and the problem, and OSError.
+    """
+    files = _files(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (ABOUT, "times.npy"):
+        (folder / name).unlink(missing_ok=True)
+    found = write_histories(read_pieces(config), config.ties, config.tie_seed, folder, progress)
+    source = config.source if files is None else str(Path(config.source).expanduser().absolute())
     content = {
         "version": VERSION,
-        "source": str(source) if source.is_file() else config.source,
-        "state": [*_stamp(source), _hash(source)] if source.is_file() else None,
+        "source": source,
+        "format": config.format,
+        "files": files and {str(file.absolute()): [*_stamp(file), _hash(file)] for file in files},
         "settings": _settings(config),
-        "events": len(histories.items),
-        "dated": histories.dated,
+        **found,
     }
-    write_atomically(folder / "prepared.json", json.dumps(content, indent=2).encode())
+    write_atomically(folder / ABOUT, json.dumps(content, indent=2).encode())
+    return content
 
 
 def open_prepared(folder: Path, config: DataConfig) -> Histories:
-    """The Histories of a folder, with their events memory-mapped.
+    """The Histories of a folder, memory-mapped: events, times and ids stay on disk.
 
     Raises DataError if it was prepared with other settings, is damaged, or its source changed.
     """
     try:
-        content = json.loads((folder / "prepared.json").read_bytes())
+        content = json.loads((folder / ABOUT).read_bytes())
         if content["version"] != VERSION:
             raise DataError(
                 f"{folder}: format version {content['version']}, expected {VERSION}: {ANEW}"
             )
         _check_settings(folder, content["settings"], _settings(config))
-        _check_source(folder, Path(content["source"]), content.get("state"))
-        strings = json.loads((folder / "ids.json").read_bytes())
-        items, offsets = (_load(folder, name, mmap_mode="r") for name in ("items", "offsets"))
-        times = None
-        if (folder / "times.npy").exists():
-            times = _load(folder, "times", mmap_mode="r")
-        item_ids, user_ids = (strings.get(n) or _load(folder, n) for n in ("item_ids", "user_ids"))
-        if {len(items), offsets[-1], content["events"]} != {content["events"]} or len(
-            user_ids
-        ) + 1 != len(offsets):
-            raise DataError(
-                f"{folder}: damaged: expected {content['events']:,} events, found {len(items):,} "
-                f"of {len(user_ids):,} users: {ANEW}"
-            )
-        _check_bounds(folder, items, offsets, len(item_ids))
-        return Histories(items, times, content["dated"], np.array(offsets), item_ids, user_ids)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _check_source(folder, content)
+        histories = Histories(
+            items=_load(folder, "items"),
+            times=_load(folder, "times") if content["timed"] else None,
+            dated=content["dated"],
+            offsets=np.array(_load(folder, "offsets")),
+            item_ids=_load_ids(folder, "item_ids", text=content["text"]["item"]),
+            user_ids=_load_ids(folder, "user_ids", text=content["text"]["user"]),
+        )
+        _check_sizes(folder, histories, content["events"])
+        return histories
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(
@@ -98,20 +98,33 @@ def open_prepared(folder: Path, config: DataConfig) -> Histories:
         ) from None
 
 
-def _check_bounds(folder: Path, items: np.ndarray, offsets: np.ndarray, num_items: int) -> None:
-    """Raises DataError for item codes or offsets out of range."""
-    if len(items) and not 0 <= items.min() <= items.max() < num_items:
+def _check_sizes(folder: Path, histories: Histories, events: int) -> None:
+    """Raises DataError for arrays that do not fit together."""
+    items, offsets, times = histories.items, histories.offsets, histories.times
+    users, num_items = len(histories.user_ids), len(histories.item_ids)
+    sizes = {len(items), int(offsets[-1]), len(items if times is None else times)}
+    if sizes != {events} or users + 1 != len(offsets):
         raise DataError(
-            f"{folder}: damaged: items.npy has {items.min()} to {items.max()}, "
-            f"expected 0 to {num_items - 1}: {ANEW}"
+            f"{folder}: damaged: expected {events:,} events, found {len(items):,} of {users:,} "
+            f"users: {ANEW}"
+        )
+    if not 0 <= items.min() <= items.max() < num_items:
+        raise DataError(
+            f"{folder}: damaged: items.npy has {items.min()} to {items.max()}, expected 0 to "
+            f"{num_items - 1}: {ANEW}"
         )
     if offsets[0] != 0 or (np.diff(offsets) <= 0).any():
         raise DataError(f"{folder}: damaged: offsets.npy is not ascending from 0: {ANEW}")
 
 
-def _load(folder: Path, name: str, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
-    array: np.ndarray = np.load(folder / f"{name}.npy", mmap_mode, allow_pickle=False)
+def _load(folder: Path, name: str) -> np.ndarray:
+    array: np.ndarray = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
     return array
+
+
+def _load_ids(folder: Path, name: str, *, text: bool) -> StoredIds:
+    data = _load(folder, name)
+    return TextIds(data, _load(folder, f"{name}.bounds")) if text else data
 
 
 def _settings(config: DataConfig) -> dict[str, Any]:
@@ -120,10 +133,27 @@ def _settings(config: DataConfig) -> dict[str, Any]:
     return {**chosen, "tie_seed": config.tie_seed} if config.ties == "random" else chosen
 
 
-def _check_source(folder: Path, source: Path, state: list[Any] | None) -> None:
-    """Raises DataError if the source exists, but with another content."""
-    if state and source.is_file() and _stamp(source) != state[:2] and _hash(source) != state[2]:
-        raise DataError(f"{folder}: {source} changed since: {ANEW}")
+def _files(config: DataConfig) -> list[Path] | None:
+    """The files of a source, None for a data set known by name."""
+    if config.source in known.NAMES and not Path(config.source).exists():
+        return None
+    return [file.path for file in find_files(config)]
+
+
+def _check_source(folder: Path, content: dict[str, Any]) -> None:
+    """Raises DataError if the source exists, but with other files or another content."""
+    states = content["files"]
+    if states is None:
+        return
+    try:
+        found = find_files(DataConfig(source=content["source"], format=content["format"]))
+    except DataError:
+        return  # moved, such as to another machine
+    if {str(file.path) for file in found} != set(states):
+        raise DataError(f"{folder}: files of {content['source']} were added or removed: {ANEW}")
+    for name, (size, time, digest) in states.items():
+        if _stamp(Path(name)) != [size, time] and _hash(Path(name)) != digest:
+            raise DataError(f"{folder}: {name} changed since: {ANEW}")
 
 
 def _stamp(path: Path) -> list[int]:

@@ -14,7 +14,7 @@ import numpy as np
 from ..config import DataConfig
 from .dataset import SPLITS, Counts, Cuts, Dataset, Report, Unknown
 from .errors import DataError
-from .histories import Histories, Ids
+from .histories import Histories, Ids, StoredIds
 from .times import cut_time, time_text
 
 
@@ -48,7 +48,7 @@ def split(histories: Histories, config: DataConfig, vocabulary: Ids | None = Non
         bounds = _Bounds(histories.offsets[1:], histories.offsets[1:])
     if vocabulary is None:
         codes = _frequent(histories, bounds, config)
-        vocabulary = _take(histories.item_ids, codes)
+        vocabulary = _in_memory(_take(histories.item_ids, codes))
         new = True
     else:
         codes, new = _places(histories.item_ids, vocabulary), False
@@ -212,9 +212,9 @@ def _check_parts(dataset: Dataset, cuts: Cuts, config: DataConfig, *, new: bool)
             )
 
 
-def _places(found: Ids, wanted: Ids) -> np.ndarray:
+def _places(found: StoredIds, wanted: Ids) -> np.ndarray:
     """The place of each wanted id among the ascending `found`; -1 if it is not there."""
-    names, asked = np.asarray(found), np.asarray(wanted)
+    names, asked = np.asarray(_in_memory(found)), np.asarray(wanted)
     if names.dtype.kind != asked.dtype.kind:
         raise DataError(
             f"the data's item ids are {_kind(found)}; those of the model are {_kind(wanted)}"
@@ -223,7 +223,7 @@ def _places(found: Ids, wanted: Ids) -> np.ndarray:
     return np.where(names[place] == asked, place, -1)
 
 
-def _kind(ids: Ids) -> str:
+def _kind(ids: StoredIds | Ids) -> str:
     if isinstance(ids, np.ndarray):
         return f"numbers, such as {ids[0]}"
     return f"text, such as {ids[0]!r}"
@@ -252,5 +252,9 @@ def _kept_before(keep: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
 
 
-def _take(ids: Ids, chosen: np.ndarray) -> Ids:
-    return ids[chosen] if isinstance(ids, np.ndarray) else [ids[place] for place in chosen]
+def _take(ids: StoredIds, chosen: np.ndarray) -> StoredIds:
+    return ids[chosen] if isinstance(ids, np.ndarray) else ids.take(chosen)
+
+
+def _in_memory(ids: StoredIds) -> Ids:
+    return ids if isinstance(ids, np.ndarray) else list(ids)

@@ -42,7 +42,7 @@ def write_synthetic(
     with tempfile.TemporaryDirectory(prefix=".slices-", dir=folder) as scratch:
         slices = [Path(scratch, str(number)) for number in range(count)]
         with ExitStack() as stack:
-            opened = [stack.enter_context(path.open("wb", buffering=0)) for path in slices]
+            opened = [stack.enter_context(path.open("wb")) for path in slices]
             for events in generate(recipe):
                 for file, rows in zip(opened, _by_slice(events, recipe, count), strict=True):
                     file.write(rows.data)

@@ -6,39 +6,63 @@ are kept as they are.
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 
+from .coded import UNIT
 from .errors import DataError
 
 DAY = 86_400_000_000  # microseconds
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SHARE = r"^\s*(\d+(?:\.\d+)?)\s*%\s*$"
-UNITS = ((1e8, 1_000_000), (1e11, 1_000), (1e14, 1))
+UNITS = ((1e8, 1_000_000, 1), (1e11, 1_000, 1), (1e14, 1, 1), (1e17, 1, 1_000))
 """Numbers from 1e8 on are taken for seconds (1973 to 5138), from 1e11 for milliseconds, from 1e14
-for microseconds, from 1e17 for nanoseconds; with their factor to microseconds."""
+for microseconds, from 1e17 for nanoseconds; with their factor to microseconds and its divisor."""
 
 
-def to_int64(times: pl.Series) -> tuple[np.ndarray, bool]:
-    """Times as int64 [E], and whether they are microseconds since 1970. Fractions are dropped."""
-    if isinstance(times.dtype, pl.Datetime):
-        return times.dt.epoch("us").to_numpy(), True
-    middle = float(np.median(times.cast(pl.Float64).to_numpy())) if len(times) else 0.0
-    if middle >= 1e17:
-        return (times.cast(pl.Int64) // 1000).to_numpy(), True
-    factor = next((factor for low, factor in reversed(UNITS) if middle >= low), None)
-    scaled = times if factor is None else _times(times, factor)
-    return scaled.cast(pl.Int64).to_numpy(), factor is not None
+class Clock(NamedTuple):
+    """How a data set's times become int64."""
+
+    dated: bool
+    """They become microseconds since 1970; otherwise they stay numbers of an unknown unit."""
+    factor: int = 1
+    divisor: int = 1
+
+    @classmethod
+    def of(cls, above: np.ndarray, total: int, *, dates: bool) -> "Clock":
+        """The clock of `total` times, of which `above` (see `above_units`) are that large.
+
+        The unit is that of at least half of them. `dates` are microseconds already.
+        """
+        if dates:
+            return cls(True)
+        for count, (_, factor, divisor) in reversed([*zip(above, UNITS, strict=True)]):
+            if 2 * count >= total:
+                return cls(True, factor, divisor)
+        return cls(False)
+
+    def convert(self, times: np.ndarray, fractions: np.ndarray) -> np.ndarray:
+        """Times as int64 [E], from `coded.whole_times`. What is below the unit is dropped.
+
+        Raises DataError for a time that is too far from the others.
+        """
+        largest = max(abs(int(times.max(initial=0))), abs(int(times.min(initial=0))))
+        if largest * self.factor >= 2**63:
+            raise DataError(
+                f"the time {largest} cannot be seconds or milliseconds, as most times seem to be: "
+                "remove it, or write all times with one unit"
+            )
+        if not self.dated or self.divisor > 1:
+            return times // self.divisor
+        below = np.abs(fractions) // (UNIT // self.factor) * np.sign(fractions)
+        converted: np.ndarray = times * self.factor + (below if self.factor > 1 else 0)
+        return converted
 
 
-def _times(times: pl.Series, factor: int) -> pl.Series:
-    """`times * factor`, exact for integers and decimals."""
-    if times.dtype.is_integer():
-        return times * factor
-    if times.dtype == pl.Decimal:
-        return times.cast(pl.Decimal(38, 9)) * factor
-    return times * factor
+def above_units(times: np.ndarray) -> np.ndarray:
+    """How many of the times reach the bound of each unit, [4]; sums over parts of the data."""
+    return np.array([np.count_nonzero(times >= low) for low, _, _ in UNITS])
 
 
 def cut_time(text: str, times: np.ndarray, dated: bool, setting: str) -> int:
