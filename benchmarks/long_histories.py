@@ -50,8 +50,8 @@ def ranks_by_history(model, dataset: Dataset, settings, users: int) -> dict[str,
     # The histories of other users have seen other items, so none are excluded.
     settings = settings.model_copy(update={"exclude_seen": "none"})
     targets = dataset.targets("test")
-    targets = targets.take(targets.items > 0)
-    targets = targets.take(np.diff(targets.users, append=-1) != 0)
+    targets = targets.take(targets.known)
+    targets = targets.take(targets.last)
     bounds = zip(targets.starts, targets.stops, strict=True)
     histories = [dataset.items[start:stop] for start, stop in bounds]
     events = TIMES * max(len(history) - 1 for history in histories)

@@ -40,7 +40,6 @@ def main() -> int:
     model, config, ids = trained.model, trained.config, trained.item_ids
     dataset = load_dataset(config.data)
     targets = dataset.targets("test")
-    last = np.flatnonzero(np.diff(targets.users, append=-1))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         export_model(model, ids, path)
@@ -48,7 +47,7 @@ def main() -> int:
     reference = model.double()
 
     differences, same, events = [], 0, 0
-    for batch in track(EvaluationBatches(dataset, targets.take(last), 128), "comparing"):
+    for batch in track(EvaluationBatches(dataset, targets.take(targets.last), 128), "comparing"):
         expected = _expected(reference, batch)
         for row, history in enumerate(batch.histories):
             items = dataset.item_ids[history - 1]

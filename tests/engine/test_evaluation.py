@@ -56,7 +56,7 @@ def test_metrics_are_those_of_the_engine_s_recommendations(
         found.append(best.index(target) + 1 if target in best else MISS)
     stored = result.ranks["stream"]
     assert np.where(stored <= K, stored, MISS).tolist() == found
-    missed = result.repeated | (targets.items == 0)
+    missed = result.repeated | ~targets.known
     assert (stored[missed] == MISS).all()
     assert (stored[~missed] <= len(export().ids)).all()
     expected = summarize(np.array(found))

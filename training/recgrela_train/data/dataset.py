@@ -85,6 +85,16 @@ class Targets:
         """M."""
         return len(self.users)
 
+    @property
+    def known(self) -> np.ndarray:
+        """Whether the model knows the target's item, [M] bool."""
+        return self.items > 0
+
+    @property
+    def last(self) -> np.ndarray:
+        """The place of each user's last target, by ascending user."""
+        return np.flatnonzero(np.diff(self.users, append=-1))
+
     def take(self, chosen: np.ndarray) -> "Targets":
         """The targets of a mask or of indices."""
         times = None if self.times is None else self.times[chosen]
@@ -137,7 +147,7 @@ class Dataset:
         if self.cuts:
             for split, start in zip(SPLITS, self.cuts.texts(), strict=True):
                 targets = self.targets(split)
-                missing = np.mean(targets.items == 0) if len(targets) else 0
+                missing = np.mean(~targets.known) if len(targets) else 0
                 lines.append(
                     f"{split} from {start}: {len(targets):,} targets of "
                     f"{len(np.unique(targets.users)):,} users, {missing:.1%} at items unknown to "

@@ -75,9 +75,10 @@ class EvaluationBatches:
     ):
         self._items = dataset.items
         self._targets = targets
-        self._firsts = np.flatnonzero(np.diff(targets.users, prepend=-1))  # of each user
-        self._ends = np.flatnonzero(np.diff(targets.users, append=-1)) + 1
-        lengths = targets.stops[self._ends - 1] - targets.starts[self._ends - 1]
+        last = targets.last
+        self._ends = last + 1  # of each user
+        self._firsts = self._ends - np.diff(self._ends, prepend=0)
+        lengths = targets.stops[last] - targets.starts[last]
         self._order = np.argsort(lengths, kind="stable")
         self._batch_size = batch_size
         self._first, self._step = shard

@@ -65,8 +65,8 @@ def ranked(
 ) -> np.ndarray:
     """Ranks of the targets by `settings.exclude_seen` and by the other choice, and the best items.
 
-    [T, 2 + best]. The other choice is `none`, or `history` if that is chosen. The best items, as
-    in the engine, are not in the history: item indices, best first, 0 where fewer are left.
+    [T, 2 + best]. The other choice is OTHER_EXCLUSION of it. The best items are not in the history
+    or, if that is chosen, not in the window: item indices, best first, 0 where fewer are left.
     """
     window = settings.window if settings.exclude_seen == "window" else None
     rows = []
@@ -110,12 +110,11 @@ def measure_scores(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for split in SPLITS:
             targets = sampled(dataset.targets(split), settings.max_users)
-            known = np.flatnonzero(targets.items)
+            known = np.flatnonzero(targets.known)
+            asked = targets.take(known)
             ranks, others = {}, {}
             for readout in readouts if len(known) else ():
-                batches = EvaluationBatches(
-                    dataset, targets.take(known), settings.batch_size, this_shard()
-                )
+                batches = EvaluationBatches(dataset, asked, settings.batch_size, this_shard())
                 shown = progress.track(batches, description=f"{split}, {readout}")
                 scored = ((batch, scores_of(batch, readout)) for batch in shown)
                 rows = _rows(scored, len(known), dataset.num_items, settings)
@@ -126,9 +125,8 @@ def measure_scores(
                 splits[split] = SplitResult.of(dataset, split, targets, ranks, others)
     if "test" not in splits:
         raise DataError(TOO_FEW_EVENTS)
-    last = np.flatnonzero(np.diff(targets.users[known], append=-1))  # known target of each user
-    lists = {readout: rows[last] for readout, rows in best.items()}
-    return Measurement(splits, known[last], lists, dataset.fingerprint)
+    lists = {readout: rows[asked.last] for readout, rows in best.items()}
+    return Measurement(splits, known[asked.last], lists, dataset.fingerprint)
 
 
 def _rows(

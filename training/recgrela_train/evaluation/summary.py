@@ -1,6 +1,6 @@
 """Metrics of a measurement, with intervals and slices, ready for JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -33,34 +33,25 @@ def summary(measurement: Measurement, window: int) -> dict[str, Any]:
     "slices": {"test": {"events of history": rows of `sliced`, ...}}}
     """
     splits = measurement.splits
-    result: dict[str, Any] = {
-        split: {readout: summarize(rank) for readout, rank in found.ranks.items()}
-        for split, found in splits.items()
-    }
-    result["by_user"] = {
-        split: {r: summarize_users(rank, found.users) for r, rank in found.ranks.items()}
-        for split, found in splits.items()
-    }
-    result["other_exclusion"] = {
-        split: {readout: summarize(rank) for readout, rank in found.others.items()}
-        for split, found in splits.items()
-    }
-    result["intervals"] = {
-        split: {
-            readout: {
-                metric: [each.low, each.high]
-                for metric, each in intervals(rank, found.users).items()
-            }
-            for readout, rank in found.ranks.items()
+
+    def each(of: Callable[[np.ndarray, np.ndarray], dict[str, Any]], ranks: str = "ranks") -> Any:
+        """`of` ranks and their users, by split and read-out."""
+        return {
+            split: {name: of(rank, found.users) for name, rank in getattr(found, ranks).items()}
+            for split, found in splits.items()
         }
-        for split, found in splits.items()
+
+    return {
+        **each(lambda rank, _: summarize(rank)),
+        "by_user": each(summarize_users),
+        "other_exclusion": each(lambda rank, _: summarize(rank), "others"),
+        "intervals": each(_bounds),
+        "targets": {split: _counts(found) for split, found in splits.items()},
+        "slices": {
+            split: {name: sliced(found, some) for name, some in slices_of(found, window).items()}
+            for split, found in splits.items()
+        },
     }
-    result["targets"] = {split: _counts(found) for split, found in splits.items()}
-    result["slices"] = {
-        split: {title: sliced(found, slices) for title, slices in slices_of(found, window).items()}
-        for split, found in splits.items()
-    }
-    return result
 
 
 def slices_of(result: SplitResult, window: int) -> dict[str, list[Slice]]:
@@ -93,6 +84,10 @@ def sliced(result: SplitResult, slices: list[Slice]) -> list[dict[str, Any]]:
             row["stream-window"] = list(difference)
         rows.append(row)
     return rows
+
+
+def _bounds(rank: np.ndarray, users: np.ndarray) -> dict[str, list[float]]:
+    return {metric: [low, high] for metric, (_, low, high) in intervals(rank, users).items()}
 
 
 def _slices(values: np.ndarray, bounds: tuple[int, ...]) -> Iterator[Slice]:

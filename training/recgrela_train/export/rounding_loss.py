@@ -52,7 +52,7 @@ def rounding_loss(
 
 def _ndcg(model: RecGrela, dataset: Dataset, settings: EvaluateConfig) -> float:
     targets = sampled(dataset.targets("validation"), settings.max_users)
-    known = targets.take(targets.items > 0)
+    known = targets.take(targets.known)
     # Allocated once: small arrays kept from each batch would fragment the heap.
     ranks = np.full(len(targets), MISS)
     done = 0

@@ -79,7 +79,7 @@ class TrainingModule(lightning.LightningModule):
         self._steps_per_epoch = len(self._batches)  # in the first epoch; others differ slightly
         self._state: CarriedState | None = None  # after the last carried batch of the epoch
         targets = sampled(dataset.targets("validation"), config.evaluate.max_users)
-        self._targets = targets.take(targets.items > 0)
+        self._targets = targets.take(targets.known)
         self._unknown = len(targets) - len(self._targets)
         # Allocated once: small arrays kept from each batch would fragment the heap.
         self._ranks = np.empty(len(self._targets), np.int64)
