@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from datasets import make_dataset, make_events, names
 from recgrela_train.data import DataError
+from recgrela_train.data.errors import DataWarning
 
 
 def ids(dataset, items) -> list:
@@ -337,3 +338,42 @@ def test_a_vocabulary_of_numbers_and_one_of_another_type():
         DataError, match=r"ids are text, such as 'a'; those of the model are numbers, such as 98"
     ):
         by_time(LOG, vocabulary=np.array([98, 97]))
+
+
+def test_events_at_the_time_of_another_of_their_user_are_ties():
+    # Users 1 and 2 have events at time 5 too, but those are of different users.
+    events = [
+        (1, 5, 0),
+        (1, 6, 0),
+        (1, 7, 0),
+        (1, 5, 5),
+        (2, 5, 5),
+        (2, 6, 6),
+        (2, 7, 7),
+        (3, 5, 7),
+    ]
+    with pytest.warns(
+        DataWarning, match=r"37\.5% of the events have .* data.ties=file orders them"
+    ):
+        dataset = make_dataset(events)
+    assert dataset.report.tied == 3 / 8
+    assert dataset.describe()[1] == "37.5% of events have the time of another of their user"
+
+
+def test_times_that_are_dates_are_named_as_the_cause_of_ties():
+    days = pl.Series([19_000, 19_000, 19_001, 19_001]).cast(pl.Date).cast(pl.Datetime("us"))
+    events = pl.DataFrame({"user": [1] * 4, "item": [1, 2, 3, 4], "time": days})
+    with pytest.warns(
+        DataWarning, match=r"because the times are dates.* data.ties=random shuffles"
+    ):
+        make_dataset(events, ties="random")
+
+
+def test_a_few_ties_are_printed_without_a_warning(recwarn):
+    dataset = make_dataset([(1, item, max(item, 2)) for item in range(1, 12)])
+    assert dataset.report.tied == 2 / 11
+    assert not recwarn.list
+    assert not any(
+        "time of another" in line
+        for line in make_dataset([(1, 5, 0), (1, 6, 1), (1, 5, 2)]).describe()
+    )

@@ -56,6 +56,8 @@ class Report:
     after: Counts
     dates: tuple[str, str] | None
     """The times of the first and the last event."""
+    tied: float
+    """Share of the events, before the filter, at the time of another event of their user."""
 
     @property
     def dropped(self) -> Counts:
@@ -144,6 +146,8 @@ class Dataset:
     def describe(self) -> list[str]:
         """Size and split, one line each, for the log."""
         lines = [str(self.report)]
+        if self.report.tied:
+            lines.append(f"{self.report.tied:.1%} of events have the time of another of their user")
         if self.cuts:
             for split, start in zip(SPLITS, self.cuts.texts(), strict=True):
                 targets = self.targets(split)

@@ -13,9 +13,11 @@ import numpy as np
 
 from ..config import DataConfig
 from .dataset import SPLITS, Counts, Cuts, Dataset, Report, Unknown
-from .errors import DataError
+from .errors import DataError, warn
 from .histories import Histories, Ids, StoredIds
-from .times import cut_time, time_text
+from .times import DAY, cut_time, time_text
+
+MANY_TIES = 0.2
 
 
 class _Bounds(NamedTuple):
@@ -36,7 +38,9 @@ def split(histories: Histories, config: DataConfig, vocabulary: Ids | None = Non
     Raises DataError if nothing is left, without times to split by, or for a cut that leaves a
     part empty.
     """
-    before = _size(histories)
+    before, tied = _size(histories), tied_share(histories)
+    if tied > MANY_TIES:
+        warn(_many_ties(tied, histories, config))
     cuts = None
     if config.split == "leave_one_out":
         histories = _core(histories, config.min_events)
@@ -61,7 +65,7 @@ def split(histories: Histories, config: DataConfig, vocabulary: Ids | None = Non
         len(vocabulary),
         int(np.count_nonzero(known)),
     )
-    report = Report(config.min_events, before, after, _dates(histories))
+    report = Report(config.min_events, before, after, _dates(histories), tied)
     if not after.events:
         raise _nothing_left(report, config, cuts)
     dataset = _known_events(histories, known, bounds, vocabulary, cuts, report)
@@ -210,6 +214,30 @@ def _check_parts(dataset: Dataset, cuts: Cuts, config: DataConfig, *, new: bool)
                 f"{config.source}: no {part} targets {when[part]}; found events"
                 f"{_span(dataset.report)}. Move the cut: a target needs an event before it"
             )
+
+
+def tied_share(histories: Histories) -> float:
+    """Share of the events at the time of another event of their user; 0 without times."""
+    times = histories.times
+    if times is None or not len(times):
+        return 0.0
+    as_before = np.zeros(len(times) + 1, bool)  # also of an event after the last
+    np.equal(times[1:], times[:-1], out=as_before[1:-1])
+    as_before[histories.offsets] = False
+    return float(np.count_nonzero(as_before[1:] | as_before[:-1]) / len(times))
+
+
+def _many_ties(tied: float, histories: Histories, config: DataConfig) -> str:
+    text = f"{tied:.1%} of the events have the time of another event of their user"
+    if histories.dated and histories.times is not None and not (histories.times % DAY).any():
+        text += ", because the times are dates without a time of day"
+    ties = f"data.ties={config.ties}"
+    if config.ties == "random":
+        return (
+            f"{text}. Their order is unknown, so {ties} shuffles them, which hides what users did: "
+            "use exact times, or data.ties=file if the file has them in order"
+        )
+    return f"{text}. {ties} orders them, which may not be what users did: use exact times"
 
 
 def _places(found: StoredIds, wanted: Ids) -> np.ndarray:
