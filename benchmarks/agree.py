@@ -26,6 +26,7 @@ import numpy as np
 from recgrela import EdgeScorer
 from recgrela_train.config import Config, parse_config
 from recgrela_train.data import Histories, load_dataset, load_histories
+from recgrela_train.data.split import drop_consecutive
 from recgrela_train.data.times import cut_time
 from recgrela_train.evaluation.measurement import OTHER_EXCLUSION, Measurement, read_measurement
 from rich.console import Console
@@ -126,7 +127,10 @@ def agree(run: Path) -> int:
     ids = scorer.item_ids if scorer.id_type == "str" else np.array(scorer.item_ids)
     if load_dataset(config.data, ids).fingerprint != measurement.data:
         raise ValueError(f"{run}: its data has changed since it was measured: measure it again")
-    replay = Replay(scorer, load_histories(config.data), config)
+    histories = load_histories(config.data)
+    if config.data.repeats == "drop_consecutive":
+        histories = drop_consecutive(histories)
+    replay = Replay(scorer, histories, config)
     ranks = replayed(replay, expected_ranks(measurement, config))
     return report(metrics, ranks, config.evaluate.exclude_seen)
 

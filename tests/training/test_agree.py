@@ -76,6 +76,11 @@ def test_the_engine_yields_every_metric(events_csv, tmp_path, exclusion, capsys)
     assert "0 otherwise" in capsys.readouterr().out
 
 
+def test_consecutive_repeats_that_were_dropped(events_csv, tmp_path):
+    exported_run(tmp_path, events_csv, "data.repeats=drop_consecutive")
+    assert agree.agree(tmp_path) == 0
+
+
 def test_a_core_and_its_last_events(events_csv, tmp_path):
     exported_run(tmp_path, events_csv, "data.split=leave_one_out", "data.min_events=10")
     assert agree.agree(tmp_path) == 0

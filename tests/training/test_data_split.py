@@ -377,3 +377,22 @@ def test_a_few_ties_are_printed_without_a_warning(recwarn):
         "time of another" in line
         for line in make_dataset([(1, 5, 0), (1, 6, 1), (1, 5, 2)]).describe()
     )
+
+
+def test_consecutive_repeats_can_be_dropped():
+    events = [
+        (1, 5, 0),
+        (1, 5, 1),
+        (1, 6, 2),
+        (1, 5, 3),
+        (1, 5, 4),
+        (1, 5, 5),
+        (2, 5, 6),
+        (2, 7, 7),
+    ]
+    kept = make_dataset(events)
+    assert names(kept, 0) == [5, 5, 6, 5, 5, 5]
+    dropped = make_dataset(events, repeats="drop_consecutive")
+    assert [names(dropped, user) for user in (0, 1)] == [[5, 6, 5], [5, 7]]
+    assert dropped.times.tolist() == [0, 2, 3, 6, 7]  # the first of each is kept
+    assert dropped.report.dropped == (0, 0, 3)

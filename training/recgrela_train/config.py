@@ -62,6 +62,9 @@ class DataConfig(_Section):
     min_events: int = Field(5, ge=1)
     """Items with fewer training events are dropped. For split=leave_one_out it is the k of the
     k-core filter: users and items with fewer than k events are dropped, repeatedly."""
+    repeats: Literal["keep", "drop_consecutive"] = "keep"
+    """Events at the item of the user's event before: keep, or drop_consecutive (page reloads, and
+    rows that are in the source twice). Later repeats are always kept."""
     ties: Literal["random", "file", "item", "recbole"] = "random"
     """Order of ties in time: random, file, item or recbole. It can decide a benchmark: see
     docs/model.md."""

@@ -41,6 +41,8 @@ def split(histories: Histories, config: DataConfig, vocabulary: Ids | None = Non
     before, tied = _size(histories), tied_share(histories)
     if tied > MANY_TIES:
         warn(_many_ties(tied, histories, config))
+    if config.repeats == "drop_consecutive":
+        histories = drop_consecutive(histories)
     cuts = None
     if config.split == "leave_one_out":
         histories = _core(histories, config.min_events)
@@ -74,6 +76,15 @@ def split(histories: Histories, config: DataConfig, vocabulary: Ids | None = Non
     return dataset
 
 
+def drop_consecutive(histories: Histories) -> Histories:
+    """The events at another item than the one before them of their user."""
+    items = histories.items
+    keep = np.ones(len(items), bool)
+    np.not_equal(items[1:], items[:-1], out=keep[1:])
+    keep[histories.offsets[:-1]] = True
+    return _where(histories, keep)
+
+
 def _core(histories: Histories, k: int) -> Histories:
     """The k-core: what is left after dropping rare users and items, repeatedly."""
     users, items = _users(histories.offsets), histories.items
@@ -84,10 +95,15 @@ def _core(histories: Histories, k: int) -> Histories:
             keep &= (np.bincount(codes[keep], minlength=size) >= k)[codes]
     if left == len(items):
         return histories
+    return _where(histories, keep)
+
+
+def _where(histories: Histories, keep: np.ndarray) -> Histories:
+    """The kept events, and the users that have any."""
     offsets = _kept_before(keep)[histories.offsets]
     some = np.diff(offsets) > 0
     return Histories(
-        items[keep],
+        histories.items[keep],
         None if histories.times is None else histories.times[keep],
         histories.dated,
         np.concatenate([[0], offsets[1:][some]]),

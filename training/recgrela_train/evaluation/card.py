@@ -13,7 +13,7 @@ from ..data import SPLITS, Dataset
 from .measurement import common_readout
 
 METRICS = ("ndcg@10", "hr@10", "mrr@10")
-SPLIT_SETTINGS = ("split", "min_events", "ties", "tie_seed")
+SPLIT_SETTINGS = ("split", "min_events", "repeats", "ties", "tie_seed")
 Card = dict[str, Any]
 
 
@@ -50,7 +50,8 @@ def card_of(metrics: dict[str, Any]) -> Card | None:
     readout = common_readout([metrics])
     return {
         "data": metrics["data"],
-        "split": {key: data[key] for key in SPLIT_SETTINGS} | metrics.get("cuts", {}),
+        "split": {key: data[key] for key in SPLIT_SETTINGS if key in data}
+        | metrics.get("cuts", {}),
         "evaluate": {
             "readout": readout,
             **{key: evaluate[key] for key in ("exclude_seen", "window", "max_users")},
