@@ -193,7 +193,7 @@ def test_header_only(tmp_path):
 def test_missing_columns_name_the_found_and_the_setting(tmp_path):
     message = error(write(tmp_path, "a.csv", "user_id,movie,when\n1,2,3\n"))
     assert "no column 'item_id', 'timestamp'; found: user_id, movie, when" in message
-    assert "data.item_column=... --set data.time_column=..." in message
+    assert "set data.item_column, data.time_column" in message
     assert "data.user_column" not in message
 
 

@@ -2,7 +2,7 @@
 
 from .batches import PrefixBatches, TrainBatch, WindowBatches
 from .dataset import SPLITS, Counts, Cuts, Dataset, HeldOutSplit, Report, Targets
-from .errors import TOO_FEW_EVENTS, DataError
+from .errors import TOO_FEW_EVENTS, DataError, DataWarning
 from .evaluation_batches import EvaluationBatch, EvaluationBatches, sampled
 from .histories import Histories, Ids, StoredIds
 from .known import item_titles
@@ -12,13 +12,16 @@ from .prepared import check_folder, write_prepared
 from .read import read_pieces
 from .shards import Shard, ShardedBatches
 from .split import split
+from .tables import IN_MEMORY, Table, load_table
 
 __all__ = [
+    "IN_MEMORY",
     "SPLITS",
     "TOO_FEW_EVENTS",
     "Counts",
     "Cuts",
     "DataError",
+    "DataWarning",
     "Dataset",
     "EvaluationBatch",
     "EvaluationBatches",
@@ -30,6 +33,7 @@ __all__ = [
     "Shard",
     "ShardedBatches",
     "StoredIds",
+    "Table",
     "Targets",
     "TrainBatch",
     "WindowBatches",
@@ -37,6 +41,7 @@ __all__ = [
     "item_titles",
     "load_dataset",
     "load_histories",
+    "load_table",
     "prepare",
     "read_pieces",
     "sampled",

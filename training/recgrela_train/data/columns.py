@@ -25,16 +25,16 @@ def find_columns(path: Path, found: list[str], user: str, item: str, time: str) 
     missing = {role: name for role, name in wanted.items() if name not in found}
     if missing:
         names = ", ".join(repr(name) for name in missing.values())
-        settings = " ".join(f"--set data.{role}_column=..." for role in missing)
+        settings = ", ".join(f"data.{role}_column" for role in missing)
         raise DataError(
             f"{path}: no column {names}; found: {', '.join(found)}\n"
-            f"  if another column has it: {settings} (and data.format=csv for a .csv file)"
+            f"  if another column has it, set {settings} (and data.format=csv for a .csv file)"
         )
     for role, name in wanted.items():
         if found.count(name) > 1:
             raise DataError(
                 f"{path}: {found.count(name)} columns of the header are named {name!r}; rename "
-                f"one, or choose another column: --set data.{role}_column=..."
+                f"one, or choose another with data.{role}_column"
             )
     return {role: found.index(name) for role, name in wanted.items()}
 

@@ -8,6 +8,7 @@ from ..config import DataConfig
 from . import known
 from .errors import DataError
 from .files import is_parquet
+from .tables import IN_MEMORY
 
 FORMATS = {
     "inter": "*.inter of RecBole",
@@ -46,6 +47,11 @@ def find_files(config: DataConfig, cache: Path | None = None) -> list[SourceFile
     In a folder they are those with a known format, or all with a chosen `data.format`. A source
     that exists is never a glob. Raises DataError if there are none.
     """
+    if config.source == IN_MEMORY:
+        raise DataError(
+            "the run's events were a table in memory: name a file of the same events with --set "
+            "data.source=FILE, or pass the table in Python"
+        )
     path = Path(config.source).expanduser()
     if config.source in known.NAMES and not path.is_file():
         if path.exists():
