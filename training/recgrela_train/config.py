@@ -1,20 +1,25 @@
-"""Every setting of a run with its default, changed by a YAML file and `--set key=value`.
+"""Every setting of a run with its default, changed by a YAML file and by settings.
 
 The whole `Config` is saved with each checkpoint and each metrics file, so a run can be repeated.
 """
 
 import difflib
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 
 class ConfigError(ValueError):
     """A setting that does not exist or has a wrong value; the message names it."""
+
+
+_NONE = BeforeValidator(lambda value: None if value in ("null", "None") else value)
+"""Reads the texts for None of YAML and of `recgrela-train settings`."""
 
 
 class _Section(BaseModel):
@@ -181,7 +186,7 @@ class EvaluateConfig(_Section):
     those of the last `evaluate.window` events, or none. A target that is excluded is a miss."""
     batch_size: int = Field(128, ge=1)
     """Users read, and targets ranked, at a time; affects memory only."""
-    max_users: int | None = Field(None, ge=1)
+    max_users: Annotated[int | None, _NONE] = Field(None, ge=1)
     """Measure a random sample of this many users; by default, all."""
 
 
@@ -207,20 +212,24 @@ class Config(_Section):
         return self
 
 
-def load_config(path: Path | None, settings: list[str]) -> Config:
-    """The config of a YAML file (or the defaults), changed by `section.key=value` settings.
+Settings = Mapping[str, object] | Sequence[str]
+"""Values by the names of settings, such as {"train.max_epochs": 20}, or `key=value` texts."""
+
+
+def load_config(path: Path | None, settings: Settings) -> Config:
+    """The config of a YAML file (or the defaults), changed by settings.
 
     Raises ConfigError naming the file and the key and, for an unknown key, a similar known one.
     """
     return _with_settings({} if path is None else _read_yaml(path), settings)
 
 
-def change_config(config: Config, settings: list[str]) -> Config:
-    """The config, changed by `section.key=value` settings."""
+def change_config(config: Config, settings: Settings) -> Config:
+    """The config, changed by settings."""
     return _with_settings(config.model_dump(), settings)
 
 
-def change_measurement(config: Config, settings: list[str]) -> Config:
+def change_measurement(config: Config, settings: Settings) -> Config:
     """As `change_config`, for settings of the evaluation; ConfigError for those of training."""
     changed = change_config(config, settings)
     for key, old, new in changed_settings(config, changed):
@@ -262,21 +271,34 @@ def parse_config(values: dict[str, Any]) -> Config:
         raise ConfigError("\n".join(_explain(e) for e in error.errors())) from None
 
 
-def _with_settings(values: dict[str, Any], settings: list[str]) -> Config:
+def _with_settings(values: dict[str, Any], settings: Settings) -> Config:
+    for key, value in _pairs(settings):
+        *sections, name = key.strip().split(".")
+        inner = values
+        for section in sections:
+            inner = inner.setdefault(section, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"{key}={value}: '{section}' is not a section")
+        if isinstance(value, Mapping):
+            raise ConfigError(
+                f"{key}: found several settings, expected one: name each, such as "
+                f"'{key}.{next(iter(value), '...')}'"
+            )
+        inner[name] = value  # parsed according to the setting's type
+    return parse_config(values)
+
+
+def _pairs(settings: Settings) -> Iterator[tuple[str, object]]:
+    if isinstance(settings, Mapping):
+        yield from settings.items()
+        return
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:
             raise ConfigError(
                 f"--set takes key=value, such as train.max_epochs=20; found '{setting}'"
             )
-        *sections, name = key.strip().split(".")
-        inner = values
-        for section in sections:
-            inner = inner.setdefault(section, {})
-            if not isinstance(inner, dict):
-                raise ConfigError(f"--set {setting}: '{section}' is not a section")
-        inner[name] = text  # parsed according to the setting's type
-    return parse_config(values)
+        yield key, text
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
