@@ -11,14 +11,15 @@ from tests.layering import arrows_up, circle
 SOURCE = Path(recgrela_train.__file__).parent
 
 ROOMS = [
-    ["__main__"],
+    ["__main__", "__init__"],
     ["cli"],  # the command
+    ["recommender"],  # the Python API
     ["report", "studies"],  # pages and tables on finished runs; ablations, comparisons
     ["fitting", "export"],  # the training loop and a run's files; the file for the engine
     ["evaluation"],  # ranks, metrics, intervals
     ["distributed", "device"],  # which process this is; CPU or GPU
     ["data", "networks"],  # events in, batches out; every network
-    ["config", "files", "__init__"],
+    ["config", "files", "version"],
 ]
 
 

@@ -7,19 +7,15 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 
 class ConfigError(ValueError):
     """A setting that does not exist or has a wrong value; the message names it."""
-
-
-_NONE = BeforeValidator(lambda value: None if value in ("null", "None") else value)
-"""Reads the texts for None of YAML and of `recgrela-train settings`."""
 
 
 class _Section(BaseModel):
@@ -186,7 +182,7 @@ class EvaluateConfig(_Section):
     those of the last `evaluate.window` events, or none. A target that is excluded is a miss."""
     batch_size: int = Field(128, ge=1)
     """Users read, and targets ranked, at a time; affects memory only."""
-    max_users: Annotated[int | None, _NONE] = Field(None, ge=1)
+    max_users: int | None = Field(None, ge=1)
     """Measure a random sample of this many users; by default, all."""
 
 

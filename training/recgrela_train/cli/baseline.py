@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .console import console, say
+from .console import say
 from .options import ConfigFile, Settings, Test
 
 
@@ -29,10 +29,9 @@ def baseline(
 
     `recgrela-train baseline markov --config training/configs/demo.yaml`
     """
-    from ..config import load_config
-    from ..evaluation.counting import COUNTING, measure_counts
     from ..fitting.fit import RunError, config_path
-    from .shared import check_held_out, read_data, show
+    from ..recommender import Recommender
+    from .shared import data_warnings, show
 
     folder = output or Path("runs", kind)
     if config_path(folder).exists():
@@ -40,9 +39,7 @@ def baseline(
             f"{folder} holds a trained run, whose metrics would be overwritten: choose another "
             "folder with --output"
         )
-    chosen = load_config(config, settings)
-    check_held_out(chosen)
-    dataset = read_data(chosen)
-    measurement = measure_counts(COUNTING[kind](dataset), dataset, chosen.evaluate, console)
-    show(measurement, chosen, dataset, folder / "metrics.json", test=test)
+    with data_warnings():
+        metrics = Recommender(settings, config=config).baseline(kind)
+    show(metrics, folder / "metrics.json", test=test)
     say(f"wrote {folder / 'metrics.json'}")

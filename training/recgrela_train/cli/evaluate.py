@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from .console import console
 from .options import Checkpoint, MeasurementSettings, Test
 
 
@@ -36,16 +35,10 @@ def evaluate(
     `recgrela-train evaluate runs/first --test --set data.source=newer.parquet --set
     data.test_from=2026-11-20`
     """
-    from ..device import find_device
-    from ..fitting.checkpoints import checkpoint_file, load_checkpoint
-    from ..fitting.measure import measure_checkpoint, measurement_config, other_data
-    from .shared import check_held_out, read_data, show, warn
+    from ..recommender import Recommender
+    from .shared import data_warnings, show
 
-    trained = load_checkpoint(checkpoint_file(checkpoint))
-    config = measurement_config(trained, settings)
-    check_held_out(config)
-    device = find_device(config.train.accelerator)
-    dataset = read_data(config, trained.item_ids)
-    warn(other_data(trained, config, dataset))
-    measurement = measure_checkpoint(trained, config, dataset, device, console)
-    show(measurement, config, dataset, output, test=test)
+    recommender = Recommender.load(checkpoint, settings)
+    with data_warnings():
+        metrics = recommender.evaluate()
+    show(metrics, output, test=test)

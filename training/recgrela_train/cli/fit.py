@@ -50,57 +50,40 @@ def fit(
 
     `torchrun --nproc-per-node=4 -m recgrela_train fit --output runs/four` (docs/distributed.md)
     """
-    from ..config import ConfigError, load_config
-    from ..device import find_device
+    from ..config import ConfigError
     from ..distributed import is_main
-    from ..fitting import fit as fitting
-    from ..fitting.checkpoints import load_checkpoint
-    from ..fitting.measure import measure_checkpoint
-    from ..fitting.production import production_card, production_config
-    from .shared import read_data, show
+    from ..fitting.checkpoints import best_checkpoint
+    from ..fitting.fit import check_folder, config_path
+    from ..recommender import Recommender
+    from .shared import data_warnings, show
 
     console.quiet = not is_main()  # one of the processes prints
     if resume and overwrite:
         raise ConfigError("--resume continues a run and --overwrite deletes it: choose one")
-    saved = fitting.config_path(output)
+    saved = config_path(output)
     if resume and (config or like):
         raise ConfigError(f"--resume takes its settings from {saved}: omit --config and --like")
     if like and config:
         raise ConfigError(f"--like takes its settings from {like}: omit --config, or use --set")
-    if like and like.resolve() == output.resolve():
-        raise ConfigError(
-            f"--like repeats {like}, so it cannot be overwritten: choose another folder with "
-            "--output"
-        )
     if not overwrite:
-        fitting.check_folder(output, resume=resume)
+        check_folder(output, resume=resume)
     if like:
-        chosen = production_config(like, settings)
+        recommender = Recommender.like(like, settings)
     else:
-        chosen = load_config(saved if resume else config, settings)
-    device = find_device(chosen.train.accelerator)
-    dataset = read_data(chosen)
-    card = production_card(like, chosen, dataset) if like else None
+        recommender = Recommender(settings, config=saved if resume else config)
     try:
-        best = fitting.fit(
-            chosen,
-            dataset,
-            output,
-            resume=resume,
-            overwrite=overwrite,
-            card=card,
-            console=console,
-        )
+        with data_warnings():
+            recommender.fit(run=output, resume=resume, overwrite=overwrite)
     except KeyboardInterrupt:
         say(f"interrupted. To continue: recgrela-train fit --resume --output {output}", errors)
         raise typer.Exit(130) from None
-    if chosen.data.held_out:
-        measurement = measure_checkpoint(load_checkpoint(best), chosen, dataset, device, console)
-        show(measurement, chosen, dataset, output / "metrics.json", test=test)
+    held_out = recommender.config.data.held_out
+    if held_out:
+        show(recommender.evaluate(), None, test=test)
     else:
         say("trained on all events: nothing is held out, so nothing is measured")
-    say(f"best checkpoint: {best}")
-    if not test and chosen.data.held_out:
+    say(f"best checkpoint: {best_checkpoint(output)}")
+    if not test and held_out:
         say(f"test metrics: recgrela-train evaluate {output} --test")
-    if chosen.model.kind == "grela":
+    if recommender.config.model.kind == "grela":
         say(f"to export it: recgrela-train export {output}")

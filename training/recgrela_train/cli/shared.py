@@ -4,61 +4,45 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from rich.markup import escape
 
-from ..config import Config, ConfigError
-from ..data import SPLITS, Dataset, Ids, load_dataset
+from ..data import SPLITS, DataWarning
 from ..distributed import is_main
-from ..evaluation.card import about
-from ..evaluation.measurement import Measurement, write_measurement
-from ..evaluation.summary import summary
-from ..evaluation.tables import print_metrics, print_slices
+from ..evaluation.results import Metrics
 from .console import console, errors
 
 
-def read_data(config: Config, vocabulary: Ids | None = None) -> Dataset:
-    """Reads the data set of a config and prints its size; see `data.split` for `vocabulary`."""
-    with console.status(escape(f"reading {config.data.source}")), data_warnings():
-        dataset = load_dataset(config.data, vocabulary)
-    size, *parts = dataset.describe()
-    for line in (f"{config.data.source}: {size}", *parts):
-        console.print(escape(line), highlight=False)
-    return dataset
-
-
-def show(
-    measurement: Measurement, config: Config, dataset: Dataset, output: Path | None, *, test: bool
-) -> None:
-    """Prints validation metrics and, with `test`, test metrics; writes both to `output`."""
-    metrics = summary(measurement, config.evaluate.window) | about(dataset)
-    splits = [split for split in SPLITS[: 1 + test] if split in measurement.splits]
-    if splits:
-        print_metrics(console, metrics, config, dataset, splits)
-        print_slices(console, metrics, splits[-1])
+def show(metrics: Metrics, output: Path | None, *, test: bool) -> None:
+    """Prints validation metrics and, with `test`, test metrics; saves both to `output`."""
+    splits = [split for split in SPLITS[: 1 + test] if split in metrics.splits]
+    for split in splits[-1:]:
+        console.print(*metrics.tables(splits), *metrics.slices(split), sep="\n")
     if output is not None and is_main():
-        write_measurement(output, measurement, metrics, config)
-
-
-def check_held_out(config: Config) -> None:
-    """Raises ConfigError if no events are held out to measure on."""
-    if not config.data.held_out:
-        raise ConfigError(
-            "data.split=none holds out no events, so nothing can be measured: set data.split=time, "
-            "and data.source and data.test_from for events after those that were trained on"
-        )
+        metrics.save(output)
 
 
 @contextmanager
 def data_warnings() -> Iterator[None]:
-    """Prints the warnings of the block, in the main process only."""
-    with warnings.catch_warnings(record=True) as found:
+    """Prints warnings about the data as messages, in the main process only."""
+
+    def show_warning(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not issubclass(category, DataWarning):
+            show_other(message, category, filename, lineno, file, line)
+        elif is_main():
+            text = escape(str(message))
+            errors.print(f"[yellow]warning:[/yellow] {text}", highlight=False, soft_wrap=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DataWarning)
+        show_other = warnings.showwarning
+        warnings.showwarning = show_warning
         yield
-    for one in found if is_main() else ():
-        warn(str(one.message))
-
-
-def warn(text: str | None) -> None:
-    """Prints a warning, if there is one."""
-    if text:
-        errors.print(f"[yellow]warning:[/yellow] {escape(text)}", highlight=False, soft_wrap=True)

@@ -8,9 +8,11 @@ import typer
 from ..config import Config, ConfigError, load_config
 from ..device import find_device
 from ..distributed import find_processes
+from ..fitting.measure import check_held_out
+from ..recommender import read_data
 from ..studies.study import Variant, choose, print_study, run_study, write_study
 from .console import console, errors, say
-from .shared import check_held_out, read_data
+from .shared import data_warnings
 
 
 def study(
@@ -30,7 +32,8 @@ def study(
         )
     variants = choose(variants_of(chosen), only)
     device = find_device(chosen.train.accelerator)
-    dataset = read_data(chosen)
+    with data_warnings():
+        dataset = read_data(chosen, console)
     try:
         rows = run_study(variants, dataset, device, output, console, seeds)
     except KeyboardInterrupt:

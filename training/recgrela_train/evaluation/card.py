@@ -8,8 +8,8 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-from .. import __version__
 from ..data import SPLITS, Dataset
+from ..version import __version__
 from .measurement import common_readout
 
 METRICS = ("ndcg@10", "hr@10", "mrr@10")

@@ -40,6 +40,10 @@ class Seen(NamedTuple):
         items, targets = np.divmod(pairs, len(prefixes))
         return cls(torch.from_numpy(targets), torch.from_numpy(items))
 
+    def to(self, device: torch.device) -> "Seen":
+        """The same pairs on another device."""
+        return Seen(self.targets.to(device), self.items.to(device))
+
     def inside(self, begin: int, end: int) -> tuple[Tensor, Tensor]:
         """Targets, and items less `begin`, of the pairs with items from `begin` to `end` - 1."""
         bounds = torch.tensor([begin, end], device=self.items.device)
@@ -58,7 +62,7 @@ def rank(
     """
     own = scores(targets).diagonal()[:, None]
     device = own.device
-    targets, seen = targets.to(device), Seen(*(part.to(device) for part in seen))
+    targets, seen = targets.to(device), seen.to(device)
     rows = torch.arange(len(targets), device=device)
     among_all, seen_before = torch.zeros(2, len(targets), dtype=torch.int64, device=device)
     top = _Top(len(targets), best, own)
@@ -76,6 +80,25 @@ def rank(
     among_unseen = among_all - seen_before + 1
     among_unseen[seen.targets[seen.items == targets[seen.targets]]] = MISS
     return Ranked(among_all + 1, among_unseen, top.items.masked_fill(top.scores == -torch.inf, 0))
+
+
+@torch.inference_mode()
+def best_unseen(
+    scores: Callable[[Tensor], Tensor], seen: Seen, rows: int, num_items: int, size: int
+) -> tuple[Tensor, Tensor]:
+    """Items [rows, size] that are not seen, best first, and their scores.
+
+    `scores` returns the scores [rows, n] of n items, as a new float32 tensor on the device of
+    `seen`. Item 0 with the score -inf: fewer are left.
+    """
+    device = seen.items.device
+    top = _Top(rows, size, torch.empty(0, device=device))
+    for begin in range(1, num_items + 1, BLOCK):
+        end = min(begin + BLOCK, num_items + 1)
+        here = scores(torch.arange(begin, end, device=device))
+        here[seen.inside(begin, end)] = -torch.inf
+        top.add(here, begin)
+    return top.items.masked_fill(top.scores == -torch.inf, 0), top.scores
 
 
 class _Top:

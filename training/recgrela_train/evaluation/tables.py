@@ -1,11 +1,12 @@
-"""Tables of metrics for the terminal."""
+"""Tables of metrics for the terminal and for notebooks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ..config import Config
 from ..data import Dataset, HeldOutSplit
@@ -15,21 +16,17 @@ RANKED = {"none": "all items", "window": "items outside the window", "history": 
 """What is ranked, by evaluate.exclude_seen."""
 
 
-def print_metrics(
-    console: Console,
-    result: dict[str, Any],
-    config: Config,
-    dataset: Dataset,
-    splits: Sequence[HeldOutSplit],
-) -> None:
-    """Prints a table per split, with the settings of the evaluation below the last.
+def metric_tables(
+    result: dict[str, Any], config: Config, dataset: Dataset, splits: Sequence[HeldOutSplit]
+) -> Iterator[RenderableType]:
+    """A line and a table per split, with the settings of the evaluation below the last.
 
     The deployed read-out also has a column with the other choice of evaluate.exclude_seen.
     """
     chosen = config.evaluate.exclude_seen
     for split in splits:
         readouts, counts = list(result[split]), result["targets"][split]
-        console.print(f"{split}: {_targets(counts)}", highlight=False)
+        yield Text(f"{split}: {_targets(counts)}")
         table = Table(title=escape(f"{config.data.source}, {split}: {dataset.num_items:,} items"))
         table.add_column("metric")
         for readout in readouts:
@@ -45,7 +42,7 @@ def print_metrics(
                 table.add_row(f"{metric.upper()}, mean per user", *values)
         if split == splits[-1]:
             table.caption = conditions(config, dataset)
-        console.print(table)
+        yield table
 
 
 def _targets(counts: dict[str, Any]) -> str:
@@ -76,8 +73,8 @@ def conditions(config: Config, dataset: Dataset) -> str:
     )
 
 
-def print_slices(console: Console, result: dict[str, Any], split: HeldOutSplit) -> None:
-    """Prints NDCG@10 of a split's slices."""
+def slice_tables(result: dict[str, Any], split: HeldOutSplit) -> Iterator[Table]:
+    """NDCG@10 of a split's slices, a table for each way of slicing."""
     for title, rows in result["slices"][split].items():
         table = Table(title=f"NDCG@10 by {title}, {split}")
         readouts = list(result[split])
@@ -89,4 +86,4 @@ def print_slices(console: Console, result: dict[str, Any], split: HeldOutSplit) 
             if both:
                 values.append("{:+.4f} ({:+.4f}, {:+.4f})".format(*row["stream-window"]))
             table.add_row(row["slice"], f"{row['targets']:,}", *values)
-        console.print(table)
+        yield table

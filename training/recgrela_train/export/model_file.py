@@ -13,7 +13,9 @@ from ..evaluation.card import Card
 from ..files import replacing
 from ..networks.grela import Block, RecGrela
 from ..networks.recommender import Recommender
+from .errors import ExportError
 from .quantize import Table, round_table, rounded_model
+from .rounding_loss import RoundingLoss
 from .safetensors_file import fingerprint, write_safetensors
 from .weight_types import MatrixType, TableType
 
@@ -31,16 +33,15 @@ MATRIX_DTYPES: dict[MatrixType, Dtype] = {
 }
 
 
-class ExportError(ValueError):
-    """A model cannot be exported, or its file failed verification."""
-
-
 class Exported(NamedTuple):
     """The result of an export."""
 
     size: int  # bytes
     size_in_f32: int  # bytes of the same model without rounding
+    items: int
     verification: str  # a sentence on the engine's verification
+    card: Card | None  # in the file
+    loss: RoundingLoss | None = None  # if weights were rounded and it was measured
 
 
 def export_path(checkpoint: Path, output: Path | None) -> Path:
@@ -99,7 +100,7 @@ def export_verified(
             verification = verify(file)
         except ExportError as error:
             raise ExportError(f"{path} was not written: {error}") from None
-    return Exported(size, size + saved, verification)
+    return Exported(size, size + saved, model.num_items, verification, card)
 
 
 def verify(path: Path) -> str:

@@ -10,7 +10,7 @@ from ..evaluation.evaluate import rank_targets
 from ..evaluation.metrics import summarize
 from ..evaluation.ranking import MISS
 from ..networks.grela import RecGrela
-from .model_file import ExportError
+from .errors import ExportError
 from .quantize import round_table, rounded_model
 from .weight_types import MatrixType, TableType
 

@@ -19,15 +19,17 @@ import logging
 import os
 import socket
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import lightning
 import numpy as np
 import torch
 import yaml
 from filelock import FileLock, Timeout
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning import Callback
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from rich.console import Console
 
@@ -78,6 +80,16 @@ OUTPUTS = (
 """The files of a run, including those of `export RUN` and `report RUN`."""
 
 
+class Extras(NamedTuple):
+    """What the Lightning trainer gets beside the callbacks and the logger of every run."""
+
+    callbacks: Sequence[Callback] = ()
+    loggers: Sequence[Logger] = ()
+
+
+NO_EXTRAS = Extras()
+
+
 class RunError(ValueError):
     """A run's folder cannot be used as requested; the message says what to do."""
 
@@ -123,6 +135,7 @@ def fit(
     overwrite: bool = False,
     card: Card | None = None,
     console: Console,
+    extras: Extras = NO_EXTRAS,
 ) -> Path:
     """Train until validation no longer improves; returns the best checkpoint's path.
 
@@ -140,7 +153,7 @@ def fit(
     with _held(run) if is_main() else contextlib.nullcontext():
         if is_main() and not overwrite:
             check_folder(run, resume=resume)
-        return _fit(config, dataset, run, resume, overwrite, card, console)
+        return _fit(config, dataset, run, resume, overwrite, card, console, extras)
 
 
 @contextlib.contextmanager
@@ -171,6 +184,7 @@ def _fit(
     overwrite: bool,
     card: Card | None,
     console: Console,
+    extras: Extras,
 ) -> Path:
     start = _checked_start(run, config, dataset, console) if resume else None
     _quieten()
@@ -180,7 +194,7 @@ def _fit(
     if not len(module.train_dataloader()) or (held_out and not len(module.val_dataloader())):
         raise RunError(TOO_FEW_EVENTS)
     processes = _checked_processes(module)
-    trainer = _trainer(config, processes, run, console)
+    trainer = _trainer(config, processes, run, console, extras)
     if is_main():
         _begin(run, config, card, overwrite=overwrite)
     parameters = sum(p.numel() for p in module.parameters())
@@ -226,7 +240,7 @@ def _begin(run: Path, config: Config, card: Card | None, *, overwrite: bool) -> 
 
 
 def _trainer(
-    config: Config, processes: Processes, run: Path, console: Console
+    config: Config, processes: Processes, run: Path, console: Console, extras: Extras
 ) -> lightning.Trainer:
     sharded = _sharded_table(config, processes)
     return lightning.Trainer(
@@ -248,9 +262,10 @@ def _trainer(
                 held_out=config.data.held_out,
             ),
             *sharded,
+            *extras.callbacks,
         ],
         plugins=[CheckpointFiles()],
-        logger=TensorBoardLogger(run, name="", version="tensorboard"),
+        logger=[TensorBoardLogger(run, name="", version="tensorboard"), *extras.loggers],
         log_every_n_steps=10,
         enable_progress_bar=console.is_terminal and is_main(),
         enable_model_summary=False,

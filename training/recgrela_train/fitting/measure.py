@@ -3,7 +3,14 @@
 import torch
 from rich.console import Console
 
-from ..config import Config, change_config, change_measurement, changed_settings
+from ..config import (
+    Config,
+    ConfigError,
+    Settings,
+    change_config,
+    change_measurement,
+    changed_settings,
+)
 from ..data import Dataset
 from ..evaluation.evaluate import measure
 from ..evaluation.measurement import Measurement
@@ -12,7 +19,7 @@ from .checkpoints import Checkpoint, CheckpointError
 CUTS = ("data.validation_from", "data.test_from")
 
 
-def measurement_config(trained: Checkpoint, settings: list[str]) -> Config:
+def measurement_config(trained: Checkpoint, settings: Settings) -> Config:
     """The config to measure a checkpoint by: that of its run, with the dates of its cuts.
 
     Shares of the events would be other dates in newer data. `settings` change it, see
@@ -23,6 +30,15 @@ def measurement_config(trained: Checkpoint, settings: list[str]) -> Config:
         dates = zip(CUTS, trained.cuts.texts(), strict=True)
         config = change_config(config, [f"{key}={text}" for key, text in dates])
     return change_measurement(config, settings)
+
+
+def check_held_out(config: Config) -> None:
+    """Raises ConfigError if no events are held out to measure on."""
+    if not config.data.held_out:
+        raise ConfigError(
+            "data.split=none holds out no events, so nothing can be measured: set data.split=time, "
+            "and data.source and data.test_from for events after those that were trained on"
+        )
 
 
 def measure_checkpoint(

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..config import Config, change_config, changed_settings
+from ..config import Config, Settings, change_config, changed_settings
 from ..data import Dataset
 from ..evaluation.card import Card, card_of, data_facts
 from .checkpoints import Checkpoint, best_checkpoint, load_checkpoint
@@ -27,7 +27,7 @@ FREE = (
 """What a repeated run may change; with other settings, the metrics would not be its own."""
 
 
-def production_config(run: Path, settings: list[str]) -> Config:
+def production_config(run: Path, settings: Settings) -> Config:
     """The settings of a measured run, for all events and as many epochs as were best.
 
     Raises RunError if it was not measured or `settings` change more than FREE, and CheckpointError.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..config import Config, ConfigError, load_config, parse_config
-from ..data import Dataset, load_dataset
+from ..data import IN_MEMORY, Dataset, load_dataset
 from ..evaluation.measurement import Measurement, MeasurementError, read_measurement
 from ..evaluation.summary import LENGTHS
 from ..fitting.fit import config_path
@@ -66,6 +66,12 @@ def load_runs(folders: list[Path]) -> list[RunResult]:
 
 def load_histories(run: RunResult) -> Dataset:
     """The data that the run was measured on. Raises ReportError if it has changed since."""
+    if run.config.data.source == IN_MEMORY:
+        raise ReportError(
+            f"{run.name} was measured on {IN_MEMORY}: write the events to a file, and measure "
+            "again with recgrela-train evaluate RUN --set data.source=FILE --output "
+            "RUN/metrics.json"
+        )
     dataset = load_dataset(run.config.data)
     if dataset.fingerprint != run.measurement.data:
         raise ReportError(

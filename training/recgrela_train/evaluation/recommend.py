@@ -1,0 +1,79 @@
+"""Recommendations after whole histories, as the engine makes them."""
+
+from collections.abc import Iterable
+from functools import partial
+
+import numpy as np
+import polars as pl
+
+from ..config import EvaluateConfig
+from ..data import Dataset, EvaluationBatches, Targets
+from ..networks.recommender import Recommender
+from .evaluate import item_scores
+from .ranking import Seen, best_unseen
+
+Users = Iterable[int] | Iterable[str]
+
+
+def recommend(
+    model: Recommender, dataset: Dataset, users: Users | None, k: int, settings: EvaluateConfig
+) -> pl.DataFrame:
+    """The best `k` items for the next event of users, or of all: user, item, score and rank.
+
+    The model, in evaluation mode, is fed by the first of its read-outs. Items of a user's history
+    are excluded. Ranks are from 1. Raises ValueError for an unknown user.
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}, expected at least 1")
+    ids = pl.Series("user", dataset.user_ids[:])
+    index = np.arange(len(ids)) if users is None else _indices(ids, pl.Series("user", users))
+    unique, places = np.unique(index, return_inverse=True)
+    size = min(k, dataset.num_items)
+    items, scores = best_items(model, dataset, unique, size, settings)
+    found = pl.DataFrame(
+        {
+            "user": ids.gather(np.repeat(index, size)),
+            "item": items[places].ravel(),
+            "score": scores[places].ravel(),
+            "rank": np.tile(np.arange(1, size + 1), len(index)),
+        }
+    ).filter(pl.col("item") > 0)
+    return found.with_columns(pl.Series("item", dataset.item_ids).gather(found["item"] - 1))
+
+
+def best_items(
+    model: Recommender, dataset: Dataset, users: np.ndarray, size: int, settings: EvaluateConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Items [U, size], best first, and their scores [U, size], for ascending user indices [U].
+
+    Items are indices; 0 where fewer are left.
+    """
+    starts, stops = dataset.offsets[users], dataset.offsets[users + 1]
+    targets = Targets(users, starts, stops, np.zeros(len(users), np.int32), None)
+    items = np.zeros((len(users), size), np.int64)
+    values = np.zeros((len(users), size), np.float32)
+    for batch in EvaluationBatches(dataset, targets, settings.batch_size):
+        scores = partial(item_scores(model, batch, model.readouts[0], settings), slice(None))
+        seen = Seen.before(batch, None).to(model.embedding.weight.device)
+        found = best_unseen(scores, seen, len(batch.stops), model.num_items, size)
+        items[batch.places], values[batch.places] = (part.cpu().numpy() for part in found)
+    return items, values
+
+
+def _indices(known: pl.Series, users: pl.Series) -> np.ndarray:
+    """The user index of each id. Raises ValueError for an unknown one."""
+    if users.is_empty():
+        return np.zeros(0, np.int64)
+    if users.dtype.is_integer() != known.dtype.is_integer():
+        raise ValueError(f"users are {users.dtype}, expected {known.dtype} as in the data")
+    places = pl.DataFrame({"user": known}).with_row_index("index")
+    found = pl.DataFrame({"user": users.cast(known.dtype)}).join(
+        places, on="user", how="left", maintain_order="left"
+    )["index"]
+    if found.null_count():
+        raise ValueError(
+            f"{found.null_count():,} of {len(users):,} users are unknown, such as "
+            f"{users.filter(found.is_null())[0]!r}: they have no events, or none at items that the "
+            "model knows"
+        )
+    return found.to_numpy()
