@@ -85,6 +85,18 @@ def test_the_type_of_a_setting_decides_what_was_typed(tmp_path, key, typed, valu
     assert getattr(getattr(load_config(path, []), section), name) == value
 
 
+@pytest.mark.parametrize("none", ["none", "None", "null", ""])
+def test_a_limit_can_be_taken_away(tmp_path, none):
+    limited = change_config(Config(), ["evaluate.max_users=50"])
+    assert limited.evaluate.max_users == 50
+    assert change_config(limited, [f"evaluate.max_users={none}"]) == Config()
+    path = tmp_path / "run.yaml"
+    path.write_text(f"evaluate:\n  max_users: {none}\n")
+    assert load_config(path, []) == Config()
+    with pytest.raises(ConfigError, match="max_users: Input should be greater than or equal to 1"):
+        change_config(Config(), ["evaluate.max_users=0"])
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

@@ -7,15 +7,32 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 
 class ConfigError(ValueError):
     """A setting that does not exist or has a wrong value; the message names it."""
+
+
+def _none(value: object) -> object:
+    """None for its spellings on the command line and in YAML."""
+    spelled = isinstance(value, str) and value.strip().lower() in ("", "none", "null")
+    return None if spelled else value
+
+
+Limit = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none)]
+"""A positive number, or `none`."""
 
 
 class _Section(BaseModel):
@@ -154,9 +171,9 @@ class TrainConfig(_Section):
     """Maximum gradient norm; 0 disables clipping."""
     max_epochs: int = Field(100, ge=1)
     """Maximum number of epochs."""
-    stop_after: int | None = Field(None, ge=1)
-    """Stop after this many epochs, while a schedule keeps the length of max_epochs. `fit --like`
-    sets it to the best epoch of the run that it repeats."""
+    stop_after: Limit = None
+    """Stop after this many epochs, while a schedule keeps the length of max_epochs; none: do not.
+    `fit --like` sets it to the best epoch of the run that it repeats."""
     patience: int = Field(10, ge=1)
     """Stop after this many epochs without a better validation NDCG@10."""
     accelerator: str = "auto"
@@ -182,8 +199,8 @@ class EvaluateConfig(_Section):
     those of the last `evaluate.window` events, or none. A target that is excluded is a miss."""
     batch_size: int = Field(128, ge=1)
     """Users read, and targets ranked, at a time; affects memory only."""
-    max_users: int | None = Field(None, ge=1)
-    """Measure a random sample of this many users; by default, all."""
+    max_users: Limit = None
+    """Measure a random sample of this many users, the same for every run; none: all users."""
 
 
 class Config(_Section):

@@ -134,7 +134,10 @@ def _names(paths: list[Path]) -> list[str]:
 
 def _measured_as(run: RunResult) -> str:
     settings = run.config.evaluate
-    return f"evaluate.window={settings.window}, evaluate.exclude_seen={settings.exclude_seen}"
+    return ", ".join(
+        f"evaluate.{key}={getattr(settings, key)}"
+        for key in ("window", "exclude_seen", "max_users")
+    )
 
 
 def _curves(folder: Path) -> dict[str, np.ndarray]:
