@@ -88,6 +88,17 @@ def test_the_share_of_unknown_targets_is_printed_and_nothing_is_trained(run, new
     assert stored["test"]["stream"]["hr@20"] == pytest.approx(61 / 91)  # of twelve items
 
 
+def test_events_since_the_training_alone_have_test_metrics_only(run, newer, tmp_path):
+    since = pl.read_csv(newer).filter(pl.col("timestamp") >= START + 40 * DAY)
+    since.write_csv(tmp_path / "since.csv")
+    changes = ["--set", f"data.source={tmp_path / 'since.csv'}", "--set", f"data.test_from={SINCE}"]
+    printed = go("evaluate", run, *changes)
+    assert "there are no validation targets: print test metrics with --test" in printed
+    assert "NDCG@10" not in printed
+    # Each user's first event is no target.
+    assert "test: 61 targets of 31 users" in go("evaluate", run, "--test", *changes)
+
+
 def test_the_same_data_has_the_same_metrics(run, tmp_path):
     output = tmp_path / "again.json"
     printed = go("evaluate", run, "--test", "-o", output)

@@ -17,8 +17,10 @@ from .console import console, errors
 def show(metrics: Metrics, output: Path | None, *, test: bool) -> None:
     """Prints validation metrics and, with `test`, test metrics; saves both to `output`."""
     splits = [split for split in SPLITS[: 1 + test] if split in metrics.splits]
-    for split in splits[-1:]:
-        console.print(*metrics.tables(splits), *metrics.slices(split), sep="\n")
+    if splits:
+        console.print(*metrics.tables(splits), *metrics.slices(splits[-1]), sep="\n")
+    else:
+        console.print("there are no validation targets: print test metrics with --test")
     if output is not None and is_main():
         metrics.save(output)
 
