@@ -237,6 +237,21 @@ def test_newer_events_are_measured_without_a_warning(fitted, recwarn):
     assert not [one for one in recwarn if issubclass(one.category, DataWarning)]
 
 
+def test_a_measured_run_is_repeated_on_all_events(fitted, tmp_path):
+    fitted.evaluate()
+    with pytest.raises(ConfigError, match="is the run to repeat"):
+        Recommender.like(fitted.run, verbose=False).fit(walks(), run=fitted.run, overwrite=True)
+    production = Recommender.like(fitted.run, verbose=False).fit(walks())
+    assert production.config.data.split == "none"
+    with pytest.raises(ConfigError, match="holds out no events"):
+        production.evaluate()
+    card = production.export(tmp_path / "model.safetensors").card
+    assert card["all_events"]["events"] == len(walks())
+    assert card["test"]["ndcg@10"][0] == pytest.approx(
+        fitted.evaluate()["test"]["stream"]["ndcg@10"], abs=1e-5
+    )
+
+
 def test_other_data_is_measured_with_a_warning(fitted):
     earlier = {"data.validation_from": "1970-01-20", "data.test_from": "1970-01-30"}
     loaded = Recommender.load(fitted.run, earlier, verbose=False)
@@ -260,6 +275,11 @@ def test_what_is_rounded_too_much_is_not_written(fitted, tmp_path):
         assert loaded.export(tmp_path / "m.safetensors", table="f16").loss is None
     with pytest.raises(ValueError, match="'f8' is not a valid TableType"):
         fitted.export(tmp_path / "m.safetensors", table="f8")
+
+
+def test_it_says_what_it_knows(fitted):
+    assert repr(fitted) == "<Recommender: grela, 30 items>"
+    assert repr(Recommender()) == "<Recommender: grela, not fitted>"
 
 
 def test_without_a_model_there_is_nothing_to_do(tmp_path):

@@ -233,6 +233,11 @@ class Recommender:
             done = export_verified(model, trained.item_ids, path, *types, exported_card(trained))
         return done._replace(loss=loss)
 
+    def __repr__(self) -> str:
+        """The network, and the number of items that it knows."""
+        items = f"{self._model.checkpoint.model.num_items:,} items" if self._model else "not fitted"
+        return f"<Recommender: {self.config.model.kind}, {items}>"
+
     def _rounding_loss(
         self, model: RecGrela, table: TableType, matrices: MatrixType, *, needed: bool
     ) -> RoundingLoss | None:
