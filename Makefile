@@ -144,6 +144,7 @@ size: setup ## Check size of wheel and libraries, memory and load time against t
 
 bench-training: setup ## Measure the training step, time per position by length, and memory of the loss
 	$(BIN)/python -m benchmarks.training_step
+	$(BIN)/python -m benchmarks.large_catalogue
 
 bench-evaluation: setup ## Rank 100,000 users over 1,000,000 items: users a second, peak memory
 	$(BIN)/python -m benchmarks.evaluation

@@ -73,7 +73,7 @@ def training_steps(dataset: Dataset, compiled: bool = False) -> Iterator[tuple[i
         start = time.perf_counter()
         optimizer.zero_grad()
         module.training_step(batch, index).backward()
-        torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        module.configure_gradient_clipping(optimizer, 1.0)
         optimizer.step()
         yield int((batch["inputs"] != 0).sum()), time.perf_counter() - start
 
@@ -163,12 +163,12 @@ def _peak(loss: Callable, positions: int, items: int) -> float:
     torch.set_num_threads(1)
     run(8, 8)  # one-time allocations of the libraries
     Path("/proc/self/clear_refs").write_text("5")  # reset the peak, which includes imports
-    before = _resident("VmRSS")
+    before = resident("VmRSS")
     run(positions, items)
-    return _resident("VmHWM") - before
+    return resident("VmHWM") - before
 
 
-def _resident(name: str) -> float:
+def resident(name: str) -> float:
     """Resident MiB of this process: VmRSS is current, VmHWM the peak."""
     (line,) = re.findall(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(line) / 1024

@@ -69,7 +69,12 @@ def test_a_compiled_network_is_the_same_function(model, items):
         torch.testing.assert_close(x, y, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("changes", [["train.precision=bf16-mixed"], ["train.checkpoint_steps=3"]])
+SAMPLED = ["train.loss=sampled", "train.negatives=30"]
+
+
+@pytest.mark.parametrize(
+    "changes", [["train.precision=bf16-mixed"], ["train.checkpoint_steps=3"], SAMPLED]
+)
 def test_fit_trains_and_resumes(command, small_settings, tmp_path, changes):
     changes = [*changes, "train.accelerator=gpu"]
     settings = [*small_settings, *(word for change in changes for word in ("--set", change))]
@@ -80,10 +85,11 @@ def test_fit_trains_and_resumes(command, small_settings, tmp_path, changes):
 
 
 @pytest.mark.skipif(GPUS < 2, reason="there are not two GPUs on this machine")
-def test_two_ranks_train_what_one_does(command, small_settings, tmp_path):
+@pytest.mark.parametrize("loss", [[], SAMPLED])
+def test_two_ranks_train_what_one_does(command, small_settings, tmp_path, loss):
     figures = []
     for devices in (1, 2):
-        changes = ["train.accelerator=gpu", f"train.devices={devices}", "model.dropout=0"]
+        changes = ["train.accelerator=gpu", f"train.devices={devices}", "model.dropout=0", *loss]
         words = [word for change in (*changes, "model.drop_path=0") for word in ("--set", change)]
         run = tmp_path / str(devices)
         result = command("fit", "--output", run, *small_settings, *words)
