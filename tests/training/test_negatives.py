@@ -1,4 +1,4 @@
-"""The sample of items: distinct, with exactly the stated probabilities, without work over N."""
+"""The sample of items: as often as stated, without work over all items."""
 
 import pytest
 import torch
@@ -9,51 +9,47 @@ from recgrela_train.fitting.negatives import (
     negative_sampler,
 )
 
-CPU = torch.device("cpu")
-SIZES = [(2, 2), (2, 3), (10, 10), (9, 10), (8, 50), (512, 3_416), (8_192, 1_000_000)]
+SIZES = [(3, 3), (3, 4), (10, 10), (9, 10), (8, 50), (512, 3_416), (8_192, 1_000_000)]
 
 
 @pytest.mark.parametrize(("count", "items"), [*SIZES, (8_192, 2**40)])
-def test_a_sample_has_distinct_items_in_order(count, items):
+def test_a_sample_is_in_order_and_has_few_copies(count, items):
     torch.manual_seed(0)
     sampler = NegativeSampler(count, items)
     for _ in range(20):
-        drawn = sampler.draw(CPU).items
+        drawn = sampler.draw()
         assert len(drawn) == count
         assert drawn[0] >= 1
         assert drawn[-1] <= items
-        assert (drawn.diff() > 0).all()
+        assert (drawn.diff() >= 0).all()
+        assert drawn.unique_consecutive(return_counts=True)[1].max() <= 2
+        assert len(drawn.unique()) > 0.6 * count
 
 
 @pytest.mark.parametrize(("count", "items"), SIZES)
-def test_probabilities_add_up_to_the_size_of_the_sample(count, items):
-    probability = NegativeSampler(count, items).log_probability(torch.arange(1, items + 1)).exp()
-    assert float(probability.double().sum()) == pytest.approx(count, rel=1e-6)
-    assert probability.max() <= 1
+def test_expectations_add_up_to_the_size_of_the_sample(count, items):
+    expected = NegativeSampler(count, items).log_count(torch.arange(1, items + 1)).exp()
+    assert float(expected.double().sum()) == pytest.approx(count, rel=1e-5)
+    assert expected.max() <= 1
 
 
-def test_probabilities_are_log_uniform_below_one():
-    sampler = NegativeSampler(8, 50)
+def test_expectations_are_log_uniform_below_one():
     items = torch.arange(1, 51)
-    probability = sampler.log_probability(items).exp()
-    always = int((probability == 1).sum())
+    expected = NegativeSampler(8, 50).log_count(items).exp()
+    always = int((expected == 1).sum())
     assert 0 < always < 8
-    assert (probability[:always] == 1).all()
+    assert (expected[:always] == 1).all()
     rest = torch.log((items + 1) / items)[always:]
-    torch.testing.assert_close(probability[always:] / probability[-1], rest / rest[-1])
+    torch.testing.assert_close(expected[always:] / expected[-1], rest / rest[-1])
 
 
-def test_items_are_drawn_as_often_as_stated():
+def test_items_are_drawn_as_often_as_expected():
     torch.manual_seed(1)
-    sampler = NegativeSampler(8, 50)
-    counts, draws = torch.zeros(51), 4_000
+    sampler, counts, draws = NegativeSampler(8, 50), torch.zeros(51), 4_000
     for _ in range(draws):
-        negatives = sampler.draw(CPU)
-        counts[negatives.items] += 1
-    expected = sampler.log_probability(torch.arange(1, 51)).exp()
+        counts.index_add_(0, sampler.draw(), torch.ones(8))
+    expected = sampler.log_count(torch.arange(1, 51)).exp()
     torch.testing.assert_close(counts[1:] / draws, expected, atol=0.03, rtol=0)
-    own = sampler.log_probability(negatives.items)
-    assert torch.equal(own, negatives.log_probability)
 
 
 def test_auto_is_full_up_to_the_measured_number_of_items():

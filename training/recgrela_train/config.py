@@ -159,8 +159,9 @@ class TrainConfig(_Section):
     loss: Literal["auto", "full", "sampled"] = "auto"
     """Softmax over all items (full) or over the target and a sample of the others (sampled), whose
     cost does not depend on the number of items. auto: full up to 20,000 items, sampled above."""
-    negatives: int = Field(8192, ge=2)
-    """Items in the sample of `loss=sampled`, drawn in each step for all of its positions."""
+    negatives: int = Field(8192, ge=3)
+    """Items in the sample of `loss=sampled`, drawn in each step for all of its positions. With
+    fewer than a step has positions, the sample's noise slows training."""
     learning_rate: float = Field(1e-3, gt=0)
     """Learning rate of Adam after the warm-up."""
     schedule: Literal["constant", "cosine"] = "constant"

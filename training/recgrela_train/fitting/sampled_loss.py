@@ -1,15 +1,15 @@
 """Sampled-softmax cross-entropy, whose cost does not depend on the number of items.
 
-The sum of exponentials over all items is estimated from a sample S that all positions share:
+All positions share a sample S of items. With scores s, target t and q_j, how often item j is
+expected in S, the loss of a position is that of a softmax over the target and the sample, after the
+logQ correction of all of them:
 
-    Z = exp(s_t) + sum over j in S, j != t, of exp(s_j) / q_j
+    log(sum over j in {t} and S without t of exp(s_j) / q_j) - log(exp(s_t) / q_t)
 
-where s are scores, t is the target and q_j the probability that item j is in S. The division is the
-logQ correction (Bengio and Senecal, *Adaptive Importance Sampling to Accelerate Training of a
-Neural Probabilistic Language Model*, IEEE Transactions on Neural Networks, 2008). It makes the
-estimate unbiased. The target is in Z with certainty, so it is not corrected, and where it is also
-in the sample, it is masked there (Khrylchenko et al., *Correcting the LogQ Correction*, RecSys
-2025). With q = 1 for all items, the loss is that of the full softmax.
+If items are drawn independently, it is least where the softmax of the scores is the distribution of
+the targets, for any size of the sample (Bengio and Senecal, *Adaptive Importance Sampling to
+Accelerate Training of a Neural Probabilistic Language Model*, IEEE Transactions on Neural Networks,
+2008; Jean et al., ACL 2015). With q = 1 for all items, it is the full softmax.
 """
 
 from typing import Any
@@ -19,25 +19,28 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from .loss import CHUNK_LOGITS, MIN_ROWS, product_type
-from .negatives import Negatives
+from .negatives import NegativeSampler
 
 
 def sampled_softmax_loss(
-    hidden: Tensor, weight: Tensor, targets: Tensor, negatives: Negatives
+    hidden: Tensor, weight: Tensor, targets: Tensor, sampler: NegativeSampler
 ) -> Tensor:
-    """Mean of log(Z) - s_t over M positions, a scalar.
+    """Mean of the loss over M positions, a scalar, with a new sample of K items.
 
     hidden [M, D]; weight [N + 1, D], whose row 0 is padding; targets [M], item indices 1..N. The
     gradient of `weight` is sparse: it has the rows of the targets and of the sample. Types and
-    memory are as in `full_softmax_loss`. Two negatives or more are needed: one may be masked.
+    memory are as in `full_softmax_loss`.
     """
-    items, log_probability = negatives
+    items = sampler.draw().to(weight.device)
     rows = embedding(torch.cat([targets, items]), weight, sparse=True)
     own, table = rows.split([len(targets), len(items)])
-    place = torch.searchsorted(items, targets).clamp(max=len(items) - 1)
-    hit = items[place] == targets
+    # An item is in the sample at most twice, next to each other.
+    first = torch.searchsorted(items, targets)[:, None]
+    places = torch.cat([first, first + 1], 1).clamp(max=len(items) - 1)
+    hits = items[places] == targets[:, None]
+    logs = sampler.log_count(targets), sampler.log_count(items)
     loss: Tensor = _SampledSoftmaxLoss.apply(
-        hidden, own, table, log_probability, place, hit, product_type(weight)
+        hidden, own, table, *logs, places, hits, product_type(weight)
     )
     return loss
 
@@ -45,7 +48,7 @@ def sampled_softmax_loss(
 class _SampledSoftmaxLoss(torch.autograd.Function):
     """Computes the gradients in the forward pass, chunk by chunk; the backward pass scales them.
 
-    With L the log of the sum over the sample, the loss of a position is softplus(L - s_t).
+    With L the log of the sum over S without t, a position's loss is softplus(L - s_t + log(q_t)).
     """
 
     @staticmethod
@@ -54,9 +57,10 @@ class _SampledSoftmaxLoss(torch.autograd.Function):
         hidden: Tensor,
         own: Tensor,
         table: Tensor,
-        log_probability: Tensor,
-        place: Tensor,
-        hit: Tensor,
+        own_log_count: Tensor,
+        log_count: Tensor,
+        places: Tensor,
+        hits: Tensor,
         product: torch.dtype,
     ) -> Tensor:
         count, columns = len(hidden), table.to(product)
@@ -68,15 +72,14 @@ class _SampledSoftmaxLoss(torch.autograd.Function):
             for start in range(0, count, rows):
                 part = slice(start, start + rows)
                 x, target = hidden[part].to(own.dtype), own[part]
-                logits = (x.to(product) @ columns.T).to(own.dtype).sub_(log_probability)
-                column = place[part, None]
-                masked = logits.gather(1, column).masked_fill_(hit[part, None], -torch.inf)
-                logits.scatter_(1, column, masked)
+                logits = (x.to(product) @ columns.T).to(own.dtype).sub_(log_count)
+                masked = logits.gather(1, places[part]).masked_fill_(hits[part], -torch.inf)
+                logits.scatter_(1, places[part], masked)
                 p = torch.softmax(logits, 1)
                 log_sum = logits.amax(1) - p.amax(1).log()
-                margin = log_sum - (x * target).sum(1)
+                margin = log_sum - (x * target).sum(1) + own_log_count[part]
                 total += torch.nn.functional.softplus(margin).sum()
-                wrong = margin.sigmoid_()[:, None]  # 1 - the target's probability
+                wrong = margin.sigmoid_()[:, None]  # 1 - the target's share
                 p = p.mul_(wrong).to(product)
                 grad_hidden[part] = (p @ columns).to(own.dtype) - wrong * target
                 grad_own[part] = -wrong * x
@@ -87,4 +90,4 @@ class _SampledSoftmaxLoss(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(g * grad for g in ctx.saved_tensors), None, None, None, None)
+        return (*(g * grad for g in ctx.saved_tensors), None, None, None, None, None)

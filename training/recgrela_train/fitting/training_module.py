@@ -153,7 +153,7 @@ class TrainingModule(lightning.LightningModule):
         weight = self.model.embedding.weight
         if self.sampler is None:
             return full_softmax_loss(hidden, weight, targets)
-        return sampled_softmax_loss(hidden, weight, targets, self.sampler.draw(weight.device))
+        return sampled_softmax_loss(hidden, weight, targets, self.sampler)
 
     def validation_step(self, batch: EvaluationBatch, _index: int) -> None:
         """Ranks by the stream read-out, which is the deployed one, if the model has it."""
