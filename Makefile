@@ -174,7 +174,8 @@ peers: $(READY) $(PEERS) ## Train RecTools and RecBole beside ours, MINUTES (20)
 	$(BIN)/python -m benchmarks.peers --config $(PEERS_CONFIG) --minutes $(or $(MINUTES),20) \
 		$(if $(SOURCE),--set data.source=$(SOURCE)) --output runs/peers/$(notdir $(basename $(PEERS_CONFIG)))
 
-# The environments borrow PyTorch from .venv: the same version for all, and gigabytes less.
+# The environments borrow PyTorch from .venv: the same version for all, and gigabytes less. pip may
+# report conflicts with other packages of .venv, which the contenders do not use.
 .peers/%/ready: benchmarks/peers/requirements-%.txt $(READY)
 	$(PYTHON) -m venv --clear .peers/$*
 	$(BIN)/python -c 'import pathlib, torch; print(pathlib.Path(torch.__file__).parents[1])' \
