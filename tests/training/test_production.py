@@ -209,8 +209,8 @@ def test_a_run_without_metrics_is_not_repeated(measured, production, tmp_path):
 
 
 def test_options_that_contradict_each_other_are_refused(measured, tmp_path):
-    assert "omit --config" in error("fit", "--like", measured, "-c", "x.yaml", "-o", tmp_path)
-    assert "omit --config and --like" in error("fit", "--like", measured, "--resume")
+    for other in (["-c", "x.yaml"], ["--resume"]):
+        assert "choose one" in error("fit", "--like", measured, "-o", tmp_path, *other)
     said = error("fit", "--like", measured, "-o", measured, "--overwrite")
     assert "choose another folder" in said
 

@@ -177,6 +177,12 @@ class TrainConfig(_Section):
     `fit --like` sets it to the best epoch of the run that it repeats."""
     patience: int = Field(10, ge=1)
     """Stop after this many epochs without a better validation NDCG@10."""
+    start_from: str | None = None
+    """Run to start from: items of both keep their embeddings, new ones start from their neighbours.
+    `fit --from` sets it."""
+    freeze: bool = False
+    """Train the embeddings of new items only, for an overlay on the deployed model; needs
+    start_from. `fit --freeze` sets it."""
     accelerator: str = "auto"
     """auto (a CUDA GPU if there is one, else the CPU), cpu, gpu or mps."""
     devices: int = Field(1, ge=1)
@@ -188,6 +194,15 @@ class TrainConfig(_Section):
     """Write last.ckpt after every so many steps, as well as after each epoch."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Precision of matrix products: 32-true or bf16-mixed. The attention stays in float32."""
+
+    @model_validator(mode="after")
+    def _freezes_a_start(self) -> Self:
+        if self.freeze and self.start_from is None:
+            raise ValueError(
+                "freeze=True trains the embeddings of new items on top of a trained run, but none "
+                "is named: add --from RUN"
+            )
+        return self
 
 
 class EvaluateConfig(_Section):

@@ -22,7 +22,8 @@ from .evaluation.counting import COUNTING, measure_counts
 from .evaluation.recommend import Users, recommend
 from .evaluation.results import Metrics
 from .export.errors import ExportError
-from .export.model_file import Exported, check_exportable, export_verified
+from .export.model_file import Exported, check_exportable, export_path, export_verified
+from .export.overlay import Overlay, export_overlay
 from .export.rounding_loss import RoundingLoss, rounding_loss
 from .export.weight_types import MatrixType, TableType
 from .fitting.checkpoints import Checkpoint, checkpoint_file, load_checkpoint
@@ -33,7 +34,13 @@ from .fitting.measure import (
     measurement_config,
     other_data,
 )
-from .fitting.production import exported_card, production_card, production_config
+from .fitting.production import (
+    deployed_run,
+    exported_card,
+    production_card,
+    production_config,
+)
+from .fitting.warm_start import load_start, start_config
 from .networks.grela import RecGrela
 
 
@@ -94,6 +101,23 @@ class Recommender:
         repeated._twin = Path(run)
         return repeated
 
+    @classmethod
+    def update(
+        cls,
+        run: str | Path,
+        settings: Settings = (),
+        *,
+        freeze: bool = False,
+        verbose: bool = True,
+    ) -> Self:
+        """A recommender whose `fit` starts from a trained run, with its settings and other data.
+
+        Items of the run keep their embeddings; new ones start from those that they follow or
+        precede. With `freeze` only new items are trained, and `export_overlay` writes them for the
+        deployed file. Raises StartError for another architecture, and as `load`.
+        """
+        return cls(config=start_config(Path(run), settings, freeze=freeze), verbose=verbose)
+
     def fit(
         self,
         events: Table | None = None,
@@ -118,14 +142,19 @@ class Recommender:
         """
         config = self.config if events is None else _in_memory(self.config)
         folder = self._folder(config) if run is None else Path(run)
-        if self._twin and self._twin.resolve() == folder.resolve():
-            raise ConfigError(
-                f"{folder} is the run to repeat, so it cannot be overwritten: choose another folder"
-            )
+        for needed in (self._twin, config.train.start_from):
+            if needed and Path(needed).resolve() == folder.resolve():
+                raise ConfigError(
+                    f"{folder} is the run to repeat or to start from, so it cannot be overwritten: "
+                    "choose another folder"
+                )
         if not overwrite:
             check_folder(folder, resume=resume)
         find_device(config.train.accelerator)
-        dataset = read_data(config, self._console, events)
+        start = load_start(config)
+        dataset = read_data(
+            config, self._console, events, start and start.item_ids, extend=start is not None
+        )
         card = production_card(self._twin, config, dataset) if self._twin else None
         loggers = [logger] if isinstance(logger, Logger) else logger
         best = fit(
@@ -135,6 +164,7 @@ class Recommender:
             resume=resume,
             overwrite=overwrite,
             card=card,
+            start=start,
             console=self._console,
             extras=Extras(callbacks, loggers),
         )
@@ -233,6 +263,22 @@ class Recommender:
             done = export_verified(model, trained.item_ids, path, *types, exported_card(trained))
         return done._replace(loss=loss)
 
+    def export_overlay(self, path: str | Path, *, deployed: str | Path | None = None) -> Overlay:
+        """Write the items of an update with `freeze` to an overlay for the deployed model file.
+
+        `deployed` is by default `model.safetensors` of the run that was updated. Raises ExportError
+        if it has other weights, or if this model was not trained with `freeze`.
+        """
+        trained = self._trained().checkpoint
+        if not trained.config.train.freeze:
+            raise ExportError(
+                f"{trained.path}: only a run of fit --freeze has an overlay: export the model"
+            )
+        file = export_path(deployed_run(trained.config), None) if deployed is None else deployed
+        model = check_exportable(trained.model.cpu())
+        with self._console.status("exporting"):
+            return export_overlay(model, trained.item_ids, Path(file), Path(path))
+
     def __repr__(self) -> str:
         """The network, and the number of items that it knows."""
         items = f"{self._model.checkpoint.model.num_items:,} items" if self._model else "not fitted"
@@ -293,15 +339,20 @@ class _Model(NamedTuple):
 
 
 def read_data(
-    config: Config, console: Console, events: Table | None = None, vocabulary: Ids | None = None
+    config: Config,
+    console: Console,
+    events: Table | None = None,
+    vocabulary: Ids | None = None,
+    *,
+    extend: bool = False,
 ) -> Dataset:
     """Reads `events` or the source of a config, and prints its size; see `split`."""
     source = escape(config.data.source)
     with console.status(f"reading {source}"):
         if events is None:
-            dataset = load_dataset(config.data, vocabulary)
+            dataset = load_dataset(config.data, vocabulary, extend=extend)
         else:
-            dataset = load_table(events, config.data, vocabulary)
+            dataset = load_table(events, config.data, vocabulary, extend=extend)
     size, *parts = dataset.describe()
     for line in (f"{source}: {escape(size)}", *map(escape, parts)):
         console.print(line, highlight=False)

@@ -27,6 +27,14 @@ def export(
     matrices: Annotated[
         MatrixType, typer.Option(help="Type of the weights of all Linear layers.")
     ] = MatrixType.F32,
+    deployed: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="For a run of `fit --freeze`: the deployed model file that gets an overlay; "
+            "default: model.safetensors of the run that it was trained from.",
+        ),
+    ] = None,
     max_ndcg_drop: Annotated[
         float | None,
         typer.Option(
@@ -42,16 +50,35 @@ def export(
     If weights are rounded, validation NDCG@10 is measured before and after rounding. This needs
     the data that the run was trained on (`--set data.source=FILE` if it has moved).
 
+    A run of `fit --freeze` has new items for a deployed model: an overlay is written, which
+    `scorer.catalog.load` reads (docs/production.md).
+
     `recgrela-train export runs/first`
 
     `recgrela-train export runs/first --table int8 --matrices f16 --max-ndcg-drop 0.002`
+
+    `recgrela-train export runs/day --deployed runs/production/model.safetensors`
     """
+    from ..export.errors import ExportError
     from ..export.model_file import export_path
     from ..recommender import Recommender
     from .shared import data_warnings
 
-    target = export_path(checkpoint, output)
     recommender = Recommender.load(checkpoint, settings)
+    if recommender.config.train.freeze:
+        if (table, matrices) != (TableType.F32, MatrixType.F32):
+            raise ExportError("an overlay is float32: omit --table and --matrices")
+        target = export_path(checkpoint, output, "overlay")
+        overlay = recommender.export_overlay(target, deployed=deployed)
+        say(f"wrote {target}, {overlay.items:,} new items for {overlay.deployed}")
+        say(overlay.verification)
+        return
+    if deployed is not None:
+        raise ExportError(
+            f"--deployed is for an overlay, but {checkpoint} was not trained by fit --freeze: omit "
+            "it, or name such a run"
+        )
+    target = export_path(checkpoint, output)
     with data_warnings():
         done = recommender.export(
             target, table=table, matrices=matrices, max_ndcg_drop=max_ndcg_drop

@@ -31,6 +31,23 @@ def fit(
             "epochs as were best.",
         ),
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Start from a trained run, with its settings: its items keep their embeddings, "
+            "new ones start from those that they follow or precede.",
+        ),
+    ] = None,
+    freeze: Annotated[
+        bool,
+        typer.Option(
+            "--freeze",
+            help="With --from: train only the embeddings of new items. `export` then writes an "
+            "overlay for the deployed model, and sessions on devices stay valid.",
+        ),
+    ] = False,
 ) -> None:
     """Train on a data set, stop when validation no longer improves, and measure the best model.
 
@@ -48,6 +65,10 @@ def fit(
 
     `recgrela-train fit --like runs/first --output runs/production`
 
+    The next day: train the new items of newer data only, and send them to deployed models.
+
+    `recgrela-train fit --from runs/production --freeze -s data.source=newer.csv --output runs/day`
+
     `torchrun --nproc-per-node=4 -m recgrela_train fit --output runs/four` (docs/distributed.md)
     """
     from ..config import ConfigError
@@ -60,17 +81,23 @@ def fit(
     console.quiet = not is_main()  # one of the processes prints
     if resume and overwrite:
         raise ConfigError("--resume continues a run and --overwrite deletes it: choose one")
-    saved = config_path(output)
-    if resume and (config or like):
-        raise ConfigError(f"--resume takes its settings from {saved}: omit --config and --like")
-    if like and config:
-        raise ConfigError(f"--like takes its settings from {like}: omit --config, or use --set")
+    if freeze and not start_from:
+        raise ConfigError("--freeze trains the new items of a trained run: name it with --from RUN")
+    sources = {"--resume": resume, "--config": config, "--like": like, "--from": start_from}
+    named = [option for option, source in sources.items() if source]
+    if len(named) > 1:
+        raise ConfigError(
+            f"{' and '.join(named)} each name the settings of the run: choose one, and change "
+            "settings with --set"
+        )
     if not overwrite:
         check_folder(output, resume=resume)
     if like:
         recommender = Recommender.like(like, settings)
+    elif start_from:
+        recommender = Recommender.update(start_from, settings, freeze=freeze)
     else:
-        recommender = Recommender(settings, config=saved if resume else config)
+        recommender = Recommender(settings, config=config_path(output) if resume else config)
     try:
         with data_warnings():
             recommender.fit(run=output, resume=resume, overwrite=overwrite)

@@ -10,7 +10,7 @@ from .load import load_dataset, load_histories
 from .prepare import prepare
 from .prepared import check_folder, write_prepared
 from .read import read_pieces
-from .shards import Shard, ShardedBatches
+from .shards import Batches, Shard, ShardedBatches
 from .split import split
 from .tables import IN_MEMORY, Table, load_table
 
@@ -18,6 +18,7 @@ __all__ = [
     "IN_MEMORY",
     "SPLITS",
     "TOO_FEW_EVENTS",
+    "Batches",
     "Counts",
     "Cuts",
     "DataError",

@@ -191,6 +191,14 @@ class Dataset:
         trained = self.items[np.cumsum(inside[:-1], dtype=np.int8) > 0]
         return np.bincount(trained, minlength=self.num_items + 1)[1:]
 
+    @property
+    def trained_until(self) -> int | None:
+        """The time of the last training event; None without times."""
+        starts, stops = self.train_bounds()
+        if self.times is None:
+            return None
+        return int(self.times[stops[starts < stops] - 1].max())
+
     def train_targets(self) -> tuple[np.ndarray, np.ndarray]:
         """Offsets of the training targets [M] and of the starts of their histories [M].
 

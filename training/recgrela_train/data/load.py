@@ -11,12 +11,14 @@ from .read import COLUMNS, check_no_effect, read_pieces
 from .split import split
 
 
-def load_dataset(config: DataConfig, vocabulary: Ids | None = None) -> Dataset:
-    """Reads, sorts, filters and splits the events; see `split` for `vocabulary`.
+def load_dataset(
+    config: DataConfig, vocabulary: Ids | None = None, *, extend: bool = False
+) -> Dataset:
+    """Reads, sorts, filters and splits the events; see `split` for the vocabulary.
 
     Raises DataError naming the file and the problem.
     """
-    return split(load_histories(config), config, vocabulary)
+    return split(load_histories(config), config, vocabulary, extend=extend)
 
 
 def load_histories(config: DataConfig) -> Histories:

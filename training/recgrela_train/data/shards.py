@@ -7,9 +7,22 @@ one process, and the shards shrink evenly at an epoch's end.
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from .batches import PrefixBatches, TrainBatch, WindowBatches
+from .batches import TrainBatch
+
+
+class Batches(Protocol):
+    """The training batches of an epoch."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lays out an epoch."""
+
+    def __len__(self) -> int:
+        """Number of batches in the epoch."""
+
+    def __iter__(self) -> Iterator[TrainBatch]:
+        """The batches, in order."""
 
 
 class Shard(NamedTuple):
@@ -22,7 +35,7 @@ class Shard(NamedTuple):
 class ShardedBatches:
     """One process's shards of all training batches; every process has the same number."""
 
-    def __init__(self, batches: WindowBatches | PrefixBatches, shard: Shard):
+    def __init__(self, batches: Batches, shard: Shard):
         self._batches = batches
         self._shard = shard
         self._next = 0

@@ -27,16 +27,23 @@ class _Bounds(NamedTuple):
     test_starts: np.ndarray
 
 
-def split(histories: Histories, config: DataConfig, vocabulary: Ids | None = None) -> Dataset:
+def split(
+    histories: Histories,
+    config: DataConfig,
+    vocabulary: Ids | None = None,
+    *,
+    extend: bool = False,
+) -> Dataset:
     """The Dataset of all events.
 
     Items are numbered from 1 by descending count, ties by ascending id: in `leave_one_out` of all
     events, as published results do, otherwise of training events.
     With `vocabulary`, the item ids of a trained model in its order, these are the known items,
-    whatever their counts; then the training and validation parts may be empty.
+    whatever their counts; then the training and validation parts may be empty. With `extend`, the
+    data's other frequent items follow them.
 
-    Raises DataError if nothing is left, without times to split by, or for a cut that leaves a
-    part empty.
+    Raises DataError if nothing is left, no item is in the vocabulary, without times to split by, or
+    for a cut that leaves a part empty. Warns of items that only the vocabulary to extend has.
     """
     before, tied = _size(histories), tied_share(histories)
     if tied > MANY_TIES:
@@ -55,9 +62,15 @@ def split(histories: Histories, config: DataConfig, vocabulary: Ids | None = Non
     if vocabulary is None:
         codes = _frequent(histories, bounds, config)
         vocabulary = _in_memory(_take(histories.item_ids, codes))
-        new = True
+        training = True
     else:
-        codes, new = _places(histories.item_ids, vocabulary), False
+        codes, training = _places(histories.item_ids, vocabulary), extend
+        if extend:
+            _warn_of_missing(codes)
+            frequent = _frequent(histories, bounds, config)
+            added = frequent[~np.isin(frequent, codes)]
+            codes = np.concatenate([codes, added])
+            vocabulary = _joined(vocabulary, _in_memory(_take(histories.item_ids, added)))
     index = np.zeros(len(histories.item_ids) + 1, np.int32)
     index[codes] = np.arange(1, len(codes) + 1)
     index[-1] = 0  # of codes -1, items that the data does not have
@@ -72,7 +85,7 @@ def split(histories: Histories, config: DataConfig, vocabulary: Ids | None = Non
         raise _nothing_left(report, config, cuts)
     dataset = _known_events(histories, known, bounds, vocabulary, cuts, report)
     if cuts:
-        _check_parts(dataset, cuts, config, new=new)
+        _check_parts(dataset, cuts, config, training=training)
     return dataset
 
 
@@ -217,14 +230,14 @@ def _span(report: Report) -> str:
     return f", from {' to '.join(report.dates)}" if report.dates else ""
 
 
-def _check_parts(dataset: Dataset, cuts: Cuts, config: DataConfig, *, new: bool) -> None:
-    """Raises DataError for a part without targets; a trained model needs the test part only."""
+def _check_parts(dataset: Dataset, cuts: Cuts, config: DataConfig, *, training: bool) -> None:
+    """Raises DataError for a part without targets; only training needs the validation part."""
     start, end = cuts.texts()
     when = {
         "validation": f"between data.validation_from={start} and data.test_from={end}",
         "test": f"from data.test_from={end} on",
     }
-    for part in SPLITS if new else SPLITS[1:]:
+    for part in SPLITS if training else SPLITS[1:]:
         if not len(dataset.targets(part)):
             raise DataError(
                 f"{config.source}: no {part} targets {when[part]}; found events"
@@ -257,14 +270,37 @@ def _many_ties(tied: float, histories: Histories, config: DataConfig) -> str:
 
 
 def _places(found: StoredIds, wanted: Ids) -> np.ndarray:
-    """The place of each wanted id among the ascending `found`; -1 if it is not there."""
+    """The place of each wanted id among the ascending `found`; -1 if it is not there.
+
+    Raises DataError if none is.
+    """
     names, asked = np.asarray(_in_memory(found)), np.asarray(wanted)
+    kinds = f"The data's item ids are {_kind(found)}; those of the model are {_kind(wanted)}"
     if names.dtype.kind != asked.dtype.kind:
-        raise DataError(
-            f"the data's item ids are {_kind(found)}; those of the model are {_kind(wanted)}"
-        )
+        raise DataError(f"{kinds}. Use data with the ids that the model was trained on")
     place = np.searchsorted(names, asked).clip(max=len(names) - 1)
-    return np.where(names[place] == asked, place, -1)
+    place = np.where(names[place] == asked, place, -1)
+    if (place < 0).all():
+        raise DataError(
+            f"the data has none of the model's {len(wanted):,} items. {kinds}. Use data with the "
+            "ids that the model was trained on"
+        )
+    return place
+
+
+def _warn_of_missing(codes: np.ndarray) -> None:
+    """Warns of items of the vocabulary that the data does not have, with code -1."""
+    if missing := np.count_nonzero(codes < 0):
+        warn(
+            f"{missing:,} of the {len(codes):,} items of the run to start from are not in the "
+            "data: they stay known to the model, with their embeddings"
+        )
+
+
+def _joined(first: Ids, second: Ids) -> Ids:
+    if isinstance(first, np.ndarray):
+        return np.concatenate([first, np.asarray(second, np.int64)])
+    return [*first, *second]
 
 
 def _kind(ids: StoredIds | Ids) -> str:

@@ -30,13 +30,16 @@ class ArrowTable(Protocol):
 Table = pl.DataFrame | pl.LazyFrame | ArrowTable
 
 
-def load_table(table: Table, config: DataConfig, vocabulary: Ids | None = None) -> Dataset:
+def load_table(
+    table: Table, config: DataConfig, vocabulary: Ids | None = None, *, extend: bool = False
+) -> Dataset:
     """As `load_dataset`, for a table with the columns `data.user_column` and so on.
 
     Raises DataError naming the column or row, and TypeError for anything but a table.
     """
     events = read_table(table, config)
-    return split(prepare(events, config.ties, config.tie_seed), config, vocabulary)
+    histories = prepare(events, config.ties, config.tie_seed)
+    return split(histories, config, vocabulary, extend=extend)
 
 
 def read_table(table: Table, config: DataConfig) -> pl.DataFrame:

@@ -44,12 +44,12 @@ class Exported(NamedTuple):
     loss: RoundingLoss | None = None  # if weights were rounded and it was measured
 
 
-def export_path(checkpoint: Path, output: Path | None) -> Path:
+def export_path(checkpoint: Path, output: Path | None, name: str = "model") -> Path:
     """The file to write; by default in the run's folder, or beside the checkpoint."""
     if output is None and not checkpoint.is_dir():
         return checkpoint.with_suffix(".safetensors")
     place = output or checkpoint
-    return place / "model.safetensors" if place.is_dir() else place
+    return place / f"{name}.safetensors" if place.is_dir() else place
 
 
 def check_exportable(model: Recommender) -> RecGrela:
@@ -142,14 +142,14 @@ def _write(
     """Writes the file; returns the bytes that rounding saved."""
     check_exportable(model)
     stored = round_table(model, table)
-    items, candidates = _selftest_draw(model.num_items)
+    items, candidates = selftest_draw(model.num_items)
     known = np.union1d(items, candidates)
     # The self-test uses few items, so its float64 model has only these.
     rounded = rounded_model(model, stored, matrices, known)
-    tensors = _catalog(stored) | _weights(rounded, MATRIX_DTYPES[matrices])
-    tensors |= _vocabulary(item_ids)
-    tensors |= _selftest(rounded.double(), known, items, candidates)
-    _check_finite(tensors)
+    tensors = stored_weights(rounded, stored, matrices)
+    tensors |= id_tensors(item_ids, "catalog") | {"catalog.order": _order(item_ids)}
+    tensors |= selftest(rounded.double(), known, items, candidates)
+    check_finite(tensors)
     config = json.dumps(_config(model))
     metadata = {
         "recgrela.format": FORMAT,
@@ -162,7 +162,8 @@ def _write(
     return _bytes_saved(tensors)
 
 
-def _check_finite(tensors: dict[str, np.ndarray]) -> None:
+def check_finite(tensors: dict[str, np.ndarray]) -> None:
+    """Raises ExportError naming a tensor with values that are not finite."""
     for name, tensor in tensors.items():
         if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
             overflow = ", or they overflow f16" if tensor.dtype == np.float16 else ""
@@ -212,6 +213,11 @@ def _blocks_of_items(rows: np.ndarray) -> np.ndarray:
     return blocks if group > 1 else blocks[..., 0]
 
 
+def stored_weights(rounded: RecGrela, table: Table, matrices: MatrixType) -> dict[str, np.ndarray]:
+    """The tensors of the weights of a model with the values of its file."""
+    return _catalog(table) | _weights(rounded, MATRIX_DTYPES[matrices])
+
+
 def _weights(model: RecGrela, matrices: Dtype) -> dict[str, np.ndarray]:
     tensors = _layer("input_norm", model.input_norm)
     if model.frequency is not None:
@@ -250,20 +256,25 @@ def _f32(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().float().numpy())
 
 
-def _vocabulary(item_ids: ItemIds) -> dict[str, np.ndarray]:
+def id_tensors(item_ids: ItemIds, place: str) -> dict[str, np.ndarray]:
+    """The tensors of ids in their order; `place` is the first part of their names."""
     if isinstance(item_ids, np.ndarray):
-        order = np.argsort(item_ids, kind="stable").astype(np.int32)
-        return {"catalog.ids": item_ids.astype(np.int64), "catalog.order": order}
+        return {f"{place}.ids": item_ids.astype(np.int64)}
     encoded = [item.encode() for item in item_ids]
-    by_bytes = sorted(range(len(encoded)), key=encoded.__getitem__)
     return {
-        "catalog.ids_utf8": np.frombuffer(b"".join(encoded), dtype=np.uint8),
-        "catalog.ids_end": np.cumsum([len(e) for e in encoded], dtype=np.int64),
-        "catalog.order": np.array(by_bytes, dtype=np.int32),
+        f"{place}.ids_utf8": np.frombuffer(b"".join(encoded), dtype=np.uint8),
+        f"{place}.ids_end": np.cumsum([len(e) for e in encoded], dtype=np.int64),
     }
 
 
-def _selftest_draw(num_items: int) -> tuple[np.ndarray, np.ndarray]:
+def _order(item_ids: ItemIds) -> np.ndarray:
+    if isinstance(item_ids, np.ndarray):
+        return np.argsort(item_ids, kind="stable").astype(np.int32)
+    encoded = [item.encode() for item in item_ids]
+    return np.array(sorted(range(len(encoded)), key=encoded.__getitem__), dtype=np.int32)
+
+
+def selftest_draw(num_items: int) -> tuple[np.ndarray, np.ndarray]:
     """Item indices of the self-test's histories [K, T] and of its candidates [K, C]."""
     random = np.random.default_rng(0)
     shape = (SELFTEST_SEQUENCES, SELFTEST_EVENTS)
@@ -274,7 +285,7 @@ def _selftest_draw(num_items: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @torch.inference_mode()
-def _selftest(
+def selftest(
     model: RecGrela, known: np.ndarray, items: np.ndarray, candidates: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Histories, candidates and their scores by the recurrent form in float64.

@@ -40,6 +40,7 @@ class Checkpoint(NamedTuple):
     item_ids: Ids  # item_ids[j] is the id of item j + 1
     data: str  # Dataset.fingerprint
     cuts: Cuts | None  # of a split by time
+    trained_until: int | None  # the time of the last training event
     epochs: int  # finished
     epoch_seconds: list[float]
 
@@ -87,7 +88,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
         seconds = content["callbacks"]["EpochReport"]["seconds"]
         cuts = saved["cuts"] and Cuts(*saved["cuts"])
-        return Checkpoint(path, model.eval(), config, ids, saved["data"], cuts, epochs, seconds)
+        until = saved.get("trained_until")
+        return Checkpoint(
+            path, model.eval(), config, ids, saved["data"], cuts, until, epochs, seconds
+        )
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None
     except IsADirectoryError:

@@ -7,6 +7,7 @@ RUN/metrics.json            metrics of the best checkpoint
 RUN/card.json               of a run on all events: the metrics of the run that it repeats
 RUN/metrics.targets.npz     rank of each target, recommendations of each user
 RUN/model.safetensors       the best checkpoint, exported by `export`
+RUN/overlay.safetensors     the new items of a run of `--freeze`, exported by `export`
 RUN/report.html             the page written by `report`
 RUN/bad-batch.pt            the batch whose loss was not finite
 RUN/.lock                   locked while a process trains here
@@ -41,14 +42,17 @@ from ..evaluation.card import Card
 from ..files import remove_leftovers, write_atomically
 from .callbacks import callbacks
 from .checkpoints import (
+    Checkpoint,
     CheckpointFiles,
     any_checkpoint,
     best_checkpoint,
     checkpoint_to_resume,
     last_checkpoint,
 )
+from .new_items import NewItemsModule
 from .sharded_table import ShardedTable
 from .training_module import NonFiniteLossError, TrainingModule
+from .warm_start import KeepMoments, load_weights
 
 MAY_CHANGE = (
     "data.source",
@@ -69,6 +73,7 @@ OUTPUTS = (
     "metrics.json",
     "metrics.targets.npz",
     "model.safetensors",
+    "overlay.safetensors",
     "report.html",
     "bad-batch.pt",
     "checkpoints/best.ckpt",
@@ -134,13 +139,15 @@ def fit(
     resume: bool = False,
     overwrite: bool = False,
     card: Card | None = None,
+    start: Checkpoint | None = None,
     console: Console,
     extras: Extras = NO_EXTRAS,
 ) -> Path:
     """Train until validation no longer improves; returns the best checkpoint's path.
 
     On all events (`data.split=none`) the best checkpoint is the last epoch. `card` has the metrics
-    of the run that it repeats, for the exported file.
+    of the run that it repeats, for the exported file. `start` is the checkpoint of
+    `train.start_from`; the data's items begin with its own.
 
     A resumed run without a checkpoint starts from the beginning, with the same result. An existing
     run is deleted (`overwrite`) only after all checks have passed.
@@ -153,7 +160,7 @@ def fit(
     with _held(run) if is_main() else contextlib.nullcontext():
         if is_main() and not overwrite:
             check_folder(run, resume=resume)
-        return _fit(config, dataset, run, resume, overwrite, card, console, extras)
+        return _fit(config, dataset, run, resume, overwrite, card, start, console, extras)
 
 
 @contextlib.contextmanager
@@ -183,17 +190,20 @@ def _fit(
     resume: bool,
     overwrite: bool,
     card: Card | None,
+    start: Checkpoint | None,
     console: Console,
     extras: Extras,
 ) -> Path:
-    start = _checked_start(run, config, dataset, console) if resume else None
+    last = _checked_start(run, config, dataset, console) if resume else None
     _quieten()
     lightning.seed_everything(config.seed, verbose=False)
-    module = TrainingModule(config, dataset)
+    module = _module(config, dataset, start)
     held_out = config.data.held_out
     if not len(module.train_dataloader()) or (held_out and not len(module.val_dataloader())):
         raise RunError(TOO_FEW_EVENTS)
     processes = _checked_processes(module)
+    if start and not config.train.freeze:
+        extras = extras._replace(callbacks=[KeepMoments(start), *extras.callbacks])
     trainer = _trainer(config, processes, run, console, extras)
     if is_main():
         _begin(run, config, card, overwrite=overwrite)
@@ -206,7 +216,7 @@ def _fit(
     )
     try:
         with fast_products(trainer.strategy.root_device):
-            trainer.fit(module, ckpt_path=start, weights_only=True)
+            trainer.fit(module, ckpt_path=last, weights_only=True)
     except SystemExit:  # Lightning exits on Ctrl-C
         raise KeyboardInterrupt from None
     except NonFiniteLossError as error:
@@ -237,6 +247,19 @@ def _begin(run: Path, config: Config, card: Card | None, *, overwrite: bool) -> 
     write_atomically(config_path(run), settings.encode())
     if card is not None:
         write_atomically(card_path(run), json.dumps(card, indent=2).encode())
+
+
+def _module(config: Config, dataset: Dataset, start: Checkpoint | None) -> TrainingModule:
+    """The module with its start weights. Raises StartError if they do not go with the settings."""
+    if start is None:
+        if config.train.start_from is not None:
+            raise RunError("train.start_from is only for recgrela-train fit: omit it")
+        return TrainingModule(config, dataset)
+    if config.train.freeze:
+        return NewItemsModule(config, dataset, start)
+    module = TrainingModule(config, dataset)
+    load_weights(module.model, start, dataset)
+    return module
 
 
 def _trainer(
@@ -280,15 +303,15 @@ def _checked_processes(module: TrainingModule) -> Processes:
     """
     config, dataset = module.config, module.dataset
     processes = find_processes(config.train.devices)
+    if config.train.freeze and processes.total > 1:
+        raise RunError("--freeze trains in one process: set train.devices=1, without torchrun")
     if module.sampler is not None and config.train.shard_items and processes.total > 1:
         raise RunError(
             "train.shard_items gathers the whole item table in each step, but train.loss="
             f"{config.train.loss} is the {module.loss_name}, which reads few of its rows: set "
             "train.shard_items=false, or train.loss=full"
         )
-    rows = {
-        "train.batch_size": config.train.batch_size,
-    }
+    rows = {"train.batch_size": config.train.batch_size}
     if config.data.held_out:
         rows["evaluate.batch_size"] = config.evaluate.batch_size
         targets = dataset.targets("validation")
@@ -376,7 +399,7 @@ def _quieten() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for remark in (
         "does not have many workers", "number of training batches", "It is recommended.*sync_dist",
-        "Checkpoint directory.*exists",
+        "Checkpoint directory.*exists", "in eval mode at the start",
     ):  # fmt: skip
         warnings.filterwarnings("ignore", module="lightning", message=f".*{remark}")
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")

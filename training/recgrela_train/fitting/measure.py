@@ -68,7 +68,8 @@ def other_data(trained: Checkpoint, config: Config, dataset: Dataset) -> str | N
     """
     if trained.data == dataset.fingerprint:
         return None
-    if trained.cuts and dataset.cuts and dataset.cuts.test_from >= trained.cuts.validation_from:
+    until = trained.trained_until
+    if dataset.cuts and until is not None and dataset.cuts.test_from > until:
         return None
     changes = [
         f"{key} was {old}, is {new}"

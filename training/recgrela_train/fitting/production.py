@@ -9,11 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..config import Config, Settings, change_config, changed_settings
+from ..config import Config, Settings, change_config, changed_settings, load_config
 from ..data import Dataset
 from ..evaluation.card import Card, card_of, data_facts
 from .checkpoints import Checkpoint, best_checkpoint, load_checkpoint
-from .fit import RunError, card_path
+from .fit import RunError, card_path, config_path
 
 FREE = (
     "data.",
@@ -85,3 +85,13 @@ def exported_card(trained: Checkpoint) -> Card | None:
         return card
     except (RunError, OSError, ValueError):
         return None
+
+
+def deployed_run(config: Config) -> Path:
+    """The run whose items a run of `--freeze` extends, perhaps by way of earlier ones.
+
+    Raises ConfigError if the settings of one of them cannot be read.
+    """
+    run = Path(config.train.start_from or "")
+    before = load_config(config_path(run), [])
+    return deployed_run(before) if before.train.freeze else run

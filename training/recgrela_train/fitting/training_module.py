@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from ..config import Config, TrainConfig
 from ..data import (
+    Batches,
     Dataset,
     EvaluationBatch,
     EvaluationBatches,
@@ -98,7 +99,7 @@ class TrainingModule(lightning.LightningModule):
         self._batches.set_epoch(self.current_epoch)
         return ShardedBatches(self._batches, this_shard())
 
-    def _train_batches(self) -> WindowBatches | PrefixBatches:
+    def _train_batches(self) -> Batches:
         train, seed = self.config.train, self.config.seed
         if self.model.prefixes:
             return PrefixBatches(self.dataset, train.window, train.batch_size, seed)
@@ -129,10 +130,9 @@ class TrainingModule(lightning.LightningModule):
         """Drops the state: each epoch starts from empty states."""
         self._state = None
 
-    def training_step(self, batch: TrainBatch, _index: int) -> Tensor:
+    def training_step(self, batch: TrainBatch, index: int) -> Tensor:
         """Mean cross-entropy of the batch, weighted by its share. Raises NonFiniteLossError."""
-        before = self._state if batch["carried"] else None
-        before = before and before.keep(batch["keep"])
+        before = self._state_before(batch, index)
         hidden, state = self.model(batch["inputs"], before)
         if batch["carried"]:
             self._state = state.detach()
@@ -147,6 +147,11 @@ class TrainingModule(lightning.LightningModule):
         )
         self.log("loss", loss, prog_bar=True, logger=False)
         return loss * batch["share"]
+
+    def _state_before(self, batch: TrainBatch, _index: int) -> CarriedState | None:
+        """The state of each row before a batch of the epoch; None is the empty state."""
+        before = self._state if batch["carried"] else None
+        return before and before.keep(batch["keep"])
 
     def _loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy: hidden [M, D], targets [M] -> a scalar."""
@@ -201,13 +206,14 @@ class TrainingModule(lightning.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the config, the item ids, the data's cuts and fingerprint, and the state."""
+        """Adds the config, the item ids, facts of the data, and the state."""
         ids, cuts = self.dataset.item_ids, self.dataset.cuts
         checkpoint["recgrela"] = {
             "config": self.config.model_dump(),
             "item_ids": torch.tensor(ids) if isinstance(ids, np.ndarray) else ids,
             "data": self.dataset.fingerprint,
             "cuts": cuts and list(cuts),
+            "trained_until": self.dataset.trained_until,
         }
         if self._state is not None:
             rows: list[Tensor] = []

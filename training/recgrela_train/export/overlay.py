@@ -1,0 +1,164 @@
+"""Writes an overlay: the items that a model has beyond those of a deployed file.
+
+docs/format.md specifies it. It is written here and not by the engine, so that exporting needs no
+engine, as for a model; if `recgrela` is installed, it reads the overlay and replays a self-test.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from ..files import replacing
+from ..networks.grela import RecGrela
+from .errors import ExportError
+from .model_file import (
+    ItemIds,
+    check_finite,
+    id_tensors,
+    selftest,
+    selftest_draw,
+    stored_weights,
+)
+from .quantize import Table, round_table, rounded_model
+from .safetensors_file import fingerprint, write_safetensors
+from .weight_types import MatrixType, TableType
+
+TOLERANCE = 1e-4  # of the largest score, as in a model's self-test
+TABLES = {"F32": TableType.F32, "F16": TableType.F16, "I8": TableType.INT8}
+
+
+class Overlay(NamedTuple):
+    """The result of an export."""
+
+    items: int  # that were added
+    deployed: Path  # the file that it is for
+    verification: str  # a sentence on the engine's verification
+
+
+class Deployed(NamedTuple):
+    """What an overlay needs of the file that it is for."""
+
+    path: Path
+    fingerprint: str
+    num_items: int
+    table: TableType
+    matrices: MatrixType
+
+
+def export_overlay(model: RecGrela, item_ids: ItemIds, deployed: Path, path: Path) -> Overlay:
+    """Writes the items of `model` that follow those of the deployed file.
+
+    Raises ExportError if the deployed file has other weights or no fewer items, or if the engine
+    refuses the overlay or disagrees with the model; an existing file at `path` then stays.
+    """
+    base, tensors = _read(deployed)
+    count = base.num_items
+    if list(tensors["ids"]) != list(item_ids[:count]) or count >= model.num_items:
+        raise ExportError(
+            f"{deployed} has {count:,} items, which are not the first of the {model.num_items:,} "
+            "items here: name the file that was deployed with --deployed"
+        )
+    vectors = model.embedding.weight.detach()[count + 1 :].numpy()
+    exact = round_table(model, TableType.F32)
+    known = rounded_model(model, exact, MatrixType.F32, np.arange(count))
+    table = round_table(known, base.table)
+    _check_weights(base, tensors, rounded_model(known, table, base.matrices), table)
+    overlay = {
+        "overlay.vectors": vectors,
+        "overlay.replaced": np.empty(0, np.int32),
+        "overlay.retired": np.empty(0, np.int32),
+        **id_tensors(item_ids[count:], "overlay"),
+    }
+    check_finite(overlay)
+    metadata = {
+        "recgrela.overlay": "1",
+        "recgrela.model": base.fingerprint,
+        "recgrela.fingerprint": fingerprint(base.fingerprint, overlay),
+    }
+    rows = Table(np.concatenate([table.rows(), vectors]), None)
+    with replacing(path) as file:
+        write_safetensors(file, overlay, metadata)
+        try:
+            return Overlay(len(vectors), deployed, _verify(file, base, model, rows, item_ids))
+        except ExportError as error:
+            raise ExportError(f"{path} was not written: {error}") from None
+
+
+def _read(path: Path) -> tuple[Deployed, dict[str, Any]]:
+    """The facts and tensors of a model file; `ids` has its ids."""
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            dtype = file.get_slice("catalog.table").get_dtype()
+            matrix = file.get_slice("blocks.0.input.weight").get_dtype()
+        print_of = metadata["recgrela.fingerprint"]
+    except FileNotFoundError:
+        raise ExportError(
+            f"there is no {path}: name the model file that was deployed with --deployed, or export "
+            "the run that it was trained from"
+        ) from None
+    except (SafetensorError, KeyError, OSError) as error:
+        raise ExportError(f"{path}: not a model file of recgrela-train export: {error}") from None
+    tensors["ids"] = _ids(tensors)
+    matrices = MatrixType.F16 if matrix == "F16" else MatrixType.F32
+    return Deployed(path, print_of, len(tensors["ids"]), TABLES[dtype], matrices), tensors
+
+
+def _ids(tensors: dict[str, np.ndarray]) -> ItemIds:
+    if "catalog.ids" in tensors:
+        return tensors["catalog.ids"]
+    text, ends = tensors["catalog.ids_utf8"].tobytes(), tensors["catalog.ids_end"].tolist()
+    return [text[begin:end].decode() for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _check_weights(
+    base: Deployed, tensors: dict[str, np.ndarray], rounded: RecGrela, table: Table
+) -> None:
+    """Raises ExportError unless the file has the weights that were frozen, in its types."""
+    for name, tensor in stored_weights(rounded, table, base.matrices).items():
+        found = tensors.get(name)
+        # Another machine may compute the decay from its logit with another last bit.
+        if found is None or found.shape != tensor.shape or not np.allclose(found, tensor, 1e-5):
+            raise ExportError(
+                f"{base.path} has the same items but other weights, first in {name}: it was not "
+                "exported from the run that was frozen. Name the deployed file with --deployed"
+            )
+
+
+def _verify(path: Path, base: Deployed, model: RecGrela, table: Table, item_ids: ItemIds) -> str:
+    """Replays histories with new items in the engine; returns a sentence on the result."""
+    try:
+        from recgrela import EdgeScorer
+    except ImportError:
+        return "not verified: install the engine with 'pip install recgrela' and export again"
+    items, candidates = selftest_draw(model.num_items)
+    added = np.arange(base.num_items, model.num_items)
+    items[:, -1] = np.resize(added, len(items))
+    candidates = np.concatenate(
+        [candidates, np.resize(added, (len(candidates), min(len(added), 8)))], axis=1
+    ).astype(np.int32)
+    known = np.union1d(items, candidates)
+    rounded = rounded_model(model, table, base.matrices, known).double()
+    expected = selftest(rounded, known, items, candidates)["selftest.scores"]
+    try:
+        scorer = EdgeScorer.load(base.path, verify=False, mmap=True)
+        scorer.catalog.load(path)
+        ids = np.asarray(item_ids, object)
+        largest = 0.0
+        for row, events in enumerate(items):
+            scorer.reset()
+            scorer.extend(ids[events].tolist())
+            scores = scorer.score(ids[candidates[row]].tolist())
+            difference = np.abs(scores - expected[row]).max() / np.abs(expected[row]).max()
+            largest = max(largest, float(difference))
+    except ValueError as error:
+        raise ExportError(f"the engine refuses it: {error}") from None
+    if not largest <= TOLERANCE:
+        raise ExportError(f"the engine disagrees with the model by {largest:.1e} of the scores")
+    return (
+        f"verified by the engine: {expected.size} scores of {len(items)} histories with new items, "
+        f"largest relative difference {largest:.1e}"
+    )
