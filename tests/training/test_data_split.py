@@ -314,6 +314,12 @@ def test_a_vocabulary_replaces_the_counts():
     assert dataset.report.after == (5, 3, 10)
 
 
+def test_data_of_other_items_is_refused():
+    says = r"the model knows none of the 3 items.* text, such as 'a'; .* text, such as 'y'"
+    with pytest.raises(DataError, match=says):
+        by_time(vocabulary=["y", "z"])
+
+
 def test_a_trained_model_needs_test_targets_only():
     rows = [row for row in LOG if row[2] >= 20]
     with pytest.raises(DataError, match="no data left"):
