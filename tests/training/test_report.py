@@ -10,12 +10,18 @@ import polars as pl
 import pytest
 from datasets import make_dataset
 from recgrela_train.evaluation.bootstrap import differences
+from recgrela_train.evaluation.counting import COUNTING, measure_counts
 from recgrela_train.evaluation.measurement import read_measurement
+from recgrela_train.evaluation.metrics import summarize
 from recgrela_train.evaluation.summary import LENGTHS
+from recgrela_train.export.model_file import export_model
+from recgrela_train.fitting.checkpoints import best_checkpoint, load_checkpoint
 from recgrela_train.report import ReportError, write_report
 from recgrela_train.report.charts import Axis, bar_chart, interval_chart, line_chart
+from recgrela_train.report.engine import measure_engine
 from recgrela_train.report.popularity import PopularityGroups, lean
-from recgrela_train.report.runs import load_runs
+from recgrela_train.report.runs import load_histories, load_runs
+from rich.console import Console
 
 VOID = {"meta"}  # other tags are self-closing
 
@@ -87,7 +93,9 @@ def test_the_command_writes_a_page_that_stands_alone(finished_run, command, tmp_
     for words in (
         "Validation NDCG@10",
         "Training loss",
-        "by length of history",
+        "NDCG@10 by events of history",
+        "NDCG@10 by training events of the item",
+        "ties in time",
         "exclude_seen=history",
     ):
         assert words in page.text
@@ -99,7 +107,7 @@ def test_every_picture_has_a_name_and_its_numbers(finished_run, tmp_path):
     write_report([finished_run], tmp_path / "page.html", None)
     content = (tmp_path / "page.html").read_text()
     charts = re.findall(r'<svg class="chart" role="img" aria-label="([^"]+)"', content)
-    assert len(charts) == len(set(charts)) == 4
+    assert len(charts) == len(set(charts)) == 5
     assert content.count("<table") >= len(charts)
     # The rows of the curve's table are the epochs.
     assert content.count('<tr><th scope="row">2</th>') >= 2
@@ -136,8 +144,11 @@ def test_a_run_with_the_window_alone_has_a_report(finished_run, another, tmp_pat
         for part in (metrics, metrics["intervals"]):
             for split in ("validation", "test"):
                 del part[split]["stream"]
-        for row in metrics["slices"]["test"][LENGTHS]:
-            del row["stream"], row["stream-window"]
+        for rows in metrics["slices"]["test"].values():
+            for row in rows:
+                del row["stream"], row["stream-window"]
+        for key in ("other_exclusion", "by_user"):
+            del metrics[key]["test"]["stream"]
 
     change(another, drop_stream)
     write_report([another], tmp_path / "page.html", None)
@@ -180,8 +191,7 @@ def test_titles_that_cannot_be_read_are_named(finished_run, tmp_path, text, says
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (lambda run: shutil.rmtree(run), "not a run: "),
-        (lambda run: (run / "config.yaml").unlink(), "not a run: "),
+        (lambda run: shutil.rmtree(run), "not a run or a baseline: "),
         (lambda run: (run / "config.yaml").write_text("model: {layers: 2}"), "damaged: unknown"),
         (lambda run: (run / "metrics.json").unlink(), "not finished: .*fit --resume"),
         (lambda run: (run / "metrics.json").write_text("{"), "not the metrics of a run"),
@@ -194,6 +204,8 @@ def test_titles_that_cannot_be_read_are_named(finished_run, tmp_path, text, says
             lambda run: change(run, lambda f: f["slices"]["test"][LENGTHS][0].pop("window")),
             "slices",
         ),
+        (lambda run: change(run, lambda f: f.pop("other_exclusion")), "other_exclusion"),
+        (lambda run: change(run, lambda f: f["targets"]["test"].pop("repeated")), "targets"),
         (lambda run: (run / "metrics.targets.npz").unlink(), "no such file"),
         (lambda run: (run / "metrics.targets.npz").write_bytes(b"PK"), "not readable"),
         (
@@ -239,6 +251,98 @@ def test_an_epoch_that_was_run_again_counts_once(another):
     assert {len(values) for values in curves.values()} == {2}
     shutil.rmtree(another / "tensorboard")
     assert load_runs([another])[0].curves == {}
+
+
+def test_baselines_are_measured_on_the_same_targets(finished_run, small_dataset, tmp_path):
+    write_report([finished_run], tmp_path / "page.html", None)
+    text = Page((tmp_path / "page.html").read_text()).text
+    (run,) = load_runs([finished_run])
+    test = run.measurement.test
+    for name, kind in COUNTING.items():
+        settings = run.config.evaluate
+        counted = measure_counts(
+            kind(small_dataset), small_dataset, settings, Console(quiet=True)
+        ).test.ranks["stream"]
+        value, low, high = differences(test.ranks["stream"], counted, test.users)["ndcg@10"]
+        row = text.partition(f"\n{name}")[2].partition("\n")[0]
+        assert row.startswith(f"{summarize(counted)['ndcg@10']:.4f}")
+        assert row.endswith(f"{value:+.4f}{low:+.4f} to {high:+.4f}")
+
+
+def test_a_baselines_folder_is_a_run(finished_run, small_settings, command, tmp_path):
+    folder = tmp_path / "popularity"
+    result = command("baseline", "popularity", "-o", folder, *small_settings)
+    assert result.returncode == 0, result.stderr
+    assert write_report([folder], tmp_path / "alone.html", None) == ["popularity"]
+    write_report([finished_run, folder], tmp_path / "page.html", None)
+    text = Page((tmp_path / "page.html").read_text()).text
+    assert "These runs have no logged epochs" in Page((tmp_path / "alone.html").read_text()).text
+    assert "popularity minus it" in text
+
+
+def test_users_have_pseudonyms_unless_their_ids_are_asked_for(another, tmp_path, command):
+    output = tmp_path / "page.html"
+    write_report([another], output, None)
+    text = Page(output.read_text()).text
+    assert re.findall(r"User (\w+),", text) == [str(n + 1) for n in range(text.count("Next came"))]
+    assert "Users have pseudonyms" in text
+    result = command("report", another, "-o", output, "--user-ids")
+    assert result.returncode == 0, result.stderr
+    text = Page(output.read_text()).text
+    (run,) = load_runs([another])
+    chosen = {str(user) for user in load_histories(run).user_ids}
+    shown = re.findall(r"User (\w+),", text)
+    assert set(shown) <= chosen
+    assert shown != [str(n + 1) for n in range(len(shown))]
+    assert "Users have their ids" in text
+
+
+def test_both_exclusions_and_the_share_of_repeats_are_shown(another, tmp_path):
+    def edit(metrics):
+        metrics["targets"]["test"]["repeated"] = 0.4321
+        metrics["other_exclusion"]["test"]["stream"]["ndcg@10"] = 0.98765
+
+    change(another, edit)
+    write_report([another], tmp_path / "page.html", None)
+    text = Page((tmp_path / "page.html").read_text()).text
+    assert "43.2% of the test targets are repeated" in text
+    assert "0.9877" in text
+    assert "NDCG@10, exclude_seen=none" in text
+
+
+def test_the_cost_of_an_exported_run(another, tmp_path):
+    pytest.importorskip("recgrela")
+    (run,) = load_runs([another])
+    dataset = load_histories(run)
+    assert measure_engine(another, dataset) == f"not exported: recgrela-train export {another}"
+    trained = load_checkpoint(best_checkpoint(another))
+    path = another / "model.safetensors"
+    export_model(trained.model, trained.item_ids, path)
+    cost = measure_engine(another, dataset)
+    assert cost.file_bytes == path.stat().st_size
+    assert 0 < cost.state_bytes - trained.model.state_bytes() <= 4 * dataset.num_items
+    assert 0 < cost.event_us < 1e5
+    write_report([another], tmp_path / "page.html", None)
+    assert "microseconds" in Page((tmp_path / "page.html").read_text()).text
+    path.write_bytes(b"no model")
+    assert "cannot be loaded" in measure_engine(another, dataset)
+
+
+def test_dates_cuts_and_days_of_a_split_by_time(tmp_path, command, small_settings):
+    source = tmp_path / "events.csv"
+    rows = [f"{n % 9},{n % 7 + n // 90},{1_700_000_000 + 6000 * n}" for n in range(300)]
+    source.write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n")
+    words = [word for word in small_settings if "source=" not in word and "split=" not in word]
+    settings = [word for word in words if word != "--set"]
+    settings += [f"data.source={source}", "train.max_epochs=1"]
+    chosen = [word for setting in settings for word in ("--set", setting)]
+    result = command("baseline", "markov", "-o", tmp_path / "markov", *chosen)
+    assert result.returncode == 0, result.stderr
+    write_report([tmp_path / "markov"], tmp_path / "page.html", None)
+    text = Page((tmp_path / "page.html").read_text()).text
+    assert "2023-11-14 22:13:20 to 2023-12-05" in text
+    assert "by time: validation from 2023-12-01" in text
+    assert "NDCG@10 by days since the cut, markov" in text
 
 
 def test_popularity_and_coverage_by_hand():

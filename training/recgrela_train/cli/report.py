@@ -25,12 +25,18 @@ def report(
             "ml-100k has its own.",
         ),
     ] = None,
+    user_ids: Annotated[
+        bool,
+        typer.Option("--user-ids", help="Show the ids of the example users, not pseudonyms."),
+    ] = False,
 ) -> None:
     """Write an HTML page about one or more finished runs.
 
-    It shows metrics with confidence intervals, training curves, accuracy by history length,
-    popularity and coverage of the recommendations, and example users. Each further run is compared
-    with the first by paired differences: all need the same data and the same evaluate settings.
+    It shows the data, metrics with confidence intervals beside counting baselines, with and without
+    seen items, training curves, accuracy by length of history, item and day, popularity and
+    coverage of the recommendations, example users, and the latency of an exported run. Each further
+    run is compared with the first by paired differences: all need the same data and the same
+    evaluate settings. A folder of `baseline` or of a counting variant of `compare` is a run too.
 
     `recgrela-train report runs/first`
 
@@ -41,5 +47,5 @@ def report(
 
     path = output or runs[0] / "report.html"
     with console.status("reading the runs"), data_warnings():
-        names = write_report(runs, path, titles)
+        names = write_report(runs, path, titles, user_ids=user_ids)
     say(f"wrote {path}, on {', '.join(names)}")

@@ -4,6 +4,7 @@ Both count the events that networks are trained on. Their scores depend on the l
 so both read-outs agree.
 """
 
+import dataclasses
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -83,4 +84,14 @@ def measure_counts(
 
         return scores
 
-    return measure_scores(scores_of, ("stream", "window"), dataset, settings, console)
+    found = measure_scores(scores_of, ("stream",), dataset, settings, console)
+    splits = {
+        split: dataclasses.replace(result, ranks=_both(result.ranks), others=_both(result.others))
+        for split, result in found.splits.items()
+    }
+    return dataclasses.replace(found, splits=splits, best=_both(found.best))
+
+
+def _both(results: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The results of the stream read-out, which are those of the window too."""
+    return {"stream": results["stream"], "window": results["stream"]}

@@ -13,6 +13,7 @@ import numpy as np
 
 WIDTH, HEIGHT = 460, 270
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 44
+DENSE = 6  # more labels than these have a smaller font
 LOOKS = 6  # colours of the page; further series reuse them
 Format = Callable[[float], str]
 Values = Sequence[float] | np.ndarray
@@ -104,7 +105,7 @@ def interval_chart(
     axis = Axis.around(bounds, format, from_zero=True)
     parts = axis.draw()
     for index, group in enumerate(groups):
-        parts.append(_under(_centre(index, len(groups)), group))
+        parts.append(_under(_centre(index, len(groups)), group, dense=len(groups) > DENSE))
         for number, (label, points) in enumerate(series.items()):
             value, low, high = points[index]
             x = _centre(index, len(groups)) + 14 * (number - (len(series) - 1) / 2)
@@ -178,8 +179,9 @@ def _centre(index: int, groups: int) -> float:
     return LEFT + (WIDTH - LEFT - RIGHT) * (index + 0.5) / groups
 
 
-def _under(x: float, text: str) -> str:
-    return f'<text class="middle" x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}">{escape(text)}</text>'
+def _under(x: float, text: str, *, dense: bool = False) -> str:
+    look = "middle dense" if dense else "middle"
+    return f'<text class="{look}" x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}">{escape(text)}</text>'
 
 
 def _dot(x: float, y: float, number: int, hover: str, *, small: bool = False) -> str:

@@ -1,5 +1,6 @@
 """Example users: their last events, each run's recommendations, and the item that came next."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from ..data import DataError, Dataset, item_titles
 from ..data.known import NAMES
+from ..evaluation.ranking import MISS
 from ..evaluation.summary import LENGTHS, slices_of
 from .runs import ReportError, RunResult
 
@@ -18,7 +20,7 @@ class Advice:
     """One run's recommendations to a user."""
 
     run: str
-    rank: int  # of the target
+    rank: int | None  # of the target; None if it was excluded as seen
     titles: list[tuple[str, bool]]  # best first; True for the target
 
 
@@ -26,7 +28,7 @@ class Advice:
 class Example:
     """One user before the test target."""
 
-    user: str
+    user: str  # a pseudonym, or the id
     events: int
     last: list[str]  # titles, oldest first
     target: str
@@ -35,18 +37,23 @@ class Example:
 
 
 def examples(
-    runs: list[RunResult], dataset: Dataset, titles: dict[str, str], window: int
+    runs: list[RunResult], dataset: Dataset, titles: dict[str, str], *, user_ids: bool
 ) -> list[Example]:
-    """The user of median length of each slice by length; ranks do not influence the choice."""
+    """The user of median length of each slice by length; ranks do not influence the choice.
+
+    Users are numbered, unless `user_ids` asks for their ids.
+    """
     test, last = runs[0].measurement.test, runs[0].measurement.last
     lengths = test.lengths[last]
-    *slices, _ = slices_of(test, window)[LENGTHS]
-    result = []
+    *slices, _ = slices_of(test, runs[0].config.evaluate.window)[LENGTHS]
+    result: list[Example] = []
     for _, inside in slices:
         rows = np.flatnonzero(inside[last])
         if len(rows):
             by_length = rows[np.argsort(lengths[rows], kind="stable")]
-            result.append(_example(runs, dataset, titles, int(by_length[len(rows) // 2])))
+            found = _example(runs, dataset, titles, int(by_length[len(rows) // 2]))
+            pseudonym = str(len(result) + 1)
+            result.append(found if user_ids else dataclasses.replace(found, user=pseudonym))
     return result
 
 
@@ -63,7 +70,8 @@ def _example(runs: list[RunResult], dataset: Dataset, titles: dict[str, str], ro
     for run in runs:
         best = run.measurement.best[run.readouts[0]][row].tolist()
         named = [(title(item), item == target) for item in best if item]
-        advice.append(Advice(run.name, int(run.rank[place]), named))
+        rank = int(run.rank[place])
+        advice.append(Advice(run.name, None if rank == MISS else rank, named))
     return Example(
         user=str(dataset.user_ids[user]),
         events=len(before),

@@ -12,12 +12,15 @@ from markupsafe import Markup
 from ..config import changed_settings, describe_settings
 from ..data import Dataset
 from ..evaluation.bootstrap import LEVEL, differences
-from ..evaluation.measurement import common_readout
-from ..evaluation.summary import LENGTHS, SLICED
+from ..evaluation.measurement import SplitResult, common_readout
+from ..evaluation.summary import SLICED
 from ..evaluation.tables import conditions
 from ..files import write_atomically
+from .baselines import SHOWN, baseline_rows, measure_baselines
 from .charts import LOOKS, Chart, bar_chart, interval_chart, line_chart, mark
+from .engine import EngineCost, measure_engine
 from .examples import examples, load_titles
+from .parts import between, data_rows, exclusions, sliced_runs
 from .popularity import GROUPS, Lean, PopularityGroups, lean
 from .runs import LOSS, NDCG, RunResult, load_histories, load_runs
 
@@ -25,8 +28,13 @@ HERE = Path(__file__).parent
 COMPARED = ("ndcg@10", "hr@10", "mrr@10")
 
 
-def write_report(folders: list[Path], output: Path, titles: Path | None) -> list[str]:
-    """Writes the page about these finished runs; returns their names. Raises ReportError."""
+def write_report(
+    folders: list[Path], output: Path, titles: Path | None, *, user_ids: bool = False
+) -> list[str]:
+    """Writes the page about these finished runs; returns their names. Raises ReportError.
+
+    The example users have pseudonyms, unless `user_ids` asks for their ids.
+    """
     runs = load_runs(folders)
     dataset = load_histories(runs[0])
     named = load_titles(runs[0].config.data.source, titles)
@@ -40,33 +48,41 @@ def write_report(folders: list[Path], output: Path, titles: Path | None) -> list
     environment.filters["mark"] = lambda look: Markup(mark(look))
     environment.filters["picture"] = lambda chart: Markup(chart.svg)
     page = environment.get_template("page.html.jinja").render(
-        **_content(runs, dataset, named), css=Markup((HERE / "page.css").read_text("utf-8"))
+        **_content(runs, dataset, named, user_ids=user_ids),
+        css=Markup((HERE / "page.css").read_text("utf-8")),
     )
     write_atomically(output, page.encode())
     return [run.name for run in runs]
 
 
-def _content(runs: list[RunResult], dataset: Dataset, titles: dict[str, str]) -> dict[str, Any]:
+def _content(
+    runs: list[RunResult], dataset: Dataset, titles: dict[str, str], *, user_ids: bool
+) -> dict[str, Any]:
     popularity = PopularityGroups.of_training(dataset)
     readout = common_readout([run.metrics for run in runs])
     leans = {run.name: lean(run.measurement.best[run.readouts[0]], popularity) for run in runs}
-    window = runs[0].config.evaluate.window
+    baselines = measure_baselines(dataset, runs[0].config.evaluate)
     return {
         "title": ", ".join(run.name for run in runs),
-        "data": f"{runs[0].config.data.source}: {'; '.join(dataset.describe())}",
+        "source": runs[0].config.data.source,
+        "data": data_rows(runs[0], dataset),
         "conditions": conditions(runs[0].config, dataset),
         "level": f"{LEVEL:.0%}",
         "summaries": [_summary(run, leans[run.name]) for run in runs],
         "readout": readout,
         "comparison": [_compared(runs[0], run, readout) for run in runs[1:]],
         "side_by_side": _side_by_side(runs, readout),
+        "baselines": _baselines(baselines, runs, readout),
         "metrics": [_metrics(run) for run in runs],
+        "exclusions": exclusions(runs),
         "curves": _curves(runs),
-        "lengths": [_by_length(run) for run in runs],
+        "slices": [sliced_runs(runs, title) for title in runs[0].metrics["slices"]["test"]],
         "popularity": _popularity_chart(popularity, leans),
         "popularity_rows": [_popularity_row(name, here) for name, here in leans.items()],
         "training_top": f"{popularity.by_group()[0]:.1%}",
-        "examples": examples(runs, dataset, titles, window),
+        "examples": examples(runs, dataset, titles, user_ids=user_ids),
+        "user_ids": user_ids,
+        "costs": [(run.name, _cost(measure_engine(run.folder, dataset))) for run in runs],
         "settings": _settings(runs),
         "has_titles": bool(titles),
     }
@@ -80,7 +96,7 @@ def _summary(run: RunResult, here: Lean) -> dict[str, Any]:
         (
             f"{metric.upper()}, test, {readout}",
             f"{values[metric]:.4f}",
-            _between(*intervals[metric]),
+            between(*intervals[metric]),
         )
         for metric in ("ndcg@10", "hr@10")
     ]
@@ -96,7 +112,7 @@ def _metrics(run: RunResult) -> dict[str, Any]:
         cells = [
             (
                 f"{run.metrics[split][readout][metric]:.4f}",
-                _between(*run.metrics["intervals"][split][readout][metric]),
+                between(*run.metrics["intervals"][split][readout][metric]),
             )
             for split, readout in columns
         ]
@@ -138,31 +154,32 @@ def _curves(runs: list[RunResult]) -> list[Chart]:
     return charts
 
 
-def _by_length(run: RunResult) -> dict[str, Any]:
-    """The chart and the table of NDCG@10 by length of history."""
-    rows = run.metrics["slices"]["test"][LENGTHS]
-    slices = [row for row in rows if "the window" not in row["slice"]]
-    chart = interval_chart(
-        f"{SLICED.upper()} by length of history, {run.name}",
-        "events before the target",
-        [row["slice"] for row in slices],
-        {readout: [tuple(row[readout]) for row in slices] for readout in run.readouts},
-        "{:.3f}".format,
-    )
-    table = []
-    for row in rows:
-        cells = [(f"{row[r][0]:.4f}", _between(*row[r][1:])) for r in run.readouts]
-        if "stream-window" in row:
-            value, low, high = row["stream-window"]
-            cells.append((f"{value:+.4f}", f"{low:+.4f} to {high:+.4f}"))
-        table.append((row["slice"], f"{row['targets']:,}", cells))
-    both = ["stream - window"] if "stream-window" in rows[0] else []
-    return {
-        "name": run.name,
-        "chart": chart,
-        "columns": ["events", "targets", *run.readouts, *both],
-        "rows": table,
-    }
+def _baselines(
+    baselines: dict[str, SplitResult], runs: list[RunResult], readout: str
+) -> dict[str, Any]:
+    rows = []
+    for row in baseline_rows(baselines, runs, readout):
+        cells = [(f"{value:.4f}", between(low, high)) for value, low, high in row["values"]]
+        cells += [
+            (f"{value:+.4f}", f"{low:+.4f} to {high:+.4f}") for value, low, high in row["ahead"]
+        ]
+        rows.append((row["name"], cells))
+    columns = [metric.upper() for metric in SHOWN]
+    columns += [f"{run.name} minus it, {SLICED.upper()}" for run in runs]
+    return {"columns": columns, "rows": rows}
+
+
+def _cost(found: EngineCost | str) -> list[tuple[str, str]] | str:
+    """The rows of a run's table, or why there is none."""
+    if isinstance(found, str):
+        return found
+    return [
+        ("exported file", f"{found.file_bytes / 2**20:.2f} MiB, {found.table} table"),
+        ("per-user state", f"{found.state_bytes:,} bytes with seen items"),
+        ("per event", f"{found.event_us:.1f} microseconds"),
+        ("per top 10", f"{found.list_us:.1f} microseconds"),
+        ("measured on", f"one thread, {found.isa}, median over {found.users} users"),
+    ]
 
 
 def _popularity_chart(popularity: PopularityGroups, leans: dict[str, Lean]) -> Chart:
@@ -194,7 +211,3 @@ def _settings(runs: list[RunResult]) -> dict[str, Any]:
         rows.append((key, [str(value) for value in values], str(default), key in differing))
     rows.sort(key=lambda row: not row[-1])
     return {"names": [run.name for run in runs], "rows": rows}
-
-
-def _between(low: float, high: float) -> str:
-    return f"{low:.4f} to {high:.4f}"

@@ -1,5 +1,6 @@
 """The results of finished runs: metrics, per-user results and training curves."""
 
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ import numpy as np
 from ..config import Config, ConfigError, load_config, parse_config
 from ..data import IN_MEMORY, Dataset, load_dataset
 from ..evaluation.measurement import Measurement, MeasurementError, read_measurement
-from ..evaluation.summary import LENGTHS
 from ..fitting.fit import config_path
 
 LOSS, NDCG = "train/loss", "validation/ndcg@10"  # as the training module logs them
@@ -22,9 +22,10 @@ class ReportError(ValueError):
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run."""
+    """A finished run, or a measured counting baseline, which has no config.yaml."""
 
     name: str  # the end of its folder's path, long enough to be unique
+    folder: Path
     config: Config
     metrics: dict[str, Any]  # metrics.json
     measurement: Measurement  # the targets' ranks
@@ -83,9 +84,11 @@ def load_histories(run: RunResult) -> Dataset:
 
 
 def _load(folder: Path, name: str) -> RunResult:
-    if not config_path(folder).is_file():
-        raise ReportError(f"{folder}: not a run: there is no {config_path(folder)}")
     metrics = folder / "metrics.json"
+    if not config_path(folder).is_file() and not metrics.is_file():
+        raise ReportError(
+            f"{folder}: not a run or a baseline: there is no {config_path(folder)} and no {metrics}"
+        )
     again = f"measure it with recgrela-train evaluate {folder} --output {metrics}"
     if not metrics.is_file():
         raise ReportError(
@@ -94,7 +97,8 @@ def _load(folder: Path, name: str) -> RunResult:
             "on the run that it repeats"
         )
     try:
-        load_config(config_path(folder), [])
+        if config_path(folder).exists():
+            load_config(config_path(folder), [])
         content = json.loads(metrics.read_bytes())
         config = parse_config(content["config"])
         measurement = read_measurement(metrics)
@@ -105,7 +109,7 @@ def _load(folder: Path, name: str) -> RunResult:
         raise ReportError(
             f"{metrics}: not the metrics of a run ({type(error).__name__}: {error}): {again}"
         ) from None
-    return RunResult(name, config, content, measurement, _curves(folder / "tensorboard"))
+    return RunResult(name, folder, config, content, measurement, _curves(folder / "tensorboard"))
 
 
 def _check_metrics(metrics: dict[str, Any], measurement: Measurement) -> None:
@@ -118,10 +122,15 @@ def _check_metrics(metrics: dict[str, Any], measurement: Measurement) -> None:
                 low, high = metrics["intervals"][split][readout][metric]
                 if not low <= high:
                     raise TypeError(f"interval of {metric} is {low} to {high}")
-    for row in metrics["slices"]["test"][LENGTHS]:
-        wanted = {"slice", "targets", *measurement.test.ranks}
+    wanted = {"slice", "targets", *measurement.test.ranks}
+    for row in itertools.chain(*metrics["slices"]["test"].values()):
         if not wanted <= set(row):
             raise KeyError(f"slices: {', '.join(sorted(wanted - set(row)))}")
+    for key in ("other_exclusion", "by_user"):
+        if set(metrics[key]["test"]) != set(measurement.test.ranks):
+            raise KeyError(f"{key}: read-outs differ from those of the targets' file")
+    if not {"targets", "users", "repeated", "unknown"} <= set(metrics["targets"]["test"]):
+        raise KeyError("targets: counts are missing")
 
 
 def _names(paths: list[Path]) -> list[str]:

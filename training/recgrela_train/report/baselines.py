@@ -1,0 +1,40 @@
+"""Counting baselines, measured on the same targets as the runs."""
+
+from typing import Any
+
+from rich.console import Console
+
+from ..config import EvaluateConfig
+from ..data import Dataset
+from ..evaluation.bootstrap import differences, intervals
+from ..evaluation.counting import COUNTING, measure_counts
+from ..evaluation.measurement import SplitResult
+from .runs import RunResult
+
+SHOWN = ("ndcg@10", "hr@10", "mrr@10")
+COMPARED = SHOWN[0]
+
+
+def measure_baselines(dataset: Dataset, settings: EvaluateConfig) -> dict[str, SplitResult]:
+    """The test results of every counting baseline, by name."""
+    console = Console(quiet=True)
+    return {
+        name: measure_counts(kind(dataset), dataset, settings, console).test
+        for name, kind in COUNTING.items()
+    }
+
+
+def baseline_rows(
+    baselines: dict[str, SplitResult], runs: list[RunResult], readout: str
+) -> list[dict[str, Any]]:
+    """Each baseline's metrics with intervals, and the paired difference of each run from it."""
+    rows = []
+    for name, result in baselines.items():
+        rank = result.ranks[readout]
+        found = intervals(rank, result.users)
+        ahead = [
+            differences(run.measurement.test.ranks[readout], rank, result.users)[COMPARED]
+            for run in runs
+        ]
+        rows.append({"name": name, "values": [found[m] for m in SHOWN], "ahead": ahead})
+    return rows
