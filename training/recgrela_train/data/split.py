@@ -81,7 +81,7 @@ def split(
         int(np.count_nonzero(known)),
     )
     report = Report(config.min_events, before, after, _dates(histories), tied)
-    if not after.events and not new:
+    if not after.events and not training:
         raise DataError(
             f"{config.source}: the model knows none of the {before.items:,} items. Their ids are "
             f"{_kind(histories.item_ids)}; those of the model are {_kind(vocabulary)}"
