@@ -13,7 +13,7 @@ from recgrela_train.data import EvaluationBatch, load_dataset
 from recgrela_train.evaluation.hidden import hidden_before
 from recgrela_train.fitting.checkpoints import best_checkpoint, last_checkpoint, load_checkpoint
 from recgrela_train.fitting.fit import fit
-from recgrela_train.networks.recommender import Recommender
+from recgrela_train.networks.network import Network
 from rich.console import Console
 
 from .exchange import Answer, Histories
@@ -37,7 +37,7 @@ class EpochClock(Console):
             self.seconds.append(self._task.elapsed)
 
 
-def encoded(model: Recommender, histories: Histories, window: int) -> Answer:
+def encoded(model: Network, histories: Histories, window: int) -> Answer:
     """Score users by the window read-out."""
     users = []
     for start in range(0, len(histories), ROWS):

@@ -8,7 +8,7 @@ from recgrela_train.data import EvaluationBatch
 from recgrela_train.evaluation import hidden
 from recgrela_train.evaluation.hidden import hidden_before
 from recgrela_train.networks import NETWORKS, make_network
-from recgrela_train.networks.recommender import Recommender
+from recgrela_train.networks.network import Network
 
 ITEMS = 20
 WINDOW = 6
@@ -29,7 +29,7 @@ def batch() -> EvaluationBatch:
     return EvaluationBatch(histories, rows, stops, torch.ones(len(rows)).long(), places)
 
 
-def make(kind: str) -> Recommender:
+def make(kind: str) -> Network:
     torch.manual_seed(3)
     decay = "none" if kind == "bidirectional" else "learned"
     config = ModelConfig(kind=kind, hidden_size=16, num_heads=2, num_layers=2, decay=decay)
@@ -85,7 +85,7 @@ def test_options_reach_the_model(batch):
     assert not torch.equal(chunked, recurrent)
 
 
-def shapes_read(monkeypatch, network: Recommender, batch, window: int | None) -> list[tuple]:
+def shapes_read(monkeypatch, network: Network, batch, window: int | None) -> list[tuple]:
     """The shapes of items that the model reads."""
     shapes, forward = [], network.forward
 

@@ -12,7 +12,7 @@ from recgrela_train.fitting.checkpoints import best_checkpoint, load_checkpoint
 from recgrela_train.fitting.training_module import TrainingModule
 from recgrela_train.networks import NETWORKS, make_network
 from recgrela_train.networks.gru4rec import Gru4Rec
-from recgrela_train.networks.recommender import Recommender
+from recgrela_train.networks.network import Network
 from recgrela_train.networks.sasrec import SasRec
 from typer.testing import CliRunner
 
@@ -20,7 +20,7 @@ ITEMS = 50
 CAUSAL = ["grela", "sasrec", "gru4rec"]
 
 
-def make(kind: str, **settings) -> Recommender:
+def make(kind: str, **settings) -> Network:
     torch.manual_seed(3)
     size = {"hidden_size": 16, "num_heads": 2, "num_layers": 2}
     if kind == "bidirectional":

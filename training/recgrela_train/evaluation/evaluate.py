@@ -25,7 +25,7 @@ from ..data import (
     sampled,
 )
 from ..distributed import gathered, this_shard
-from ..networks.recommender import Recommender
+from ..networks.network import Network
 from .hidden import hidden_before
 from .measurement import Measurement, SplitResult
 from .ranking import MISS, Seen, rank
@@ -37,7 +37,7 @@ Scores = Callable[[slice, Tensor], Tensor]
 
 
 def rank_targets(
-    model: Recommender, batch: EvaluationBatch, readout: str, settings: EvaluateConfig
+    model: Network, batch: EvaluationBatch, readout: str, settings: EvaluateConfig
 ) -> np.ndarray:
     """Rank of each target, [T]. The model must be in evaluation mode."""
     return ranked(item_scores(model, batch, readout, settings), batch, model.num_items, settings)[
@@ -46,7 +46,7 @@ def rank_targets(
 
 
 def item_scores(
-    model: Recommender, batch: EvaluationBatch, readout: str, settings: EvaluateConfig
+    model: Network, batch: EvaluationBatch, readout: str, settings: EvaluateConfig
 ) -> Scores:
     """The scores of items for the targets of a batch."""
     hidden = hidden_before(model, batch, settings.window if readout == "window" else None)
@@ -82,7 +82,7 @@ def ranked(
 
 
 def measure(
-    model: Recommender, dataset: Dataset, settings: EvaluateConfig, console: Console
+    model: Network, dataset: Dataset, settings: EvaluateConfig, console: Console
 ) -> Measurement:
     """Ranks in both splits by each of its read-outs, and recommendations for the test split."""
     model.eval()

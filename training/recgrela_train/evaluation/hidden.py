@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from ..data import EvaluationBatch
-from ..networks.recommender import Recommender
+from ..networks.network import Network
 
 PIECE = 256  # positions of a long history in memory at once
 
 
 @torch.inference_mode()
 def hidden_before(
-    model: Recommender, batch: EvaluationBatch, window: int | None = None, **options: Any
+    model: Network, batch: EvaluationBatch, window: int | None = None, **options: Any
 ) -> Tensor:
     """Hidden vector before each target, [T, D], given the last `window` events or all.
 
@@ -40,7 +40,7 @@ def hidden_before(
 
 
 def _gathered(
-    model: Recommender, items: Tensor, rows: np.ndarray, stops: np.ndarray, options: dict[str, Any]
+    model: Network, items: Tensor, rows: np.ndarray, stops: np.ndarray, options: dict[str, Any]
 ) -> Tensor:
     """Hidden vectors [n, D] after the first `stops` [n] events of `rows` [n], from empty states."""
     outputs, _ = model(items.to(model.embedding.weight.device), None, **options)
@@ -49,7 +49,7 @@ def _gathered(
 
 
 def _stream(
-    model: Recommender, batch: EvaluationBatch, hidden: Tensor, options: dict[str, Any]
+    model: Network, batch: EvaluationBatch, hidden: Tensor, options: dict[str, Any]
 ) -> None:
     """Fills `hidden` [T, D], passing whole histories through the state, piece by piece."""
     state = None

@@ -8,7 +8,7 @@ import polars as pl
 
 from ..config import EvaluateConfig
 from ..data import Dataset, EvaluationBatches, Targets
-from ..networks.recommender import Recommender
+from ..networks.network import Network
 from .evaluate import item_scores
 from .ranking import Seen, best_unseen
 
@@ -16,7 +16,7 @@ Users = Iterable[int] | Iterable[str]
 
 
 def recommend(
-    model: Recommender, dataset: Dataset, users: Users | None, k: int, settings: EvaluateConfig
+    model: Network, dataset: Dataset, users: Users | None, k: int, settings: EvaluateConfig
 ) -> pl.DataFrame:
     """The best `k` items for the next event of users, or of all: user, item, score and rank.
 
@@ -42,7 +42,7 @@ def recommend(
 
 
 def best_items(
-    model: Recommender, dataset: Dataset, users: np.ndarray, size: int, settings: EvaluateConfig
+    model: Network, dataset: Dataset, users: np.ndarray, size: int, settings: EvaluateConfig
 ) -> tuple[np.ndarray, np.ndarray]:
     """Items [U, size], best first, and their scores [U, size], for ascending user indices [U].
 

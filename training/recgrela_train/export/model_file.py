@@ -12,7 +12,7 @@ from torch import Tensor
 from ..evaluation.card import Card
 from ..files import replacing
 from ..networks.grela import Block, RecGrela
-from ..networks.recommender import Recommender
+from ..networks.network import Network
 from .errors import ExportError
 from .quantize import Table, round_table, rounded_model
 from .rounding_loss import RoundingLoss
@@ -52,7 +52,7 @@ def export_path(checkpoint: Path, output: Path | None, name: str = "model") -> P
     return place / f"{name}.safetensors" if place.is_dir() else place
 
 
-def check_exportable(model: Recommender) -> RecGrela:
+def check_exportable(model: Network) -> RecGrela:
     """The model itself. Raises ExportError if the engine does not run this kind of network."""
     kind = model.config.kind
     if kind != "grela":

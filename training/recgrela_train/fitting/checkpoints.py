@@ -24,7 +24,7 @@ from ..config import Config, parse_config
 from ..data import Cuts, Ids
 from ..files import replacing
 from ..networks import make_network
-from ..networks.recommender import Recommender
+from ..networks.network import Network
 
 
 class CheckpointError(ValueError):
@@ -35,7 +35,7 @@ class Checkpoint(NamedTuple):
     """The content of a checkpoint file."""
 
     path: Path
-    model: Recommender  # float32, in evaluation mode
+    model: Network  # float32, in evaluation mode
     config: Config
     item_ids: Ids  # item_ids[j] is the id of item j + 1
     data: str  # Dataset.fingerprint

@@ -23,7 +23,7 @@ from torch import Tensor
 from ..config import Config
 from ..data import Dataset, TrainBatch
 from ..data.batches import padded
-from ..networks.recommender import CarriedState, Recommender
+from ..networks.network import CarriedState, Network
 from .checkpoints import Checkpoint
 from .loss import full_softmax_loss
 from .training_module import TrainingModule
@@ -173,7 +173,7 @@ class NewItemsModule(TrainingModule):
 
 @torch.no_grad()
 def states_before(
-    model: Recommender, dataset: Dataset, parts: NewItemBatches, device: torch.device
+    model: Network, dataset: Dataset, parts: NewItemBatches, device: torch.device
 ) -> CarriedState:
     """The state before each of P parts, from the start of its history: rows in their order."""
     lengths = parts.starts - parts.firsts

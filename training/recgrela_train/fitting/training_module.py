@@ -34,7 +34,7 @@ from ..evaluation.evaluate import rank_targets
 from ..evaluation.metrics import summarize
 from ..evaluation.ranking import MISS
 from ..networks import make_network
-from ..networks.recommender import CarriedState
+from ..networks.network import CarriedState
 from .loss import full_softmax_loss
 from .negatives import negative_sampler
 from .row_gradients import RowAdam, clip_gradients

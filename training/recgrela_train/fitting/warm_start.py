@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..config import Config, Settings, change_config, changed_settings
 from ..data import Dataset
-from ..networks.recommender import Recommender
+from ..networks.network import Network
 from .checkpoints import Checkpoint, CheckpointError, best_checkpoint, load_checkpoint
 
 TABLE = "embedding.weight"
@@ -62,7 +62,7 @@ def load_start(config: Config) -> Checkpoint | None:
         raise CheckpointError(f"{error}; this run starts from it (train.start_from)") from None
 
 
-def load_weights(model: Recommender, start: Checkpoint, dataset: Dataset) -> None:
+def load_weights(model: Network, start: Checkpoint, dataset: Dataset) -> None:
     """Copies the weights of a checkpoint whose items are the first of the data's."""
     weights = start.model.state_dict()
     known = weights[TABLE]

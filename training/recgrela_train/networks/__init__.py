@@ -4,10 +4,10 @@ from ..config import ModelConfig
 from .bidirectional import BidirectionalGrela
 from .grela import RecGrela
 from .gru4rec import Gru4Rec
-from .recommender import Recommender
+from .network import Network
 from .sasrec import SasRec
 
-NETWORKS: dict[str, type[Recommender]] = {
+NETWORKS: dict[str, type[Network]] = {
     "grela": RecGrela,
     "bidirectional": BidirectionalGrela,
     "sasrec": SasRec,
@@ -15,6 +15,6 @@ NETWORKS: dict[str, type[Recommender]] = {
 }
 
 
-def make_network(config: ModelConfig, num_items: int) -> Recommender:
+def make_network(config: ModelConfig, num_items: int) -> Network:
     """The network of `config.kind` over N items, initialised from torch's default generator."""
     return NETWORKS[config.kind](config, num_items)

@@ -24,7 +24,7 @@ from .attention import (
     rotation,
 )
 from .dropout import Dropout, DropPath
-from .recommender import CarriedState, Recommender, init_weights
+from .network import CarriedState, Network, init_weights
 
 NORM_EPS = 1e-12
 CONV_KERNEL = 4
@@ -125,7 +125,7 @@ class Block(nn.Module):
         return h + self.dropout(self.ffn_out(inner)), BlockState(attention, conv)
 
 
-class RecGrela(Recommender):
+class RecGrela(Network):
     """The model over N items, with float32 parameters; `.double()` is the reference."""
 
     def __init__(self, config: ModelConfig, num_items: int):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..config import ModelConfig
 from .dropout import Dropout
 from .grela import NORM_EPS
-from .recommender import CarriedState, Recommender, init_weights
+from .network import CarriedState, Network, init_weights
 
 
 @dataclass
@@ -28,7 +28,7 @@ class GruState(CarriedState):
         return GruState(f(self.layers))
 
 
-class Gru4Rec(Recommender):
+class Gru4Rec(Network):
     """The model over N items."""
 
     def __init__(self, config: ModelConfig, num_items: int):

@@ -30,7 +30,7 @@ class CarriedState:
         )
 
 
-class Recommender(nn.Module):
+class Network(nn.Module):
     """A network over N items. Item indices are 1..N; 0 is padding, at the end of a row.
 
     It maps items [B, T] and the state before them (None: the empty state) to hidden [B, T, D] and

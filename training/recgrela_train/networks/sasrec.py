@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..config import ModelConfig
 from .dropout import Dropout, DropPath
 from .grela import NORM_EPS
-from .recommender import Recommender, init_weights
+from .network import Network, init_weights
 
 
 class SoftmaxBlock(nn.Module):
@@ -50,7 +50,7 @@ class SoftmaxBlock(nn.Module):
         return h
 
 
-class SasRec(Recommender):
+class SasRec(Network):
     """The model over N items and windows of at most `max_positions` events."""
 
     readouts = ("window",)
