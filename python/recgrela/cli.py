@@ -1,6 +1,7 @@
 """Inspect and verify a recgrela model file, and recommend items with it."""
 
 import argparse
+import csv
 import json
 import os
 import sys
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         help="process a history and recommend the next items",
         description="Process a history, oldest event first, and print the recommended items.",
         usage="recgrela recommend MODEL [--history ITEM ...] [-k K] [--include-seen] "
-        "[--skip-unknown] [--titles TSV] [--isa ISA]",
+        "[--skip-unknown] [--titles FILE] [--isa ISA]",
         epilog="example: recgrela recommend model.safetensors --history 50 172 181 -k 5",
     )
     recommend.add_argument(
@@ -71,8 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         help="skip unknown items, and print how many",
     )
     recommend.add_argument(
-        "--titles", type=Path, metavar="TSV",
-        help="tab-separated file of item ids and titles; prints the titles too",
+        "--titles", type=Path, metavar="FILE",
+        help="prints titles too: a file of item ids and titles, separated by tabs, or CSV with the "
+        "columns item_id and title",
     )  # fmt: skip
     recommend.set_defaults(run=_recommend, usage_error=recommend.error)
 
@@ -202,9 +204,19 @@ def _integer(text: str) -> int:
 
 
 def _read_titles(path: Path) -> dict[str, str]:
+    """Titles by item id, of tab-separated lines or of a CSV file with a header."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text: {error}") from None
-    rows = (line.split("\t") for line in lines)
-    return {row[0].strip(): row[1] for row in rows if len(row) >= 2}
+    if any("\t" in line for line in lines):
+        rows = (line.split("\t") for line in lines)
+        return {row[0].strip(): row[1] for row in rows if len(row) >= 2}
+    for delimiter in ",;":
+        table = csv.DictReader(lines, delimiter=delimiter)
+        if {"item_id", "title"} <= set(table.fieldnames or ()):
+            return {(row["item_id"] or "").strip(): row["title"] or "" for row in table}
+    raise ValueError(
+        f"{path}: expected lines of an item id, a tab and a title, or CSV with the columns item_id "
+        f"and title; found the first line {lines[0].rstrip()!r}"
+    )

@@ -161,6 +161,21 @@ def test_recommend_prints_titles(command, small, tmp_path):
         assert lines[1].endswith(f"  {second}")
 
 
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_recommend_reads_titles_by_the_header_of_a_csv_file(command, small, tmp_path, delimiter):
+    titles = tmp_path / "items.csv"
+    history = small.history(12)
+    _, plain, _ = command("recommend", small.path, "--history", *history)
+    first, second = items_of(plain)[:2]
+    rows = [("price", "title", "item_id"), ("5", '"Äon; a, film"', first), ("7", "", second)]
+    titles.write_text("\r\n".join(delimiter.join(map(str, row)) for row in rows), "utf-8")
+    arguments = ("recommend", small.path, "--titles", titles, "--history", *history)
+    status, output, _ = command(*arguments)
+    assert status == 0
+    assert output.splitlines()[0].endswith(f"  {first}  Äon; a, film")
+    assert output.splitlines()[1].endswith(f"  {second}")
+
+
 def test_recommend_skips_unknown_items_on_request(command, small):
     history = small.history(5)
     _, expected, _ = command("recommend", small.path, "--history", *history)
@@ -204,6 +219,11 @@ def latin_titles(folder: Path) -> list:
     return ["--titles", folder / "latin.tsv"]
 
 
+def unnamed_titles(folder: Path) -> list:
+    (folder / "items.csv").write_text("sku,label\n1,One\n")
+    return ["--titles", folder / "items.csv"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -215,6 +235,7 @@ def latin_titles(folder: Path) -> list:
         (["--history", "100", "--isa", "sse9"], "isa: found 'sse9', expected one of those"),
         (no_titles, "none.tsv"),
         (latin_titles, "latin.tsv: not UTF-8 text"),
+        (unnamed_titles, "columns item_id and title; found the first line 'sku,label'"),
     ],
 )
 def test_an_error_is_one_line(command, small, tmp_path, words, message):
