@@ -9,7 +9,13 @@ from recgrela_train.config import Config, ConfigError, change_config
 from recgrela_train.export.model_file import ExportError
 from recgrela_train.fitting.checkpoints import last_checkpoint
 from recgrela_train.fitting.fit import RunError
-from recgrela_train.studies.study import ablations, choose, common_readout, comparison
+from recgrela_train.studies.study import (
+    ablations,
+    choose,
+    common_readout,
+    comparison,
+    early_stops,
+)
 from typer.testing import CliRunner
 
 PNG = b"\x89PNG"
@@ -170,8 +176,22 @@ def test_a_comparison_has_every_network_and_count(small_settings, tmp_path):
     }  # fmt: skip
     assert "parameters" not in rows["markov"]
     assert "window minus grela" in printed
+    assert "use --seeds 3 or more" in printed
 
     refused = CliRunner().invoke(app, ["export", str(tmp_path / "sasrec")]).exception
     assert isinstance(refused, ExportError)
     assert "model.kind=sasrec cannot be exported" in str(refused)
     assert not (tmp_path / "sasrec" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("epochs", "best", "warned"), [(4, 1, True), (6, 3, True), (30, 1, False), (8, 5, False)]
+)
+def test_a_network_that_stopped_after_its_first_epochs_is_named(epochs, best, warned):
+    config = change_config(Config(), ["train.max_epochs=30", "train.patience=3"]).model_dump()
+    row = {"name": "grela", "epochs": epochs, "best_epoch": best, "config": config}
+    counted = {"name": "popularity", "config": config}
+    found = early_stops([row, counted])
+    assert len(found) == warned
+    assert all(f"grela stopped after epoch {epochs}, its best was epoch {best}" in w for w in found)
+    assert all("train.patience (now 3)" in w for w in found)

@@ -40,11 +40,15 @@ def data_warnings() -> Iterator[None]:
         if not issubclass(category, DataWarning):
             show_other(message, category, filename, lineno, file, line)
         elif is_main():
-            text = escape(str(message))
-            errors.print(f"[yellow]warning:[/yellow] {text}", highlight=False, soft_wrap=True)
+            warn(str(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", DataWarning)
         show_other = warnings.showwarning
         warnings.showwarning = show_warning
         yield
+
+
+def warn(text: str) -> None:
+    """Prints a warning."""
+    errors.print(f"[yellow]warning:[/yellow] {escape(text)}", highlight=False, soft_wrap=True)

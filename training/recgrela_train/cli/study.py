@@ -10,9 +10,9 @@ from ..device import find_device
 from ..distributed import find_processes
 from ..fitting.measure import check_held_out
 from ..recommender import read_data
-from ..studies.study import Variant, choose, print_study, run_study, write_study
+from ..studies.study import Variant, choose, early_stops, print_study, run_study, write_study
 from .console import console, errors, say
-from .shared import data_warnings
+from .shared import data_warnings, warn
 
 
 def study(
@@ -40,5 +40,9 @@ def study(
         say("interrupted. To continue, run the same command again", errors)
         raise typer.Exit(130) from None
     print_study(console, rows, chosen.data.source)
+    for warning in early_stops(rows):
+        warn(warning)
+    if seeds == 1:
+        say("one seed each: another seed can change a difference by as much; use --seeds 3 or more")
     for path in write_study(rows, output, chosen.data.source):
         say(f"wrote {path}")

@@ -46,6 +46,7 @@ Cells = Callable[[Row], list[str]]
 
 BASE = "base"
 METRIC = "ndcg@10"
+EARLY = 4  # epochs; a best epoch before it is suspicious
 
 ABLATIONS: dict[str, list[str]] = {
     "no-gate": ["model.gate=false"],
@@ -238,6 +239,20 @@ def _add_differences(rows: list[Row], measured: list[Measurement]) -> None:
             "readout": readout,
             METRIC: list(differences(rank, first, users)[METRIC]),
         }
+
+
+def early_stops(rows: list[Row]) -> list[str]:
+    """Warnings of networks that early stopping ended soon after their first epochs."""
+    warnings = []
+    for row in rows:
+        train = row["config"]["train"]
+        if row.get("best_epoch", EARLY) < EARLY and row["epochs"] < train["max_epochs"]:
+            warnings.append(
+                f"{row['name']} stopped after epoch {row['epochs']}, its best was epoch "
+                f"{row['best_epoch']}: it may have stopped in a dip, before it learned. Compare "
+                f"again with a larger train.patience (now {train['patience']})"
+            )
+    return warnings
 
 
 def write_study(rows: list[Row], folder: Path, title: str) -> list[Path]:
