@@ -143,6 +143,20 @@ def test_times(tmp_path, times, expected):
         ("a.csv", HEADER + "1,2,03/04/2020\n", 2, "1,2,03/04/2020", "ISO date"),
         ("a.csv", HEADER + "1,2,2020-13-01\n", 2, "1,2,2020-13-01", "ISO date"),
         ("a.csv", HEADER + "1,2,2020-01-01\n1,2,2020-02-31\n", 3, "1,2,2020-02-31", "ISO date"),
+        (
+            "a.csv",
+            HEADER + "1,2,2026-11-10T09:30:00+01:00\n1,2,2026-11-10T09:30:00\n",
+            3,
+            "1,2,2026-11-10T09:30:00",
+            "has no time zone, but the first has one ('2026-11-10T09:30:00+01:00')",
+        ),
+        (
+            "a.csv",
+            HEADER + "1,2,2026-11-10 09:30\n1,2,2026-11-10 09:30Z\n",
+            3,
+            "1,2,2026-11-10 09:30Z",
+            "has a time zone, but the first has none ('2026-11-10 09:30')",
+        ),
         ("a.csv", HEADER + '1,"a\nb",3\n1,2,x\n', 4, "1,2,x", "time 'x'"),
         ("a.csv", HEADER + "1,2,3\n,2,3\n", 3, ",2,3", "no user"),
         ("a.csv", HEADER + '1,"",3\n', 2, '1,"",3', "no item"),
@@ -195,6 +209,13 @@ def test_missing_columns_name_the_found_and_the_setting(tmp_path):
     assert "no column 'item_id', 'timestamp'; found: user_id, movie, when" in message
     assert "set data.item_column, data.time_column" in message
     assert "data.user_column" not in message
+
+
+def test_missing_columns_are_named_by_the_separator_of_the_file(tmp_path):
+    message = error(write(tmp_path, "a.csv", "customer;sku, with a comma;when\n1;2;3\n"))
+    assert "found: customer, sku, with a comma, when" in message
+    message = error(write(tmp_path, "b.csv", "user_id;item_id;bought,at\n1;2;3\n"))
+    assert "no column 'timestamp'; found: user_id, item_id, bought,at" in message
 
 
 INTER = "user_id:token\titem_id:token\ttimestamp:float"

@@ -1,5 +1,6 @@
 """Conversion of stored columns to ids and times."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ Missing = Literal["refuse", "drop", "keep"]
 ROLES = ("user", "item", "time")
 FIRST = 1000  # rows to try first: if they are not numbers, the rest need not be read
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}"
+ZONE = r":\d{2}(\.\d+)?\s*(Z|[+-]\d{2}:?(\d{2})?)$"
 NO_VALUE = ["NULL", "Null", "null", "\\N", "None", "none", "NaN", "nan", "NaT", "NA", "N/A", "<NA>"]
 NUMBER = pl.Decimal(38, 18)  # exact for nanoseconds and for fractions of a second
 
@@ -130,9 +132,19 @@ def _parse_times(rows: pl.DataFrame, fail: Fail) -> pl.Series:
         times = _parse_dates(column).set(~iso, None)
     if times.null_count():
         row = int(times.is_null().arg_true()[0])
-        problem = f"the time {column[row]!r} is neither a number nor an ISO date"
-        raise fail(rows["line"][row], problem)
+        raise fail(rows["line"][row], _wrong_time(column[row], column[0]))
     return times
+
+
+def _wrong_time(time: str, first: str) -> str:
+    """What is wrong with a time that cannot be read as the first of the file was."""
+    if re.match(ISO_DATE, time) and re.match(ISO_DATE, first):
+        zoned = [re.search(ZONE, text) is not None for text in (time, first)]
+        if zoned == [False, True]:
+            return f"the time {time!r} has no time zone, but the first has one ({first!r})"
+        if zoned == [True, False]:
+            return f"the time {time!r} has a time zone, but the first has none ({first!r})"
+    return f"the time {time!r} is neither a number nor an ISO date"
 
 
 def _parse_dates(column: pl.Series) -> pl.Series:

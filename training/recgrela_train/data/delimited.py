@@ -33,7 +33,7 @@ class Layout:
     """The layout of a delimited file."""
 
     separators: tuple[str, ...]
-    """The first one that yields the wanted columns in the header is used."""
+    """The one that yields most of the wanted columns of the header, then most columns, is used."""
     user: str
     item: str
     time: str
@@ -99,14 +99,16 @@ def read_delimited(path: Path, layout: Layout, missing: Missing) -> pl.DataFrame
 
 
 def _separator(first: str, layout: Layout) -> str:
-    """The separator that yields the wanted columns in the header; otherwise the first one."""
+    """The separator that yields most of the wanted columns of the header, then most columns."""
     if len(layout.separators[0]) == 2:
         return STAND_IN
-    for separator in layout.separators:
+    wanted = {layout.user, layout.item, layout.time}
+
+    def yields(separator: str) -> tuple[int, int]:
         found = _names(next(csv.reader([first], delimiter=separator)), layout)
-        if {layout.user, layout.item, layout.time} <= set(found):
-            return separator
-    return layout.separators[0]
+        return len(wanted & set(found)), len(found)
+
+    return max(layout.separators, key=yields)
 
 
 def _names(header: list[str], layout: Layout) -> list[str]:
