@@ -80,7 +80,7 @@ def measured(settings, tmp_path_factory) -> Path:
 def production(measured, tmp_path_factory) -> tuple[Path, str]:
     """The run on all events, and what was printed."""
     run = tmp_path_factory.mktemp("production") / "run"
-    return run, go("fit", "--like", measured, "-o", run)
+    return run, go("fit", "--all-events", "--like", measured, "-o", run)
 
 
 def test_a_repeated_run_trains_on_all_events_for_the_best_epochs(measured, production):

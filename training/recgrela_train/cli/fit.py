@@ -22,6 +22,13 @@ def fit(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Delete the run in the output folder first.")
     ] = False,
+    all_events: Annotated[
+        bool,
+        typer.Option(
+            "--all-events",
+            help="Hold out no events: `--set data.split=none`. --like does so by itself.",
+        ),
+    ] = False,
     like: Annotated[
         Path | None,
         typer.Option(
@@ -63,7 +70,7 @@ def fit(
     For production (docs/production.md): measure a run first, then repeat it on all events. Nothing
     is held out then, so nothing is measured; the exported file has the metrics of the first run.
 
-    `recgrela-train fit --like runs/first --output runs/production`
+    `recgrela-train fit --all-events --like runs/first --output runs/production`
 
     The next day: train the new items of newer data only, and send them to deployed models.
 
@@ -78,6 +85,8 @@ def fit(
     from ..recommender import Recommender
     from .shared import data_warnings, show
 
+    if all_events:
+        settings = [*settings, "data.split=none"]
     console.quiet = not is_main()  # one of the processes prints
     if resume and overwrite:
         raise ConfigError("--resume continues a run and --overwrite deletes it: choose one")
