@@ -4,9 +4,13 @@ import json
 
 import pytest
 import torch
+from polars.testing import assert_frame_equal
+from recgrela_train import Recommender
 from recgrela_train.config import ModelConfig
 from recgrela_train.fitting.loss import full_softmax_loss
 from recgrela_train.networks.grela import RecGrela
+
+from tests.training.test_recommender import SETTINGS, walks
 
 DEVICE = "cuda"
 GPUS = torch.cuda.device_count()
@@ -82,6 +86,16 @@ def test_fit_trains_and_resumes(command, small_settings, tmp_path, changes):
         result = command("fit", "--output", tmp_path, *how)
         assert result.returncode == 0, result.stderr
         assert "on 1 x CUDAAccelerator" in result.stdout
+
+
+def test_a_recommender_is_measured_recommends_and_is_exported(tmp_path):
+    recommender = Recommender(SETTINGS | {"train.accelerator": "gpu"}, verbose=False)
+    recommender.fit(walks(), run=tmp_path / "run").evaluate()
+    found = recommender.recommend(k=3)
+    recommender.export(tmp_path / "model.safetensors", table="int8")
+    on_cpu = Recommender.load(tmp_path / "run", {"train.accelerator": "cpu"}, verbose=False)
+    expected = on_cpu.recommend(k=3, events=walks())
+    assert_frame_equal(found, expected, rel_tol=1e-3, abs_tol=1e-4)
 
 
 @pytest.mark.skipif(GPUS < 2, reason="there are not two GPUs on this machine")

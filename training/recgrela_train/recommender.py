@@ -141,13 +141,7 @@ class Recommender:
         `fitting.fit.fit`.
         """
         config = self.config if events is None else _in_memory(self.config)
-        folder = self._folder(config) if run is None else Path(run)
-        for needed in (self._twin, config.train.start_from):
-            if needed and Path(needed).resolve() == folder.resolve():
-                raise ConfigError(
-                    f"{folder} is the run to repeat or to start from, so it cannot be overwritten: "
-                    "choose another folder"
-                )
+        folder = self._folder(config, run)
         if not overwrite:
             check_folder(folder, resume=resume)
         find_device(config.train.accelerator)
@@ -319,14 +313,25 @@ class Recommender:
             self._model = model._replace(dataset=dataset)
         return config, dataset
 
-    def _folder(self, config: Config) -> Path:
-        """A temporary folder, deleted with this object."""
-        processes = find_processes(config.train.devices).total
-        if processes > 1:
-            raise ConfigError(f"{processes} processes train in one folder: name it with run=")
-        folder = Path(tempfile.mkdtemp(prefix="recgrela-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return folder
+    def _folder(self, config: Config, run: str | Path | None) -> Path:
+        """The folder of a run; by default a temporary one, deleted with this object.
+
+        Raises ConfigError for the run that this one repeats or starts from.
+        """
+        if run is None:
+            processes = find_processes(config.train.devices).total
+            if processes > 1:
+                raise ConfigError(f"{processes} processes train in one folder: name it with run=")
+            folder = Path(tempfile.mkdtemp(prefix="recgrela-"))
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            return folder
+        for needed in (self._twin, config.train.start_from):
+            if needed and Path(needed).resolve() == Path(run).resolve():
+                raise ConfigError(
+                    f"{run} is the run to repeat or to start from, so it cannot be overwritten: "
+                    "choose another folder"
+                )
+        return Path(run)
 
 
 class _Model(NamedTuple):
