@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from datasets import make_dataset
-from recgrela_train.config import EvaluateConfig
+from recgrela_train.config import Config, EvaluateConfig
 from recgrela_train.evaluation.counting import Popularity, measure_counts
 from recgrela_train.evaluation.evaluate import measure
 from recgrela_train.evaluation.measurement import (
@@ -17,6 +17,7 @@ from recgrela_train.evaluation.measurement import (
 )
 from recgrela_train.evaluation.metrics import summarize, summarize_users
 from recgrela_train.evaluation.ranking import MISS
+from recgrela_train.evaluation.results import Metrics
 from recgrela_train.evaluation.summary import DAYS, ITEMS, LENGTHS, sliced, slices_of, summary
 from recgrela_train.fitting.checkpoints import load_checkpoint
 from recgrela_train.fitting.fit import best_checkpoint
@@ -216,3 +217,25 @@ def test_damaged_rows_of_targets_are_named(finished_run, tmp_path, damage):
             np.savez(path, **{**file, name: np.ones(3, int)})
     with pytest.raises(MeasurementError, match=r"metrics\.targets\.npz.*(again|evaluate RUN)"):
         read_measurement(metrics)
+
+
+def test_ids_of_users_are_stored_only_if_asked_for(tmp_path):
+    events = [(user, item, item) for user in ("eve", "ada", "bob") for item in range(1, 6)]
+    dataset = make_dataset([*events, ("al", 1, 0)], split="leave_one_out")
+    config = Config(evaluate=EvaluateConfig(exclude_seen="none"))
+    counted = measure_counts(Popularity(dataset), dataset, config.evaluate, QUIET)
+    metrics = Metrics(counted, config, dataset)
+    metrics.save(tmp_path / "plain.json")
+    metrics.save(tmp_path / "named.json", user_ids=True)
+    assert b"user_ids" not in targets_path(tmp_path / "plain.json").read_bytes()
+    with np.load(targets_path(tmp_path / "named.json")) as file:
+        # "al" has too few events to be a test user.
+        assert file["test.user_ids"].tolist() == ["ada", "bob", "eve"]
+        assert len(np.unique(file["test.users"])) == 3
+    read_measurement(tmp_path / "named.json")
+
+
+def test_ids_of_users_need_a_file(command, tmp_path):
+    result = command("evaluate", tmp_path, "--user-ids")
+    assert result.returncode == 1
+    assert "--user-ids adds to the files of --output" in result.stderr

@@ -22,6 +22,14 @@ def evaluate(
             ".targets.npz beside it.",
         ),
     ] = None,
+    user_ids: Annotated[
+        bool,
+        typer.Option(
+            "--user-ids",
+            help="Also write the ids of the test users to .targets.npz, which otherwise has only "
+            "their indices.",
+        ),
+    ] = False,
 ) -> None:
     """Measure a checkpoint: HR, NDCG and MRR at 5, 10 and 20, ranked among all items.
 
@@ -35,10 +43,13 @@ def evaluate(
     `recgrela-train evaluate runs/first --test --set data.source=newer.parquet --set
     data.test_from=2026-11-20`
     """
+    from ..config import ConfigError
     from ..recommender import Recommender
     from .shared import data_warnings, show
 
+    if user_ids and output is None:
+        raise ConfigError("--user-ids adds to the files of --output: name one")
     recommender = Recommender.load(checkpoint, settings)
     with data_warnings():
         metrics = recommender.evaluate()
-    show(metrics, output, test=test)
+    show(metrics, output, test=test, user_ids=user_ids)

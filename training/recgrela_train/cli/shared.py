@@ -14,7 +14,7 @@ from ..evaluation.results import Metrics
 from .console import console, errors
 
 
-def show(metrics: Metrics, output: Path | None, *, test: bool) -> None:
+def show(metrics: Metrics, output: Path | None, *, test: bool, user_ids: bool = False) -> None:
     """Prints validation metrics and, with `test`, test metrics; saves both to `output`."""
     splits = [split for split in SPLITS[: 1 + test] if split in metrics.splits]
     if splits:
@@ -22,7 +22,7 @@ def show(metrics: Metrics, output: Path | None, *, test: bool) -> None:
     else:
         console.print("there are no validation targets: print test metrics with --test")
     if output is not None and is_main():
-        metrics.save(output)
+        metrics.save(output, user_ids=user_ids)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..config import Config
 from ..data import Dataset, HeldOutSplit, Targets
+from ..data.histories import StoredIds
 from ..files import write_atomically
 
 FIELDS = ("users", "lengths", "item_events", "repeated", "days")
@@ -86,10 +87,21 @@ def targets_path(metrics: Path) -> Path:
 
 
 def write_measurement(
-    path: Path, measurement: Measurement, metrics: dict[str, Any], config: Config
+    path: Path,
+    measurement: Measurement,
+    metrics: dict[str, Any],
+    config: Config,
+    user_ids: StoredIds | None = None,
 ) -> None:
-    """Writes metrics and config to a JSON file, and the targets beside it."""
+    """Writes metrics and config to a JSON file, and the targets beside it.
+
+    The rows name users by index only, unless there are `user_ids` [U]: then the ids of the users
+    of test targets, ascending by index, are stored as `test.user_ids`.
+    """
     arrays = {"last": measurement.last, "data": np.array(measurement.data)}
+    if user_ids is not None:
+        known = np.unique(measurement.test.users).tolist()
+        arrays["test.user_ids"] = np.array([user_ids[user] for user in known])
     for split, result in measurement.splits.items():
         for name in FIELDS:
             if (column := getattr(result, name)) is not None:

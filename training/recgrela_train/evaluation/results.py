@@ -56,12 +56,14 @@ class Metrics(JupyterMixin, Mapping[str, Any]):
         """NDCG@10 by length of history, training events of the item and, with dates, by day."""
         return slice_tables(self._values, split)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, user_ids: bool = False) -> None:
         """Writes a JSON file, and the ranks and recommendations to `.targets.npz` beside it.
 
-        RUN/metrics.json makes a run ready for `recgrela-train report`. Raises OSError.
+        RUN/metrics.json makes a run ready for `recgrela-train report`. The files have no ids of
+        users, unless `user_ids` asks for those of test users. Raises OSError.
         """
-        write_measurement(Path(path), self._measurement, self._values, self._config)
+        ids = self._dataset.user_ids if user_ids else None
+        write_measurement(Path(path), self._measurement, self._values, self._config, ids)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The tables of both splits."""
