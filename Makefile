@@ -22,7 +22,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures size bench-training bench-data bench-evaluation bench-kernels bench-web parity agree long-histories epoch-cost peers clean
+.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data bench-evaluation bench-kernels bench-web parity agree long-histories epoch-cost peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -138,6 +138,11 @@ bench: setup ## Time the engine against ONNX Runtime, PyTorch, NumPy and usearch
 
 pictures: setup ## Plot runs/bench.json into docs/images
 	$(BIN)/python -m benchmarks.pictures runs/bench.json docs/images
+
+report-picture: setup ## Draw the report of runs/demo into docs/images (run make demo first; needs Debian's chromium)
+	$(BIN)/recgrela-train report runs/demo
+	chromium --headless --no-sandbox --hide-scrollbars --window-size=1000,5600 --screenshot=docs/images/report.png runs/demo/report.html
+	$(BIN)/python -c "import sys; from PIL import Image; Image.open(sys.argv[1]).quantize(64).save(sys.argv[1], optimize=True)" docs/images/report.png
 
 size: setup ## Check size of wheel and libraries, memory and load time against their budgets
 	$(BIN)/python -m benchmarks.size
