@@ -73,7 +73,11 @@ class Recommender:
         )
         self.run: Path | None = None
         """The folder of the run, once there is one."""
-        self._console = Console(quiet=not (verbose and is_main()), force_jupyter=False)
+        self._console = Console(
+            quiet=not (verbose and is_main()),
+            force_jupyter=False,
+            force_terminal=False if Console().is_jupyter else None,  # spinners would fill the cell
+        )
         self._model: _Model | None = None
         self._twin: Path | None = None  # the measured run that this one repeats
 
