@@ -285,7 +285,8 @@ def test_users_have_pseudonyms_unless_their_ids_are_asked_for(another, tmp_path,
     write_report([another], output, None)
     text = Page(output.read_text()).text
     assert re.findall(r"User (\w+),", text) == [str(n + 1) for n in range(text.count("Next came"))]
-    assert "Users have pseudonyms" in text
+    assert "use. Users have pseudonyms" in " ".join(text.split())
+    assert "shows their ids. To show titles" in " ".join(text.split())
     result = command("report", another, "-o", output, "--user-ids")
     assert result.returncode == 0, result.stderr
     text = Page(output.read_text()).text
