@@ -22,7 +22,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data bench-evaluation bench-kernels bench-web parity agree long-histories epoch-cost peers clean
+.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data bench-evaluation bench-kernels bench-web parity agree long-histories epoch-cost update peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -171,6 +171,9 @@ agree: setup ## Repeat every metric of RUN=folder with its exported file and the
 
 long-histories: setup ## Evaluate RUN=folder on histories 100 times longer than any in training
 	$(BIN)/python -m benchmarks.long_histories $(or $(RUN),$(error RUN is not set. Pass a finished run: make long-histories RUN=runs/demo))
+
+update: setup ## Measure a week's update of a deployed model against a full refit on MovieLens-100K
+	$(BIN)/python -m benchmarks.update --rounds $(or $(ROUNDS),1)
 
 epoch-cost: setup ## Time a training epoch of the paper's form and of ours (SOURCE=file, default ml-100k)
 	$(BIN)/python -m benchmarks.epoch_cost --set data.source=$(or $(SOURCE),ml-100k) --set model.num_layers=4
