@@ -315,7 +315,7 @@ def test_a_vocabulary_replaces_the_counts():
 
 
 def test_data_of_other_items_is_refused():
-    says = r"the model knows none of the 3 items.* text, such as 'a'; .* text, such as 'y'"
+    says = r"none of the model's 2 items.* text, such as 'a'; .* text, such as 'y'"
     with pytest.raises(DataError, match=says):
         by_time(vocabulary=["y", "z"])
 

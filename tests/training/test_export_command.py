@@ -171,7 +171,7 @@ def test_data_with_other_items_is_not_measured_on(without_data, export, tmp_path
     words = [without_data, *INT8, "--set", f"data.source={other}"]
     result = export(*words, "--max-ndcg-drop", "1")
     assert result.returncode == 1
-    assert "the model knows none of the 5 items" in result.stderr
+    assert "the data has none of the model's 30 items" in result.stderr
 
 
 def test_the_data_is_not_read_where_nothing_is_rounded(without_data, export):

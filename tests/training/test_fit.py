@@ -116,7 +116,7 @@ def test_data_other_than_those_of_the_training_are_noticed(
     assert "(data.tie_seed was 42, is 7)" in other.stderr
     assert "in time: random, seed 7" in " ".join(other.stdout.split())
 
-    events.write_text("user_id,item_id,timestamp\n" + "".join(rows[::-1]))
+    events.write_text("user_id,item_id,timestamp\n" + "".join(rows[:-1]))
     with pytest.raises(RunError, match="changed since this run started"):
         train(tmp_path / "run", settings, "train.max_epochs=2", resume=True)
     same = command("evaluate", tmp_path / "run")
@@ -193,7 +193,7 @@ def test_figures_are_measured_on_the_device_of_the_training(finished_run, monkey
         devices.append(model.embedding.weight.device.type)
         raise ValueError("noted")
 
-    monkeypatch.setattr("recgrela_train.device.find_device", lambda _: torch.device("meta"))
+    monkeypatch.setattr("recgrela_train.recommender.find_device", lambda _: torch.device("meta"))
     monkeypatch.setattr("recgrela_train.fitting.measure.measure", note_device)
     CliRunner().invoke(app, ["evaluate", str(finished_run)])
     assert devices == ["meta"]

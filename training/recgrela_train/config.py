@@ -94,6 +94,15 @@ class DataConfig(_Section):
         """Whether any events are held out, so that a model can be measured."""
         return self.split != "none"
 
+    @model_validator(mode="after")
+    def _cuts_need_true_times(self) -> Self:
+        if self.ties == "recbole" and self.split == "time":
+            raise ValueError(
+                "ties=recbole orders events by rounded times, which a cut cannot divide: set "
+                "split=leave_one_out, or another order of ties"
+            )
+        return self
+
 
 class ModelConfig(_Section):
     """The architecture, with a switch for each of the paper's ablations."""
@@ -177,7 +186,7 @@ class TrainConfig(_Section):
     `fit --like` sets it to the best epoch of the run that it repeats."""
     patience: int = Field(10, ge=1)
     """Stop after this many epochs without a better validation NDCG@10."""
-    start_from: str | None = None
+    start_from: Annotated[str | None, BeforeValidator(_none)] = None
     """Run to start from: items of both keep their embeddings, new ones start from their neighbours.
     `fit --from` sets it."""
     freeze: bool = False

@@ -273,6 +273,8 @@ class Recommender:
                 f"{trained.path}: only a run of fit --freeze has an overlay: export the model"
             )
         file = export_path(deployed_run(trained.config), None) if deployed is None else deployed
+        if Path(path).resolve() in (Path(file).resolve(), trained.path.resolve()):
+            raise ExportError(f"{path} is the deployed file or the checkpoint: choose another file")
         model = check_exportable(trained.model.cpu())
         with self._console.status("exporting"):
             return export_overlay(model, trained.item_ids, Path(file), Path(path))

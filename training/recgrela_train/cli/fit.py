@@ -44,7 +44,7 @@ def fit(
             "--from",
             metavar="RUN",
             help="Start from a trained run, with its settings: its items keep their embeddings, "
-            "new ones start from those that they follow or precede.",
+            "a new item starts as the mean of those next to it in the histories.",
         ),
     ] = None,
     freeze: Annotated[

@@ -59,18 +59,8 @@ def split(
         bounds = _divided(histories, cuts)
     else:
         bounds = _Bounds(histories.offsets[1:], histories.offsets[1:])
-    if vocabulary is None:
-        codes = _frequent(histories, bounds, config)
-        vocabulary = _in_memory(_take(histories.item_ids, codes))
-        training = True
-    else:
-        codes, training = _places(histories.item_ids, vocabulary), extend
-        if extend:
-            _warn_of_missing(codes)
-            frequent = _frequent(histories, bounds, config)
-            added = frequent[~np.isin(frequent, codes)]
-            codes = np.concatenate([codes, added])
-            vocabulary = _joined(vocabulary, _in_memory(_take(histories.item_ids, added)))
+    training = vocabulary is None or extend
+    codes, vocabulary = _known_items(histories, bounds, config, vocabulary, extend=extend)
     index = np.zeros(len(histories.item_ids) + 1, np.int32)
     index[codes] = np.arange(1, len(codes) + 1)
     index[-1] = 0  # of codes -1, items that the data does not have
@@ -81,17 +71,34 @@ def split(
         int(np.count_nonzero(known)),
     )
     report = Report(config.min_events, before, after, _dates(histories), tied)
-    if not after.events and not training:
-        raise DataError(
-            f"{config.source}: the model knows none of the {before.items:,} items. Their ids are "
-            f"{_kind(histories.item_ids)}; those of the model are {_kind(vocabulary)}"
-        )
     if not after.events:
         raise _nothing_left(report, config, cuts)
     dataset = _known_events(histories, known, bounds, vocabulary, cuts, report)
     if cuts:
         _check_parts(dataset, cuts, config, training=training)
     return dataset
+
+
+def _known_items(
+    histories: Histories,
+    bounds: _Bounds,
+    config: DataConfig,
+    vocabulary: Ids | None,
+    *,
+    extend: bool,
+) -> tuple[np.ndarray, Ids]:
+    """Codes of the known items, by item index; -1 if the data lacks one; and their ids."""
+    if vocabulary is None:
+        codes = _frequent(histories, bounds, config)
+        return codes, _in_memory(_take(histories.item_ids, codes))
+    codes = _places(histories.item_ids, vocabulary)
+    if not extend:
+        return codes, vocabulary
+    _warn_of_missing(codes)
+    frequent = _frequent(histories, bounds, config)
+    added = frequent[~np.isin(frequent, codes)]
+    ids = _joined(vocabulary, _in_memory(_take(histories.item_ids, added)))
+    return np.concatenate([codes, added]), ids
 
 
 def drop_consecutive(histories: Histories) -> Histories:
@@ -275,16 +282,21 @@ def _many_ties(tied: float, histories: Histories, config: DataConfig) -> str:
 
 
 def _places(found: StoredIds, wanted: Ids) -> np.ndarray:
-    """The place of each wanted id among the ascending `found`; -1 if it is not there.
+    """The code of each wanted id among the ascending `found`; -1 if it is absent.
 
-    Raises DataError if none is.
+    Raises DataError if all are.
     """
     names, asked = np.asarray(_in_memory(found)), np.asarray(wanted)
     kinds = f"The data's item ids are {_kind(found)}; those of the model are {_kind(wanted)}"
-    if names.dtype.kind != asked.dtype.kind:
+    if names.dtype.kind == "i" and asked.dtype.kind == "U":
+        # In data that lacks the ids that are not numbers, all others were read as numbers.
+        codes = {str(name): code for code, name in enumerate(names.tolist())}
+        place = np.array([codes.get(str(name), -1) for name in wanted])
+    elif names.dtype.kind != asked.dtype.kind:
         raise DataError(f"{kinds}. Use data with the ids that the model was trained on")
-    place = np.searchsorted(names, asked).clip(max=len(names) - 1)
-    place = np.where(names[place] == asked, place, -1)
+    else:
+        place = np.searchsorted(names, asked).clip(max=len(names) - 1)
+        place = np.where(names[place] == asked, place, -1)
     if (place < 0).all():
         raise DataError(
             f"the data has none of the model's {len(wanted):,} items. {kinds}. Use data with the "
@@ -305,7 +317,7 @@ def _warn_of_missing(codes: np.ndarray) -> None:
 def _joined(first: Ids, second: Ids) -> Ids:
     if isinstance(first, np.ndarray):
         return np.concatenate([first, np.asarray(second, np.int64)])
-    return [*first, *second]
+    return [*first, *map(str, second)]
 
 
 def _kind(ids: StoredIds | Ids) -> str:

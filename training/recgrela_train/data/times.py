@@ -15,6 +15,7 @@ from .errors import DataError
 
 DAY = 86_400_000_000  # microseconds
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST, LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # of the years 1 and 9999
 SHARE = r"^\s*(\d+(?:\.\d+)?)\s*%\s*$"
 UNITS = ((1e8, 1_000_000, 1), (1e11, 1_000, 1), (1e14, 1, 1), (1e17, 1, 1_000))
 """Numbers from 1e8 on are taken for seconds (1973 to 5138), from 1e11 for milliseconds, from 1e14
@@ -45,13 +46,15 @@ class Clock(NamedTuple):
     def convert(self, times: np.ndarray, fractions: np.ndarray) -> np.ndarray:
         """Times as int64 [E], from `coded.whole_times`. What is below the unit is dropped.
 
-        Raises DataError for a time that is too far from the others.
+        Raises DataError if some are no dates in the unit of most.
         """
-        largest = max(abs(int(times.max(initial=0))), abs(int(times.min(initial=0))))
-        if largest * self.factor >= 2**63:
+        ends = int(times.min(initial=0)), int(times.max(initial=0))
+        if self.dated and not all(
+            FIRST <= end * self.factor // self.divisor <= LAST for end in ends
+        ):
             raise DataError(
-                f"the time {largest} cannot be seconds or milliseconds, as most times seem to be: "
-                "remove it, or write all times with one unit"
+                f"the times {ends[0]} to {ends[1]} are not all dates in the years 1 to 9999 in "
+                "the unit that most of them seem to have: write all times in one unit"
             )
         if not self.dated or self.divisor > 1:
             return times // self.divisor

@@ -117,16 +117,17 @@ def measure_scores(
                 batches = EvaluationBatches(dataset, asked, settings.batch_size, this_shard())
                 shown = progress.track(batches, description=f"{split}, {readout}")
                 scored = ((batch, scores_of(batch, readout)) for batch in shown)
-                rows = _rows(scored, len(known), dataset.num_items, settings)
+                size = min(BEST, dataset.num_items) if split == "test" else 0
+                rows = _rows(scored, len(known), dataset.num_items, settings, size)
                 ranks[readout], others[readout] = np.full((2, len(targets)), MISS)
                 ranks[readout][known], others[readout][known] = rows[:, :2].T
-                best[readout] = rows[:, 2:]  # the test split, which comes last, stays
+                if size:
+                    best[readout] = rows[asked.last, 2:]
             if ranks:
                 splits[split] = SplitResult.of(dataset, split, targets, ranks, others)
     if "test" not in splits:
         raise DataError(TOO_FEW_EVENTS)
-    lists = {readout: rows[asked.last] for readout, rows in best.items()}
-    return Measurement(splits, known[asked.last], lists, dataset.fingerprint)
+    return Measurement(splits, known[asked.last], best, dataset.fingerprint)
 
 
 def _rows(
@@ -134,15 +135,15 @@ def _rows(
     count: int,
     num_items: int,
     settings: EvaluateConfig,
+    best: int,
 ) -> np.ndarray:
-    """The rows of `ranked` with best items, for all `count` targets."""
+    """The rows of `ranked` for all `count` targets, [count, 2 + best]."""
     # Allocated once: small arrays kept from each batch would fragment the heap.
-    size = min(BEST, num_items)
-    rows = np.empty((count, 3 + size), np.int64)
+    rows = np.empty((count, 3 + best), np.int64)
     done = 0
     for batch, scores in scored:
         here = slice(done, done := done + len(batch.stops))
         rows[here, 0] = batch.places
-        rows[here, 1:] = ranked(scores, batch, num_items, settings, size)
+        rows[here, 1:] = ranked(scores, batch, num_items, settings, best)
     found = gathered(rows[:done])
     return found[np.argsort(found[:, 0]), 1:]

@@ -221,7 +221,7 @@ def stored_weights(rounded: RecGrela, table: Table, matrices: MatrixType) -> dic
 def _weights(model: RecGrela, matrices: Dtype) -> dict[str, np.ndarray]:
     tensors = _layer("input_norm", model.input_norm)
     if model.frequency is not None:
-        tensors["rotary.frequency"] = model.frequency.numpy()
+        tensors["rotary.frequency"] = model.frequency.cpu().numpy()
     if model.positions is not None:
         tensors["positions.weight"] = _f32(model.positions.weight)
     for index, block in enumerate(cast("list[Block]", model.blocks)):

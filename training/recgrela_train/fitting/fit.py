@@ -52,7 +52,7 @@ from .checkpoints import (
 from .new_items import NewItemsModule
 from .sharded_table import ShardedTable
 from .training_module import NonFiniteLossError, TrainingModule
-from .warm_start import KeepMoments, load_weights
+from .warm_start import KeepMoments, check_unseen, load_weights
 
 MAY_CHANGE = (
     "data.source",
@@ -152,11 +152,14 @@ def fit(
     A resumed run without a checkpoint starts from the beginning, with the same result. An existing
     run is deleted (`overwrite`) only after all checks have passed.
 
-    Raises RunError if another process trains in the folder, a resumed run's settings or data
-    differ, no user has enough events, the loss is not finite or the disk is full; ConfigError if
-    settings do not suit the number of items or processes; CheckpointError if all checkpoints are
-    damaged; OSError if the folder cannot be written. On KeyboardInterrupt the run can be resumed.
+    Raises StartError if `start` was trained on events that are held out here; RunError if another
+    process trains in the folder, a resumed run's settings or data differ, no user has enough
+    events, the loss is not finite or the disk is full; ConfigError if settings do not suit the
+    number of items or processes; CheckpointError if all checkpoints are damaged; OSError if the
+    folder cannot be written. On KeyboardInterrupt the run can be resumed.
     """
+    if resume and overwrite:
+        raise RunError("resume continues a run and overwrite deletes it: choose one")
     with _held(run) if is_main() else contextlib.nullcontext():
         if is_main() and not overwrite:
             check_folder(run, resume=resume)
@@ -206,7 +209,7 @@ def _fit(
         extras = extras._replace(callbacks=[KeepMoments(start), *extras.callbacks])
     trainer = _trainer(config, processes, run, console, extras)
     if is_main():
-        _begin(run, config, card, overwrite=overwrite)
+        _begin(run, config, card, resume=resume, overwrite=overwrite)
     parameters = sum(p.numel() for p in module.parameters())
     console.print(
         f"{parameters:,} parameters, {len(module.train_dataloader()):,} steps per epoch, "
@@ -236,8 +239,10 @@ def _fit(
     return best_checkpoint(run)
 
 
-def _begin(run: Path, config: Config, card: Card | None, *, overwrite: bool) -> None:
+def _begin(run: Path, config: Config, card: Card | None, *, resume: bool, overwrite: bool) -> None:
     """Deletes outdated files, and writes the settings and the card, if any."""
+    if not resume:  # perhaps of a run that was stopped before its first checkpoint
+        card_path(run).unlink(missing_ok=True)
     if overwrite:
         remove_run(run)
     _remove_leftovers(run)
@@ -255,10 +260,14 @@ def _module(config: Config, dataset: Dataset, start: Checkpoint | None) -> Train
         if config.train.start_from is not None:
             raise RunError("train.start_from is only for recgrela-train fit: omit it")
         return TrainingModule(config, dataset)
+    check_unseen(start, config, dataset)
+    module: TrainingModule
     if config.train.freeze:
-        return NewItemsModule(config, dataset, start)
-    module = TrainingModule(config, dataset)
-    load_weights(module.model, start, dataset)
+        module = NewItemsModule(config, dataset, start)
+    else:
+        module = TrainingModule(config, dataset)
+        load_weights(module.model, start, dataset)
+    module.started_from = start.trained_until
     return module
 
 

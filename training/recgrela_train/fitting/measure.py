@@ -64,13 +64,16 @@ def check_items(trained: Checkpoint, dataset: Dataset) -> None:
 def other_data(trained: Checkpoint, config: Config, dataset: Dataset) -> str | None:
     """A warning if `dataset`, read by `config`, is not the one that the checkpoint trained on.
 
-    None if it is, or if all test targets are later than the events that were trained on.
+    None if it is, or if all targets are later than the events that were trained on.
     """
     if trained.data == dataset.fingerprint:
         return None
-    until = trained.trained_until
-    if dataset.cuts and until is not None and dataset.cuts.test_from > until:
-        return None
+    if dataset.cuts and trained.trained_until is not None:
+        first = dataset.cuts.test_from
+        if len(dataset.targets("validation")):
+            first = dataset.cuts.validation_from
+        if first > trained.trained_until:
+            return None
     changes = [
         f"{key} was {old}, is {new}"
         for key, old, new in changed_settings(trained.config, config)

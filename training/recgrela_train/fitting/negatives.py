@@ -58,13 +58,17 @@ def _always_drawn(count: int, num_items: int) -> int:
 
 
 def negative_sampler(train: TrainConfig, num_items: int) -> NegativeSampler | None:
-    """The sampler of `train.loss`; None for the full softmax.
+    """The sampler of `train.loss`; None for the full softmax, which `train.freeze` needs.
 
     Raises ConfigError if the sample would be larger than the catalogue.
     """
-    full = num_items <= max(FULL_SOFTMAX_ITEMS, train.negatives)
+    full = train.freeze or num_items <= max(FULL_SOFTMAX_ITEMS, train.negatives)
     if train.loss == "full" or (train.loss == "auto" and full):
         return None
+    if train.freeze:
+        raise ConfigError(
+            "train.freeze trains with the full softmax: set train.loss=auto or train.loss=full"
+        )
     if train.negatives > num_items:
         raise ConfigError(
             f"train.negatives is {train.negatives:,}, but there are only {num_items:,} items: "

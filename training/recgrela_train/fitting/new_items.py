@@ -30,6 +30,7 @@ from .training_module import TrainingModule
 from .warm_start import StartError, load_weights
 
 PIECE = 256  # events of a history at a time, where its state is computed
+ROWS = 128  # histories at a time
 
 
 class NewItemBatches:
@@ -123,11 +124,6 @@ class NewItemsModule(TrainingModule):
                 "data.min_events, or omit --freeze"
             )
         super().__init__(config, dataset)
-        if self.sampler is not None:
-            raise StartError(
-                f"--freeze trains with the full softmax, but train.loss={config.train.loss} "
-                "samples items: set train.loss=full"
-            )
         load_weights(self.model, start, dataset)
         self.model.requires_grad_(False).eval()
         table = self.model.embedding.weight.requires_grad_(True)
@@ -179,15 +175,16 @@ def states_before(
     lengths = parts.starts - parts.firsts
     state = model.empty_state(len(lengths))
     for begin in range(0, int(lengths.max(initial=0)), PIECE):
-        rows = np.flatnonzero(lengths > begin)
-        chosen = torch.from_numpy(rows).to(device)
-        items = padded(
-            dataset.items, parts.firsts[rows] + begin, np.minimum(lengths[rows] - begin, PIECE)
-        )
-        here = state.map(partial(torch.index_select, dim=0, index=chosen))
-        _, after = model(items.to(device), here)
-        for whole, part in zip(_tensors(state), _tensors(after), strict=True):
-            whole.index_copy_(0, chosen, part)
+        left = np.flatnonzero(lengths > begin)
+        for rows in np.split(left, range(ROWS, len(left), ROWS)):
+            chosen = torch.from_numpy(rows).to(device)
+            items = padded(
+                dataset.items, parts.firsts[rows] + begin, np.minimum(lengths[rows] - begin, PIECE)
+            )
+            here = state.map(partial(torch.index_select, dim=0, index=chosen))
+            _, after = model(items.to(device), here)
+            for whole, part in zip(_tensors(state), _tensors(after), strict=True):
+                whole.index_copy_(0, chosen, part)
     return state
 
 

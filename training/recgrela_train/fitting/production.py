@@ -15,8 +15,12 @@ from ..evaluation.card import Card, card_of, data_facts
 from .checkpoints import Checkpoint, best_checkpoint, load_checkpoint
 from .fit import RunError, card_path, config_path
 
-FREE = (
-    "data.",
+MAY_DIFFER = (
+    "data.source",
+    "data.format",
+    "data.user_column",
+    "data.item_column",
+    "data.time_column",
     "seed",
     "evaluate.batch_size",
     "train.accelerator",
@@ -30,7 +34,8 @@ FREE = (
 def production_config(run: Path, settings: Settings) -> Config:
     """The settings of a measured run, for all events and as many epochs as were best.
 
-    Raises RunError if it was not measured or `settings` change more than FREE, and CheckpointError.
+    Raises RunError if it was not measured or `settings` change more than MAY_DIFFER, and
+    CheckpointError.
     """
     twin = load_checkpoint(best_checkpoint(run))
     if not twin.config.data.held_out:
@@ -43,7 +48,7 @@ def production_config(run: Path, settings: Settings) -> Config:
     config = change_config(twin.config, repeated)
     changed = change_config(config, settings)
     for key, old, new in changed_settings(config, changed):
-        if key == "data.split" or not key.startswith(FREE):
+        if key not in MAY_DIFFER:
             raise RunError(
                 f"--like {run} repeats it with {key}={old}, and {new} was asked for: then its "
                 f"metrics would not be those of the new model. Measure a run with {key}={new} "

@@ -71,6 +71,7 @@ class TrainingModule(lightning.LightningModule):
         self.config = config
         self.dataset = dataset
         self.model = make_network(config.model, dataset.num_items)
+        self.started_from: int | None = None  # the time of the last event of train.start_from
         self.sampler = negative_sampler(config.train, dataset.num_items)
         if self.sampler is not None:
             self.model.embedding.sparse = True  # its gradient
@@ -208,12 +209,13 @@ class TrainingModule(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the config, the item ids, facts of the data, and the state."""
         ids, cuts = self.dataset.item_ids, self.dataset.cuts
+        until = [t for t in (self.started_from, self.dataset.trained_until) if t is not None]
         checkpoint["recgrela"] = {
             "config": self.config.model_dump(),
             "item_ids": torch.tensor(ids) if isinstance(ids, np.ndarray) else ids,
             "data": self.dataset.fingerprint,
             "cuts": cuts and list(cuts),
-            "trained_until": self.dataset.trained_until,
+            "trained_until": max(until, default=None),
         }
         if self._state is not None:
             rows: list[Tensor] = []

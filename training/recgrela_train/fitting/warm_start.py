@@ -1,8 +1,8 @@
 """Starting from a trained run, with new items: `fit --from`.
 
-Items of the run keep their embeddings, and Adam its moments. The embedding of a new item starts as
-the mean of the known items that it follows or precedes in the training events: it is recommended
-where they are.
+Items are matched by id. Known items keep their embeddings and their Adam moments. The embedding
+of a new item starts as the mean of the known items that it follows or precedes in the training
+events: it is recommended where they are.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ def start_config(run: Path, settings: Settings, *, freeze: bool) -> Config:
     """
     trained = load_checkpoint(best_checkpoint(run)).config
     start = [f"train.start_from={run}", f"train.freeze={freeze}"]
-    base = change_config(trained, [*start, *(["train.loss=full"] if freeze else [])])
+    base = change_config(trained, start)
     config = change_config(base, settings)
     for key, old, new in changed_settings(base, config):
         if key.startswith("model."):
@@ -60,6 +60,23 @@ def load_start(config: Config) -> Checkpoint | None:
         return load_checkpoint(best_checkpoint(Path(config.train.start_from)))
     except CheckpointError as error:
         raise CheckpointError(f"{error}; this run starts from it (train.start_from)") from None
+
+
+def check_unseen(start: Checkpoint, config: Config, dataset: Dataset) -> None:
+    """Raises StartError if events are held out here that the start may have been trained on."""
+    run = config.train.start_from
+    if config.data.split == "leave_one_out" and not start.config.data.held_out:
+        raise StartError(
+            f"{run} was trained on all events, so it knows those that data.split=leave_one_out "
+            "holds out, and metrics would be too high: set data.split=none, or data.split=time "
+            "with a later data.validation_from"
+        )
+    until = start.trained_until
+    if dataset.cuts and until is not None and dataset.cuts.validation_from <= until:
+        raise StartError(
+            f"{run} was trained on events from data.validation_from={dataset.cuts.texts()[0]} on, "
+            "so metrics would be too high: set a later data.validation_from, or data.split=none"
+        )
 
 
 def load_weights(model: Network, start: Checkpoint, dataset: Dataset) -> None:

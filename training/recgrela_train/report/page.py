@@ -106,7 +106,8 @@ def _summary(run: RunResult, here: Lean) -> dict[str, Any]:
 
 def _metrics(run: RunResult) -> dict[str, Any]:
     """All metrics of a run, by split and read-out."""
-    columns = [(split, readout) for split in ("test", "validation") for readout in run.readouts]
+    splits = [split for split in ("test", "validation") if split in run.measurement.splits]
+    columns = [(split, readout) for split in splits for readout in run.readouts]
     rows = []
     for metric in run.metrics["test"][run.readouts[0]]:
         cells = [

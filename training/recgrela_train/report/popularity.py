@@ -24,7 +24,7 @@ class PopularityGroups:
         group = np.empty(len(counts), dtype=np.int64)
         for number, items in enumerate(np.array_split(order, GROUPS)):
             group[items] = number
-        return cls(counts / counts.sum(), group)
+        return cls(counts / max(1, counts.sum()), group)
 
     def by_group(self) -> np.ndarray:
         """Share of each group in the training events, [GROUPS]."""

@@ -11,6 +11,7 @@ import numpy as np
 from ..config import Config, ConfigError, load_config, parse_config
 from ..data import IN_MEMORY, Dataset, load_dataset
 from ..evaluation.measurement import Measurement, MeasurementError, read_measurement
+from ..fitting.checkpoints import best_checkpoint, load_checkpoint
 from ..fitting.fit import config_path
 
 LOSS, NDCG = "train/loss", "validation/ndcg@10"  # as the training module logs them
@@ -73,7 +74,9 @@ def load_histories(run: RunResult) -> Dataset:
             "again with recgrela-train evaluate RUN --set data.source=FILE --output "
             "RUN/metrics.json"
         )
-    dataset = load_dataset(run.config.data)
+    best = best_checkpoint(run.folder)
+    vocabulary = load_checkpoint(best).item_ids if best.exists() else None  # a baseline has none
+    dataset = load_dataset(run.config.data, vocabulary)
     if dataset.fingerprint != run.measurement.data:
         raise ReportError(
             f"{run.name}: the histories of {run.config.data.source} changed since it was "

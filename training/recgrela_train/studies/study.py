@@ -246,7 +246,8 @@ def early_stops(rows: list[Row]) -> list[str]:
     warnings = []
     for row in rows:
         train = row["config"]["train"]
-        if row.get("best_epoch", EARLY) < EARLY and row["epochs"] < train["max_epochs"]:
+        limit = min(train["max_epochs"], train["stop_after"] or train["max_epochs"])
+        if row.get("best_epoch", EARLY) < EARLY and row["epochs"] < limit:
             warnings.append(
                 f"{row['name']} stopped after epoch {row['epochs']}, its best was epoch "
                 f"{row['best_epoch']}: it may have stopped in a dip, before it learned. Compare "
