@@ -6,6 +6,7 @@
 import argparse
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,8 @@ def main() -> None:
         raise ValueError(
             f"{options.run} was trained on {config.data.source}, expected a run on {FILMS}"
         )
-    dataset = load_dataset(config.data)
+    with warnings.catch_warnings(action="ignore"):  # `fit` has printed them
+        dataset = load_dataset(config.data)
     titles = item_titles(FILMS)
     user = _median_user(dataset) if options.user is None else _index(parser, dataset, options.user)
     history = [int(dataset.item_ids[index - 1]) for index in dataset.history(user)]
