@@ -10,30 +10,15 @@ import pytest
 import recgrela.cli
 import torch
 from conftest import SMALL
-from recgrela_train.cli import app
+from in_process import error, go
 from recgrela_train.config import load_config
 from recgrela_train.export.model_file import export_path
 from recgrela_train.fitting.checkpoints import best_checkpoint, last_checkpoint, load_checkpoint
 from recgrela_train.fitting.production import production_config
 from recgrela_train.fitting.training_module import learning_rate_factor
 from safetensors import safe_open
-from typer.testing import CliRunner
 
 DAY = 86_400
-
-
-def go(*words) -> str:
-    """The output of a command that succeeds."""
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code == 0, result.exception
-    return result.output
-
-
-def error(*words) -> str:
-    """The message of a command that fails."""
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert isinstance(result.exception, ValueError | OSError), result.output
-    return str(result.exception)
 
 
 def card_in(path: Path) -> dict:

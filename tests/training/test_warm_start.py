@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import torch
 from conftest import SMALL
+from in_process import error, go
 from recgrela import EdgeScorer
 from recgrela_train.cli import app
 from recgrela_train.config import change_config
@@ -27,20 +28,6 @@ from typer.testing import CliRunner
 DAY = 86_400
 START = 1_700_000_000
 FRESH = 36  # the day from which the new items are there
-
-
-def go(*words) -> str:
-    """The output of a command that succeeds."""
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code == 0, result.exception
-    return result.output
-
-
-def error(*words) -> str:
-    """The message of a command that fails."""
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert isinstance(result.exception, ValueError | OSError), result.output
-    return str(result.exception)
 
 
 def changed(*settings: str) -> list[str]:

@@ -108,7 +108,7 @@ def mean_rows(gradient: Tensor) -> Tensor:
 
 
 def _joined(part: Tensor) -> Tensor:
-    """The rows of all processes in order of rank, of which each has as many."""
+    """The rows of all processes in order of rank, every process passes the same number."""
     whole = part.new_empty(this_shard().count * len(part), *part.shape[1:])
     torch.distributed.all_gather_into_tensor(whole, part)
     return whole

@@ -1,8 +1,8 @@
 """Histories of item indices in one flat array, and a split as bounds into it.
 
-A split copies nothing: histories, training parts and evaluation inputs are slices
-`items[start:stop]`. Of user u, the events up to `train_stops[u]` are trained on, those from there
-to `test_starts[u]` are validation targets, and the rest are test targets.
+Histories, training parts and evaluation inputs are slices `items[start:stop]`. Of user u, the
+events up to `train_stops[u]` are trained on, those from there to `test_starts[u]` are validation
+targets, and the rest are test targets.
 """
 
 import hashlib
@@ -118,7 +118,7 @@ class Unknown:
 class Dataset:
     """Every user's events in time order, users one after the other."""
 
-    items: np.ndarray  # [E] int32, item indices 1..N, 1 the most frequent; may be mapped
+    items: np.ndarray  # [E] int32, item indices 1..N, 1 the most frequent
     offsets: np.ndarray  # [U + 1] int64, user u has items[offsets[u]:offsets[u + 1]]
     train_stops: np.ndarray  # [U]
     test_starts: np.ndarray  # [U]
@@ -207,8 +207,15 @@ class Dataset:
         starts, stops = self.train_bounds()
         return _each(starts + 1, stops), np.repeat(starts, np.maximum(stops - starts - 1, 0))
 
+    @cached_property
+    def _held_out(self) -> dict[HeldOutSplit, Targets]:
+        return {split: self._targets(split) for split in SPLITS}
+
     def targets(self, split: HeldOutSplit) -> Targets:
         """The held-out events of a split that have an event before them."""
+        return self._held_out[split]
+
+    def _targets(self, split: HeldOutSplit) -> Targets:
         starts, stops = self.train_stops, self.test_starts
         if split == "test":
             starts, stops = self.test_starts, self.offsets[1:]

@@ -65,7 +65,7 @@ class Order:
         return pl.Series(mix(mix(self.user_hashes[user] ^ time) ^ self.item_hashes[item]))
 
     def _rounded(self, events: pl.DataFrame) -> pl.Series:
-        """Times as RecBole reads them. It rounds to 64 seconds at present-day times."""
+        """Times as RecBole reads them. It rounds to 64 s before 2004, then to 128 s."""
         if self.dates:
             return (events["time"] / 1e6).cast(pl.Float32)
         return (events["time"] + events["fraction"] / 1e18).cast(pl.Float32)

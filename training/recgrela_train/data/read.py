@@ -53,7 +53,7 @@ def _read(file: SourceFile, config: DataConfig, *, alone: bool) -> Iterator[Piec
     elif name in SEQUENCES:
         if not alone:
             raise DataError(
-                f"{path}: one of several files of sequences, whose users cannot be told apart: "
+                f"{path}: one of several files of sequences, whose users cannot be distinguished: "
                 "name one file"
             )
         yield Piece(path, read_sequences(path, config.format, config.missing), typed=False)

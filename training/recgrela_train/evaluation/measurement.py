@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..config import Config
-from ..data import Dataset, HeldOutSplit, Targets
+from ..data import SPLITS, Dataset, HeldOutSplit, Targets
 from ..data.histories import StoredIds
 from ..files import write_atomically
 
@@ -125,7 +125,7 @@ def read_measurement(metrics: Path) -> Measurement:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        splits = {
+        splits: dict[str, SplitResult] = {
             split: SplitResult(
                 users=arrays[f"{split}.users"],
                 lengths=arrays[f"{split}.lengths"],
@@ -135,7 +135,7 @@ def read_measurement(metrics: Path) -> Measurement:
                 ranks=_by_readout(arrays, f"{split}.rank."),
                 others=_by_readout(arrays, f"{split}.other."),
             )
-            for split in ("validation", "test")
+            for split in SPLITS
             if f"{split}.users" in arrays
         }
         best = _by_readout(arrays, "best.")

@@ -9,7 +9,7 @@ from rich.jupyter import JupyterMixin
 from rich.table import Table
 
 from ..config import Config
-from ..data import Dataset, HeldOutSplit
+from ..data import SPLITS, Dataset, HeldOutSplit
 from .card import about
 from .measurement import Measurement, write_measurement
 from .summary import summary
@@ -46,7 +46,7 @@ class Metrics(JupyterMixin, Mapping[str, Any]):
     @property
     def splits(self) -> list[HeldOutSplit]:
         """The splits that have targets."""
-        return [split for split in ("validation", "test") if split in self._measurement.splits]
+        return [split for split in SPLITS if split in self._measurement.splits]
 
     def tables(self, splits: Sequence[HeldOutSplit]) -> RenderResult:
         """A line and a table of metrics for each split, to print with rich."""

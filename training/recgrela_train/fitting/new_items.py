@@ -183,17 +183,6 @@ def states_before(
             )
             here = state.map(partial(torch.index_select, dim=0, index=chosen))
             _, after = model(items.to(device), here)
-            for whole, part in zip(_tensors(state), _tensors(after), strict=True):
+            for whole, part in zip(state.tensors(), after.tensors(), strict=True):
                 whole.index_copy_(0, chosen, part)
     return state
-
-
-def _tensors(state: CarriedState) -> list[Tensor]:
-    found = []
-
-    def note(x: Tensor) -> Tensor:
-        found.append(x)
-        return x
-
-    state.map(note)
-    return found

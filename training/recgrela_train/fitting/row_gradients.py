@@ -14,7 +14,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class RowAdam(torch.optim.Adam):
-    """Adam; of a parameter with a sparse gradient, it updates the rows which that has.
+    """Adam that, for a sparse gradient, updates only the rows present in it.
 
     For these rows it does what `torch.optim.SparseAdam` does: moments decay only when their row has
     a gradient. One optimiser for both kinds has one learning rate and the state's layout of Adam.

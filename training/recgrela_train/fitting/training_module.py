@@ -218,14 +218,7 @@ class TrainingModule(lightning.LightningModule):
             "trained_until": max(until, default=None),
         }
         if self._state is not None:
-            rows: list[Tensor] = []
-
-            def note(x: Tensor) -> Tensor:
-                rows.append(interleaved(x))
-                return x
-
-            self._state.map(note)
-            checkpoint["recgrela"]["state"] = rows
+            checkpoint["recgrela"]["state"] = [interleaved(x) for x in self._state.tensors()]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restores this process's rows of the state, if saved in the middle of an epoch."""

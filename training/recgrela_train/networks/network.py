@@ -19,6 +19,17 @@ class CarriedState:
         """Applies `f` to each tensor, always in the same order."""
         raise NotImplementedError
 
+    def tensors(self) -> list[Tensor]:
+        """Its tensors, in the order of `map`."""
+        found: list[Tensor] = []
+
+        def note(x: Tensor) -> Tensor:
+            found.append(x)
+            return x
+
+        self.map(note)
+        return found
+
     def detach(self) -> Self:
         """The same values, detached from the graph for truncated back-propagation."""
         return self.map(Tensor.detach)

@@ -7,12 +7,12 @@ from rich.console import Console
 from ..config import EvaluateConfig
 from ..data import Dataset
 from ..evaluation.bootstrap import differences, intervals
+from ..evaluation.card import METRICS
 from ..evaluation.counting import COUNTING, measure_counts
 from ..evaluation.measurement import SplitResult
 from .runs import RunResult
 
-SHOWN = ("ndcg@10", "hr@10", "mrr@10")
-COMPARED = SHOWN[0]
+COMPARED = METRICS[0]
 
 
 def measure_baselines(dataset: Dataset, settings: EvaluateConfig) -> dict[str, SplitResult]:
@@ -36,5 +36,5 @@ def baseline_rows(
             differences(run.measurement.test.ranks[readout], rank, result.users)[COMPARED]
             for run in runs
         ]
-        rows.append({"name": name, "values": [found[m] for m in SHOWN], "ahead": ahead})
+        rows.append({"name": name, "values": [found[m] for m in METRICS], "ahead": ahead})
     return rows

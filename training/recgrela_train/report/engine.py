@@ -43,8 +43,9 @@ def measure_engine(run: Path, dataset: Dataset) -> EngineCost | str:
     except (OSError, ValueError) as error:
         return f"{path} cannot be loaded: {error}"
     per_event, per_list, state_bytes = [], [], []
+    ids = np.asarray(dataset.item_ids, object)
     for user in np.unique(np.linspace(0, dataset.num_users - 1, USERS).astype(int)).tolist():
-        items = np.asarray(dataset.item_ids)[dataset.history(user) - 1].tolist()
+        items = ids[dataset.history(user) - 1].tolist()
         scorer.reset()
         started = time.perf_counter()
         events = scorer.extend(items, unknown="skip")

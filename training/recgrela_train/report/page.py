@@ -12,11 +12,12 @@ from markupsafe import Markup
 from ..config import changed_settings, describe_settings
 from ..data import Dataset
 from ..evaluation.bootstrap import LEVEL, differences
+from ..evaluation.card import METRICS
 from ..evaluation.measurement import SplitResult, common_readout
 from ..evaluation.summary import SLICED
 from ..evaluation.tables import conditions
 from ..files import write_atomically
-from .baselines import SHOWN, baseline_rows, measure_baselines
+from .baselines import baseline_rows, measure_baselines
 from .charts import LOOKS, Chart, bar_chart, interval_chart, line_chart, mark
 from .engine import EngineCost, measure_engine
 from .examples import examples, load_titles
@@ -25,7 +26,6 @@ from .popularity import GROUPS, Lean, PopularityGroups, lean
 from .runs import LOSS, NDCG, RunResult, load_histories, load_runs
 
 HERE = Path(__file__).parent
-COMPARED = ("ndcg@10", "hr@10", "mrr@10")
 
 
 def write_report(
@@ -126,7 +126,7 @@ def _compared(first: RunResult, other: RunResult, readout: str) -> dict[str, Any
     ours, base = (run.measurement.test.ranks[readout] for run in (other, first))
     found = differences(ours, base, first.measurement.test.users)
     cells = []
-    for metric in COMPARED:
+    for metric in METRICS:
         value, low, high = found[metric]
         verdict = "better" if low > 0 else "worse" if high < 0 else "not significant"
         cells.append((f"{value:+.4f}", f"{low:+.4f} to {high:+.4f}", verdict))
@@ -165,7 +165,7 @@ def _baselines(
             (f"{value:+.4f}", f"{low:+.4f} to {high:+.4f}") for value, low, high in row["ahead"]
         ]
         rows.append((row["name"], cells))
-    columns = [metric.upper() for metric in SHOWN]
+    columns = [metric.upper() for metric in METRICS]
     columns += [f"{run.name} minus it, {SLICED.upper()}" for run in runs]
     return {"columns": columns, "rows": rows}
 
