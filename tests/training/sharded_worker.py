@@ -4,7 +4,7 @@ import copy
 
 import torch
 from recgrela_train.config import ModelConfig
-from recgrela_train.fitting.sharded_table import PART, WHOLE, clip_gradients, shard_table
+from recgrela_train.fitting.sharded_table import PART, WHOLE, clip_sharded_gradients, shard_table
 from recgrela_train.networks.grela import RecGrela
 from torch import distributed, nn
 from torch.nn.utils import parametrize
@@ -49,7 +49,7 @@ def main() -> None:
             if modules is whole:
                 nn.utils.clip_grad_norm_(modules.parameters(), 0.1)
             else:
-                clip_gradients(modules, 0.1)
+                clip_sharded_gradients(modules, 0.1)
             optimizer.step()
     moments = optimizers[1].state[part]
     assert moments["exp_avg"].shape == moments["exp_avg_sq"].shape == part.shape

@@ -1,6 +1,7 @@
 """Data sorted on disk and in memory give the same bytes, in whatever files it arrives."""
 
 import hashlib
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -205,7 +206,10 @@ def test_types_that_differ_between_files_are_named(tmp_path):
     for change, says in [
         ({"item_id": ["x"]}, f"item ids are integers in {integers}, but text in {texts}"),
         ({"timestamp": [3.5]}, f"whole or decimal numbers in {integers}, but floating-point"),
-        ({"timestamp": ["2020-01-01"]}, f"numbers in {integers}, but dates in {texts}"),
+        (
+            {"timestamp": ["2020-01-01"]},
+            f"numbers in {integers}, but dates without a time zone in {texts}",
+        ),
     ]:
         pl.DataFrame(base | change).write_parquet(texts)
         config = DataConfig(source=str(tmp_path))
@@ -213,6 +217,15 @@ def test_types_that_differ_between_files_are_named(tmp_path):
             with pytest.raises(DataError) as caught:
                 read(config)
             assert says in str(caught.value)
+
+
+def test_dates_with_and_without_a_time_zone_are_not_mixed(tmp_path):
+    naive = pl.DataFrame({"user_id": [1], "item_id": [2], "timestamp": [datetime(2026, 1, 1)]})
+    naive.write_parquet(tmp_path / "a.parquet")
+    zoned = naive.with_columns(pl.col("timestamp").dt.replace_time_zone("Europe/Berlin"))
+    zoned.write_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"without a time zone in .*a.parquet, but dates with a"):
+        load_histories(DataConfig(source=str(tmp_path)))
 
 
 def test_ids_of_text_files_are_integers_only_if_all_are(tmp_path):

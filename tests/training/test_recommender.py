@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from lightning import Callback
 from lightning.pytorch.loggers import CSVLogger
 from polars.testing import assert_frame_equal
@@ -172,7 +173,9 @@ def test_a_run_is_continued(fitted, tmp_path):
 
 
 def test_a_temporary_run_goes_with_its_recommender():
+    state = torch.get_rng_state()
     recommender = Recommender(SETTINGS, verbose=False).fit(walks())
+    assert torch.equal(torch.get_rng_state(), state)  # the caller's, whatever the seed of the run
     run = recommender.run
     assert (run / "config.yaml").is_file()
     del recommender

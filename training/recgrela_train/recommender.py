@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, Self
 import polars as pl
 from lightning import Callback
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.seed import isolate_rng
 from rich.console import Console
 from rich.markup import escape
 
@@ -155,18 +156,19 @@ class Recommender:
         )
         card = production_card(self._twin, config, dataset) if self._twin else None
         loggers = [logger] if isinstance(logger, Logger) else logger
-        best = fit(
-            config,
-            dataset,
-            folder,
-            resume=resume,
-            overwrite=overwrite,
-            card=card,
-            start=start,
-            console=self._console,
-            extras=Extras(callbacks, loggers),
-        )
-        checkpoint = load_checkpoint(best)
+        with isolate_rng():  # the caller's generators keep their state
+            best = fit(
+                config,
+                dataset,
+                folder,
+                resume=resume,
+                overwrite=overwrite,
+                card=card,
+                start=start,
+                console=self._console,
+                extras=Extras(callbacks, loggers),
+            )
+            checkpoint = load_checkpoint(best)
         self.config, self.run = config, folder
         measured_by = measurement_config(checkpoint, ())
         self._model = _Model(checkpoint, measured_by, dataset, folder / "metrics.json")

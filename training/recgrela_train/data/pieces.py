@@ -8,6 +8,7 @@ import polars as pl
 from .errors import DataError
 
 IDS = ("user", "item")
+DATES, ZONED = "dates without a time zone", "dates with a time zone"
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 
@@ -59,7 +60,7 @@ class Types:
     @property
     def dates(self) -> bool:
         """Whether times are dates."""
-        return "dates" in self._seen["time"]
+        return bool({DATES, ZONED} & self._seen["time"].keys())
 
     def unify(self, events: Frame) -> Frame:
         """The events of a piece with the types of all pieces' ids."""
@@ -70,5 +71,5 @@ class Types:
 
 def _kind(dtype: pl.DataType) -> str:
     if isinstance(dtype, pl.Datetime):
-        return "dates"
+        return ZONED if dtype.time_zone else DATES
     return "floating-point numbers" if dtype.is_float() else "whole or decimal numbers"

@@ -69,7 +69,7 @@ class ShardedTable(Callback):
     ) -> None:
         """Clips the gradients by their norm over all shards."""
         if self._limit:
-            clip_gradients(module, self._limit)
+            clip_sharded_gradients(module, self._limit)
 
     def on_save_checkpoint(
         self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
@@ -147,7 +147,7 @@ def gather_table(part: Tensor, rows: int) -> Tensor:
         return whole[:rows].cpu()
 
 
-def clip_gradients(module: nn.Module, limit: float) -> None:
+def clip_sharded_gradients(module: nn.Module, limit: float) -> None:
     """Scales all gradients to a norm of at most `limit`, taken over the shards of all processes."""
     parts = [network.get_parameter(PART) for network in _sharded(module)]
     ours = {id(part) for part in parts}
