@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +12,13 @@ import torch
 from recgrela_train import distributed
 from recgrela_train.config import ConfigError, ModelConfig, load_config
 from recgrela_train.data import EvaluationBatches, Shard, ShardedBatches, WindowBatches
-from recgrela_train.distributed import find_processes
 from recgrela_train.evaluation.measurement import read_measurement
 from recgrela_train.fitting.fit import RunError, best_checkpoint, fit, last_checkpoint
+from recgrela_train.fitting.launch import find_processes
 from recgrela_train.networks.grela import RecGrela
 from recgrela_train.report.runs import load_runs
 from rich.console import Console
+from two_processes import free_port, torchrun
 
 
 @pytest.mark.parametrize("processes", [2, 3])
@@ -86,20 +86,6 @@ def test_every_user_is_evaluated_by_one_process(small_dataset, batch_size):
         assert all(len(batch.rows) == len(batch.histories) > 0 for batch in found)
         places += [place for batch in found for place in batch.places.tolist()]
     assert sorted(places) == list(range(small_dataset.num_users))
-
-
-def torchrun(*arguments) -> subprocess.CompletedProcess:
-    """Two processes on this machine, one thread each."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
-    result = subprocess.run(
-        [*words, f"--master-port={port}", *map(str, arguments)],
-        capture_output=True, text=True, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    return result
 
 
 @pytest.fixture(scope="module")
@@ -196,13 +182,10 @@ def test_more_processes_than_rows_are_refused(small_settings, small_dataset, tmp
 
 
 def test_under_slurm_one_process_prints_and_writes(small_settings, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
     job = {
         "SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2",
         "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "1", "SLURM_NODEID": "0",
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "OMP_NUM_THREADS": "1",
     }  # fmt: skip
     words = [sys.executable, "-m", "recgrela_train", "fit", "--output", tmp_path / "run"]
     settings = (*small_settings, "--set", "train.devices=2", "--set", "train.max_epochs=1")
@@ -217,6 +200,20 @@ def test_under_slurm_one_process_prints_and_writes(small_settings, tmp_path):
     assert [task.returncode for task in tasks] == [0, 0], said
     assert "on 2 x CPUAccelerator" in said[0][0]
     assert said[1][0] == ""
+
+
+def test_ray_train_and_torchrun_say_how_many_processes_there_are(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "6")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    assert find_processes(1) == (3, 2)
+
+
+@pytest.mark.parametrize("started_by", ["RANK", "LOCAL_RANK", "SLURM_PROCID"])
+def test_one_process_is_the_main_one_before_they_are_connected(monkeypatch, started_by):
+    assert distributed.is_main()
+    for rank in (0, 1):
+        monkeypatch.setenv(started_by, str(rank))
+        assert distributed.is_main() == (rank == 0)
 
 
 def test_slurm_tasks_have_to_be_the_devices_of_each_node(monkeypatch):

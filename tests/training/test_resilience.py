@@ -27,6 +27,7 @@ from recgrela_train.fitting.fit import RunError, fit
 from recgrela_train.fitting.loss import full_softmax_loss
 from recgrela_train.networks.grela import RecGrela
 from rich.console import Console
+from same_bits import assert_same_bits, weights
 
 EPOCHS = 5
 
@@ -35,27 +36,6 @@ def train(run, settings, *changes, resume=False, console=None):
     config = load_config(None, [*settings[1::2], *changes])
     dataset = load_dataset(config.data)
     return fit(config, dataset, run, resume=resume, console=console or Console(quiet=True))
-
-
-def weights(path: Path) -> dict:
-    return torch.load(path, weights_only=True)
-
-
-def assert_same_bits(got, expected) -> None:
-    """Assert that tensors, and containers of tensors, are bit-identical."""
-    assert type(got) is type(expected)
-    if isinstance(expected, dict):
-        assert got.keys() == expected.keys()
-        for key, value in expected.items():
-            assert_same_bits(got[key], value)
-    elif isinstance(expected, list | tuple):
-        assert len(got) == len(expected)
-        for one, other in zip(got, expected, strict=True):
-            assert_same_bits(one, other)
-    elif isinstance(expected, torch.Tensor):
-        assert torch.equal(got, expected)
-    else:
-        assert got == expected
 
 
 @pytest.fixture(scope="module")

@@ -1,59 +1,22 @@
-"""Several processes that train one model: their number, their shards and their communication.
-
-`torchrun` or SLURM's `srun` starts the processes. Otherwise the trainer starts `train.devices`
-processes on this machine. docs/distributed.md has the commands.
-"""
+"""Several processes that train one model: which one this is, its shard, their communication."""
 
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch.distributed
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
-from .config import ConfigError
 from .data import Shard
 
 
 def is_main() -> bool:
     """Whether this is rank 0, which prints and writes the run's files."""
-    # Set at import; the trainer updates it.
-    rank: int = rank_zero_only.rank  # type: ignore[attr-defined]
-    return rank == 0
-
-
-class Processes(NamedTuple):
-    """How many processes train together."""
-
-    per_node: int
-    nodes: int
-
-    @property
-    def total(self) -> int:
-        """The world size."""
-        return self.per_node * self.nodes
-
-
-def find_processes(devices: int) -> Processes:
-    """The processes that torchrun or srun started; otherwise `devices` on this machine.
-
-    Raises ConfigError if srun started other than a multiple of `devices`.
-    """
-    if TorchElasticEnvironment.detect():
-        here = int(os.environ["LOCAL_WORLD_SIZE"])
-        return Processes(here, TorchElasticEnvironment().world_size() // here)
-    if not SLURMEnvironment.detect():
-        return Processes(devices, 1)
-    total = SLURMEnvironment().world_size()
-    if total % devices:
-        raise ConfigError(
-            f"srun started {total} processes, not a multiple of train.devices={devices}: set "
-            "train.devices to the tasks per node"
-        )
-    return Processes(devices, total // devices)
+    if torch.distributed.is_initialized():
+        return torch.distributed.get_rank() == 0
+    # Set by torchrun and Ray Train, by the trainer for the processes that it starts, by srun.
+    ranks = (os.environ.get(name) for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    return int(next((rank for rank in ranks if rank is not None), 0)) == 0
 
 
 def this_shard() -> Shard:

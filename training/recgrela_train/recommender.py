@@ -18,7 +18,7 @@ from rich.markup import escape
 from .config import Config, ConfigError, Settings, change_config, load_config
 from .data import IN_MEMORY, DataError, Dataset, DataWarning, Ids, Table, load_dataset, load_table
 from .device import find_device
-from .distributed import find_processes, is_main
+from .distributed import is_main
 from .evaluation.counting import COUNTING, measure_counts
 from .evaluation.recommend import Users, recommend
 from .evaluation.results import Metrics
@@ -29,6 +29,7 @@ from .export.rounding_loss import RoundingLoss, rounding_loss
 from .export.weight_types import MatrixType, TableType
 from .fitting.checkpoints import Checkpoint, checkpoint_file, load_checkpoint
 from .fitting.fit import Extras, check_folder, fit
+from .fitting.launch import find_processes
 from .fitting.measure import (
     check_held_out,
     measure_checkpoint,

@@ -7,7 +7,7 @@ import typer
 
 from ..config import Config, ConfigError, load_config
 from ..device import find_device
-from ..distributed import find_processes
+from ..fitting.launch import find_processes
 from ..fitting.measure import check_held_out
 from ..recommender import read_data
 from ..studies.study import Variant, choose, early_stops, print_study, run_study, write_study

@@ -37,7 +37,7 @@ from rich.console import Console
 from ..config import Config, changed_settings
 from ..data import TOO_FEW_EVENTS, Dataset
 from ..device import fast_products, find_device
-from ..distributed import Processes, find_processes, is_main
+from ..distributed import is_main
 from ..evaluation.card import Card
 from ..files import remove_leftovers, write_atomically
 from .callbacks import callbacks
@@ -49,6 +49,7 @@ from .checkpoints import (
     checkpoint_to_resume,
     last_checkpoint,
 )
+from .launch import Processes, find_processes
 from .new_items import NewItemsModule
 from .sharded_table import ShardedTable
 from .training_module import NonFiniteLossError, TrainingModule
