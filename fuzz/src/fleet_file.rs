@@ -5,25 +5,28 @@ use std::sync::Arc;
 use std::{env, fs, process};
 
 use arbitrary::{Arbitrary, Unstructured};
-use recgrela::{Filter, Fleet, Model};
+use recgrela::{Filter, Fleet, Model, UserId};
+use sha2::{Digest, Sha256};
 
 use crate::checks::{NUMBERS, all_scores, assert_ranked, restorable, text};
-use crate::edits::{Splice, put, seal};
+use crate::edits::{CHECKSUM_BYTES, Splice, put};
 use crate::models;
 
-const HEADER_BYTES: usize = 104;
-const USERS: u8 = 6;
+const HEADER_BYTES: usize = 48;
+const SEGMENT_BYTES: usize = 88;
+const NAMES: [&str; 6] = ["", "ann", "bob", "Ünï", "日本", "a\nb"];
 
 /// The file of a fleet with some events, and the changes to it. Users and items are chosen by any
 /// number modulo their count.
 #[derive(Arbitrary, Debug)]
 struct Recipe<'a> {
     model: u8,
+    /// Whether users are texts.
+    text: bool,
     events: Vec<(u8, u8)>,
     edits: Vec<Edit<'a>>,
     /// Whether the checksum is recomputed.
     sealed: bool,
-    capacity: u8,
     after: Vec<u8>,
 }
 
@@ -46,7 +49,7 @@ enum Edit<'a> {
 }
 
 /// The outcome: the error, or scores and snapshot of each user after some more events.
-type Outcome = Result<Vec<(Vec<u32>, Option<Vec<u8>>)>, String>;
+type Outcome = Result<Vec<(String, Vec<u32>, Option<Vec<u8>>)>, String>;
 
 /// A file is refused, with the same message on every instruction set. Otherwise its fleet writes
 /// the same file again, and each user continues like a separate session, bit for bit.
@@ -54,8 +57,8 @@ pub fn fleet_file(data: &[u8]) {
     let Ok(recipe) = Recipe::arbitrary_take_rest(Unstructured::new(data)) else { return };
     let models = models::models(recipe.model);
     let path = env::temp_dir().join(format!("recgrela-fuzz-{}.fleet", process::id()));
-    let mut fleet = Fleet::new(Arc::clone(&models[0]), u32::from(USERS)).expect("a small fleet");
-    append(&mut fleet, &recipe.events);
+    let mut fleet = Fleet::new(Arc::clone(&models[0]));
+    append(&mut fleet, &recipe);
     fleet.save(&path).expect("a folder for temporary files");
     let mut bytes = fs::read(&path).expect("a file that was written");
     for edit in &recipe.edits {
@@ -72,36 +75,72 @@ pub fn fleet_file(data: &[u8]) {
 }
 
 fn loaded(model: &Arc<Model>, recipe: &Recipe<'_>, path: &Path, bytes: &[u8]) -> Outcome {
-    let capacity = u32::from(recipe.capacity);
-    let mut fleet = Fleet::open(path, Arc::clone(model), capacity).map_err(|error| text(&error))?;
+    let mut fleet = Fleet::open(path, Arc::clone(model)).map_err(|error| text(&error))?;
     fleet.save(path).expect("it was loaded from there");
     assert_eq!(fs::read(path).expect("a file that was written"), bytes);
+    let names: Vec<_> = fleet.users().map(Name::of).collect();
+    let users: Vec<_> = names.iter().map(Name::id).collect();
     let mut alone: Vec<_> =
-        (0..capacity).map(|user| fleet.session(user).expect("a user")).collect();
+        users.iter().map(|&user| fleet.session(user).expect("a user")).collect();
     let count = model.num_items() as u32;
     for &item in recipe.after.iter().take(8) {
         let items = vec![u32::from(item) % count; alone.len()];
-        let users: Vec<_> = (0..capacity).collect();
         fleet.append(&users, &items).expect("valid users and items");
         alone.iter_mut().for_each(|session| session.append(items[0]).expect("an item"));
     }
-    let bits = |(user, alone): (u32, _)| {
+    let bits = |(&user, alone): (&UserId<'_>, _)| {
         let session = fleet.session(user).expect("a user");
-        let found = (all_scores(&session), restorable(&session));
-        assert_eq!(found, (all_scores(alone), restorable(alone)));
-        if session.events() > 0 {
-            assert_ranked(&session, 3, &Filter::unseen());
-        }
-        found
+        let (scores, snapshot) = (all_scores(&session), restorable(&session));
+        assert_eq!((&scores, &snapshot), (&all_scores(alone), &restorable(alone)));
+        assert_ranked(&session, 3, &Filter::unseen());
+        (user.to_string(), scores, snapshot)
     };
-    Ok((0..).zip(&alone).map(bits).collect())
+    Ok(users.iter().zip(&alone).map(bits).collect())
 }
 
-fn append(fleet: &mut Fleet, events: &[(u8, u8)]) {
+/// A user id of its own.
+enum Name {
+    Int(i64),
+    Str(String),
+}
+
+impl Name {
+    fn of(user: UserId<'_>) -> Self {
+        match user {
+            UserId::Int(id) => Self::Int(id),
+            UserId::Str(id) => Self::Str(id.to_owned()),
+        }
+    }
+
+    fn id(&self) -> UserId<'_> {
+        match self {
+            Self::Int(id) => UserId::Int(*id),
+            Self::Str(id) => UserId::Str(id),
+        }
+    }
+}
+
+fn append(fleet: &mut Fleet, recipe: &Recipe<'_>) {
     let count = fleet.model().num_items() as u32;
-    let users: Vec<_> = events.iter().map(|(user, _)| u32::from(user % USERS)).collect();
+    let user = |user: usize| match recipe.text {
+        true => UserId::Str(NAMES[user]),
+        false => UserId::Int(user as i64 - 2),
+    };
+    let events = &recipe.events;
+    let users: Vec<_> = events.iter().map(|(id, _)| user(usize::from(*id) % NAMES.len())).collect();
     let items: Vec<_> = events.iter().map(|(_, item)| u32::from(*item) % count).collect();
     fleet.append(&users, &items).expect("valid users and items");
+}
+
+/// Recomputes the checksum of a file with one segment.
+fn seal(file: &mut [u8]) {
+    let Some((header, rest)) = file.split_at_checked(HEADER_BYTES) else { return };
+    let Some((segment, rest)) = rest.split_at_checked(SEGMENT_BYTES) else { return };
+    let Some((body, _)) = rest.split_last_chunk::<CHECKSUM_BYTES>() else { return };
+    let hash = Sha256::new().chain_update(Sha256::digest(header));
+    let checksum = hash.chain_update(body).chain_update(segment).finalize();
+    let start = file.len() - CHECKSUM_BYTES;
+    file[start..].copy_from_slice(&checksum);
 }
 
 impl Edit<'_> {

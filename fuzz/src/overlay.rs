@@ -121,7 +121,7 @@ impl<'a> World<'a> {
     /// Queries a session and a fleet, and compares with sorting all scores.
     fn ask(&self, session: &Session) {
         let model = session.model();
-        let mut fleet = Fleet::new(Arc::clone(model), 2).expect("a small fleet");
+        let mut fleet = Fleet::new(Arc::clone(model));
         (0..2).for_each(|user| fleet.set(user, session).expect("a session of this model"));
         self.wish.ask(model, |query| {
             let found = session.top_k(query.k, &query.filter);
@@ -138,7 +138,7 @@ impl<'a> World<'a> {
     fn append(&self, naive: &NaiveCatalogue) {
         let items: Vec<_> = (0..naive.ids.len() as u32).rev().take(3).collect();
         let outcomes = self.sessions.iter().map(|session| {
-            let mut fleet = Fleet::new(Arc::clone(session.model()), 1).expect("a small fleet");
+            let mut fleet = Fleet::new(Arc::clone(session.model()));
             fleet.set(0, session).expect("a session of this model");
             fleet.append(&vec![0; items.len()], &items).expect("items of the catalogue");
             let mut session = session.clone();

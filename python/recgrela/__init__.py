@@ -6,6 +6,6 @@
 >>> scorer.top_k(10).ids  # doctest: +SKIP
 """
 
-from ._core import Catalog, EdgeScorer, Fleet, TopK, __version__
+from ._core import Catalog, EdgeScorer, Fleet, TopK, TopKArrays, __version__
 
-__all__ = ["Catalog", "EdgeScorer", "Fleet", "TopK", "__version__"]
+__all__ = ["Catalog", "EdgeScorer", "Fleet", "TopK", "TopKArrays", "__version__"]

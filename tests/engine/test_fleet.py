@@ -1,6 +1,9 @@
 """A fleet's users are bit-identical to separate scorers."""
 
 import numpy as np
+import pandas
+import polars
+import pyarrow
 import pytest
 from recgrela import Fleet
 
@@ -14,9 +17,10 @@ def test_many_users_at_once(export):
     for _ in range(20):
         users = random.integers(50, size=40)  # some occur twice
         items = [model.ids[i] for i in random.integers(70, size=40)]
-        fleet.append(users, items)
+        assert fleet.append(users, items) == 40
         for user, item in zip(users, items, strict=True):
             alone[user].append(item)
+    assert sorted(fleet.users) == list(range(50))
     options = {"deny": model.ids[:5], "max_per_group": 2, "groups": np.arange(70) % 9}
     for choice in ({}, {"exclude_seen": False}, options):
         found = fleet.top_k(range(50), 7, **choice)
@@ -27,38 +31,167 @@ def test_many_users_at_once(export):
         assert (fleet.events(user), fleet.seen(user)) == (alone[user].events, alone[user].seen)
 
 
-def test_saved_and_continued(small, tmp_path):
-    scorer = small.load()
-    fleet = Fleet(scorer, 10)
-    fleet.append([1, 4, 1], small.ids[:3])
+@pytest.mark.parametrize("kind", ["int", "str"])
+@pytest.mark.parametrize("users", [[7, -3, 7, 2**62], ["ann", "bob", "ann", "Ünï"]])
+def test_saved_and_continued(export, kind, users, tmp_path):
+    model = export(kind)
+    scorer = model.load()
+    fleet = Fleet(scorer)
+    fleet.append(users, model.ids[:4])
     fleet.save(tmp_path / "fleet")
     again = Fleet.load(tmp_path / "fleet", scorer, 8)
-    assert len(again) == again.capacity == 8
-    for user in (1, 4):
+    distinct = list(dict.fromkeys(users))
+    assert again.users == fleet.users == distinct
+    assert len(again) == 3
+    for user in distinct:
         assert again.session(user).snapshot() == fleet.session(user).snapshot()
-    again.reset(1)
-    assert again.events(1) == 0
-    again.set(1, fleet.session(4))
-    assert again.seen(1) == fleet.seen(4)
+    assert again.remove(distinct[0]) is True
+    assert again.remove(distinct[0]) is False
+    assert again.events(distinct[0]) == 0
+    again.set(distinct[0], fleet.session(distinct[1]))
+    assert again.seen(distinct[0]) == fleet.seen(distinct[1])
     (tmp_path / "fleet").write_bytes((tmp_path / "fleet").read_bytes()[:-5])
-    with pytest.raises(ValueError, match="fleet"):
-        Fleet.load(tmp_path / "fleet", scorer, 8)
+    with pytest.raises(ValueError, match=r"fleet: fleet file"):
+        Fleet.load(tmp_path / "fleet", scorer)
+
+
+def test_load_on_an_instance_is_refused(small, tmp_path):
+    """It would return another fleet, and leave this one as it is."""
+    scorer = small.load()
+    fleet = Fleet(scorer)
+    fleet.save(tmp_path / "fleet")
+    with pytest.raises(TypeError, match=r"load returns a new Fleet .* call Fleet.load\("):
+        fleet.load(tmp_path / "fleet", scorer)
 
 
 def test_what_does_not_fit_changes_nothing(small):
-    fleet = Fleet(small.load(), 3)
-    with pytest.raises(ValueError, match="capacity"):
-        fleet.append([0, 3], small.ids[:2])
-    with pytest.raises(ValueError, match="2"):
+    fleet = Fleet(small.load())
+    fleet.append([1], small.ids[:1])
+    with pytest.raises(ValueError, match="found 1, expected 2, one per user"):
         fleet.append([0, 1], small.ids[:1])
     with pytest.raises(KeyError):
         fleet.append([0, 1], [small.ids[0], 10**15])
-    assert [fleet.events(user) for user in range(3)] == [0, 0, 0]
-    with pytest.raises(ValueError, match="user 2 has no events"):
-        fleet.top_k([2])
     with pytest.raises(OverflowError):
-        fleet.append([-1], small.ids[:1])
-    assert repr(fleet).startswith("Fleet(70 items, capacity 3, ")
+        fleet.append([2**63], small.ids[:1])
+    with pytest.raises(OverflowError):
+        fleet.append(np.array([2**63], np.uint64), small.ids[:1])
+    with pytest.raises(TypeError, match="user id \"a\": found a text, expected an integer"):
+        fleet.append([2, "a"], small.ids[:2])
+    for wrong in ([2, 1.5], [2, None], [2, True], np.array([0.0, 1.0])):
+        with pytest.raises(TypeError, match="a user id is an int or a str, found"):
+            fleet.append(wrong, small.ids[:2])
+    for call in (fleet.events, fleet.session, fleet.remove, lambda user: fleet.top_k([user])):
+        with pytest.raises(TypeError):
+            call("1")
+    assert (1 in fleet, 2 in fleet, "1" in fleet, None in fleet) == (True, False, False, False)
+    assert fleet.users == [1]
+    assert repr(fleet).startswith("Fleet(1 users, 70 items, ")
+
+
+@pytest.mark.parametrize("unordered", [set, frozenset])
+def test_a_set_has_no_order_for_a_history(small, unordered):
+    fleet = Fleet(small.load())
+    with pytest.raises(TypeError, match="expected user ids in order"):
+        fleet.append(unordered([1, 2]), small.ids[:2])
+    with pytest.raises(TypeError, match="expected item ids in order"):
+        fleet.append([1, 2], unordered(small.ids[:2]))
+    with pytest.raises(TypeError, match="expected user ids in order"):
+        fleet.top_k(unordered([1]))
+    assert len(fleet) == 0
+
+
+def test_unknown_items_are_skipped_on_request(small):
+    fleet = Fleet(small.load())
+    unknown = 10**15
+    users, items = [1, 2, 1, 3], [small.ids[4], unknown, small.ids[5], unknown]
+    assert fleet.append(users, items, unknown="skip") == 2
+    assert (fleet.users, fleet.seen(1)) == ([1], small.ids[4:6])
+    with pytest.raises(KeyError, match="its ids are of type int"):
+        fleet.append([1], ["a"], unknown="skip")
+    with pytest.raises(ValueError, match="expected 'error' or 'skip'"):
+        fleet.append([1], small.ids[:1], unknown="drop")
+
+
+FORMS = {
+    "list": list,
+    "generator": lambda ids: (id_ for id_ in ids),
+    "numpy": np.array,
+    "objects": lambda ids: np.array(ids, object),
+    "arrow": pyarrow.array,
+    "chunked": lambda ids: pyarrow.chunked_array([ids[:3], ids[3:]]),
+    "polars": polars.Series,
+    "pandas": pandas.Series,
+    "index": pandas.Index,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", ["int", "str"])
+def test_forms_of_ids(export, form, kind):
+    model = export(kind)
+    scorer = model.load()
+    make = FORMS[form]
+    users = [3, 1, 3, -5, 2**60] if kind == "int" else ["c", "a", "c", "Ünï", ""]
+    plain, fleet = Fleet(scorer), Fleet(scorer)
+    plain.append(users, model.ids[:5])
+    fleet.append(make(users), make(model.ids[:5]))
+    assert fleet.users == plain.users
+    assert type(fleet.users[0]) is type(users[0])
+    assert [fleet.seen(user) for user in users] == [plain.seen(user) for user in users]
+    assert [top.ids for top in fleet.top_k(make(users), 3, allow=make(model.ids[5:30]))] == [
+        top.ids for top in plain.top_k(users, 3, allow=model.ids[5:30])
+    ]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.uint16, np.uint64, ">i4"])
+def test_integers_of_any_width(small, dtype):
+    fleet = Fleet(small.load())
+    fleet.append(np.arange(6, dtype=dtype)[::2], small.ids[:3])
+    assert fleet.users == [0, 2, 4]
+
+
+def test_tables_and_missing_ids_are_refused(small):
+    fleet = Fleet(small.load())
+    table = polars.DataFrame({"user": [1, 2]})
+    for users in (table, table.to_pandas(), np.ones((2, 1), int), table.to_arrow()):
+        with pytest.raises(TypeError, match="found shape"):
+            fleet.append(users, small.ids[:2])
+    for users in (pyarrow.array([1, None]), polars.Series([1, None])):
+        with pytest.raises(TypeError, match="a user id is an int or a str"):
+            fleet.append(users, small.ids[:2])
+    times = np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]")
+    with pytest.raises(TypeError, match="datetime64"):
+        fleet.append(times, small.ids[:2])
+    with pytest.raises(TypeError, match="found one str"):
+        fleet.append("ab", small.ids[:2])
+
+
+@pytest.mark.parametrize("kind", ["int", "str"])
+def test_results_as_arrays(export, kind):
+    model = export(kind)
+    scorer = model.load()
+    fleet = Fleet(scorer)
+    random = np.random.default_rng(5)
+    users = random.permutation(1100)  # more than are answered at once
+    fleet.append(users, [model.ids[i] for i in random.integers(70, size=1100)])
+    asked = [5, 2000, 7, *range(900)]
+    plain = fleet.top_k(asked, 6, without_history="skip")
+    top = fleet.top_k_arrays(asked, 6, without_history="skip")
+    assert len(top) == 903
+    assert top.ids.shape == top.scores.shape == (903, 6)
+    assert (top.ids.dtype, top.scores.dtype) == (np.int64 if kind == "int" else object, np.float32)
+    assert top.counts.tolist() == [len(one) for one in plain]
+    for row, one in enumerate(plain):
+        assert top.ids[row, : len(one)].tolist() == one.ids
+        assert top.scores[row, : len(one)].tobytes() == one.scores.tobytes()
+    assert top.counts[1] == 0
+    assert top.ids[1].tolist() == [-1 if kind == "int" else None] * 6
+    assert np.isneginf(top.scores[1]).all()
+    few = fleet.top_k_arrays(asked[:1], 10**9, allow=model.ids[:3], exclude_seen=False)
+    assert (few.ids.shape, few.counts.tolist()) == ((1, 70), [3])
+    assert fleet.top_k_arrays([], 4).ids.shape == (0, 4)
+    with pytest.raises(ValueError, match="users 2000, 3000 have no events"):
+        fleet.top_k_arrays([*range(1100), 3000, 2000])
 
 
 def test_a_scorer_with_items_that_the_fleet_does_not_know(small):
@@ -67,7 +200,7 @@ def test_a_scorer_with_items_that_the_fleet_does_not_know(small):
     scorer, plain = small.load(), small.load()
     scorer.catalog.add([-1, -2], vectors)
     scorer.extend([small.ids[0], -2])
-    fleet = Fleet(plain, 2)
+    fleet = Fleet(plain)
     fleet.append([0], small.ids[:1])
     before = fleet.session(0).snapshot()
     with pytest.raises(ValueError, match="found 0 in the active overlay, expected the 2"):
@@ -76,7 +209,7 @@ def test_a_scorer_with_items_that_the_fleet_does_not_know(small):
     with pytest.raises(ValueError, match="added items"):
         fleet.set(0, scorer)
     assert fleet.session(0).snapshot() == before
-    other = Fleet(scorer.new_session(), 1)
-    other.set(0, scorer)
-    assert other.seen(0) == scorer.seen
-    assert list(other.top_k([0])[0]) == list(scorer.top_k())
+    other = Fleet(scorer.new_session())
+    other.set("a", scorer)
+    assert other.seen("a") == scorer.seen
+    assert list(other.top_k(["a"])[0]) == list(scorer.top_k())

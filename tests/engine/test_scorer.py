@@ -317,7 +317,7 @@ def test_what_it_says_of_itself(export):
     scorer.extend(file.ids[:2])
     assert repr(scorer) == "EdgeScorer(70 items, 2 events, scalar)"
     assert type(scorer).__module__ == "recgrela"
-    names = {"Catalog", "EdgeScorer", "Fleet", "TopK", "__version__"}
+    names = {"Catalog", "EdgeScorer", "Fleet", "TopK", "TopKArrays", "__version__"}
     assert set(recgrela.__all__) == names
 
 

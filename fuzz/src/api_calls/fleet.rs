@@ -10,12 +10,13 @@ use super::user::User;
 use crate::checks::{all_scores, bits, text};
 use crate::wish::{Item, Wish, indices, knows};
 
-const CAPACITY: u32 = 5;
+/// The users of the fleet, by number.
+const USERS: [i64; 8] = [0, 1, -1, i64::MAX, i64::MIN, 7, 8, 9];
 
 /// Maximum number of events per user.
 const MAX_EVENTS: usize = 128;
 
-/// A call on the fleet. Users are mostly within the capacity.
+/// A call on the fleet.
 #[derive(Arbitrary, Debug)]
 pub(super) enum FleetCall {
     Append(Vec<(u8, Item)>),
@@ -23,7 +24,7 @@ pub(super) enum FleetCall {
     AppendUneven(u8, Vec<Item>),
     TopK(Vec<u8>, Wish),
     Score(u8, Vec<Item>),
-    Reset(u8),
+    Remove(u8),
 }
 
 pub(super) struct Fleet {
@@ -31,22 +32,21 @@ pub(super) struct Fleet {
     users: Vec<Vec<Event>>,
 }
 
-/// 0 to 7, the last of which exceed the capacity.
-fn number(user: u8) -> u32 {
-    u32::from(user % 8)
+fn number(user: u8) -> usize {
+    usize::from(user) % USERS.len()
 }
 
 impl Fleet {
     pub(super) fn new(model: &Arc<Model>) -> Self {
-        let fleet = recgrela::Fleet::new(Arc::clone(model), CAPACITY).expect("a small fleet");
-        Self { fleet, users: vec![vec![]; CAPACITY as usize] }
+        let fleet = recgrela::Fleet::new(Arc::clone(model));
+        Self { fleet, users: vec![vec![]; USERS.len()] }
     }
 
     pub(super) fn make(&mut self, call: &FleetCall, catalogues: &Catalogues) {
         match call {
             FleetCall::Append(events) => self.append(events, catalogues),
             FleetCall::AppendUneven(count, items) => {
-                let users = vec![0; usize::from(*count)];
+                let users = vec![0_i64; usize::from(*count)];
                 let items = self.indices(items);
                 if users.len() != items.len() {
                     text(&self.fleet.append(&users, &items).expect_err("other lengths"));
@@ -54,10 +54,11 @@ impl Fleet {
             }
             FleetCall::TopK(users, wish) => self.top_k(users, wish, catalogues),
             FleetCall::Score(user, items) => self.score(number(*user), items, catalogues),
-            FleetCall::Reset(user) => {
+            FleetCall::Remove(user) => {
                 let user = number(*user);
-                assert_eq!(self.fleet.reset(user).is_ok(), user < CAPACITY);
-                self.users.get_mut(user as usize).into_iter().for_each(Vec::clear);
+                let removed = self.fleet.remove(USERS[user]).expect("an integer");
+                assert_eq!(removed, !self.users[user].is_empty());
+                self.users[user].clear();
             }
         }
     }
@@ -76,20 +77,20 @@ impl Fleet {
         let model = self.fleet.model();
         let known = knows(model.catalog().len(), &items);
         let events = catalogues.now(model, &items);
-        let valid = known && users.iter().all(|&user| user < CAPACITY);
-        let outcome = self.fleet.append(&users, &items);
-        assert_eq!(outcome.is_ok(), valid, "{outcome:?}");
-        for (user, event) in users.into_iter().zip(events).filter(|_| valid) {
-            self.users[user as usize].push(event);
+        let ids: Vec<_> = users.iter().map(|&user| USERS[user]).collect();
+        let outcome = self.fleet.append(&ids, &items);
+        assert_eq!(outcome.is_ok(), known, "{outcome:?}");
+        for (user, event) in users.into_iter().zip(events).filter(|_| known) {
+            self.users[user].push(event);
         }
     }
 
     fn top_k(&self, users: &[u8], wish: &Wish, catalogues: &Catalogues) {
         let users: Vec<_> = users.iter().map(|&user| number(user)).collect();
-        let has_events =
-            |&user: &u32| self.users.get(user as usize).is_some_and(|events| !events.is_empty());
+        let ids: Vec<_> = users.iter().map(|&user| USERS[user]).collect();
+        let has_events = |&user: &usize| !self.users[user].is_empty();
         wish.ask(self.fleet.model(), |query| {
-            let outcome = self.fleet.top_k(&users, query.k, &query.filter);
+            let outcome = self.fleet.top_k(&ids, query.k, &query.filter);
             assert_eq!(outcome.is_ok(), query.known && users.iter().all(has_events), "{outcome:?}");
             for (user, found) in users.iter().zip(outcome.into_iter().flatten()) {
                 assert_eq!(found, query.answer(&self.replayed(*user, catalogues)));
@@ -97,13 +98,10 @@ impl Fleet {
         });
     }
 
-    fn score(&self, user: u32, items: &[Item], catalogues: &Catalogues) {
+    fn score(&self, user: usize, items: &[Item], catalogues: &Catalogues) {
         let items = self.indices(items);
-        let outcome = self.fleet.score(user, &items);
-        let expected = match user < CAPACITY {
-            true => self.replayed(user, catalogues).score(&items).ok(),
-            false => None,
-        };
+        let outcome = self.fleet.score(USERS[user], &items);
+        let expected = self.replayed(user, catalogues).score(&items).ok();
         assert_eq!(outcome.ok().map(|scores| bits(&scores)), expected.map(|scores| bits(&scores)));
     }
 
@@ -111,28 +109,30 @@ impl Fleet {
     pub(super) fn set(&mut self, user: u8, from: &User) {
         let user = number(user);
         let known = knows(self.fleet.model().catalog().len(), from.session().seen());
-        let outcome = self.fleet.set(user, from.session());
-        assert_eq!(outcome.is_ok(), known && user < CAPACITY, "{outcome:?}");
+        let outcome = self.fleet.set(USERS[user], from.session());
+        assert_eq!(outcome.is_ok(), known, "{outcome:?}");
         if outcome.is_ok() {
-            self.users[user as usize].clone_from(&from.events);
+            self.users[user].clone_from(&from.events);
         }
     }
 
-    /// A user of the fleet as a session; users past the capacity are mapped to the last.
+    /// A user of the fleet as a session.
     pub(super) fn user(&self, user: u8) -> User {
-        let user = number(user).min(CAPACITY - 1);
-        let session = self.fleet.session(user).expect("below the capacity");
-        User::of(session, self.users[user as usize].clone())
+        let user = number(user);
+        let session = self.fleet.session(USERS[user]).expect("an integer");
+        User::of(session, self.users[user].clone())
     }
 
-    fn replayed(&self, user: u32, catalogues: &Catalogues) -> Session {
-        catalogues.replayed(self.fleet.model(), &self.users[user as usize], 0, 0)
+    fn replayed(&self, user: usize, catalogues: &Catalogues) -> Session {
+        catalogues.replayed(self.fleet.model(), &self.users[user], 0, 0)
     }
 
     pub(super) fn check(&self, catalogues: &Catalogues) {
-        for user in 0..CAPACITY {
-            let (session, replayed) = (self.fleet.session(user), self.replayed(user, catalogues));
-            let session = session.expect("below the capacity");
+        let present = self.users.iter().filter(|events| !events.is_empty());
+        assert_eq!(self.fleet.len(), present.count());
+        for (user, &id) in USERS.iter().enumerate() {
+            let (session, replayed) = (self.fleet.session(id), self.replayed(user, catalogues));
+            let session = session.expect("an integer");
             assert_eq!(session.snapshot(), replayed.snapshot());
             assert_eq!(all_scores(&session), all_scores(&replayed));
         }

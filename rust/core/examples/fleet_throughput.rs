@@ -29,7 +29,7 @@ struct Bench {
 impl Bench {
     fn new(model: &Arc<Model>, users: usize) -> Self {
         let sessions = (0..users).map(|_| Session::new(Arc::clone(model))).collect();
-        let fleet = Fleet::new(Arc::clone(model), users as u32).unwrap();
+        let fleet = Fleet::new(Arc::clone(model));
         let mut bench = Self { sessions, fleet, rng: Rng::new(1) };
         let everyone: Vec<_> = (0..users as u32).collect();
         let items = bench.rng.items(users, ITEMS);

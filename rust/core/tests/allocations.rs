@@ -78,18 +78,24 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn a_fleet_without_memory_is_an_error() {
     let model = common::model(&Shape::TINY);
-    let new = |granted| {
+    let mut fleet = Fleet::new(Arc::clone(&model));
+    let users: Vec<u32> = (0..50_000).collect();
+    let items = vec![1; users.len()];
+    fleet.append(&users[..10], &items[..10]).unwrap();
+    let before = fleet.session(9).unwrap().snapshot();
+    let mut append = |granted| {
         GRANTED.set(granted);
-        let fleet = Fleet::new(Arc::clone(&model), 50_000);
+        let outcome = fleet.append(&users, &items);
         GRANTED.set(usize::MAX);
-        fleet.map(|_| ())
+        if let Err(error) = &outcome {
+            common::assert_says(error, ErrorKind::OutOfMemory, "cannot allocate memory for");
+            assert_eq!((fleet.len(), fleet.session(9).unwrap().snapshot()), (10, before.clone()));
+        }
+        outcome
     };
-    // States, event counts, lists and the queue.
-    for granted in 0..4 {
-        let error = new(granted).unwrap_err();
-        common::assert_says(&error, ErrorKind::OutOfMemory, "fleet of 50000 users");
-    }
-    new(4).unwrap();
+    // Ids, their map, records and states; each may grow in several steps.
+    let refused = (0..100).take_while(|&granted| append(granted).is_err()).count();
+    assert!(refused > 4, "{refused}");
 }
 
 /// Adds `count` items to the catalogue, replaces one and retires one.

@@ -98,7 +98,7 @@ fn check_queries(session: &Session, naive: &Naive, rng: &mut Rng, ranking: &mut 
     let groups = &groups[..naive.shape.items + rng.below(all - naive.shape.items + 1)];
     let grouped = Groups::new(session.model(), groups).unwrap();
     let (few, many) = (rng.items(4, all), rng.items(all, all));
-    let mut fleet = Fleet::new(Arc::clone(session.model()), 3).unwrap();
+    let mut fleet = Fleet::new(Arc::clone(session.model()));
     (0..3).for_each(|user| fleet.set(user, session).unwrap());
     for k in [1, 10, usize::MAX] {
         for (exclude_seen, allow, deny) in [
@@ -150,7 +150,7 @@ fn random_changes() {
                 check_queries(&session, &naive, rng, ranking);
                 // Retired items can still be events.
                 let item = rng.below(naive.now.ids.len()) as u32;
-                let mut fleet = Fleet::new(Arc::clone(&model), 1).unwrap();
+                let mut fleet = Fleet::new(Arc::clone(&model));
                 fleet.set(0, &session).unwrap();
                 fleet.append(&[0], &[item]).unwrap();
                 session.append(item).unwrap();

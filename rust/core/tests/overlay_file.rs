@@ -313,19 +313,19 @@ fn snapshots_with_added_items() {
     assert!(error.contains("activate that overlay, or one that extends it, first"), "{error}");
 
     // A fleet follows the same rule, from a session and from a file.
-    let mut fleet = Fleet::new(Arc::clone(&origin), 2).unwrap();
+    let mut fleet = Fleet::new(Arc::clone(&origin));
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("added.fleet");
     fleet.set(1, &later).unwrap();
     fleet.save(&file).unwrap();
     let (good, bad) = (adding(&[9001, i64::MIN, 9002]), adding(&[9001, 9002, i64::MIN]));
     for model in [&origin, &good] {
-        let loaded = Fleet::open(&file, Arc::clone(model), 2).unwrap();
+        let loaded = Fleet::open(&file, Arc::clone(model)).unwrap();
         assert_eq!(loaded.session(1).unwrap().snapshot(), blob);
     }
-    Fleet::new(good, 2).unwrap().set(0, &later).unwrap();
-    let refused = Fleet::open(&file, Arc::clone(&bad), 2).unwrap_err();
+    Fleet::new(good).set(0, &later).unwrap();
+    let refused = Fleet::open(&file, Arc::clone(&bad)).unwrap_err();
     assert_says(&refused, ErrorKind::Overlay, "found 3 in the active overlay, expected the 3");
-    let refused = Fleet::new(bad, 2).unwrap().set(0, &later).unwrap_err();
+    let refused = Fleet::new(bad).set(0, &later).unwrap_err();
     assert_says(&refused, ErrorKind::Overlay, "found 3 in the active overlay, expected the 3");
 
     // A forged count that does not match the items.

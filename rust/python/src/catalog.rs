@@ -9,9 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use recgrela::{ItemId, Model, Overlay};
 
-use crate::convert::{
-    Unknown, each_of, find, ids_of, in_file, item_id, ordered, set_of, to_python,
-};
+use crate::convert::{ITEMS, Unknown, find, ids_of, in_file, item_id, set_of, to_python};
+use crate::sequence::{each_of, ordered};
 
 /// The items of a model, and changes to them: an overlay that all sessions on the model share.
 ///
@@ -45,7 +44,7 @@ impl Catalog {
         ids: &Bound<'_, PyAny>,
         vectors: PyArrayLike2<'_, f32, AllowTypeChange>,
     ) -> PyResult<()> {
-        let ids: Vec<_> = each_of(ordered(ids)?)?.collect::<PyResult<_>>()?;
+        let ids: Vec<_> = each_of(ordered(ids, ITEMS)?, ITEMS)?.collect::<PyResult<_>>()?;
         let ids: Vec<ItemId<'_>> = ids.iter().map(item_id).collect::<PyResult<_>>()?;
         let (found, size) = (vectors.shape(), self.model.config().hidden_size);
         if found != [ids.len(), size] {

@@ -11,12 +11,12 @@ use pyo3::exceptions::{
     PyIsADirectoryError, PyKeyError, PyOSError, PyOverflowError, PyTypeError, PyValueError,
 };
 use pyo3::prelude::*;
-use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyFrozenSet, PyIterator, PyList, PySet, PyString, PyTuple,
-};
+use pyo3::types::{PyBool, PyList, PyString};
 use recgrela::{Catalog, Error, ErrorKind, Groups, Isa, ItemId, Model, Precision};
 
-/// How to treat an unknown item id.
+use crate::sequence::{Values, values_in_any_order, values_of};
+
+/// How to treat an unknown item id, or another value that may be missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unknown {
     Error,
@@ -27,13 +27,28 @@ impl<'py> FromPyObject<'_, 'py> for Unknown {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        match value.extract::<String>()?.as_str() {
-            "error" => Ok(Self::Error),
-            "skip" => Ok(Self::Skip),
-            other => Err(PyValueError::new_err(format!(
-                "unknown: found '{other}', expected 'error' or 'skip'"
-            ))),
-        }
+        choice(value, "unknown")
+    }
+}
+
+fn choice(value: Borrowed<'_, '_, PyAny>, argument: &str) -> PyResult<Unknown> {
+    match value.extract::<String>()?.as_str() {
+        "error" => Ok(Unknown::Error),
+        "skip" => Ok(Unknown::Skip),
+        other => Err(PyValueError::new_err(format!(
+            "{argument}: found '{other}', expected 'error' or 'skip'"
+        ))),
+    }
+}
+
+/// How to treat a user without history.
+pub(crate) struct WithoutHistory(pub(crate) Unknown);
+
+impl<'py> FromPyObject<'_, 'py> for WithoutHistory {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        choice(value, "without_history").map(Self)
     }
 }
 
@@ -139,8 +154,8 @@ pub(crate) fn set_of(
     ids: &Bound<'_, PyAny>,
     unknown: Unknown,
 ) -> PyResult<Vec<u32>> {
-    let index_of = |id: PyResult<Bound<'_, PyAny>>| index_of(catalog, &id?, unknown);
-    each_of(ids)?.filter_map(|id| index_of(id).transpose()).collect()
+    let indices = indices_of(catalog, values_in_any_order(ids, ITEMS)?, ids.py(), unknown)?;
+    Ok(indices.into_iter().flatten().collect())
 }
 
 /// `set_of` for ids whose order matters; TypeError for a Python set.
@@ -149,53 +164,38 @@ pub(crate) fn sequence_of(
     ids: &Bound<'_, PyAny>,
     unknown: Unknown,
 ) -> PyResult<Vec<u32>> {
-    set_of(catalog, ordered(ids)?, unknown)
+    let indices = indices_of(catalog, values_of(ids, ITEMS)?, ids.py(), unknown)?;
+    Ok(indices.into_iter().flatten().collect())
 }
 
-/// `sequence_of`, with `None` for unknown ids.
+/// `sequence_of`, with `None` for unknown ids that are to be skipped.
 pub(crate) fn known_sequence_of(
     catalog: &Catalog<'_>,
     ids: &Bound<'_, PyAny>,
+    unknown: Unknown,
 ) -> PyResult<Vec<Option<u32>>> {
-    each_of(ordered(ids)?)?.map(|id| index_of(catalog, &id?, Unknown::Skip)).collect()
+    indices_of(catalog, values_of(ids, ITEMS)?, ids.py(), unknown)
 }
 
-/// Returns the argument; TypeError for a set.
-pub(crate) fn ordered<'a, 'py>(ids: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyAny>> {
-    if ids.is_instance_of::<PySet>() || ids.is_instance_of::<PyFrozenSet>() {
-        let found = ids.get_type().name()?;
-        let message = format!("expected item ids in order, found a {found}, which is unordered");
-        return Err(PyTypeError::new_err(message));
-    }
-    Ok(ids)
-}
+pub(crate) const ITEMS: &str = "item ids";
 
-/// Iterates over a list, or over any other iterable that is not a single id.
-pub(crate) fn each_of<'py>(ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyIterator>> {
-    // Iterating over a table (pandas, polars, NumPy) would yield its column names or its rows.
-    if let Ok(shape) = ids.getattr("shape")
-        && let Ok(shape) = shape.cast::<PyTuple>()
-        && shape.len() > 1
-    {
-        let message = format!("expected a list of item ids, found shape {}", shape.repr()?);
-        return Err(PyTypeError::new_err(message));
-    }
-    match ids.try_iter() {
-        // The characters of a str, or the values of bytes, would be taken for ids.
-        Ok(iterator) if !is_one_value(ids) => Ok(iterator),
-        Err(error) if !error.is_instance_of::<PyTypeError>(ids.py()) => Err(error),
-        _ => {
-            let found = ids.get_type().name()?;
-            let message = format!("expected a list of item ids, found one {found}");
-            Err(PyTypeError::new_err(message))
+fn indices_of(
+    catalog: &Catalog<'_>,
+    ids: Values<'_>,
+    py: Python<'_>,
+    unknown: Unknown,
+) -> PyResult<Vec<Option<u32>>> {
+    let ids = match ids {
+        Values::Any(ids) => {
+            return ids.map(|id| index_of(catalog, &id?, unknown)).collect();
         }
-    }
-}
-
-fn is_one_value(ids: &Bound<'_, PyAny>) -> bool {
-    ids.is_instance_of::<PyString>()
-        || ids.is_instance_of::<PyBytes>()
-        || ids.is_instance_of::<PyByteArray>()
+        Values::Int(ids) => ids,
+    };
+    let find = |id: i64| match catalog.index_of(id) {
+        None => index_of(catalog, &id.into_bound_py_any(py)?, unknown),
+        found => Ok(found),
+    };
+    ids.into_iter().map(find).collect()
 }
 
 /// The ids of some items, as a list of int or of str.
@@ -250,7 +250,10 @@ const EISDIR: i32 = 21;
 pub(crate) fn to_python(error: Error) -> PyErr {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     let (Some(path), Some(source)) = (error.path(), source) else {
-        return PyValueError::new_err(error.to_string());
+        return match error.kind() {
+            ErrorKind::UserKind => PyTypeError::new_err(error.to_string()),
+            _ => PyValueError::new_err(error.to_string()),
+        };
     };
     // Python chooses FileNotFoundError, PermissionError, ... by the error number, as for `open`, and
     // appends the number and the name.

@@ -1,13 +1,17 @@
 //! The Python module `recgrela._core`: converts, releases the GIL, calls the engine, maps errors.
 
+mod arrays;
 mod catalog;
+mod constructor;
 mod convert;
 mod fleet;
 mod options;
 mod pickle;
 mod scorer;
+mod sequence;
 mod top_k;
 mod turns;
+mod users;
 
 use pyo3::prelude::*;
 
@@ -16,6 +20,8 @@ use pyo3::prelude::*;
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use super::arrays::TopKArrays;
     #[pymodule_export]
     use super::catalog::Catalog;
     #[pymodule_export]

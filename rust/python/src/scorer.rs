@@ -318,7 +318,7 @@ impl EdgeScorer {
         snapshot: Blob<'_>,
         log: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
-        let log = known_sequence_of(&self.model.catalog(), log)?;
+        let log = known_sequence_of(&self.model.catalog(), log, Unknown::Skip)?;
         let model = Arc::clone(&self.model);
         let session =
             py.detach(|| Session::migrate(model, &snapshot.0, &log)).map_err(to_python)?;

@@ -64,7 +64,7 @@ impl Visitor for Group<'_> {
         for (user, TopK { worker, codes, .. }) in users.iter().zip(rankings) {
             each.push(One {
                 hidden: Hidden::new::<N>(user.hidden, codes),
-                excluded: query.excluded(user.seen, lists),
+                excluded: Excluded::new(user.excluded, &lists.deny),
                 ranking: Best::new(query.k, &mut worker.heap, &mut worker.best),
             });
         }

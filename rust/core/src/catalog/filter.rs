@@ -91,8 +91,8 @@ pub(super) struct Excluded<'a> {
 }
 
 impl<'a> Excluded<'a> {
-    pub(super) fn new(seen: &'a [u32], deny: &'a [u32]) -> Self {
-        Self { lists: [seen, deny] }
+    pub(super) fn new(of_user: &'a [u32], deny: &'a [u32]) -> Self {
+        Self { lists: [of_user, deny] }
     }
 
     /// Whether a list contains the item. It must not be smaller than in earlier calls.

@@ -1,6 +1,6 @@
 //! A query of the catalogue, for one user or many.
 
-use super::filter::{Excluded, Filter, Lists};
+use super::filter::Filter;
 use crate::model::View;
 use crate::simd::Backend;
 use crate::{Model, Overlay, Result};
@@ -16,8 +16,8 @@ pub(crate) struct Query<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct User<'a> {
     pub(crate) hidden: &'a [f32],
-    /// Ascending.
-    pub(crate) seen: &'a [u32],
+    /// The items not to return, besides those of the filter. Ascending.
+    pub(crate) excluded: &'a [u32],
 }
 
 impl<'a> Query<'a> {
@@ -39,9 +39,5 @@ impl<'a> Query<'a> {
     /// Whether the answer is empty whatever the scores.
     pub(super) fn is_empty(&self) -> bool {
         self.k == 0 || self.filter.quota.is_some_and(|quota| quota.limit == 0)
-    }
-
-    pub(super) fn excluded<'l>(&self, seen: &'l [u32], lists: &'l Lists) -> Excluded<'l> {
-        Excluded::new(if self.filter.exclude_seen { seen } else { &[] }, &lists.deny)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BinaryHeap;
 
-use super::filter::Lists;
+use super::filter::{Excluded, Lists};
 use super::first_pass::FirstPass;
 use super::part::{Part, Shard};
 use super::query::{Query, User};
@@ -75,6 +75,10 @@ impl TopK {
         self.worker.best
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.worker.best.clear();
+    }
+
     pub(crate) fn answer(&mut self, query: &Query<'_>, user: User<'_>) {
         if query.is_empty() {
             return self.worker.best.clear();
@@ -107,7 +111,7 @@ impl Visitor for Answer<'_, '_> {
     fn visit<N: Numbers>(self, numbers: N) {
         let Self { ranking, query, user } = self;
         let hidden = Hidden::new::<N>(user.hidden, &mut ranking.codes);
-        let task = Task { query, seen: user.seen, lists: &ranking.lists, numbers, hidden };
+        let task = Task { query, excluded: user.excluded, lists: &ranking.lists, numbers, hidden };
         #[cfg(feature = "threads")]
         if !ranking.others.is_empty() && task.items() > threads::ALONE {
             // Each worker counts all groups of a quota: at most four counts per item in total.
@@ -125,7 +129,7 @@ impl Visitor for Answer<'_, '_> {
 /// A query and its inputs, shared by all workers.
 struct Task<'a, N> {
     query: &'a Query<'a>,
-    seen: &'a [u32],
+    excluded: &'a [u32],
     lists: &'a Lists,
     numbers: N,
     hidden: Hidden<'a>,
@@ -150,8 +154,8 @@ impl<N: Numbers> Task<'_, N> {
         bounds: &mut Vec<Features<f32>>,
         mut ranking: R,
     ) {
-        let &Self { query, seen, lists, hidden, .. } = self;
-        let excluded = query.excluded(seen, lists);
+        let &Self { query, excluded, lists, hidden, .. } = self;
+        let excluded = Excluded::new(excluded, &lists.deny);
         let scan = Scan { part, hidden, excluded, ranking: &mut ranking };
         query.backend.run(FirstPass { scan, bounds });
         if let Some(part) = overlay {

@@ -35,6 +35,11 @@ pub(crate) enum Cause {
     FingerprintMismatch { found: Fingerprint, expected: Fingerprint },
     #[error("{what}: found model {found}, expected {expected}")]
     OtherModel { what: &'static str, found: Fingerprint, expected: Fingerprint },
+    #[error(
+        "fleet file: found model {found}, expected {expected}: load it with its own model and \
+         migrate its logs, or append the events again"
+    )]
+    FleetOfOtherModel { found: Fingerprint, expected: Fingerprint },
     #[error("self-test sequence {sequence}, item {item}: found score {found}, expected {expected}")]
     SelfTest { sequence: usize, item: u32, found: f32, expected: f32 },
     #[error("the session has no events: append at least one item before scoring")]
@@ -56,16 +61,18 @@ pub(crate) enum Cause {
     IncompleteLog { found: usize, expected: u64 },
     #[error("log to migrate: found {found}, expected {expected}")]
     MigrationLog { found: String, expected: String },
-    #[error("{} no events: append at least one item before scoring", Users(.0))]
-    UsersWithoutEvents(Vec<u32>),
-    #[error("user: found {found}, expected less than the capacity, {capacity}")]
-    UserOutOfRange { found: u32, capacity: u32 },
+    #[error("{} no events: append at least one item before scoring, or skip such users", Users(first, *count))]
+    UsersWithoutEvents { first: Vec<String>, count: usize },
+    #[error("user id {found}: found {kind}, expected {expected}, as the other users have")]
+    UserKind { found: String, kind: &'static str, expected: &'static str },
     #[error("items to append: found {items}, expected {users}, one per user")]
     FleetLengths { users: usize, items: usize },
-    #[error("fleet of {capacity} users: cannot allocate {bytes} bytes, choose a smaller capacity")]
-    FleetMemory { capacity: u32, bytes: u128 },
-    #[error("the state of user {user} is not finite: reset the user, and verify the model")]
-    FleetOverflow { user: u32 },
+    #[error("lists of items to exclude: found {found}, expected {expected}, one per user")]
+    DenyLengths { found: usize, expected: usize },
+    #[error("fleet: cannot allocate memory for {users} users; no event was appended")]
+    FleetMemory { users: usize },
+    #[error("the state of user {user} is not finite: remove the user, and verify the model")]
+    FleetOverflow { user: String },
     #[error("fleet file: found {found}, expected {expected}")]
     FleetFile { found: String, expected: String },
     #[error("fleet file: does not start with the magic bytes `RGRLFLET`")]
@@ -111,17 +118,17 @@ impl OneLine<'_> {
     const LONGEST: usize = 300;
 }
 
-/// Users and their verb. Lists at most 20.
-struct Users<'a>(&'a [u32]);
+/// The first of some users, the number of all, and their verb.
+struct Users<'a>(&'a [String], usize);
 
 impl fmt::Display for Users<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.split_first_chunk::<20>() {
-            _ if self.0.len() == 1 => write!(f, "user {} has", self.0[0]),
-            Some((first, more @ [_, ..])) => {
-                write!(f, "users {first:?} and {} more have", more.len())
-            }
-            _ => write!(f, "users {:?} have", self.0),
+        let Self(first, count) = self;
+        let names = first.join(", ");
+        match count - first.len() {
+            0 if *count == 1 => write!(f, "user {names} has"),
+            0 => write!(f, "users {names} have"),
+            more => write!(f, "users {names} and {more} more have"),
         }
     }
 }

@@ -30,8 +30,10 @@ pub enum ErrorKind {
     OtherModel,
     /// A change to the catalogue is invalid, or added items are missing.
     Overlay,
-    /// A fleet, its users or its file are invalid.
+    /// Lists of a fleet's users, or its file, are invalid.
     Fleet,
+    /// A user's id is an integer where the fleet has texts, or the other way round.
+    UserKind,
 }
 
 impl Cause {
@@ -50,11 +52,13 @@ impl Cause {
             | Self::SelfTest { .. } => ErrorKind::Model,
             Self::Isa { .. } | Self::IsaDisagrees { .. } => ErrorKind::Isa,
             Self::ItemOutOfRange { .. } => ErrorKind::Item,
-            Self::NoEvents | Self::UsersWithoutEvents(_) => ErrorKind::NoEvents,
-            Self::BufferLength { .. } | Self::GroupsLength { .. } => ErrorKind::Argument,
+            Self::NoEvents | Self::UsersWithoutEvents { .. } => ErrorKind::NoEvents,
+            Self::BufferLength { .. } | Self::GroupsLength { .. } | Self::DenyLengths { .. } => {
+                ErrorKind::Argument
+            }
             Self::UndoDepth { .. } => ErrorKind::Undo,
             Self::UndoMemory { .. } | Self::FleetMemory { .. } => ErrorKind::OutOfMemory,
-            Self::OtherModel { .. } => ErrorKind::OtherModel,
+            Self::OtherModel { .. } | Self::FleetOfOtherModel { .. } => ErrorKind::OtherModel,
             Self::NoLog | Self::IncompleteLog { .. } | Self::MigrationLog { .. } => ErrorKind::Log,
             Self::SnapshotMagic | Self::SnapshotChecksum | Self::Snapshot { .. } => {
                 ErrorKind::Snapshot
@@ -62,8 +66,8 @@ impl Cause {
             Self::Overlay { .. } | Self::OverlayOrder { .. } | Self::AddedItems { .. } => {
                 ErrorKind::Overlay
             }
-            Self::UserOutOfRange { .. }
-            | Self::FleetLengths { .. }
+            Self::UserKind { .. } => ErrorKind::UserKind,
+            Self::FleetLengths { .. }
             | Self::FleetOverflow { .. }
             | Self::FleetFile { .. }
             | Self::FleetMagic

@@ -1,8 +1,7 @@
 //! The processing order of the events of a call.
 
-use bytemuck::allocation::try_zeroed_vec;
-
 use super::arena::Arena;
+use super::record::Record;
 use crate::network::Arrival;
 
 /// Users per tile, whose events pass through the network together. Large enough that each weight is
@@ -13,28 +12,26 @@ pub(super) const TILE: usize = 16;
 ///
 /// The first events of all users come first, then the second ones, and so on. Users are
 /// independent, and the events of each user keep their order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Queue {
     /// The round of each event, and its index in the call.
     order: Vec<(usize, usize)>,
     arrivals: Vec<Arrival>,
-    /// While rounds are counted, the events of each user so far; otherwise zeros.
-    counts: Vec<usize>,
 }
 
 impl Queue {
-    /// Allocates a queue for `capacity` users, or returns `None` if memory is short.
-    pub(super) fn new(capacity: usize) -> Option<Self> {
-        let counts = try_zeroed_vec(capacity).ok()?;
-        Some(Self { order: Vec::new(), arrivals: Vec::new(), counts })
-    }
-
-    /// Takes the events of a call. `events` is the number of earlier events of every user.
-    pub(super) fn fill(&mut self, users: &[u32], items: &[u32], events: &[u64], arena: &Arena) {
+    /// Takes the events of a call.
+    pub(super) fn fill(
+        &mut self,
+        slots: &[u32],
+        items: &[u32],
+        records: &mut [Record],
+        arena: &Arena,
+    ) {
         self.order.clear();
         let mut rounds = 0;
-        for (index, &user) in users.iter().enumerate() {
-            let round = &mut self.counts[user as usize];
+        for (index, &slot) in slots.iter().enumerate() {
+            let round = &mut records[slot as usize].queued;
             self.order.push((*round, index));
             *round += 1;
             rounds = rounds.max(*round);
@@ -44,12 +41,13 @@ impl Queue {
         }
         self.arrivals.clear();
         self.arrivals.extend(self.order.iter().map(|&(round, index)| {
-            let user = users[index] as usize;
-            let position = events[user].saturating_add(round as u64);
-            Arrival { item: items[index], position, offset: arena.offset(user) }
+            let slot = slots[index] as usize;
+            let position = records[slot].events.saturating_add(round as u64);
+            let (chunk, offset) = arena.place(slot);
+            Arrival { item: items[index], position, chunk, offset }
         }));
-        for &user in users {
-            self.counts[user as usize] = 0;
+        for &slot in slots {
+            records[slot as usize].queued = 0;
         }
     }
 

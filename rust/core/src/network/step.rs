@@ -2,6 +2,7 @@
 
 use super::scratch::Scratch;
 use super::users::{Arrival, Users};
+use crate::aligned::AlignedBuf;
 use crate::kernels::{add_assign, rotary};
 use crate::model::{Network, Order, View};
 use crate::simd::{Kernel, Simd};
@@ -14,7 +15,7 @@ pub(crate) struct Step<'a> {
     /// The events of the next tile, whose states are prefetched.
     pub(crate) next: &'a [Arrival],
     /// Per user, the states of all blocks followed by the hidden vector.
-    pub(crate) states: &'a mut [f32],
+    pub(crate) chunks: &'a mut [AlignedBuf],
     pub(crate) scratch: &'a mut Scratch,
 }
 
@@ -29,7 +30,7 @@ impl Kernel for Step<'_> {
             let size = norm.size();
             let normed = self.scratch.normed.chunks_exact_mut(size);
             for (arrival, normed) in self.tile.iter().zip(normed) {
-                let hidden = &mut self.states[arrival.offset + self.network.state_len..][..size];
+                let hidden = &mut arrival.state(self.chunks)[self.network.state_len..][..size];
                 normed.copy_from_slice(hidden);
                 norm.apply(simd, normed, hidden);
             }
@@ -60,7 +61,7 @@ impl Step<'_> {
                 }
                 Order::None => {}
             }
-            let hidden = &mut self.states[arrival.offset + self.network.state_len..][..size];
+            let hidden = &mut arrival.state(self.chunks)[self.network.state_len..][..size];
             norm.apply(simd, normed, hidden);
         }
     }
@@ -74,7 +75,7 @@ impl Step<'_> {
             let last = index + 1 == blocks.len();
             let mut users = Users {
                 tile: self.tile,
-                states: self.states,
+                chunks: self.chunks,
                 part: index * part..(index + 1) * part,
                 hidden: state_len,
                 rotates: matches!(self.network.order, Order::Rotary(_)),

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::aligned::AlignedBuf;
 use crate::kernels::lanes;
 use crate::simd::Simd;
 
@@ -12,13 +13,23 @@ pub(crate) struct Arrival {
     pub(crate) item: u32,
     /// The number of earlier events of this user.
     pub(crate) position: u64,
-    /// The offset of the user's state in [`Step::states`](super::Step::states).
+    /// The chunk of [`Step::chunks`](super::Step::chunks) with the user's state.
+    pub(crate) chunk: usize,
+    /// The offset of the state in the chunk.
     pub(crate) offset: usize,
+}
+
+impl Arrival {
+    /// The chunk from the user's state on.
+    #[inline(always)]
+    pub(super) fn state<'a>(&self, chunks: &'a mut [AlignedBuf]) -> &'a mut [f32] {
+        &mut chunks[self.chunk][self.offset..]
+    }
 }
 
 pub(super) struct Users<'a> {
     pub(super) tile: &'a [Arrival],
-    pub(super) states: &'a mut [f32],
+    pub(super) chunks: &'a mut [AlignedBuf],
     /// The range of this block's state in a user's state.
     pub(super) part: Range<usize>,
     /// The offset of the hidden vector in a user's state.
@@ -31,12 +42,12 @@ pub(super) struct Users<'a> {
 impl Users<'_> {
     #[inline(always)]
     pub(super) fn hidden(&mut self, user: usize, size: usize) -> &mut [f32] {
-        &mut self.states[self.tile[user].offset + self.hidden..][..size]
+        &mut self.tile[user].state(self.chunks)[self.hidden..][..size]
     }
 
     #[inline(always)]
     pub(super) fn state(&mut self, user: usize) -> &mut [f32] {
-        &mut self.states[self.tile[user].offset..][self.part.clone()]
+        &mut self.tile[user].state(self.chunks)[self.part.clone()]
     }
 
     /// Prefetches the state that is needed after that of `user`. Among gigabytes of states, it
@@ -45,7 +56,7 @@ impl Users<'_> {
     pub(super) fn prefetch<S: Simd>(&self, simd: S, user: usize) {
         let (next, part) = self.next;
         if let Some(arrival) = next.get(user) {
-            let state = &self.states[arrival.offset + part..][..self.part.len()];
+            let state = &self.chunks[arrival.chunk][arrival.offset + part..][..self.part.len()];
             lanes(state).as_chunks().0.iter().for_each(|line| simd.prefetch(line));
         }
     }

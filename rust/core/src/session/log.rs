@@ -10,8 +10,7 @@ impl Session {
     /// every event. A full log drops its oldest events; reducing the capacity does so at once.
     /// Events before the first call are not in the log. Drops the checkpoints of [`Session::undo`].
     pub fn set_log_capacity(&mut self, capacity: usize) {
-        self.log.capacity = capacity;
-        self.log.events.drain(..self.log.events.len().saturating_sub(capacity));
+        self.log.set_capacity(capacity);
         self.undo.clear();
     }
 

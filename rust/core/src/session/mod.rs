@@ -8,9 +8,10 @@ mod undo;
 mod undo_ring;
 
 use std::fmt;
+use std::slice;
 use std::sync::Arc;
 
-use event_log::EventLog;
+pub(crate) use event_log::EventLog;
 use undo_ring::{Checkpoint, UndoRing};
 
 use crate::aligned::AlignedBuf;
@@ -55,7 +56,7 @@ pub struct Session {
     pub(crate) state: AlignedBuf,
     /// Ascending.
     pub(crate) seen: Vec<u32>,
-    log: EventLog,
+    pub(crate) log: EventLog,
     undo: UndoRing,
     scratch: Scratch,
 }
@@ -112,9 +113,9 @@ impl Session {
         model.backend.run(Step {
             network: &model.network,
             catalog: model.view(overlay),
-            tile: &[Arrival { item, position: self.events, offset: 0 }],
+            tile: &[Arrival { item, position: self.events, chunk: 0, offset: 0 }],
             next: &[],
-            states: &mut self.state,
+            chunks: slice::from_mut(&mut self.state),
             scratch: &mut self.scratch,
         });
         // Only a restored snapshot can come near the limit.
@@ -177,7 +178,8 @@ impl Session {
     ) -> Result<()> {
         let hidden = self.user_vector()?;
         let query = Query::new(&self.model, overlay, k, filter)?;
-        ranking.answer(&query, User { hidden, seen: &self.seen });
+        let excluded = if filter.exclude_seen { &self.seen[..] } else { &[] };
+        ranking.answer(&query, User { hidden, excluded });
         Ok(())
     }
 

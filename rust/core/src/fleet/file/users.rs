@@ -1,0 +1,116 @@
+//! One user in a segment.
+
+use super::layout::{Kind, refuse};
+use super::source::Body;
+use crate::Result;
+use crate::fleet::UserId;
+use crate::fleet::record::Record;
+
+impl Kind {
+    pub(super) fn of(user: Option<UserId<'_>>) -> Self {
+        match user {
+            None => Self::None,
+            Some(UserId::Int(_)) => Self::Int,
+            Some(UserId::Str(_)) => Self::Str,
+        }
+    }
+}
+
+/// An id that was read.
+pub(super) enum Id {
+    Int(i64),
+    Str(String),
+}
+
+impl Id {
+    pub(super) fn view(&self) -> UserId<'_> {
+        match self {
+            Self::Int(id) => UserId::Int(*id),
+            Self::Str(id) => UserId::Str(id),
+        }
+    }
+}
+
+pub(super) fn write_id(user: UserId<'_>, to: &mut Vec<u8>) {
+    match user {
+        UserId::Int(id) => to.extend(id.to_le_bytes()),
+        UserId::Str(id) => {
+            to.extend((id.len() as u64).to_le_bytes());
+            to.extend(id.as_bytes());
+        }
+    }
+}
+
+pub(super) fn write_user(user: UserId<'_>, record: &Record, state: &[f32], to: &mut Vec<u8>) {
+    write_id(user, to);
+    to.extend(record.events.to_le_bytes());
+    to.extend((record.seen.len() as u64).to_le_bytes());
+    to.extend((record.log.events.len() as u64).to_le_bytes());
+    // The crate supports little-endian targets only.
+    to.extend_from_slice(bytemuck::cast_slice(state));
+    to.extend_from_slice(bytemuck::cast_slice(&record.seen));
+    let (older, newer) = record.log.events.as_slices();
+    to.extend_from_slice(bytemuck::cast_slice(older));
+    to.extend_from_slice(bytemuck::cast_slice(newer));
+}
+
+pub(super) fn read_id(body: &mut Body<'_, '_>, kind: Kind) -> Result<Id> {
+    let word = body.word()?;
+    if kind != Kind::Str {
+        return Ok(Id::Int(word as i64));
+    }
+    let mut bytes = Vec::new();
+    body.read_into(&mut bytes, word)?;
+    match String::from_utf8(bytes) {
+        Ok(id) => Ok(Id::Str(id)),
+        Err(_) => refuse("a user id that is not UTF-8", "a text"),
+    }
+}
+
+/// Reads what follows the id. `num_items` is that of the model, with added items.
+pub(super) fn read_user(
+    body: &mut Body<'_, '_>,
+    user: UserId<'_>,
+    num_items: usize,
+    state: &mut [f32],
+) -> Result<Record> {
+    let (events, distinct, logged) = (body.word()?, body.word()?, body.word()?);
+    let most = events.min(num_items as u64);
+    if !(1..=most).contains(&distinct) {
+        return refuse(format!("{distinct} distinct items of user {user}"), format!("1 to {most}"));
+    }
+    if logged > events {
+        return refuse(format!("{logged} events in the log of user {user}"), format!("{events}"));
+    }
+    body.fill(bytemuck::cast_slice_mut(state))?;
+    if let Some(number) = state.iter().find(|number| !number.is_finite()) {
+        return refuse(format!("{number} in the state of user {user}"), "finite numbers");
+    }
+    let mut seen = Vec::new();
+    body.read_into(&mut seen, distinct)?;
+    let ascending = seen.is_sorted_by(|a, b| a < b);
+    if !ascending || seen.last().is_some_and(|&last| last as usize >= num_items) {
+        let expected = format!("ascending item indices, less than {num_items}");
+        return refuse(format!("other items of user {user}"), expected);
+    }
+    let mut log = Vec::new();
+    body.read_into(&mut log, logged)?;
+    check_log(user, &log, &seen, logged == events)?;
+    let mut record = Record { events, seen, ..Record::default() };
+    record.log.events = log.into();
+    Ok(record)
+}
+
+fn check_log(user: UserId<'_>, log: &[u32], seen: &[u32], complete: bool) -> Result<()> {
+    let mut distinct = log.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    if let Some(item) = distinct.iter().find(|item| seen.binary_search(item).is_err()) {
+        return refuse(format!("item {item} in the log of user {user}"), "a seen item");
+    }
+    if complete && distinct.len() < seen.len() {
+        let found = format!("{} distinct items in a log of all events", distinct.len());
+        return refuse(format!("{found} of user {user}"), "as many as were seen");
+    }
+    Ok(())
+}

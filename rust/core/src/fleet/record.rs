@@ -1,0 +1,25 @@
+//! What is stored of a user besides the state.
+
+use crate::session::EventLog;
+
+#[derive(Clone, Default)]
+pub(super) struct Record {
+    pub(super) events: u64,
+    /// Ascending.
+    pub(super) seen: Vec<u32>,
+    pub(super) log: EventLog,
+    /// While a call's events are put in order, those of this user so far; otherwise 0.
+    pub(super) queued: usize,
+}
+
+impl Record {
+    /// Adds an event, whose state the network has computed.
+    pub(super) fn add(&mut self, item: u32) {
+        // Only a restored history can come near the limit.
+        self.events = self.events.saturating_add(1);
+        if let Err(index) = self.seen.binary_search(&item) {
+            self.seen.insert(index, item);
+        }
+        self.log.push(item);
+    }
+}

@@ -1,0 +1,98 @@
+//! User ids from Python, and back.
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use pyo3::types::{PyBool, PyList, PyString};
+use recgrela::UserId;
+
+use crate::sequence::{Values, values_of};
+
+/// One user.
+pub(crate) enum User {
+    Int(i64),
+    Str(Box<str>),
+}
+
+impl User {
+    pub(crate) fn of(id: UserId<'_>) -> Self {
+        match id {
+            UserId::Int(id) => Self::Int(id),
+            UserId::Str(id) => Self::Str(id.into()),
+        }
+    }
+
+    pub(crate) fn id(&self) -> UserId<'_> {
+        match self {
+            Self::Int(id) => UserId::Int(*id),
+            Self::Str(id) => UserId::Str(id),
+        }
+    }
+}
+
+/// TypeError for a value that is neither int nor str.
+impl<'py> FromPyObject<'_, 'py> for User {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if value.is_instance_of::<PyString>() {
+            return Ok(Self::Str(Box::from(&*value.extract::<PyBackedStr>()?)));
+        }
+        // bool is a subclass of int.
+        let number = if value.is_instance_of::<PyBool>() { None } else { Some(value.extract()) };
+        match number {
+            Some(Ok(number)) => Ok(Self::Int(number)),
+            Some(Err(error)) if !error.is_instance_of::<PyTypeError>(value.py()) => Err(error),
+            _ => Err(PyTypeError::new_err(format!(
+                "a user id is an int or a str, found {}",
+                value.get_type().name()?
+            ))),
+        }
+    }
+}
+
+/// Users in order. Kinds are mixed only until the engine refuses them.
+pub(crate) enum Users {
+    Int(Vec<i64>),
+    Any(Vec<User>),
+}
+
+impl Users {
+    /// From a list, an array of NumPy or Arrow, or a column of polars or pandas.
+    pub(crate) fn new(users: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(match values_of(users, "user ids")? {
+            Values::Int(ids) => Self::Int(ids),
+            Values::Any(ids) => Self::Any(ids.map(|id| id?.extract()).collect::<PyResult<_>>()?),
+        })
+    }
+
+    pub(crate) fn ids(&self) -> Vec<UserId<'_>> {
+        match self {
+            Self::Int(ids) => ids.iter().map(|&id| UserId::Int(id)).collect(),
+            Self::Any(ids) => ids.iter().map(User::id).collect(),
+        }
+    }
+}
+
+/// Whether a fleet could have this user: not so a value of another type.
+pub(crate) fn user_or_none(value: &Bound<'_, PyAny>) -> PyResult<Option<User>> {
+    match value.extract::<User>() {
+        Ok(user) => Ok(Some(user)),
+        Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => Ok(None),
+        Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(value.py()) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The ids as a list of int or of str.
+pub(crate) fn users_of<'py, 'a>(
+    py: Python<'py>,
+    users: impl Iterator<Item = UserId<'a>>,
+) -> PyResult<Bound<'py, PyList>> {
+    let ids = users.map(|user| match user {
+        UserId::Int(id) => id.into_bound_py_any(py),
+        UserId::Str(id) => id.into_bound_py_any(py),
+    });
+    PyList::new(py, ids.collect::<PyResult<Vec<_>>>()?)
+}
