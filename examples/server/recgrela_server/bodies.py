@@ -1,0 +1,94 @@
+"""The JSON of requests and responses."""
+
+from typing import Annotated, Literal
+
+from fastapi import Header, Path
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+
+Unknown = Literal["error", "skip"]
+UNKNOWN = "What to do with items the model does not have"
+
+User = Annotated[
+    str,
+    Path(
+        pattern=r"^[^/\u0000-\u001f\u007f\ufffd]{1,128}$",
+        description="Any text of 1 to 128 characters without '/' and control characters",
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=128,
+        description="Names this request: repeated with the same key, it is stored once",
+    ),
+]
+
+
+class Items(BaseModel):
+    """Item ids, integers or text as in the model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[StrictInt | StrictStr] = Field(min_length=1, description="Oldest first")
+
+
+class Filters(BaseModel):
+    """The query of recommendations."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    k: int = Field(10, ge=1, le=1_000)
+    exclude_seen: bool = True
+    allow: list[str] = Field([], description="Only these items")
+    deny: list[str] = Field([], description="None of these items")
+    max_per_group: int | None = Field(None, ge=1, description="A quota per group")
+    unknown: Unknown = Field("error", description=UNKNOWN)
+
+
+class Stored(BaseModel):
+    """Events are on disk."""
+
+    events: int = Field(description="Number of the user's events")
+    duplicate: bool = Field(description="The idempotency key was known, and nothing was added")
+
+
+class Forgotten(BaseModel):
+    """Events are removed."""
+
+    removed: int = Field(description="Number of events removed")
+
+
+class ScoredItem(BaseModel):
+    """An item and its score; the score is a float32."""
+
+    id: int | str
+    score: float
+
+
+class Recommendations(BaseModel):
+    """The best items, best first. Fewer than k where filters leave fewer."""
+
+    items: list[ScoredItem]
+    events: int = Field(description="Number of events that the scores depend on")
+    model: str = Field(description="Fingerprint of the model")
+
+
+class ModelInfo(BaseModel):
+    """The model that is served."""
+
+    model: str = Field(description="Fingerprint of the model")
+    items: int
+
+
+class Status(BaseModel):
+    """A health check."""
+
+    status: str
+
+
+class ErrorBody(BaseModel):
+    """Every error."""
+
+    error: str = Field(description="A code for programs")
+    message: str = Field(description="What was found, what was expected, what to do")

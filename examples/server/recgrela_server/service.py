@@ -1,0 +1,77 @@
+"""The parts of a running service, and how its model is replaced."""
+
+import asyncio
+import logging
+
+from recgrela_server.metrics import Metrics
+from recgrela_server.model import ModelError, Served, load
+from recgrela_server.sessions import Sessions
+from recgrela_server.settings import Settings
+from recgrela_server.storage import Store, open_store
+
+log = logging.getLogger("recgrela_server")
+
+
+class Service:
+    """Settings, store, metrics, and the sessions of the current model."""
+
+    def __init__(self, settings: Settings, store: Store, served: Served) -> None:
+        self.settings, self.store = settings, store
+        self.metrics = Metrics()
+        self.metrics.sessions.set_function(lambda: len(self.sessions))
+        self.sessions = self._sessions_of(served)
+        self._reloading = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, settings: Settings) -> "Service":
+        """Loads the model and opens the store; ModelError or StoreError."""
+        served = load(settings.model, settings.groups)
+        store = await open_store(settings.store)
+        try:
+            await _check_ids(store, served)
+        except BaseException:
+            await store.close()
+            raise
+        log.info("serving %s, %s", settings.model, served.scorer.fingerprint)
+        return cls(settings, store, served)
+
+    async def close(self) -> None:
+        """Stores what is being stored, and closes the store."""
+        await self.sessions.finish()
+        await self.store.close()
+
+    async def reload(self) -> Served:
+        """Reads the model file again. A file that is refused leaves the old model serving.
+
+        Sessions of the new model are replayed when their users are next asked for.
+        """
+        async with self._reloading:
+            settings = self.settings
+            try:
+                served = await asyncio.to_thread(load, settings.model, settings.groups)
+                await _check_ids(self.store, served)
+            except Exception as error:
+                self.metrics.reloads.labels("refused").inc()
+                log.error("the old model goes on serving: %s", error)
+                raise
+            self.sessions = self._sessions_of(served)
+            self.metrics.reloads.labels("loaded").inc()
+            log.info("serving %s, %s", settings.model, served.scorer.fingerprint)
+            return served
+
+    def _sessions_of(self, served: Served) -> Sessions:
+        settings = self.settings
+        return Sessions(
+            served, self.store, self.metrics, settings.cached_users, settings.snapshot_events
+        )
+
+
+async def _check_ids(store: Store, served: Served) -> None:
+    """ModelError unless the store's events have item ids of the model's type."""
+    expected = served.scorer.id_type
+    found = await store.claim(expected)
+    if found != expected:
+        raise ModelError(
+            f"the store has events with {found} item ids, and the model has {expected} ids: use a "
+            "model with the same type of ids, or another store"
+        )

@@ -1,0 +1,204 @@
+"""The store in one SQLite file, the default.
+
+A write-ahead log with `synchronous=FULL`: a commit returns when its pages are on disk. Deleted
+content is overwritten with zeros (`secure_delete`), and the write-ahead log is emptied before a
+deletion is answered.
+"""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any, cast
+
+from recgrela_server.storage.base import (
+    PAGE,
+    Appended,
+    Item,
+    Page,
+    Position,
+    Snapshot,
+    StoreError,
+    decode,
+    encode,
+    new_generation,
+    without,
+)
+from recgrela_server.storage.group_commit import GroupCommit
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS users (
+    id INTEGER PRIMARY KEY, user TEXT NOT NULL UNIQUE, generation INTEGER NOT NULL,
+    last INTEGER NOT NULL, events INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS entries (
+    id INTEGER NOT NULL, entry INTEGER NOT NULL, items TEXT NOT NULL, key TEXT,
+    PRIMARY KEY (id, entry)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS keys ON entries (id, key) WHERE key IS NOT NULL;
+CREATE TABLE IF NOT EXISTS snapshots (
+    id INTEGER PRIMARY KEY, generation INTEGER NOT NULL, entry INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL, state BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS ids (type TEXT NOT NULL);
+"""
+
+KNOWN_KEY = """
+SELECT events FROM users JOIN entries USING (id) WHERE user = ? AND key = ?
+"""
+COUNT_UP = """
+INSERT INTO users (user, generation, last, events) VALUES (?, ?, 1, ?)
+ON CONFLICT (user) DO UPDATE SET last = last + 1, events = events + excluded.events
+RETURNING id, last, events
+"""
+# One statement, so that generation and entries are of one moment.
+READ = f"""
+SELECT generation, entry, items FROM users LEFT JOIN entries ON entries.id = users.id
+    AND entry > CASE WHEN generation = ? THEN ? ELSE 0 END
+WHERE user = ? ORDER BY entry LIMIT {PAGE}
+"""
+READ_SNAPSHOT = """
+SELECT snapshots.generation, entry, fingerprint, state FROM users JOIN snapshots USING (id)
+WHERE user = ?
+"""
+SAVE_SNAPSHOT = """
+INSERT OR REPLACE INTO snapshots SELECT id, generation, ?, ?, ? FROM users
+WHERE user = ? AND generation = ?
+"""
+
+
+class SqliteStore:
+    """Writes in a thread, with group commit; reads on the event loop, from the page cache."""
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            writer = _connect(path)
+            version = writer.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, SCHEMA_VERSION):
+                raise StoreError(
+                    f"{path} has schema version {version}, expected {SCHEMA_VERSION}: use the "
+                    "service that wrote it, or another file"
+                )
+            writer.executescript(SCHEMA + f"PRAGMA user_version = {SCHEMA_VERSION}")
+            self._reader = _connect(path)
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot open {path} as SQLite database: {error}") from error
+        self._commits = GroupCommit(writer)
+
+    async def claim(self, id_type: str) -> str:
+        """Fixes the type of item ids, unless it was fixed before; returns the type that holds."""
+
+        def run(connection: sqlite3.Connection) -> str:
+            row = connection.execute("SELECT type FROM ids").fetchone()
+            if row is None:
+                connection.execute("INSERT INTO ids VALUES (?)", (id_type,))
+                return id_type
+            return str(row[0])
+
+        return cast(str, await self._commits.submit(run))
+
+    async def append(self, user: str, items: list[Item], key: str | None) -> Appended:
+        """Adds one entry, durably. A known idempotency key adds nothing."""
+        text = encode(items)
+
+        def run(connection: sqlite3.Connection) -> Appended:
+            if key is not None:
+                known = connection.execute(KNOWN_KEY, (user, key)).fetchone()
+                if known is not None:
+                    return Appended(known[0], duplicate=True)
+            values = (user, new_generation(), len(items))
+            row, entry, events = connection.execute(COUNT_UP, values).fetchone()
+            connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?)", (row, entry, text, key))
+            return Appended(events, duplicate=False)
+
+        return cast(Appended, await self._commits.submit(run))
+
+    async def read(self, user: str, after: Position) -> Page:
+        """The entries after a position."""
+        rows = self._query(READ, (after.generation, after.entry, user))
+        if not rows:
+            return Page(Position(), [])
+        generation, last, _ = rows[-1]
+        if last is None:  # no new entries
+            return Page(Position(generation, after.entry), [])
+        return Page(Position(generation, last), [decode(items) for _, _, items in rows])
+
+    async def snapshot(self, user: str) -> Snapshot | None:
+        """The user's snapshot, whatever its generation and model."""
+        rows = self._query(READ_SNAPSHOT, (user,))
+        if not rows:
+            return None
+        generation, entry, fingerprint, state = rows[0]
+        return Snapshot(Position(generation, entry), fingerprint, state)
+
+    async def save(self, user: str, snapshot: Snapshot) -> None:
+        """Replaces the snapshot, unless the log has another generation by now."""
+        position = snapshot.position
+        values = (position.entry, snapshot.fingerprint, snapshot.state, user, position.generation)
+        await self._commits.submit(lambda connection: connection.execute(SAVE_SNAPSHOT, values))
+
+    async def forget(self, user: str, items: set[Item]) -> int:
+        """Removes all events of some items from the log; returns how many there were."""
+        return cast(int, await self._commits.submit(lambda c: _forget(c, user, items), erases=True))
+
+    async def delete(self, user: str) -> None:
+        """Removes everything about a user, who may be unknown."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            row = connection.execute("SELECT id FROM users WHERE user = ?", (user,)).fetchone()
+            if row is not None:
+                for table in ("snapshots", "entries", "users"):
+                    connection.execute(f"DELETE FROM {table} WHERE id = ?", row)
+
+        await self._commits.submit(run, erases=True)
+
+    async def check(self) -> None:
+        """StoreError if the store does not answer: the writer runs an empty transaction."""
+        try:
+            async with asyncio.timeout(2):
+                await self._commits.submit(lambda connection: None)
+        except TimeoutError:
+            raise StoreError("SQLite did not commit within 2 seconds") from None
+
+    async def close(self) -> None:
+        """Commits what waits and closes the file."""
+        await asyncio.to_thread(self._commits.close)
+        self._reader.close()
+
+    def _query(self, statement: str, values: tuple[object, ...]) -> list[Any]:
+        try:
+            return self._reader.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"SQLite: {error}") from error
+
+
+def _connect(path: str | Path) -> sqlite3.Connection:
+    """A connection for one thread at a time, which commits only when told to."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")
+    return connection
+
+
+def _forget(connection: sqlite3.Connection, user: str, items: set[Item]) -> int:
+    row = connection.execute("SELECT id FROM users WHERE user = ?", (user,)).fetchone()
+    if row is None:
+        return 0
+    query = "SELECT entry, items FROM entries WHERE id = ?"
+    numbers, texts = zip(*connection.execute(query, row).fetchall(), strict=True)
+    entries = [decode(text) for text in texts]
+    kept = without(entries, items)
+    changed = [
+        (encode(new), row[0], number)
+        for number, old, new in zip(numbers, entries, kept, strict=True)
+        if len(new) < len(old)
+    ]
+    if not changed:
+        return 0
+    removed = sum(map(len, entries)) - sum(map(len, kept))
+    connection.executemany("UPDATE entries SET items = ? WHERE id = ? AND entry = ?", changed)
+    update = "UPDATE users SET generation = ?, events = events - ? WHERE id = ?"
+    connection.execute(update, (new_generation(), removed, row[0]))
+    connection.execute("DELETE FROM snapshots WHERE id = ?", row)
+    return removed

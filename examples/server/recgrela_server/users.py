@@ -1,0 +1,134 @@
+"""The endpoints of users: their events, recommendations and deletion."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from recgrela import EdgeScorer, TopK
+
+from recgrela_server.bodies import (
+    UNKNOWN,
+    ErrorBody,
+    Filters,
+    Forgotten,
+    IdempotencyKey,
+    Items,
+    Recommendations,
+    ScoredItem,
+    Stored,
+    Unknown,
+    User,
+)
+from recgrela_server.errors import ServiceError
+from recgrela_server.model import Served
+from recgrela_server.query import parameters, parse
+from recgrela_server.service import Service
+
+router = APIRouter(
+    prefix="/users/{user}",
+    tags=["users"],
+    responses={status: {"model": ErrorBody} for status in (401, 413, 422, 429, 503)},
+)
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _check_count(service: Service, items: list[int | str]) -> None:
+    limit = service.settings.max_items
+    if len(items) > limit:
+        raise ServiceError(
+            422,
+            "too_many_items",
+            f"found {len(items)} items, expected {limit} or fewer: send several requests",
+        )
+
+
+@router.post("/events", status_code=201, responses={200: {"model": Stored}})
+async def append(
+    request: Request,
+    response: Response,
+    user: User,
+    body: Items,
+    unknown: Annotated[Unknown, Query(description=UNKNOWN)] = "error",
+    idempotency_key: IdempotencyKey = None,
+) -> Stored:
+    """Appends events. The answer comes when they are on disk."""
+    service = _service(request)
+    _check_count(service, body.items)
+    items = service.sessions.served.known(body.items, unknown)
+    stored = await service.store.append(user, items, idempotency_key)
+    if stored.duplicate:
+        response.status_code = 200
+    else:
+        service.metrics.events.inc(len(items))
+    return Stored(events=stored.events, duplicate=stored.duplicate)
+
+
+@router.get(
+    "/recommendations",
+    responses={404: {"model": ErrorBody}},
+    openapi_extra=parameters(Filters),
+)
+async def recommend(request: Request, user: User) -> Recommendations:
+    """The best next items, after every event acknowledged so far."""
+    service = _service(request)
+    query = parse(Filters, request.query_params)
+    sessions = service.sessions
+    served = sessions.served
+    _check_count(service, [*query.allow, *query.deny])
+    if query.max_per_group is not None and not served.has_groups:
+        raise ServiceError(
+            422,
+            "no_groups",
+            "found max_per_group, but the service knows no groups: set RECGRELA_GROUPS",
+        )
+    allow = served.known(served.ids(query.allow), query.unknown) if query.allow else None
+    deny = served.known(served.ids(query.deny), query.unknown)
+    scorer = await sessions.current(user)
+    try:
+        top = scorer.top_k(
+            query.k,
+            exclude_seen=query.exclude_seen,
+            allow=allow,
+            deny=deny,
+            max_per_group=query.max_per_group,
+        )
+    except ValueError:
+        if scorer.events == 0:
+            raise _no_events(served) from None
+        raise
+    return _recommendations(top, scorer)
+
+
+@router.post("/forget")
+async def forget(request: Request, user: User, body: Items) -> Forgotten:
+    """Removes all events of some items, as if they had never happened."""
+    service = _service(request)
+    _check_count(service, body.items)
+    service.sessions.served.unknown(body.items)  # items of older models can be forgotten too
+    removed = await service.store.forget(user, set(body.items))
+    service.sessions.discard(user)
+    return Forgotten(removed=removed)
+
+
+@router.delete("", status_code=204)
+async def delete(request: Request, user: User) -> None:
+    """Deletes everything about a user. Deleting an unknown user succeeds too."""
+    service = _service(request)
+    await service.store.delete(user)
+    service.sessions.discard(user)
+
+
+def _no_events(served: Served) -> ServiceError:
+    return ServiceError(
+        404,
+        "no_events",
+        f"the user has no events of the model's {served.scorer.num_items} items: post one first",
+    )
+
+
+def _recommendations(top: TopK, scorer: EdgeScorer) -> Recommendations:
+    items = [ScoredItem(id=item, score=score) for item, score in top]
+    return Recommendations(items=items, events=scorer.events, model=scorer.fingerprint)

@@ -1,0 +1,271 @@
+"""The service as a process: sockets, signals, start and end."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.server.server_process import (
+    ADMIN,
+    GOLDEN,
+    TOKEN,
+    ServerProcess,
+    environment,
+    everything,
+)
+
+AUTH = f"Authorization: Bearer {TOKEN}\r\n".encode()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A service that gives a request one second to arrive."""
+    folder = tmp_path_factory.mktemp("server")
+    with ServerProcess(folder, request_timeout=1, keep_alive=1, max_body=10_000) as server:
+        yield server
+
+
+def request(path: bytes, body: bytes = b"", headers: bytes = AUTH, method: bytes = b"") -> bytes:
+    """One request on a connection that ends with it."""
+    method = method or (b"POST" if body else b"GET")
+    length = (
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body) if body else b""
+    )
+    head = b"%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" % (method, path)
+    return head + headers + length + b"\r\n" + body
+
+
+def parse(answer: bytes) -> tuple[int, dict]:
+    """Status and JSON of a response."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)
+
+
+def code(answer: bytes) -> tuple[int, str]:
+    status, body = parse(answer)
+    return status, body.get("error", "")
+
+
+@pytest.fixture(autouse=True)
+def alive_afterwards(request):
+    yield
+    if "server" in request.fixturenames:
+        assert request.getfixturevalue("server").ready()
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [(b"", b""), (b"GET / HTTP/1.1\r\nHost: x\r\n", b" 408 "), (b"G", b" 408 "),
+     (b"POST /users/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n" + AUTH
+      + b"\r\n{", b" 408 "),
+     (b"POST /users/a/events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" + AUTH
+      + b"\r\n1\r\n{\r\n", b" 408 ")],
+    ids=["nothing", "header", "one letter", "body", "chunks"],
+)  # fmt: skip
+def test_a_client_that_stops_is_cut_off(server, sent, expected):
+    start = time.monotonic()
+    answer = server.raw(sent) if sent else everything(server.connect())
+    assert 0.9 < time.monotonic() - start < 10
+    assert expected in answer[:13]
+    assert bool(answer) == bool(expected)
+
+
+def test_a_client_that_drips_is_cut_off(server):
+    start = time.monotonic()
+    with server.connect() as connection, pytest.raises(OSError, match=r"Broken pipe|reset"):
+        for byte in b"GET /users/a/recommendations HTTP/1.1\r\n" + b"X: 1\r\n" * 1_000:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+    assert time.monotonic() - start < 10
+
+
+def test_a_second_request_has_a_deadline_too(server):
+    first = request(b"/health/live").replace(b"Connection: close\r\n", b"")
+    for rest in (b"", b"\r\n", b"GET /health/live HT"):
+        with server.connect() as connection:
+            connection.sendall(first)
+            connection.recv(65_536)
+            connection.sendall(rest)
+            start = time.monotonic()
+            everything(connection)
+            assert 0.5 < time.monotonic() - start < 10
+
+
+def test_pipelined_requests_are_answered_in_order(server):
+    ask = request(b"/health/live").replace(b"Connection: close\r\n", b"")
+    answer = server.raw(ask * 3 + request(b"/nothing"))
+    assert answer.count(b'{"status":"ok"}') == 3
+    assert answer.endswith(b'special characters are percent-encoded."}')
+
+
+def test_an_endless_header_is_refused(server):
+    with server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        try:
+            for _ in range(1_000):
+                connection.sendall(b"X: " + b"x" * 1_000 + b"\r\n")
+        except OSError:
+            return  # cut off before the answer could be read
+        assert code(everything(connection)) == (431, "header_too_large")
+
+
+def test_a_header_just_too_large_is_answered(server):
+    with server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+        for _ in range(9):
+            time.sleep(0.05)
+            connection.sendall(b"x" * 4_000)
+        assert code(everything(connection)) == (431, "header_too_large")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [(b"/../../etc/passwd", (404, "not_found")), (b"//users/a/events", (404, "not_found")),
+     (b"/users/..%2f..%2f/recommendations", (404, "not_found")),
+     (b"/users/../recommendations", (404, "no_events")),
+     (b"/users/%c0%ae/recommendations", (422, "invalid_request")),
+     (b"/users/a%00b/recommendations", (422, "invalid_request")),
+     (b"/health/live/../../metrics", (404, "not_found")), (b"/metrics", (403, "not_admin")),
+     (b"http://other/users/a/recommendations", (404, "no_events")),
+     (b"/users/\xff/recommendations", (400, "invalid_http")), (b"*", (404, "not_found"))],
+)  # fmt: skip
+def test_path_tricks(server, path, expected):
+    assert code(server.raw(request(path))) == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [(b"nonsense\r\n\r\n", (400, "invalid_http")), (b"\x16\x03\x01" * 50, (400, "invalid_http")),
+     (request(b"/users/a/recommendations", headers=b""), (401, "no_token")),
+     (request(b"/users/a/events", b"{}", AUTH + b"Content-Length: 5\r\n"), (400, "invalid_http")),
+     (request(b"/users/a/events", headers=AUTH + b"Content-Length: -1\r\n"), (400, "invalid_http")),
+     (request(b"/users/a/events", b" " * 10_001), (413, "body_too_large")),
+     (request(b"/users/a/events", method=b"PUT"), (405, "method_not_allowed"))],
+)  # fmt: skip
+def test_bad_requests(server, raw, expected):
+    assert code(server.raw(raw)) == expected
+
+
+def test_a_huge_body_is_refused_before_it_arrives(server):
+    start = time.monotonic()
+    with server.connect() as connection:
+        head = request(b"/users/a/events", headers=AUTH + b"Content-Length: 9000000000\r\n")
+        connection.sendall(head.replace(b"GET", b"POST"))
+        assert b" 413 " in connection.recv(65_536)
+    assert time.monotonic() - start < 1
+
+
+def hold_idle(server: ServerProcess, count: int) -> None:
+    """Opens connections that say nothing, half of them after one request, and asks others."""
+    first = request(b"/health/live").replace(b"Connection: close\r\n", b"")
+    idle = []
+    try:
+        for number in range(count):
+            idle.append(server.connect())
+            if number % 2:
+                idle[-1].sendall(first)
+                assert b" 200 " in idle[-1].recv(65_536)
+        for _ in range(50):
+            start = time.monotonic()
+            assert parse(server.raw(request(b"/health/ready"))) == (200, {"status": "ok"})
+            assert time.monotonic() - start < 2
+        rests = {everything(connection) for connection in idle}  # all are closed in time
+        assert rests <= {b"", b'{"status":"ok"}'}  # head and body may arrive one by one
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def test_idle_connections_do_no_harm(server):
+    hold_idle(server, 100)
+
+
+@pytest.mark.load
+def test_a_thousand_idle_connections_do_no_harm(tmp_path):
+    with ServerProcess(tmp_path, request_timeout=10, keep_alive=10) as server:
+        hold_idle(server, 1_000)
+        assert server.ready()
+
+
+def test_sigterm_answers_what_was_asked_and_keeps_it(tmp_path, model):
+    body = json.dumps({"items": model.item_ids[:1]}).encode()
+    answers = []
+    with ServerProcess(tmp_path) as server:
+
+        def ask():
+            try:
+                while True:
+                    answers.append(parse(server.raw(request(b"/users/ann/events", body))))
+            except (OSError, IndexError):  # refused, or closed before the request was read
+                return
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        while len(answers) < 20:
+            time.sleep(0.01)
+        idle = server.connect()
+        assert server.stop() == 0
+        for thread in threads:
+            thread.join(60)
+        assert everything(idle) == b""
+        idle.close()
+        assert {status for status, _ in answers} == {201}
+        assert not (tmp_path / "events.db-wal").exists()
+        server.start()
+        stored = parse(server.raw(request(b"/users/ann/events", body)))[1]["events"] - 1
+        assert len(answers) <= stored <= len(answers) + 4
+
+
+def test_a_model_is_replaced_while_requests_run(tmp_path):
+    model = tmp_path / "model.safetensors"
+    model.write_bytes((GOLDEN / "f32.safetensors").read_bytes())
+    admin = f"Authorization: Bearer {ADMIN}\r\n".encode()
+    with ServerProcess(tmp_path, model=model) as server:
+        reload = request(b"/admin/reload", headers=admin, method=b"POST")
+        first = parse(server.raw(reload))[1]
+        other = tmp_path / "beside"
+        other.write_bytes((GOLDEN / "int8.safetensors").read_bytes())
+        other.rename(model)
+        status, second = parse(server.raw(reload))
+        assert (status, second["items"]) == (200, 300)
+        assert first["model"] != second["model"]
+        model.write_bytes(b"nothing")
+        assert code(server.raw(reload)) == (422, "model_refused")
+        assert server.ready()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "status"),
+    [({"model": "nowhere.safetensors"}, "error: [Errno 2]", 1),
+     ({"store": "sqlite:/nowhere/events.db"}, "error: cannot open /nowhere/events.db", 1),
+     ({"store": "redis://127.0.0.1:9/0"}, "error: cannot use Redis", 1),
+     ({"store": "events.db"}, "error: RECGRELA_STORE: String should match", 2),
+     ({"tokens": "short"}, "error: RECGRELA_TOKENS: ", 2),
+     ({"tokens": ""}, "error: RECGRELA_TOKENS: ", 2),
+     ({"port": "x"}, "error: RECGRELA_PORT: ", 2)],
+)  # fmt: skip
+def test_a_start_that_fails_says_why_in_one_line(tmp_path, changes, message, status):
+    result = subprocess.run(
+        [sys.executable, "-m", "recgrela_server"],
+        env=environment(tmp_path, **changes), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    last = [line for line in result.stderr.splitlines() if " INFO " not in line]
+    assert (result.returncode, len(last)) == (status, 1), result.stderr
+    assert last[0].startswith(message)
+
+
+def test_a_taken_port_is_an_error(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = subprocess.run(
+            [sys.executable, "-m", "recgrela_server"],
+            env=environment(tmp_path, port=taken.getsockname()[1]),
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+    assert result.returncode == 3  # uvicorn's
+    assert "address already in use" in result.stderr
+    assert "Traceback" not in result.stderr
