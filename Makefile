@@ -22,7 +22,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data bench-evaluation bench-kernels bench-web parity agree long-histories epoch-cost update peers clean
+.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data bench-evaluation bench-kernels bench-web bench-server parity agree long-histories epoch-cost update peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ test-asan: ## Run the engine's tests under AddressSanitizer (x86-64 Linux)
 test-bindings: setup wasm $(NODE_MODULES) ## Print the golden hash of every binding (needs Debian packages)
 	.ci/test-bindings
 
+test-server: setup ## Test examples/server with 20 kills, Redis and 1,000 idle connections (needs Debian's redis-server)
+	$(BIN)/python -m pytest -q -m 'load or not load' tests/server
+
 install-c: ## Install the C library, header and pkg-config file under PREFIX (/usr/local)
 	cargo rustc --quiet --profile $(PROFILE) -p recgrela-ffi -- -C link-arg=-Wl,-soname,$(SONAME)
 	install -D -m 644 rust/ffi/include/recgrela.h $(DESTDIR)$(PREFIX)/include/recgrela.h
@@ -162,6 +165,10 @@ bench-kernels: ## Time each kernel on every instruction set, in bytes per second
 
 bench-web: setup wasm $(NODE_MODULES) ## Time the npm package against the native engine and onnxruntime-web
 	$(BIN)/python -m benchmarks.web
+
+bench-server: setup ## Load examples/server: RATE (1000) requests per second for SECONDS (300), STORE=redis://... MODEL=file
+	$(BIN)/python -m benchmarks.service --rate $(or $(RATE),1000) --seconds $(or $(SECONDS),300) \
+		$(if $(STORE),--store $(STORE)) $(if $(MODEL),--model $(MODEL))
 
 parity: setup ## Compare all scores of RUN=folder with the float64 reference
 	$(BIN)/python -m benchmarks.parity $(or $(RUN),$(error RUN is not set. Pass a finished run: make parity RUN=runs/demo))

@@ -108,9 +108,10 @@ def test_an_endless_header_is_refused(server):
         try:
             for _ in range(1_000):
                 connection.sendall(b"X: " + b"x" * 1_000 + b"\r\n")
+            answer = everything(connection)
         except OSError:
             return  # cut off before the answer could be read
-        assert code(everything(connection)) == (431, "header_too_large")
+        assert code(answer) == (431, "header_too_large")
 
 
 def test_a_header_just_too_large_is_answered(server):

@@ -19,6 +19,8 @@ CHUNK = 256  # events that are replayed before other requests get their turn
 class Cached:
     """A user's session, how far it has read the log, and what the stored snapshot contains."""
 
+    __slots__ = ("lock", "position", "saved_events", "scorer")
+
     def __init__(self, scorer: EdgeScorer) -> None:
         self.scorer = scorer
         self.position = Position()

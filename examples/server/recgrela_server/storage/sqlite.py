@@ -26,6 +26,7 @@ from recgrela_server.storage.base import (
 from recgrela_server.storage.group_commit import GroupCommit
 
 SCHEMA_VERSION = 1
+CHECKPOINT_PAGES = 16_000  # 64 MiB: rare, because the commit that copies them takes longer
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
     id INTEGER PRIMARY KEY, user TEXT NOT NULL UNIQUE, generation INTEGER NOT NULL,
@@ -178,6 +179,7 @@ def _connect(path: str | Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     return connection
 
 
