@@ -3,7 +3,7 @@
 MovieLens-100K is cut at two dates, a week apart. A run is measured on the events before the first,
 and repeated on all of them: the deployed model. The week's events then update it in three ways:
 
-freeze    `fit --from --freeze`: the embeddings of new items only
+freeze    `fit --from --freeze`: the embeddings of new items only, for FREEZE_EPOCHS epochs
 warm      `fit --from`: all weights, for WARM_EPOCHS epochs
 refit     `fit --like`: from scratch, for as many epochs as the deployed model
 
@@ -31,10 +31,10 @@ from recgrela_train.fitting.checkpoints import best_checkpoint, load_checkpoint
 
 DEPLOYED, UPDATED, END = "1998-01-01", "1998-01-08", "1998-02-05"
 """The week with the most new items after the first months, and four weeks to measure on."""
-WARM_EPOCHS = 2
+FREEZE_EPOCHS, WARM_EPOCHS = 4, 2
 CONFIG = "training/configs/demo.yaml"
 UPDATES = {
-    "freeze": ["--freeze"],
+    "freeze": ["--freeze", "--set", f"train.stop_after={FREEZE_EPOCHS}"],
     "warm": ["--set", f"train.stop_after={WARM_EPOCHS}"],
     "refit": [],
 }

@@ -190,8 +190,8 @@ class TrainConfig(_Section):
     """Run to start from: items of both keep their embeddings, new ones start from their neighbours.
     `fit --from` sets it."""
     freeze: bool = False
-    """Train the embeddings of new items only, for an overlay on the deployed model; needs
-    start_from. `fit --freeze` sets it."""
+    """Train the embeddings of new items only, at ten times learning_rate, for an overlay on the
+    deployed model; needs start_from. `fit --freeze` sets it."""
     accelerator: str = "auto"
     """auto (a CUDA GPU if there is one, else the CPU), cpu, gpu or mps."""
     devices: int = Field(1, ge=1)

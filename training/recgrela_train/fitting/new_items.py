@@ -108,6 +108,8 @@ class NewItemsModule(TrainingModule):
     Raises StartError if there are none, or for a network that has no overlay.
     """
 
+    rate_factor = 10.0  # new items have to move far in few epochs (docs/experiments.md)
+
     def __init__(self, config: Config, dataset: Dataset, start: Checkpoint):
         self._known = len(start.item_ids)
         self._starts: CarriedState | None = None

@@ -66,6 +66,9 @@ class TrainingModule(lightning.LightningModule):
     between windows.
     """
 
+    rate_factor = 1.0
+    """Factor of `train.learning_rate`."""
+
     def __init__(self, config: Config, dataset: Dataset):
         super().__init__()
         self.config = config
@@ -196,7 +199,7 @@ class TrainingModule(lightning.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam with linear warm-up followed by the schedule."""
         train = self.config.train
-        optimizer = RowAdam(self.model.parameters(), lr=train.learning_rate)
+        optimizer = RowAdam(self.model.parameters(), lr=train.learning_rate * self.rate_factor)
         steps = train.max_epochs * self._steps_per_epoch
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: learning_rate_factor(step, steps, train)
