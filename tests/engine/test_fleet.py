@@ -75,7 +75,7 @@ def test_what_does_not_fit_changes_nothing(small):
         fleet.append([2**63], small.ids[:1])
     with pytest.raises(OverflowError):
         fleet.append(np.array([2**63], np.uint64), small.ids[:1])
-    with pytest.raises(TypeError, match="user id \"a\": found a text, expected an integer"):
+    with pytest.raises(TypeError, match='user id "a": found a text, expected an integer'):
         fleet.append([2, "a"], small.ids[:2])
     for wrong in ([2, 1.5], [2, None], [2, True], np.array([0.0, 1.0])):
         with pytest.raises(TypeError, match="a user id is an int or a str, found"):
