@@ -22,7 +22,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data bench-evaluation bench-kernels bench-web bench-server parity agree long-histories epoch-cost update peers clean
+.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data bench-evaluation bench-batch bench-kernels bench-web bench-server parity agree long-histories epoch-cost update peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -156,6 +156,9 @@ bench-training: setup ## Measure the training step, time per position by length,
 
 bench-evaluation: setup ## Rank 100,000 users over 1,000,000 items: users a second, peak memory
 	$(BIN)/python -m benchmarks.evaluation
+
+bench-batch: setup ## Measure recgrela batch: events and users a second on one core, peak memory by events
+	$(BIN)/python -m benchmarks.batch
 
 bench-data: setup ## Time recgrela-train prepare on 100 million events, with its peak memory (needs 12 GB of disk)
 	$(BIN)/python -m benchmarks.prepare_data

@@ -1,4 +1,4 @@
-"""Inspect and verify a recgrela model file, and recommend items with it."""
+"""Inspect and verify a recgrela model file, and recommend items with it, to one user or to all."""
 
 import argparse
 import csv
@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from . import EdgeScorer, __version__
+from . import EdgeScorer, __version__, cli_batch
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     recommend.set_defaults(run=_recommend, usage_error=recommend.error)
 
+    cli_batch.add_parser(commands)
     for command in (inspect, verify, recommend):
         command.add_argument(
             "model", type=Path, nargs="?" if command is recommend else None,

@@ -41,6 +41,13 @@ def test_the_engine_imports_nothing_of_training(module):
     assert "recgrela" in modules
     heavy = {"recgrela_train", "torch", "lightning", "polars", "safetensors", "pydantic", "yaml"}
     assert not modules & heavy
+    assert not modules & {"filelock", "pyarrow", "rich"}  # only recgrela.batch
+
+
+def test_recgrela_batch_imports_nothing_of_training():
+    modules = modules_after("import recgrela.batch")
+    assert "pyarrow" in modules
+    assert not modules & {"recgrela_train", "torch", "lightning", "polars", "pandas"}
 
 
 def test_scoring_needs_numpy_only(small):

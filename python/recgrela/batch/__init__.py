@@ -1,0 +1,27 @@
+"""Recommendations for all users, once a day: state and events in, state and recommendations out.
+
+`advance` is the day of one partition of the users, for any engine that divides work. `run` is the
+day of all partitions on one machine, as `recgrela batch` does it. Needs `recgrela[batch]`.
+"""
+
+from .errors import BatchError
+from .events import Moment
+from .hashing import partition_of
+from .one_machine import Summary, run
+from .partition import Choice, Outcome, Part, Previous, advance
+from .source import ModelFiles, Source
+
+__all__ = [
+    "BatchError",
+    "Choice",
+    "ModelFiles",
+    "Moment",
+    "Outcome",
+    "Part",
+    "Previous",
+    "Source",
+    "Summary",
+    "advance",
+    "partition_of",
+    "run",
+]

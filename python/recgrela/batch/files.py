@@ -1,0 +1,74 @@
+"""Atomic writes: a crash or a full disk never leaves half a file."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import BatchError
+
+SUFFIX = ".unfinished"  # of a file that is being written
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path`, synced and renamed to it unless the block raises."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=SUFFIX)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes an object as indented JSON."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """An object that `write_json` wrote. Raises BatchError for anything else."""
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise BatchError(f"{path}: not a JSON file of recgrela batch: {error}") from None
+    if not isinstance(content, dict) or content.get("format") != 1:
+        found = content.get("format") if isinstance(content, dict) else content
+        raise BatchError(
+            f"{path}: found format {found!r}, expected 1: use the version of recgrela that wrote "
+            "it, or another folder"
+        )
+    return content
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Deletes temporary files of killed processes."""
+    for file in folder.glob(f".*{SUFFIX}"):
+        file.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename durable, on systems that can open a folder."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,287 @@
+"""One day of one partition: yesterday's users and today's events in, today's users out."""
+
+import json
+import tempfile
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from .. import EdgeScorer, Fleet
+from .errors import BatchError
+from .events import ID_TYPES, Late, Moment, Taken, canonical, column, is_late
+from .files import replacing
+from .spill import Sorter
+from .types import Types
+
+OUTCOME = b"recgrela.outcome"  # key in the metadata of a Parquet file
+GROUP = 64  # users whose events are appended together: their states stay in the cache
+AT_LEAST = 4096  # events in a group
+QUERIES = 2**15  # users whose items are ranked in one call, and a row group of Parquet
+ANSWERS = 2**20  # items in the answer of such a call
+
+Unknown = Literal["error", "skip"]
+
+
+class Previous(NamedTuple):
+    """A partition's state of the day before."""
+
+    fleet: Path
+    watermark: Moment
+    """The latest time of all events in the state, of all partitions."""
+
+
+class Part(NamedTuple):
+    """A partition, and the folders that its two files are written to."""
+
+    number: int
+    partitions: int
+    state: Path
+    recommendations: Path
+
+    @property
+    def fleet(self) -> Path:
+        """The file of its users."""
+        return self.state / f"part-{self.number:05}.fleet"
+
+    @property
+    def parquet(self) -> Path:
+        """The file of its recommendations."""
+        return self.recommendations / f"part-{self.number:05}.parquet"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `advance` did."""
+
+    users: int
+    """Users in the state."""
+    recommended: int
+    """Users in the file of recommendations."""
+    appended: int
+    unknown: int
+    """Events at items that the model does not know, skipped."""
+    late: int
+    """Events before the watermark, skipped."""
+    digest: int
+    """Of all events, late and unknown ones included, whatever their order."""
+    last: Moment | None
+    """The latest time; None without events."""
+
+    @classmethod
+    def read(cls, path: Path) -> "Outcome":
+        """That of a file of recommendations."""
+        values = json.loads(pq.read_schema(path).metadata[OUTCOME])
+        values["last"] = values["last"] and Moment(*values["last"])
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is recommended to whom, and which events are errors."""
+
+    k: int = 10
+    exclude_seen: bool = True
+    unknown: Unknown = "skip"
+    late: Late = "error"
+    only_new: bool = False
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise BatchError(f"k: found {self.k}, expected 1 or more")
+
+
+def advance(
+    model: EdgeScorer,
+    previous: Previous | None,
+    events: Iterable[pa.RecordBatch],
+    out: Part,
+    k: int = 10,
+    *,
+    exclude_seen: bool = True,
+    unknown: Unknown = "skip",
+    late: Late = "error",
+    only_new: bool = False,
+    scratch: Path | None = None,
+) -> Outcome:
+    """Append a day's events to the users of one partition, and recommend items to them.
+
+    Writes `out.fleet`, then `out.parquet`, each under a temporary name that is renamed when the
+    file is complete. The second file is there only if both are, so a partition without it is run
+    again, with the same bytes. Nothing else is kept: the files depend on the arguments alone, not
+    on the order of the events or on how they are divided into batches.
+
+    Args:
+        model: The model, with the overlay that its users need. Its own session is not used.
+        previous: The partition's state of the day before, or None if it has none.
+        events: All events of the partition, in any order, with the columns user and item (integers
+            or text) and time (numbers, dates or timestamps). Further columns are ignored. A
+            partition without events passes an empty batch, whose schema states the types.
+        out: The partition and its folders, which exist.
+        k: Number of items per user. A user with fewer unseen items gets fewer.
+        exclude_seen: Whether items of a user's history are never recommended to that user.
+        unknown: `skip` events at items that the model does not know and count them, or `error`.
+        late: `skip` events before the watermark and count them, or `error`.
+        only_new: Recommend only to users with events in `events`, not to all users in the state.
+        scratch: Folder for temporary files of large partitions; the system's by default.
+
+    Raises:
+        BatchError: for events that do not fit. Nothing is written.
+        OSError: if a file cannot be read or written.
+    """
+    choice = Choice(k, exclude_seen, unknown, late, only_new)
+    return advance_canonical(model, previous, canonical(events), out, choice, scratch)
+
+
+def advance_canonical(
+    model: EdgeScorer,
+    previous: Previous | None,
+    events: Iterable[tuple[pa.RecordBatch, dict[str, int]]],
+    out: Part,
+    choice: Choice,
+    scratch: Path | None,
+) -> Outcome:
+    """`advance` for events from `canonical`."""
+    with tempfile.TemporaryDirectory(prefix="recgrela-", dir=scratch) as folder:
+        sorter = Sorter(Path(folder, "events"))
+        taken, types = _take(events, previous, out, sorter, choice.late)
+        check_items(types, model, "the events")
+        fleet = _load(previous, model, types)
+        appended, active = append_events(fleet, sorter.sorted(), choice.unknown)
+    user_type, item_type = ID_TYPES[types.user], ID_TYPES[types.item]
+    known = pa.array(fleet.users, user_type)
+    users = known
+    if choice.only_new:  # a user whose items are all unknown has no state
+        users = pc.unique(pa.chunked_array(active, user_type))
+        users = users.filter(pc.is_in(users, known))
+    outcome = Outcome(
+        users=len(known),
+        recommended=len(users),
+        appended=appended,
+        unknown=taken.events - taken.late - appended,
+        late=taken.late,
+        digest=taken.digest,
+        last=taken.last,
+    )
+    fleet.save(out.fleet)
+    users = users.take(pc.sort_indices(users))
+    choice = replace(choice, k=min(choice.k, len(model.catalog)))
+    write_recommendations(fleet, users, item_type, out.parquet, choice, outcome)
+    return outcome
+
+
+def _take(
+    events: Iterable[tuple[pa.RecordBatch, dict[str, int]]],
+    previous: Previous | None,
+    out: Part,
+    sorter: Sorter,
+    late: Late,
+) -> tuple[Taken, Types]:
+    """Passes all events that are not late to the sorter. Raises BatchError if some do not fit."""
+    watermark = previous.watermark if previous else None
+    taken = Taken()
+    for batch, missing in events:
+        added = Taken.of(batch, missing, watermark)
+        taken += added
+        if (column(batch, "hash") % np.uint64(out.partitions) != out.number).any():
+            raise BatchError(
+                f"found users of other partitions, expected those of {out.number} of "
+                f"{out.partitions}: divide events with partition_of(users, {out.partitions})"
+            )
+        if added.late:
+            batch = batch.filter(pa.array(~is_late(batch, watermark)))
+        sorter.add(batch)
+    if taken.types is None:
+        raise BatchError(
+            "found no batch of events, expected one or more: a partition without events passes an "
+            "empty batch, whose schema states the types of its columns"
+        )
+    taken.check(watermark, late)
+    return taken, taken.types
+
+
+def check_items(types: Types, model: EdgeScorer, source: str) -> None:
+    """Raises BatchError if the items are not of the type of the model's."""
+    if types.item != model.id_type:
+        raise BatchError(
+            f"{source}: each item is of type {types.item}, but the model's ids have type "
+            f"{model.id_type}: cast the column, or use the model that was trained on such ids"
+        )
+
+
+def _load(previous: Previous | None, model: EdgeScorer, types: Types) -> Fleet:
+    """The users of the day before. Raises BatchError if their ids are of another type."""
+    if previous is None:
+        return Fleet(model)
+    fleet = Fleet.load(previous.fleet, model)
+    for user in fleet.users[:1]:
+        found = "int" if isinstance(user, int) else "str"
+        if found != types.user:
+            raise BatchError(
+                f"the events: each user is of type {types.user}, but {previous.fleet} has users of "
+                f"type {found}: cast the column"
+            )
+    return fleet
+
+
+def append_events(
+    fleet: Fleet, tables: Iterable[pa.Table], unknown: Unknown
+) -> tuple[int, list[pa.Array]]:
+    """Appends events in order; the number appended, and the users of each table."""
+    appended, active = 0, list[pa.Array]()
+    for events in tables:
+        users, items = (events[name].combine_chunks() for name in ("user", "item"))
+        active.append(pc.unique(users))
+        try:
+            for start, end in _groups(users):
+                rows = slice(start, end)
+                appended += fleet.append(users[rows], items[rows], unknown=unknown)
+        except KeyError as error:
+            raise BatchError(
+                f"{error.args[0]}: skip events at unknown items (--unknown skip), or use a model "
+                "that knows them"
+            ) from None
+    return appended, active
+
+
+def _groups(users: pa.Array) -> Iterator[tuple[int, int]]:
+    """Rows of at least GROUP users and AT_LEAST events, except for the last ones."""
+    changes = pc.not_equal(users[1:], users[:-1]).to_numpy(zero_copy_only=False)
+    firsts = [0, *(np.flatnonzero(changes) + 1).tolist(), len(users)]
+    start, number = 0, 0
+    while start < len(users):
+        number = max(number + GROUP, bisect_left(firsts, start + AT_LEAST))
+        number = min(number, len(firsts) - 1)
+        yield start, firsts[number]
+        start = firsts[number]
+
+
+def write_recommendations(
+    fleet: Fleet,
+    users: pa.Array,
+    item_type: pa.DataType,
+    path: Path,
+    choice: Choice,
+    outcome: Outcome,
+) -> None:
+    """Writes the best items of each user, one row per user in the order of `users`."""
+    schema = pa.schema(
+        {"user": users.type, "items": pa.list_(item_type), "scores": pa.list_(pa.float32())},
+        {OUTCOME: json.dumps(asdict(outcome))},
+    )
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        step = max(1, min(QUERIES, ANSWERS // choice.k))
+        for start in range(0, len(users), step):
+            some = users[start : start + step]
+            top = fleet.top_k_arrays(some, choice.k, exclude_seen=choice.exclude_seen)
+            found = np.arange(top.scores.shape[1]) < top.counts[:, None]  # [U, k]
+            ends = pa.array(np.concatenate([[0], np.cumsum(top.counts)]), pa.int32())
+            items = pa.ListArray.from_arrays(ends, pa.array(top.ids[found], item_type))
+            scores = pa.ListArray.from_arrays(ends, pa.array(top.scores[found]))
+            writer.write_batch(pa.record_batch([some, items, scores], schema=schema))
