@@ -1,9 +1,6 @@
 """The service as a process: sockets, signals, start and end."""
 
 import json
-import socket
-import subprocess
-import sys
 import threading
 import time
 
@@ -14,7 +11,6 @@ from tests.server.server_process import (
     GOLDEN,
     TOKEN,
     ServerProcess,
-    environment,
     everything,
 )
 
@@ -238,35 +234,3 @@ def test_a_model_is_replaced_while_requests_run(tmp_path):
         model.write_bytes(b"nothing")
         assert code(server.raw(reload)) == (422, "model_refused")
         assert server.ready()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message", "status"),
-    [({"model": "nowhere.safetensors"}, "error: [Errno 2]", 1),
-     ({"store": "sqlite:/nowhere/events.db"}, "error: cannot open /nowhere/events.db", 1),
-     ({"store": "redis://127.0.0.1:9/0"}, "error: cannot use Redis", 1),
-     ({"store": "events.db"}, "error: RECGRELA_STORE: String should match", 2),
-     ({"tokens": "short"}, "error: RECGRELA_TOKENS: ", 2),
-     ({"tokens": ""}, "error: RECGRELA_TOKENS: ", 2),
-     ({"port": "x"}, "error: RECGRELA_PORT: ", 2)],
-)  # fmt: skip
-def test_a_start_that_fails_says_why_in_one_line(tmp_path, changes, message, status):
-    result = subprocess.run(
-        [sys.executable, "-m", "recgrela_server"],
-        env=environment(tmp_path, **changes), capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    last = [line for line in result.stderr.splitlines() if " INFO " not in line]
-    assert (result.returncode, len(last)) == (status, 1), result.stderr
-    assert last[0].startswith(message)
-
-
-def test_a_taken_port_is_an_error(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        result = subprocess.run(
-            [sys.executable, "-m", "recgrela_server"],
-            env=environment(tmp_path, port=taken.getsockname()[1]),
-            capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-    assert result.returncode == 3  # uvicorn's
-    assert "address already in use" in result.stderr
-    assert "Traceback" not in result.stderr
