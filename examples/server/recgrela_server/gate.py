@@ -64,7 +64,8 @@ class Gate:
             raise ServiceError(403, "not_admin", f"{path} expects the admin token")
         _limit(self._token_rate, str(number), "this token")
         if path.startswith("/users/"):
-            _limit(self._user_rate, path.split("/", 3)[2], "this user")
+            user = path.split("/", 3)[2][:128]  # a longer id is refused later
+            _limit(self._user_rate, user, "this user")
 
     async def _body(self, scope: Scope, receive: Receive) -> Receive:
         """Reads the whole body; returns what the application receives in its place."""

@@ -26,7 +26,9 @@ from recgrela_server.storage.base import (
 from recgrela_server.storage.group_commit import GroupCommit
 
 SCHEMA_VERSION = 1
-CHECKPOINT_PAGES = 16_000  # 64 MiB: rare, because the commit that copies them takes longer
+# 16 MiB. The commit that copies them takes longer, so it should be rare; and the write-ahead log
+# should soon reach its final length, because a write that extends a file takes longer too.
+CHECKPOINT_PAGES = 4_000
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
     id INTEGER PRIMARY KEY, user TEXT NOT NULL UNIQUE, generation INTEGER NOT NULL,
