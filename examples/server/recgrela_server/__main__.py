@@ -17,6 +17,7 @@ from recgrela_server.settings import Settings
 from recgrela_server.storage import StoreError
 
 SWITCH_SECONDS = 0.0005  # the thread that commits waits no longer than this for the event loop
+NEW_OBJECTS = 10_000  # until the next search for garbage in cycles; a request makes hundreds
 BACKLOG = 4096
 
 
@@ -63,6 +64,7 @@ async def _serve(settings: Settings) -> None:
         )
         gc.collect()
         gc.freeze()  # what lives as long as the process is not searched again
+        gc.set_threshold(NEW_OBJECTS)
         await uvicorn.Server(config).serve()
     finally:
         await service.close()
