@@ -22,7 +22,7 @@ from .types import Types
 
 OUTCOME = b"recgrela.outcome"  # key in the metadata of a Parquet file
 GROUP = 64  # users whose events are appended together: their states stay in the cache
-AT_LEAST = 4096  # events in a group
+AT_LEAST = 512  # events in a group
 QUERIES = 2**15  # users whose items are ranked in one call, and a row group of Parquet
 ANSWERS = 2**20  # items in the answer of such a call
 

@@ -36,12 +36,14 @@ class Spill:
 
     def add(self, events: pa.RecordBatch, parts: npt.NDArray[np.integer]) -> None:
         """Appends each event to the file of its part, [n]."""
+        if not events.num_rows:
+            return
         order = np.argsort(parts, kind="stable")
         events, parts = events.take(pa.array(order)), parts[order]
         numbers, starts = np.unique(parts, return_index=True)
-        ends = [*starts[1:], len(parts)]
+        ends = [*starts[1:].tolist(), len(parts)]
         for number, start, end in zip(numbers.tolist(), starts.tolist(), ends, strict=True):
-            self._writer(number, events.schema).write_batch(events.slice(start, int(end) - start))
+            self._writer(number, events.schema).write_batch(events.slice(start, end - start))
 
     def _writer(self, number: int, schema: pa.Schema) -> pa.RecordBatchStreamWriter:
         if number not in self._open:
