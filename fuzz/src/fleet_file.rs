@@ -24,10 +24,19 @@ struct Recipe<'a> {
     /// Whether users are texts.
     text: bool,
     events: Vec<(u8, u8)>,
+    /// Events that are saved as changes, after users were removed.
+    changes: Vec<Change>,
     edits: Vec<Edit<'a>>,
     /// Whether the checksum is recomputed.
     sealed: bool,
     after: Vec<u8>,
+}
+
+/// Events and removed users between two saves.
+#[derive(Arbitrary, Debug)]
+struct Change {
+    removed: Vec<u8>,
+    events: Vec<(u8, u8)>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -51,15 +60,23 @@ enum Edit<'a> {
 /// The outcome: the error, or scores and snapshot of each user after some more events.
 type Outcome = Result<Vec<(String, Vec<u32>, Option<Vec<u8>>)>, String>;
 
-/// A file is refused, with the same message on every instruction set. Otherwise its fleet writes
-/// the same file again, and each user continues like a separate session, bit for bit.
+/// A file is refused, with the same message on every instruction set. Otherwise its fleet, saved and
+/// loaded, writes the same file again, and each user continues like a separate session, bit for bit.
 pub fn fleet_file(data: &[u8]) {
     let Ok(recipe) = Recipe::arbitrary_take_rest(Unstructured::new(data)) else { return };
     let models = models::models(recipe.model);
     let path = env::temp_dir().join(format!("recgrela-fuzz-{}.fleet", process::id()));
     let mut fleet = Fleet::new(Arc::clone(&models[0]));
-    append(&mut fleet, &recipe);
+    append(&mut fleet, recipe.text, &recipe.events);
+    fleet.set_log_capacity(usize::from(recipe.model % 4));
     fleet.save(&path).expect("a folder for temporary files");
+    for change in recipe.changes.iter().take(3) {
+        for &user in &change.removed {
+            fleet.remove(user_of(recipe.text, user)).expect("a user of this kind");
+        }
+        append(&mut fleet, recipe.text, &change.events);
+        fleet.save_changes(&path).expect("the file that it saved");
+    }
     let mut bytes = fs::read(&path).expect("a file that was written");
     for edit in &recipe.edits {
         edit.apply(&mut bytes);
@@ -77,7 +94,11 @@ pub fn fleet_file(data: &[u8]) {
 fn loaded(model: &Arc<Model>, recipe: &Recipe<'_>, path: &Path, bytes: &[u8]) -> Outcome {
     let mut fleet = Fleet::open(path, Arc::clone(model)).map_err(|error| text(&error))?;
     fleet.save(path).expect("it was loaded from there");
-    assert_eq!(fs::read(path).expect("a file that was written"), bytes);
+    let compact = fs::read(path).expect("a file that was written");
+    let again = Fleet::open(path, Arc::clone(model)).expect("a file that was saved");
+    again.save(path).expect("it was loaded from there");
+    assert_eq!(fs::read(path).expect("a file that was written"), compact);
+    fs::write(path, bytes).expect("a file that was written before");
     let names: Vec<_> = fleet.users().map(Name::of).collect();
     let users: Vec<_> = names.iter().map(Name::id).collect();
     let mut alone: Vec<_> =
@@ -120,27 +141,32 @@ impl Name {
     }
 }
 
-fn append(fleet: &mut Fleet, recipe: &Recipe<'_>) {
+fn user_of(text: bool, user: u8) -> UserId<'static> {
+    let user = usize::from(user) % NAMES.len();
+    if text { UserId::Str(NAMES[user]) } else { UserId::Int(user as i64 - 2) }
+}
+
+fn append(fleet: &mut Fleet, text: bool, events: &[(u8, u8)]) {
     let count = fleet.model().num_items() as u32;
-    let user = |user: usize| match recipe.text {
-        true => UserId::Str(NAMES[user]),
-        false => UserId::Int(user as i64 - 2),
-    };
-    let events = &recipe.events;
-    let users: Vec<_> = events.iter().map(|(id, _)| user(usize::from(*id) % NAMES.len())).collect();
+    let users: Vec<_> = events.iter().map(|(user, _)| user_of(text, *user)).collect();
     let items: Vec<_> = events.iter().map(|(_, item)| u32::from(*item) % count).collect();
     fleet.append(&users, &items).expect("valid users and items");
 }
 
-/// Recomputes the checksum of a file with one segment.
+/// Recomputes the checksums of the segments.
 fn seal(file: &mut [u8]) {
-    let Some((header, rest)) = file.split_at_checked(HEADER_BYTES) else { return };
-    let Some((segment, rest)) = rest.split_at_checked(SEGMENT_BYTES) else { return };
-    let Some((body, _)) = rest.split_last_chunk::<CHECKSUM_BYTES>() else { return };
-    let hash = Sha256::new().chain_update(Sha256::digest(header));
-    let checksum = hash.chain_update(body).chain_update(segment).finalize();
-    let start = file.len() - CHECKSUM_BYTES;
-    file[start..].copy_from_slice(&checksum);
+    let Some((header, mut rest)) = file.split_at_mut_checked(HEADER_BYTES) else { return };
+    let mut before = Sha256::digest(header);
+    while let Some(length) = rest.get(8..16).and_then(|word| word.first_chunk()) {
+        let length = u64::from_le_bytes(*length).min(rest.len() as u64) as usize;
+        let (segment, after) = std::mem::take(&mut rest).split_at_mut(length);
+        let Some((header, body)) = segment.split_at_mut_checked(SEGMENT_BYTES) else { return };
+        let Some((body, checksum)) = body.split_last_chunk_mut::<CHECKSUM_BYTES>() else { return };
+        let hash = Sha256::new().chain_update(before).chain_update(body).chain_update(header);
+        before = hash.finalize();
+        checksum.copy_from_slice(&before);
+        rest = after;
+    }
 }
 
 impl Edit<'_> {

@@ -1,5 +1,7 @@
 """A fleet's users are bit-identical to separate scorers."""
 
+import json
+
 import numpy as np
 import pandas
 import polars
@@ -213,3 +215,103 @@ def test_a_scorer_with_items_that_the_fleet_does_not_know(small):
     other.set("a", scorer)
     assert other.seen("a") == scorer.seen
     assert list(other.top_k(["a"])[0]) == list(scorer.top_k())
+
+
+@pytest.mark.parametrize("kind", ["int", "str"])
+def test_items_to_exclude_per_user(export, kind):
+    model = export(kind)
+    fleet = Fleet(model.load())
+    users = ["a", "b", "c"]
+    fleet.append(users, model.ids[:3])
+    lists = [model.ids[5:20], [], model.ids[30:31]]
+    expected = [
+        list(fleet.session(user).top_k(8, deny=[*own, model.ids[40]]))
+        for user, own in zip(users, lists, strict=True)
+    ]
+    common = {"deny": [model.ids[40]]}
+    found = fleet.top_k(users, 8, deny_each=lists, **common)
+    assert [list(top) for top in found] == expected
+    mapping = {"a": lists[0], "c": np.array(lists[2]), "unasked": model.ids}
+    arrays = fleet.top_k_arrays(users, 8, deny_each=mapping, **common)
+    assert arrays.ids.tolist() == [[id_ for id_, _ in row] for row in expected]
+    with pytest.raises(ValueError, match="deny_each: found 1 lists, expected 3, one per user"):
+        fleet.top_k(users, deny_each=lists[:1])
+    with pytest.raises(KeyError, match="is not among"):
+        fleet.top_k(users[:1], deny_each=[[10**15 if kind == "int" else "?"]])
+    assert fleet.top_k(users[:1], deny_each=[[10**15 if kind == "int" else "?"]], unknown="skip")
+
+
+def test_log_forget_and_export(small):
+    scorer = small.load()
+    fleet = Fleet(scorer)
+    fleet.keep_log(100)
+    items = small.history(12, seed=3)
+    fleet.append(["ann"] * 12, items)
+    fleet.append(["bob"], items[:1])
+    assert fleet.log("ann") == items
+    alone = scorer.new_session()
+    alone.keep_log(100)
+    alone.extend([item for item in items if item != items[2]])
+    fleet.forget("ann", [items[2]])
+    assert fleet.session("ann").snapshot() == alone.snapshot()
+    export = fleet.export("ann")
+    assert json.loads(json.dumps(export)) == {
+        "user": "ann",
+        "events": alone.events,
+        "seen": alone.seen,
+        "log": alone.log,
+        "state_bytes": alone.state_bytes,
+        "model": scorer.fingerprint,
+    }
+    fleet.forget("bob", items[:1])
+    assert "bob" not in fleet
+    assert fleet.export("bob")["events"] == fleet.export("bob")["state_bytes"] == 0
+    fleet.keep_log(2)
+    assert fleet.log("ann") == alone.log[-2:]
+    with pytest.raises(ValueError, match="forget: found a log of the last 2 events"):
+        fleet.forget("ann", items[:1])
+    fleet.keep_log(0)
+    assert fleet.export("ann")["log"] is None
+
+
+def test_a_retrained_model_takes_the_fleet_over(export, tmp_path):
+    old, new = export("str").load(), export("str", hidden_size=32).load()
+    fleet = Fleet(old)
+    fleet.keep_log(10**30)
+    random = np.random.default_rng(1)
+    users = random.integers(20, size=200)
+    fleet.append(users, [old.item_ids[i] for i in random.integers(70, size=200)])
+    moved = fleet.migrate(new)
+    assert moved.users == fleet.users
+    for user in fleet.users:
+        expected = new.migrate(fleet.session(user).snapshot(), fleet.log(user))
+        assert moved.session(user).snapshot() == expected.snapshot()
+    fleet.save(tmp_path / "users.fleet")
+    with pytest.raises(ValueError, match="load it with its own model and migrate its logs"):
+        Fleet.load(tmp_path / "users.fleet", new)
+    assert Fleet.load(tmp_path / "users.fleet", old).log(int(users[0])) == fleet.log(int(users[0]))
+
+
+def test_changes_are_appended_and_an_interrupted_save_is_ignored(small, tmp_path):
+    path = tmp_path / "users.fleet"
+    scorer = small.load()
+    fleet = Fleet(scorer)
+    with pytest.raises(ValueError, match="call save first"):
+        fleet.save_changes(path)
+    fleet.append(range(1000), small.ids[:1] * 1000)
+    fleet.save(path)
+    before = path.stat().st_size
+    fleet.append([3, 2000], small.ids[:2])
+    fleet.remove(5)
+    fleet.save_changes(path)
+    after = path.stat().st_size
+    assert after - before < before / 100
+    again = Fleet.load(path, scorer)
+    assert set(again.users) == set(fleet.users) == {*range(1000), 2000} - {5}
+    assert again.session(3).snapshot() == fleet.session(3).snapshot()
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.warns(UserWarning, match=f"the {after - before - 9} bytes that it wrote"):
+        again = Fleet.load(path, scorer)
+    assert (5 in again, again.events(3), 2000 in again) == (True, 1, False)
+    with pytest.raises(FileNotFoundError):
+        again.save_changes(tmp_path / "missing")

@@ -61,35 +61,34 @@ pub(crate) enum Readers {
     Anyone = 0o666,
 }
 
-/// Replaces `path` by a new file, in one step once the new file is on disk.
-pub(crate) fn replace(
+/// Replaces `path` by a new file, in one step once the new file is on disk. Returns what `write`
+/// returns.
+pub(crate) fn replace<T>(
     path: &Path,
     readers: Readers,
-    write: impl FnOnce(&File) -> io::Result<()>,
-) -> Result<()> {
-    try_replace(path, readers, write)
-        .map_err(|source| Cause::Write { path: path.to_owned(), source }.into())
-}
-
-fn try_replace(
-    path: &Path,
-    readers: Readers,
-    write: impl FnOnce(&File) -> io::Result<()>,
-) -> io::Result<()> {
-    let part = beside(path)?;
+    write: impl FnOnce(&File) -> Result<T>,
+) -> Result<T> {
+    let io = Cause::writing(path);
+    let part = beside(path).map_err(&io)?;
     let former = fs::metadata(path).ok().map(|former| former.permissions());
     // While it is written, the file must not be readable by more users than the one it replaces.
-    let file = create(&part, if former.is_some() { Readers::Owner } else { readers })?;
-    let done = former
+    let file = create(&part, if former.is_some() { Readers::Owner } else { readers });
+    let file = file.map_err(&io)?;
+    let written = former
         .map_or(Ok(()), |permissions| file.set_permissions(permissions))
-        .and_then(|()| write(&file))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&part, path));
+        .map_err(&io)
+        .and_then(|()| write(&file));
+    let done = written.and_then(|result| {
+        file.sync_all().and_then(|()| fs::rename(&part, path)).map_err(&io)?;
+        Ok(result)
+    });
     if done.is_err() {
         // The first error is the one to report.
         let _ = fs::remove_file(&part);
     }
-    done.and_then(|()| sync_folder(path))
+    let result = done?;
+    sync_folder(path).map_err(&io)?;
+    Ok(result)
 }
 
 fn create(path: &Path, readers: Readers) -> io::Result<File> {

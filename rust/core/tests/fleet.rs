@@ -481,7 +481,7 @@ fn damaged_files_are_refused() {
     for length in 0..good.len() {
         load(&path, &good[..length], &model).expect_err("a cut file");
     }
-    load(&path, &[&good[..], &[0; 4]].concat(), &model).expect_err("a longer file");
+    load(&path, &[&good[..], &[1; 88]].concat(), &model).expect_err("a longer file");
     for bit in 0..8 * good.len() {
         let mut bytes = good.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -513,7 +513,7 @@ fn forged_files_are_refused() {
         ("more users", 64, &3_u64.to_le_bytes(), "bytes left"),
         ("fewer users", 64, &1_u64.to_le_bytes(), "bytes after the last user"),
         ("removed users", 72, &1_u64.to_le_bytes(), "1 removed users"),
-        ("texts", 80, &2_u64.to_le_bytes(), "bytes"),
+        ("texts", 80, &2_u64.to_le_bytes(), "distinct items of user"),
         ("another kind", 80, &3_u64.to_le_bytes(), "kind 3"),
         ("an added item", 96, &1_u64.to_le_bytes(), "found 0 in the active overlay"),
         ("many added items", 96, &u64::MAX.to_le_bytes(), "added items"),

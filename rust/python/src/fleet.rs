@@ -1,24 +1,27 @@
 //! `Fleet`: the users of a service or a batch job, in one object.
 
+use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use numpy::PyArray1;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
-use recgrela::{self as engine, FleetFilter, Groups, Model, Scored};
+use pyo3::types::{PyDict, PyList, PyMapping};
+use recgrela::{self as engine, FleetFilter, Groups, Model, Scored, UserId};
 
 use crate::arrays::{Rows, TopKArrays};
 use crate::constructor::Constructor;
 use crate::convert::{
-    Count, Unknown, WithoutHistory, ids_of, in_file, known_sequence_of, sequence_of, to_python,
+    Count, Unknown, WithoutHistory, ids_of, in_file, known_sequence_of, sequence_of, set_of,
+    to_python,
 };
 use crate::options::{Choice, Options};
 use crate::scorer::EdgeScorer;
+use crate::sequence::{each_of, ordered};
 use crate::top_k::TopK;
-use crate::turns::Turns;
-use crate::users::{User, Users, user_or_none, users_of};
+use crate::turns::Shared;
+use crate::users::{User, Users, user_of, user_or_none, users_of};
 
 /// Users per turn of top_k_arrays: other threads wait for no more.
 const TURN: usize = 512;
@@ -28,26 +31,28 @@ const TURN: usize = 512;
 ///
 /// User ids are int or str; the first user decides which. A user is in the fleet from the first
 /// event on, and the fleet grows as needed. Users and items may be lists, NumPy arrays, Arrow
-/// arrays, or columns of polars and pandas. Threads take turns on a fleet.
+/// arrays, or columns of polars and pandas. Threads ask a fleet together, also during a save, and take
+/// turns to change it.
 #[pyclass(frozen, module = "recgrela")]
 pub(crate) struct Fleet {
     model: Arc<Model>,
     groups: Option<Arc<Groups>>,
     path: Option<Arc<Path>>,
-    fleet: Turns<engine::Fleet>,
+    fleet: Shared<engine::Fleet>,
 }
 
 impl Fleet {
     fn of(scorer: &EdgeScorer, fleet: engine::Fleet) -> Self {
         let EdgeScorer { model, groups, path, .. } = scorer;
         let (model, groups, path) = (Arc::clone(model), groups.clone(), path.clone());
-        Self { model, groups, path, fleet: Turns::new(fleet) }
+        Self { model, groups, path, fleet: Shared::new(fleet) }
     }
 }
 
 /// Load a file written by save, with memory for at least capacity users.
 ///
-/// Raises ValueError for a damaged file and for one of another model.
+/// Raises ValueError for a damaged file and for one of another model. Warns if the last save_changes
+/// was interrupted; what it wrote is not loaded.
 #[pyfunction]
 #[pyo3(signature = (path, scorer, capacity=0))]
 fn load(py: Python<'_>, path: PathBuf, scorer: &EdgeScorer, capacity: usize) -> PyResult<Fleet> {
@@ -57,7 +62,17 @@ fn load(py: Python<'_>, path: PathBuf, scorer: &EdgeScorer, capacity: usize) -> 
         fleet.reserve(capacity.saturating_sub(fleet.len()))?;
         Ok(fleet)
     });
-    Ok(Fleet::of(scorer, fleet.map_err(|error| in_file(py, Some(&path), error))?))
+    let fleet = fleet.map_err(|error| in_file(py, Some(&path), error))?;
+    if fleet.interrupted_bytes() > 0 {
+        let message = format!(
+            "{}: the last save_changes was interrupted; the {} bytes that it wrote are not loaded",
+            path.display(),
+            fleet.interrupted_bytes()
+        );
+        let warning = py.get_type::<PyUserWarning>();
+        PyErr::warn(py, &warning, &CString::new(message)?, 1)?;
+    }
+    Ok(Fleet::of(scorer, fleet))
 }
 
 #[pymethods]
@@ -81,9 +96,23 @@ impl Fleet {
         Ok(Constructor { function })
     }
 
-    /// Write all users to one file; an existing file is replaced atomically.
+    /// Write all users to one file; an existing file is replaced atomically. Other threads can use
+    /// the fleet meanwhile: each user is stored as of some moment during the call.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        self.fleet.try_with(py, |fleet| fleet.save(path))
+        let lock = self.fleet.lock();
+        py.detach(|| engine::Fleet::save_shared(lock, &path))
+            .map_err(|error| in_file(py, Some(&path), error))
+    }
+
+    /// Append the users that have changed since the last save to the file. An interruption leaves
+    /// the file with what it had. Former states and removed users stay in it until save writes it
+    /// anew.
+    ///
+    /// Raises ValueError if this fleet did not save or load the file last.
+    fn save_changes(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        let lock = self.fleet.lock();
+        py.detach(|| engine::Fleet::save_changes_shared(lock, &path))
+            .map_err(|error| in_file(py, Some(&path), error))
     }
 
     /// Append events: items[i] for users[i]; returns how many were appended. A user may occur more
@@ -117,7 +146,7 @@ impl Fleet {
             users.retain(|_| known.next().unwrap_or(false));
         }
         let items: Vec<_> = items.into_iter().flatten().collect();
-        self.fleet.try_with(py, |fleet| fleet.append(&users, &items))?;
+        self.fleet.try_change(py, |fleet| fleet.append(&users, &items))?;
         Ok(items.len())
     }
 
@@ -125,10 +154,11 @@ impl Fleet {
     /// and apply to all users; each user's own seen items are excluded.
     ///
     /// A user without history raises ValueError, which names it; with without_history="skip" its
-    /// result is empty.
+    /// result is empty. deny_each has a list of further items to exclude per user: a list of lists,
+    /// or a dict from users to lists.
     #[pyo3(
-        signature = (users, k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error, without_history=WithoutHistory(Unknown::Error)),
-        text_signature = "($self, users, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error', without_history='error')"
+        signature = (users, k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error, without_history=WithoutHistory(Unknown::Error), deny_each=None),
+        text_signature = "($self, users, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error', without_history='error', deny_each=None)"
     )]
     #[allow(clippy::too_many_arguments)] // keyword arguments in Python
     fn top_k(
@@ -143,11 +173,13 @@ impl Fleet {
         groups: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
         without_history: WithoutHistory,
+        deny_each: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<TopK>> {
         let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
+        let choice = FleetChoice { choice, skip: without_history.0 == Unknown::Skip, deny_each };
         let catalog = self.model.catalog();
         let mut all = Vec::new();
-        self.each_answer(py, users, k.0, &choice, without_history, |items| {
+        self.each_answer(py, users, k.0, &choice, |items| {
             all.push(items.to_vec());
         })?;
         all.iter().map(|items| TopK::new(py, &catalog, items)).collect()
@@ -156,8 +188,8 @@ impl Fleet {
     /// The result of top_k as arrays, for many users: a TopKArrays with ids and scores of shape
     /// [users, k], and counts. k is at most the number of items.
     #[pyo3(
-        signature = (users, k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error, without_history=WithoutHistory(Unknown::Error)),
-        text_signature = "($self, users, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error', without_history='error')"
+        signature = (users, k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error, without_history=WithoutHistory(Unknown::Error), deny_each=None),
+        text_signature = "($self, users, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error', without_history='error', deny_each=None)"
     )]
     #[allow(clippy::too_many_arguments)] // keyword arguments in Python
     fn top_k_arrays(
@@ -172,12 +204,14 @@ impl Fleet {
         groups: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
         without_history: WithoutHistory,
+        deny_each: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<TopKArrays> {
         let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
+        let choice = FleetChoice { choice, skip: without_history.0 == Unknown::Skip, deny_each };
         let catalog = self.model.catalog();
         let k = k.0.min(catalog.len());
         let mut rows = Rows::new(k);
-        self.each_answer(py, users, k, &choice, without_history, |items| rows.push(items))?;
+        self.each_answer(py, users, k, &choice, |items| rows.push(items))?;
         rows.finish(py, &catalog)
     }
 
@@ -189,66 +223,127 @@ impl Fleet {
         items: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
         let items = sequence_of(&self.model.catalog(), items, Unknown::Error)?;
-        let scores = self.fleet.try_with(py, |fleet| fleet.score(user.id(), &items))?;
+        let scores = self.fleet.try_read(py, |fleet| fleet.score(user.id(), &items))?;
         Ok(PyArray1::from_vec(py, scores))
     }
 
     /// Number of events of a user; 0 for an unknown user.
     fn events(&self, py: Python<'_>, user: User) -> PyResult<u64> {
-        self.fleet.try_with(py, |fleet| fleet.events(user.id()))
+        self.fleet.try_read(py, |fleet| fleet.events(user.id()))
     }
 
     /// The distinct items of a user, in catalogue order; none for an unknown user.
     fn seen<'py>(&self, py: Python<'py>, user: User) -> PyResult<Bound<'py, PyList>> {
-        let seen = self.fleet.try_with(py, |fleet| fleet.seen(user.id()).map(<[u32]>::to_vec))?;
+        let seen = self.fleet.try_read(py, |fleet| fleet.seen(user.id()).map(<[u32]>::to_vec))?;
         ids_of(py, &self.model.catalog(), seen)
+    }
+
+    /// Keep a log of the last capacity events of each user from now on, in order, for forget and
+    /// migrate; 0 keeps none.
+    fn keep_log(&self, py: Python<'_>, capacity: Count) -> PyResult<()> {
+        self.fleet.try_change(py, |fleet| {
+            fleet.set_log_capacity(capacity.0);
+            Ok(())
+        })
+    }
+
+    /// The items of the events in a user's log, oldest first (see keep_log).
+    fn log<'py>(&self, py: Python<'py>, user: User) -> PyResult<Bound<'py, PyList>> {
+        let log = self.fleet.try_read(py, |fleet| fleet.log(user.id()))?;
+        ids_of(py, &self.model.catalog(), log)
+    }
+
+    /// Forget items of a user, exactly: the history becomes one that never had them. A user without
+    /// other events is removed.
+    ///
+    /// All other events are replayed from the log (see keep_log). Raises ValueError if the log does
+    /// not have every event, and KeyError for an unknown item; then nothing has changed.
+    fn forget(&self, py: Python<'_>, user: User, items: &Bound<'_, PyAny>) -> PyResult<()> {
+        let items = set_of(&self.model.catalog(), items, Unknown::Error)?;
+        self.fleet.try_change(py, |fleet| fleet.forget(user.id(), &items))
+    }
+
+    /// A new fleet on the model of another scorer, such as the one after retraining, with all users
+    /// and their logs. Their events are replayed; items that the model does not know are skipped.
+    ///
+    /// Raises ValueError if a user's log does not have every event (see keep_log).
+    fn migrate(&self, py: Python<'_>, scorer: &EdgeScorer) -> PyResult<Self> {
+        let model = Arc::clone(&scorer.model);
+        let fleet = self.fleet.try_read(py, |fleet| fleet.migrate(model))?;
+        Ok(Self::of(scorer, fleet))
+    }
+
+    /// What is stored of a user, as a dict for json.dumps: user, events, seen, log (None if none is
+    /// kept), state_bytes and model. The state itself is session(user).snapshot().
+    fn export<'py>(&self, py: Python<'py>, user: User) -> PyResult<Bound<'py, PyDict>> {
+        let (session, logs) = self
+            .fleet
+            .try_read(py, |fleet| Ok((fleet.session(user.id())?, fleet.log_capacity() > 0)))?;
+        let catalog = self.model.catalog();
+        let log = logs.then(|| ids_of(py, &catalog, session.log())).transpose()?;
+        let dict = PyDict::new(py);
+        dict.set_item("user", user_of(py, user.id())?)?;
+        dict.set_item("events", session.events())?;
+        dict.set_item("seen", ids_of(py, &catalog, session.seen().iter().copied())?)?;
+        dict.set_item("log", log)?;
+        dict.set_item("state_bytes", if session.events() > 0 { session.state_bytes() } else { 0 })?;
+        dict.set_item("model", self.model.fingerprint().to_string())?;
+        Ok(dict)
     }
 
     /// Remove a user and its history; returns whether the fleet had the user.
     fn remove(&self, py: Python<'_>, user: User) -> PyResult<bool> {
-        self.fleet.try_with(py, |fleet| fleet.remove(user.id()))
+        self.fleet.try_change(py, |fleet| fleet.remove(user.id()))
     }
 
     /// A copy of a user's session, as a scorer; without events for an unknown user.
     fn session(&self, py: Python<'_>, user: User) -> PyResult<EdgeScorer> {
-        let session = self.fleet.try_with(py, |fleet| fleet.session(user.id()))?;
+        let session = self.fleet.try_read(py, |fleet| fleet.session(user.id()))?;
         Ok(EdgeScorer::of(session, self.groups.clone(), self.path.clone()))
     }
 
     /// Replace a user's session by that of a scorer on the same model.
     fn set(&self, py: Python<'_>, user: User, scorer: &EdgeScorer) -> PyResult<()> {
         let session = scorer.with(py, |session| session.clone())?;
-        self.fleet.try_with(py, |fleet| fleet.set(user.id(), &session))
+        self.fleet.try_change(py, |fleet| fleet.set(user.id(), &session))
     }
 
     /// The ids of all users, in order of arrival until one is removed.
     #[getter]
     fn users<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let ids: Vec<User> = self.fleet.with(py, |fleet| fleet.users().map(User::of).collect())?;
+        let ids: Vec<User> = self.fleet.read(py, |fleet| fleet.users().map(User::of).collect())?;
         users_of(py, ids.iter().map(User::id))
     }
 
     /// Bytes of the users' states and seen items.
     #[getter]
     fn state_bytes(&self, py: Python<'_>) -> PyResult<usize> {
-        self.fleet.with(py, |fleet| fleet.state_bytes())
+        self.fleet.read(py, |fleet| fleet.state_bytes())
     }
 
     fn __contains__(&self, py: Python<'_>, user: &Bound<'_, PyAny>) -> PyResult<bool> {
         match user_or_none(user)? {
-            Some(user) => self.fleet.with(py, |fleet| fleet.contains(user.id())),
+            Some(user) => self.fleet.read(py, |fleet| fleet.contains(user.id())),
             None => Ok(false),
         }
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        self.fleet.with(py, |fleet| fleet.len())
+        self.fleet.read(py, |fleet| fleet.len())
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let (items, isa) = (self.model.num_items(), self.model.isa());
         Ok(format!("Fleet({} users, {items} items, {isa})", self.__len__(py)?))
     }
+}
+
+/// The options of a query for many users.
+struct FleetChoice<'a, 'py> {
+    choice: Choice<'a, 'py>,
+    /// Whether to skip users without history.
+    skip: bool,
+    deny_each: Option<&'a Bound<'py, PyAny>>,
 }
 
 impl Fleet {
@@ -258,26 +353,58 @@ impl Fleet {
         py: Python<'_>,
         users: &Bound<'_, PyAny>,
         k: usize,
-        choice: &Choice<'_, '_>,
-        without_history: WithoutHistory,
+        choice: &FleetChoice<'_, '_>,
         mut each: impl FnMut(&[Scored]) + Send,
     ) -> PyResult<()> {
-        let options = Options::new(&self.model, self.groups.as_ref(), choice)?;
+        let options = Options::new(&self.model, self.groups.as_ref(), &choice.choice)?;
         let filter = options.filter();
-        let users = Users::new(users)?;
-        let users = users.ids();
-        let skip = without_history.0 == Unknown::Skip;
-        let filter = FleetFilter::from(&filter).skip_without_history(skip);
-        if !skip {
-            self.fleet.try_with(py, |fleet| fleet.check_history(&users))?;
+        let names = Users::new(users)?;
+        let users = names.ids();
+        let lists = self.deny_lists(&users, choice)?;
+        let filter = FleetFilter::from(&filter).skip_without_history(choice.skip);
+        if !choice.skip {
+            self.fleet.try_read(py, |fleet| fleet.check_history(&users))?;
         }
         let mut rankings = Vec::new();
         // Without users, the engine still checks the filter.
-        let turns = if users.is_empty() { vec![&users[..]] } else { users.chunks(TURN).collect() };
-        for users in turns {
-            self.fleet.try_with(py, |fleet| fleet.top_k_into(users, k, filter, &mut rankings))?;
+        for start in (0..users.len().max(1)).step_by(TURN) {
+            let turn = start..users.len().min(start + TURN);
+            let mut filter = filter;
+            filter.deny_each = lists.as_ref().map(|lists| &lists[turn.clone()]);
+            let users = &users[turn];
+            self.fleet.try_read(py, |fleet| fleet.top_k_into(users, k, filter, &mut rankings))?;
             rankings.iter().for_each(|ranking| each(ranking.items()));
         }
         Ok(())
+    }
+
+    /// The items to exclude per user, if any are given.
+    fn deny_lists(
+        &self,
+        users: &[UserId<'_>],
+        choice: &FleetChoice<'_, '_>,
+    ) -> PyResult<Option<Vec<Vec<u32>>>> {
+        let Some(lists) = choice.deny_each else { return Ok(None) };
+        let (catalog, unknown) = (self.model.catalog(), choice.choice.unknown);
+        let list = |items: &Bound<'_, PyAny>| set_of(&catalog, items, unknown);
+        if let Ok(lists) = lists.cast::<PyMapping>() {
+            let list_of = |user: &UserId<'_>| {
+                let user = user_of(lists.py(), *user)?;
+                match lists.contains(&user)? {
+                    true => list(&lists.get_item(user)?),
+                    false => Ok(Vec::new()),
+                }
+            };
+            return users.iter().map(list_of).collect::<PyResult<_>>().map(Some);
+        }
+        let each = each_of(ordered(lists, "lists of item ids")?, "lists of item ids")?;
+        let lists: Vec<_> = each.map(|items| list(&items?)).collect::<PyResult<_>>()?;
+        if lists.len() != users.len() {
+            let (found, expected) = (lists.len(), users.len());
+            let message =
+                format!("deny_each: found {found} lists, expected {expected}, one per user");
+            return Err(PyValueError::new_err(message));
+        }
+        Ok(Some(lists))
     }
 }

@@ -4,6 +4,7 @@ mod arrays;
 mod catalog;
 mod constructor;
 mod convert;
+mod dicts;
 mod fleet;
 mod options;
 mod pickle;

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use recgrela::{
-    self as engine, Groups, Model, ModelOptions, Positions, Precision, Scored, Session,
-};
+use recgrela::{self as engine, Groups, Model, ModelOptions, Precision, Scored, Session};
 
 use crate::catalog::Catalog;
 use crate::convert::{
     Blob, Count, StatePrecision, Unknown, find, groups_of, ids_of, in_file, index_of, isa_of,
     known_sequence_of, sequence_of, set_of, to_python,
 };
+use crate::dicts::{comparison, config, verification};
 use crate::options::{Choice, Options};
 use crate::pickle::{Kept, keep};
 use crate::top_k::TopK;
@@ -347,11 +346,7 @@ impl EdgeScorer {
     fn verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let report = py.detach(|| self.model.verify());
         let report = report.map_err(|error| in_file(py, self.path.as_deref(), error))?;
-        let dict = PyDict::new(py);
-        dict.set_item("sequences", report.sequences)?;
-        dict.set_item("scores", report.scores)?;
-        dict.set_item("max_difference", report.largest_difference)?;
-        Ok(dict)
+        verification(py, &report)
     }
 
     /// Replay the file's self-test on every instruction set of this CPU, and compare states, scores
@@ -361,13 +356,7 @@ impl EdgeScorer {
     /// instruction set differs, and where.
     fn compare_isas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let report = py.detach(|| self.model.compare_isas()).map_err(to_python)?;
-        let dict = PyDict::new(py);
-        let isas: Vec<_> = report.isas.iter().map(|isa| isa.name()).collect();
-        dict.set_item("isas", isas)?;
-        dict.set_item("sequences", report.sequences)?;
-        dict.set_item("events", report.events)?;
-        dict.set_item("scores", report.scores)?;
-        Ok(dict)
+        comparison(py, &report)
     }
 
     /// Whether the model knows an item.
@@ -462,24 +451,7 @@ impl EdgeScorer {
     /// The architecture, with the keys of docs/format.md.
     #[getter]
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let config = self.model.config();
-        let positions = match config.positions {
-            Positions::Rotary => "rotary",
-            Positions::Learned => "learned",
-            Positions::None => "none",
-            _ => "unknown to this version",
-        };
-        let dict = PyDict::new(py);
-        dict.set_item("hidden_size", config.hidden_size)?;
-        dict.set_item("num_heads", config.num_heads)?;
-        dict.set_item("num_layers", config.num_layers)?;
-        dict.set_item("inner_size", config.inner_size)?;
-        dict.set_item("num_items", config.num_items)?;
-        dict.set_item("gate", config.gate)?;
-        dict.set_item("local_conv", config.local_conv)?;
-        dict.set_item("positions", positions)?;
-        dict.set_item("final_norm", config.final_norm)?;
-        Ok(dict)
+        config(py, self.model.config())
     }
 
     /// Type of the item table: "f32", "f16" or "int8".

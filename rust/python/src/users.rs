@@ -85,14 +85,18 @@ pub(crate) fn user_or_none(value: &Bound<'_, PyAny>) -> PyResult<Option<User>> {
     }
 }
 
+/// An id as an int or a str.
+pub(crate) fn user_of<'py>(py: Python<'py>, user: UserId<'_>) -> PyResult<Bound<'py, PyAny>> {
+    match user {
+        UserId::Int(id) => id.into_bound_py_any(py),
+        UserId::Str(id) => id.into_bound_py_any(py),
+    }
+}
+
 /// The ids as a list of int or of str.
 pub(crate) fn users_of<'py, 'a>(
     py: Python<'py>,
     users: impl Iterator<Item = UserId<'a>>,
 ) -> PyResult<Bound<'py, PyList>> {
-    let ids = users.map(|user| match user {
-        UserId::Int(id) => id.into_bound_py_any(py),
-        UserId::Str(id) => id.into_bound_py_any(py),
-    });
-    PyList::new(py, ids.collect::<PyResult<Vec<_>>>()?)
+    PyList::new(py, users.map(|user| user_of(py, user)).collect::<PyResult<Vec<_>>>()?)
 }

@@ -59,6 +59,9 @@ pub(crate) enum Cause {
          from the first event on, with enough capacity"
     )]
     IncompleteLog { found: usize, expected: u64 },
+    #[error("migrate: {} logs of only a part of their events: append these users' events to a new \
+             fleet, or remove them first", Users(first, *count))]
+    IncompleteLogs { first: Vec<String>, count: usize },
     #[error("log to migrate: found {found}, expected {expected}")]
     MigrationLog { found: String, expected: String },
     #[error("{} no events: append at least one item before scoring, or skip such users", Users(first, *count))]
@@ -73,6 +76,17 @@ pub(crate) enum Cause {
     FleetMemory { users: usize },
     #[error("the state of user {user} is not finite: remove the user, and verify the model")]
     FleetOverflow { user: String },
+    #[error(
+        "save_changes: this fleet was neither saved to a file nor loaded from one: call save first"
+    )]
+    FleetUnsaved,
+    #[error(
+        "{}: found another file, or other changes, than this fleet saved or loaded last: call save, \
+         which replaces it", path.display()
+    )]
+    FleetChanged { path: PathBuf },
+    #[error("fleet: an earlier call panicked, so it may be half changed: load it again")]
+    FleetPoisoned,
     #[error("fleet file: found {found}, expected {expected}")]
     FleetFile { found: String, expected: String },
     #[error("fleet file: does not start with the magic bytes `RGRLFLET`")]

@@ -59,7 +59,10 @@ impl Cause {
             Self::UndoDepth { .. } => ErrorKind::Undo,
             Self::UndoMemory { .. } | Self::FleetMemory { .. } => ErrorKind::OutOfMemory,
             Self::OtherModel { .. } | Self::FleetOfOtherModel { .. } => ErrorKind::OtherModel,
-            Self::NoLog | Self::IncompleteLog { .. } | Self::MigrationLog { .. } => ErrorKind::Log,
+            Self::NoLog
+            | Self::IncompleteLog { .. }
+            | Self::IncompleteLogs { .. }
+            | Self::MigrationLog { .. } => ErrorKind::Log,
             Self::SnapshotMagic | Self::SnapshotChecksum | Self::Snapshot { .. } => {
                 ErrorKind::Snapshot
             }
@@ -69,6 +72,9 @@ impl Cause {
             Self::UserKind { .. } => ErrorKind::UserKind,
             Self::FleetLengths { .. }
             | Self::FleetOverflow { .. }
+            | Self::FleetUnsaved
+            | Self::FleetChanged { .. }
+            | Self::FleetPoisoned
             | Self::FleetFile { .. }
             | Self::FleetMagic
             | Self::FleetChecksum => ErrorKind::Fleet,

@@ -48,6 +48,10 @@ impl Cause {
     pub(crate) fn reading(path: &Path) -> impl Fn(io::Error) -> Error {
         |source| Self::Read { path: path.to_owned(), source }.into()
     }
+
+    pub(crate) fn writing(path: &Path) -> impl Fn(io::Error) -> Error {
+        |source| Self::Write { path: path.to_owned(), source }.into()
+    }
 }
 
 /// Shows the message, which includes every detail.

@@ -6,9 +6,9 @@ use crate::aligned::AlignedBuf;
 
 const LINE: usize = 16;
 
-/// A chunk has at least this many numbers, 16 MiB. Pages of it that no user has reached take no
+/// A chunk has at least this many numbers, 1 MiB. Pages of it that no user has reached take no
 /// memory where the operating system allocates them on first use.
-const CHUNK: usize = 1 << 22;
+const CHUNK: usize = 1 << 18;
 
 /// Grows by whole chunks, so that no state is ever copied.
 pub(super) struct Arena {

@@ -1,7 +1,9 @@
 //! The histories of many users on a model.
 
 mod arena;
+mod changes;
 mod file;
+mod logs;
 mod queries;
 mod queue;
 mod record;
@@ -12,6 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arena::Arena;
+use changes::Changes;
 pub use queries::FleetFilter;
 use queue::{Queue, TILE};
 use record::Record;
@@ -34,7 +37,7 @@ use crate::{Model, Result, Session};
 ///
 /// A user takes as much as a session's state, and 4 D bytes for the last hidden vector, together
 /// rounded up to whole cache lines. The list of distinct items, the id and about 100 bytes come on
-/// top. The fleet grows in chunks of 16 MiB or more, and never copies a state to grow. Where the
+/// top. The fleet grows in chunks of 1 MiB or more, and never copies a state to grow. Where the
 /// operating system allocates pages on first use, the unused part of a chunk takes almost none.
 /// After the largest call, appending to users that the fleet has does not allocate, unless a
 /// user's list of distinct items exceeds its capacity.
@@ -58,6 +61,9 @@ pub struct Fleet {
     records: Vec<Record>,
     /// Per user the state of all blocks, then the hidden vector of the last event.
     arena: Arena,
+    log_capacity: usize,
+    changes: Changes,
+    interrupted_bytes: u64,
     /// The slots of the users of a call.
     slots: Vec<u32>,
     queue: Queue,
@@ -70,8 +76,20 @@ impl Fleet {
         let config = model.config();
         let arena = Arena::new(config.state_len() + config.hidden_size);
         let scratch = Scratch::new(config, TILE);
-        let (users, records, slots) = (Users::default(), Vec::new(), Vec::new());
-        Self { model, users, records, arena, slots, queue: Queue::default(), scratch }
+        let (users, changes, queue) = (Users::default(), Changes::default(), Queue::default());
+        let (records, slots, log_capacity) = (Vec::new(), Vec::new(), 0);
+        Self {
+            model,
+            users,
+            records,
+            arena,
+            log_capacity,
+            changes,
+            interrupted_bytes: 0,
+            slots,
+            queue,
+            scratch,
+        }
     }
 
     /// The model.
@@ -131,8 +149,9 @@ impl Fleet {
                 scratch: &mut self.scratch,
             });
         }
+        let number = self.changes.number();
         for (&slot, &item) in self.slots.iter().zip(items) {
-            self.records[slot as usize].add(item);
+            self.records[slot as usize].add(item, number);
         }
         Ok(())
     }
@@ -153,7 +172,10 @@ impl Fleet {
         }
         let added = added.and_then(|()| self.grow(self.users.len()));
         match added {
-            Ok(()) => self.records.resize_with(self.users.len(), Record::default),
+            Ok(()) => {
+                let new = || Record::new(self.log_capacity);
+                self.records.resize_with(self.users.len(), new);
+            }
             Err(_) => self.users.truncate(before),
         }
         added
@@ -172,27 +194,33 @@ impl Fleet {
     pub fn remove<'a>(&mut self, user: impl Into<UserId<'a>>) -> Result<bool> {
         let Some(slot) = self.users.slot(user.into())? else { return Ok(false) };
         let last = self.len() - 1;
+        if let Some(name) = self.users.name(slot) {
+            self.changes.remove(name);
+        }
         self.users.swap_remove(slot);
         self.records.swap_remove(slot);
         self.arena.swap_remove(slot, last);
         Ok(true)
     }
 
-    /// Copies a user's history to a session, without checkpoints.
+    /// Copies a user's history to a session, with the log and without checkpoints.
     pub fn session<'a>(&self, user: impl Into<UserId<'a>>) -> Result<Session> {
         let mut session = Session::new(Arc::clone(&self.model));
+        session.set_log_capacity(self.log_capacity);
         if let Some(slot) = self.users.slot(user.into())? {
-            session.events = self.records[slot].events;
+            let record = &self.records[slot];
+            session.events = record.events;
             session.state.copy_from_slice(self.arena.of(slot));
-            session.seen.clone_from(&self.records[slot].seen);
+            session.seen.clone_from(&record.seen);
+            session.log.clone_from(&record.log);
         }
         Ok(session)
     }
 
     /// Replaces a user's history by that of a session on the same model; without events, removes
-    /// the user. If the session holds items added by an overlay, the fleet's model must have added
-    /// the same. Otherwise, or for a session on another model, returns an error, and nothing
-    /// changes.
+    /// the user. If the fleet keeps logs, the user's is the session's, up to the capacity. If the
+    /// session holds items added by an overlay, the fleet's model must have added the same.
+    /// Otherwise, or for a session on another model, returns an error, and nothing changes.
     pub fn set<'a>(&mut self, user: impl Into<UserId<'a>>, session: &Session) -> Result<()> {
         let (found, expected) = (session.model(), &self.model);
         // The fingerprint is only stated by the file. Sizes depend on the config.
@@ -208,13 +236,16 @@ impl Fleet {
         }
         self.add(std::iter::once(user))?;
         let slot = self.slots[0] as usize;
-        self.records[slot].events = session.events;
         self.arena.of_mut(slot).copy_from_slice(&session.state);
-        self.records[slot].seen.clone_from(&session.seen);
+        let (mut log, changed) = (session.log.clone(), self.changes.number());
+        log.set_capacity(self.log_capacity);
+        let (events, seen) = (session.events, session.seen.clone());
+        self.records[slot] = Record { events, seen, log, changed, queued: 0 };
         Ok(())
     }
 
-    /// The bytes of all users' states, hidden vectors and lists of distinct items.
+    /// The bytes of all users' states, hidden vectors and lists of distinct items. Logs, of four
+    /// bytes per event, are not included.
     pub fn state_bytes(&self) -> usize {
         let lists: usize = self.records.iter().map(|user| size_of_val(&user.seen[..])).sum();
         self.len() * self.arena.user_bytes() + lists

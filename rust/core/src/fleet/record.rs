@@ -8,18 +8,29 @@ pub(super) struct Record {
     /// Ascending.
     pub(super) seen: Vec<u32>,
     pub(super) log: EventLog,
+    /// The number of the save that comes after the last change.
+    pub(super) changed: u64,
     /// While a call's events are put in order, those of this user so far; otherwise 0.
     pub(super) queued: usize,
 }
 
 impl Record {
-    /// Adds an event, whose state the network has computed.
-    pub(super) fn add(&mut self, item: u32) {
+    /// A user without events, with a log of a capacity.
+    pub(super) fn new(log_capacity: usize) -> Self {
+        let mut record = Self::default();
+        record.log.set_capacity(log_capacity);
+        record
+    }
+
+    /// Adds an event, whose state the network has computed. `changed` is the number of the next
+    /// save.
+    pub(super) fn add(&mut self, item: u32, changed: u64) {
         // Only a restored history can come near the limit.
         self.events = self.events.saturating_add(1);
         if let Err(index) = self.seen.binary_search(&item) {
             self.seen.insert(index, item);
         }
         self.log.push(item);
+        self.changed = changed;
     }
 }

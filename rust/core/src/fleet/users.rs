@@ -20,6 +20,22 @@ pub(super) enum Users {
     Str(Slots<Arc<str>>),
 }
 
+/// A user's id, of its own.
+#[derive(Clone)]
+pub(super) enum Name {
+    Int(i64),
+    Str(Arc<str>),
+}
+
+impl Name {
+    pub(super) fn view(&self) -> UserId<'_> {
+        match self {
+            Self::Int(id) => UserId::Int(*id),
+            Self::Str(id) => UserId::Str(id),
+        }
+    }
+}
+
 pub(super) struct Slots<K> {
     ids: Vec<K>,
     slots: HashMap<K, u32>,
@@ -44,6 +60,15 @@ impl Users {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = UserId<'_>> {
         (0..self.len()).map_while(|slot| self.id(slot))
+    }
+
+    /// The id of a slot, as a value of its own.
+    pub(super) fn name(&self, slot: usize) -> Option<Name> {
+        match self {
+            Self::None => None,
+            Self::Int(users) => users.ids.get(slot).map(|&id| Name::Int(id)),
+            Self::Str(users) => users.ids.get(slot).map(|id| Name::Str(Arc::clone(id))),
+        }
     }
 
     /// The slot of a user, `None` for an unknown one. An id of the other kind is an error.

@@ -5,6 +5,7 @@
 
 mod layout;
 mod read;
+mod segment;
 mod source;
 mod users;
 mod write;

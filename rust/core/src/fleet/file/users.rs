@@ -5,28 +5,13 @@ use super::source::Body;
 use crate::Result;
 use crate::fleet::UserId;
 use crate::fleet::record::Record;
+use crate::fleet::users::Name;
 
 impl Kind {
-    pub(super) fn of(user: Option<UserId<'_>>) -> Self {
+    pub(super) fn of(user: UserId<'_>) -> Self {
         match user {
-            None => Self::None,
-            Some(UserId::Int(_)) => Self::Int,
-            Some(UserId::Str(_)) => Self::Str,
-        }
-    }
-}
-
-/// An id that was read.
-pub(super) enum Id {
-    Int(i64),
-    Str(String),
-}
-
-impl Id {
-    pub(super) fn view(&self) -> UserId<'_> {
-        match self {
-            Self::Int(id) => UserId::Int(*id),
-            Self::Str(id) => UserId::Str(id),
+            UserId::Int(_) => Self::Int,
+            UserId::Str(_) => Self::Str,
         }
     }
 }
@@ -54,15 +39,15 @@ pub(super) fn write_user(user: UserId<'_>, record: &Record, state: &[f32], to: &
     to.extend_from_slice(bytemuck::cast_slice(newer));
 }
 
-pub(super) fn read_id(body: &mut Body<'_, '_>, kind: Kind) -> Result<Id> {
+pub(super) fn read_id(body: &mut Body<'_, '_>, kind: Kind) -> Result<Name> {
     let word = body.word()?;
     if kind != Kind::Str {
-        return Ok(Id::Int(word as i64));
+        return Ok(Name::Int(word as i64));
     }
     let mut bytes = Vec::new();
     body.read_into(&mut bytes, word)?;
     match String::from_utf8(bytes) {
-        Ok(id) => Ok(Id::Str(id)),
+        Ok(id) => Ok(Name::Str(id.into())),
         Err(_) => refuse("a user id that is not UTF-8", "a text"),
     }
 }
@@ -72,6 +57,7 @@ pub(super) fn read_user(
     body: &mut Body<'_, '_>,
     user: UserId<'_>,
     num_items: usize,
+    log_capacity: u64,
     state: &mut [f32],
 ) -> Result<Record> {
     let (events, distinct, logged) = (body.word()?, body.word()?, body.word()?);
@@ -79,8 +65,10 @@ pub(super) fn read_user(
     if !(1..=most).contains(&distinct) {
         return refuse(format!("{distinct} distinct items of user {user}"), format!("1 to {most}"));
     }
-    if logged > events {
-        return refuse(format!("{logged} events in the log of user {user}"), format!("{events}"));
+    let most = events.min(log_capacity);
+    if logged > most {
+        let expected = format!("at most {most}");
+        return refuse(format!("{logged} events in the log of user {user}"), expected);
     }
     body.fill(bytemuck::cast_slice_mut(state))?;
     if let Some(number) = state.iter().find(|number| !number.is_finite()) {

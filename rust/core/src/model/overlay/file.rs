@@ -104,7 +104,10 @@ impl Overlay {
     /// Writes the overlay to a new file and renames it into place: readers find the old file or the
     /// new one, never a part.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        saving::replace(path.as_ref(), Readers::Anyone, |mut file| file.write_all(&self.to_bytes()))
+        let path = path.as_ref();
+        saving::replace(path, Readers::Anyone, |mut file| {
+            file.write_all(&self.to_bytes()).map_err(Cause::writing(path))
+        })
     }
 }
 

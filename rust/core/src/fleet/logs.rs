@@ -1,0 +1,89 @@
+//! The logs of users: forgetting, and migrating to another model.
+
+use std::sync::Arc;
+
+use super::{Fleet, UserId};
+use crate::error::Cause;
+use crate::{Model, Result};
+
+/// Events that [`Fleet::migrate`] replays at once.
+const BATCH: usize = 1 << 14;
+
+impl Fleet {
+    /// Keeps the last `capacity` events of each user; 0, the default, keeps none. The rules are
+    /// those of [`Session::set_log_capacity`](crate::Session::set_log_capacity).
+    pub fn set_log_capacity(&mut self, capacity: usize) {
+        self.log_capacity = capacity;
+        self.records.iter_mut().for_each(|record| record.log.set_capacity(capacity));
+    }
+
+    /// The capacity of each user's log; 0 if none is kept.
+    pub fn log_capacity(&self) -> usize {
+        self.log_capacity
+    }
+
+    /// The events in a user's log, oldest first. They are the whole history if their number equals
+    /// [`Fleet::events`], otherwise the most recent part.
+    pub fn log<'a>(&self, user: impl Into<UserId<'a>>) -> Result<Vec<u32>> {
+        let slot = self.users.slot(user.into())?;
+        let log = slot.map(|slot| self.records[slot].log.events.iter().copied().collect());
+        Ok(log.unwrap_or_default())
+    }
+
+    /// [`Session::forget`](crate::Session::forget) for a user: removes every event of the given
+    /// items, exactly. The log must hold the user's whole history. A user without any other event
+    /// is removed.
+    pub fn forget<'a>(&mut self, user: impl Into<UserId<'a>>, items: &[u32]) -> Result<()> {
+        let user = user.into();
+        let mut session = self.session(user)?;
+        session.forget(items)?;
+        self.set(user, &session)
+    }
+
+    /// Creates a fleet on another model, such as a retrained one, by replaying the logs of all
+    /// users. Items are translated by their ids; the new model's unknown items are skipped, and
+    /// users are left out if it knows none of theirs. The new fleet has the same log capacity.
+    ///
+    /// Returns an error if a user's log does not hold the whole history, and if the ids of one
+    /// model are integers and those of the other texts.
+    pub fn migrate(&self, model: Arc<Model>) -> Result<Self> {
+        let (old, new) = (self.model.catalog(), model.catalog());
+        if old.is_text() != new.is_text() {
+            let kind = |text| if text { "texts" } else { "integers" };
+            let found = format!("{} as item ids of the new model", kind(new.is_text()));
+            let expected = format!("{}, as in the old one", kind(old.is_text()));
+            return Err(Cause::MigrationLog { found, expected }.into());
+        }
+        self.check_logs()?;
+        let translated: Vec<Option<u32>> = (0..old.len() as u32)
+            .map(|item| old.id(item).and_then(|id| new.index_of(id)))
+            .collect();
+        let mut fleet = Self::new(Arc::clone(&model));
+        fleet.set_log_capacity(self.log_capacity);
+        let (mut users, mut items) = (Vec::new(), Vec::new());
+        for (user, record) in self.users.iter().zip(&self.records) {
+            let known = record.log.events.iter().filter_map(|&item| translated[item as usize]);
+            items.extend(known);
+            users.resize(items.len(), user);
+            if items.len() >= BATCH {
+                fleet.append(&users, &items)?;
+                users.clear();
+                items.clear();
+            }
+        }
+        fleet.append(&users, &items)?;
+        Ok(fleet)
+    }
+
+    /// Checks that all logs hold whole histories.
+    fn check_logs(&self) -> Result<()> {
+        let lacking = self.users.iter().zip(&self.records);
+        let lacking = lacking.filter(|(_, user)| user.log.events.len() as u64 != user.events);
+        let lacking: Vec<_> = lacking.map(|(user, _)| user).collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let first = lacking.iter().take(20).map(UserId::to_string).collect();
+        Err(Cause::IncompleteLogs { first, count: lacking.len() }.into())
+    }
+}

@@ -1,0 +1,284 @@
+//! Logs of a fleet's users, saves of what has changed, and saves while the fleet is in use.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
+
+use common::{Rng, SHAPES, Shape, assert_says, model};
+use recgrela::{ErrorKind, Filter, Fleet, Model, Session};
+
+/// A separate file for each test.
+fn path(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("changes-{name}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder.join("users.fleet")
+}
+
+/// Every user with its complete contents, bit for bit, by id.
+fn everything(fleet: &Fleet) -> Vec<(String, Vec<u8>)> {
+    let content = |id| (format!("{id}"), fleet.session(id).unwrap().snapshot());
+    let mut all: Vec<_> = fleet.users().map(content).collect();
+    all.sort_unstable();
+    all
+}
+
+fn open(path: &Path, model: &Arc<Model>) -> Fleet {
+    Fleet::open(path, Arc::clone(model)).unwrap()
+}
+
+/// Random events of users below `users`.
+fn append(fleet: &mut Fleet, rng: &mut Rng, count: usize, users: usize) {
+    let (users, num_items) = (rng.items(count, users), fleet.model().num_items());
+    fleet.append(&users, &rng.items(count, num_items)).unwrap();
+}
+
+#[test]
+fn saved_changes_load_as_the_fleet_was() {
+    let path = path("rounds");
+    for shape in &SHAPES[..4] {
+        let (model, rng) = (model(shape), &mut Rng::new(3));
+        let mut fleet = Fleet::new(Arc::clone(&model));
+        fleet.set_log_capacity(5);
+        append(&mut fleet, rng, 60, 40);
+        fleet.save(&path).unwrap();
+        for round in 0..6 {
+            append(&mut fleet, rng, 5, 60);
+            for user in rng.items(4, 60) {
+                fleet.remove(user).unwrap();
+            }
+            append(&mut fleet, rng, 2, 60); // some of them return
+            let before = fs::metadata(&path).unwrap().len();
+            fleet.save_changes(&path).unwrap();
+            let written = fs::metadata(&path).unwrap().len() - before;
+            assert!(written < before / 2, "{written} after {before}");
+            let loaded = open(&path, &model);
+            assert_eq!(everything(&loaded), everything(&fleet));
+            assert_eq!((loaded.log_capacity(), loaded.interrupted_bytes()), (5, 0));
+            if round % 2 == 1 {
+                fleet = loaded; // which goes on where the other stopped
+            }
+        }
+        let before = fs::metadata(&path).unwrap().len();
+        fleet.save_changes(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), before, "nothing has changed");
+        fleet.set_log_capacity(2);
+        fleet.save_changes(&path).unwrap();
+        assert_eq!(everything(&open(&path, &model)), everything(&fleet));
+        fleet.save(&path).unwrap();
+        assert!(fs::metadata(&path).unwrap().len() < before, "a full save compacts");
+        assert_eq!(everything(&open(&path, &model)), everything(&fleet));
+    }
+}
+
+/// After a crash the file ends anywhere in the last segment.
+#[test]
+fn a_cut_last_segment_is_ignored_and_overwritten() {
+    let path = path("cut");
+    let (model, rng) = (model(&Shape::TINY), &mut Rng::new(5));
+    let mut fleet = Fleet::new(Arc::clone(&model));
+    append(&mut fleet, rng, 30, 20);
+    fleet.save(&path).unwrap();
+    append(&mut fleet, rng, 2, 20);
+    fleet.save_changes(&path).unwrap();
+    let (before, whole) = (everything(&fleet), fs::read(&path).unwrap().len());
+    append(&mut fleet, rng, 3, 25);
+    fleet.save_changes(&path).unwrap();
+    let after = everything(&fleet);
+    let bytes = fs::read(&path).unwrap();
+    let check = |damaged: &[u8], expected: &[(String, Vec<u8>)]| {
+        fs::write(&path, damaged).unwrap();
+        let mut loaded = open(&path, &model);
+        assert_eq!(everything(&loaded), expected);
+        assert_eq!(loaded.interrupted_bytes(), (damaged.len() - whole) as u64);
+        loaded.append(&[77], &[1]).unwrap();
+        loaded.save_changes(&path).unwrap();
+        let again = open(&path, &model);
+        assert_eq!(everything(&again), everything(&loaded));
+        assert_eq!(again.interrupted_bytes(), 0);
+    };
+    for length in whole..bytes.len() {
+        check(&bytes[..length], &before);
+    }
+    // The last word to be written is missing; and with it the rest may be anything.
+    let mut uncommitted = bytes.clone();
+    uncommitted[whole..whole + 8].fill(0);
+    check(&uncommitted, &before);
+    uncommitted[whole + 8..].fill(0);
+    check(&uncommitted, &before);
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(everything(&open(&path, &model)), after);
+}
+
+/// What a crash does not explain is damage.
+#[test]
+fn damage_to_any_segment_is_refused() {
+    let path = path("damage");
+    let (model, rng) = (model(&Shape::TINY), &mut Rng::new(6));
+    let length = || fs::metadata(&path).unwrap().len() as usize;
+    let mut fleet = Fleet::new(Arc::clone(&model));
+    append(&mut fleet, rng, 4, 3);
+    fleet.save(&path).unwrap();
+    let first = length();
+    append(&mut fleet, rng, 1, 3);
+    fleet.remove(2).unwrap();
+    fleet.save_changes(&path).unwrap();
+    let second = length();
+    append(&mut fleet, rng, 1, 3);
+    fleet.save_changes(&path).unwrap();
+    let good = fs::read(&path).unwrap();
+    for bit in 0..8 * good.len() {
+        let mut bytes = good.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &bytes).unwrap();
+        Fleet::open(&path, Arc::clone(&model)).expect_err("a flipped bit");
+    }
+    fs::write(&path, [&good[..first], &good[second..]].concat()).unwrap();
+    Fleet::open(&path, Arc::clone(&model)).expect_err("a missing segment");
+}
+
+#[test]
+fn changes_go_only_to_the_file_that_they_continue() {
+    let (path, other) = (path("other"), path("another"));
+    let model = model(&Shape::TINY);
+    let mut fleet = Fleet::new(Arc::clone(&model));
+    let error = fleet.save_changes(&path).unwrap_err();
+    assert_says(&error, ErrorKind::Fleet, "call save first");
+    fleet.append(&["a", "b"], &[1, 2]).unwrap();
+    fleet.save(&path).unwrap();
+    fleet.save(&other).unwrap();
+    fleet.append(&["a"], &[3]).unwrap();
+    fleet.save_changes(&other).unwrap();
+    // The first file lacks what the second one has.
+    fleet.append(&["a"], &[3]).unwrap();
+    let error = fleet.save_changes(&path).unwrap_err();
+    assert_says(&error, ErrorKind::Fleet, "call save, which replaces it");
+    // Another fleet has appended to the file since.
+    let mut second = open(&other, &model);
+    second.append(&["c"], &[4]).unwrap();
+    second.save_changes(&other).unwrap();
+    let expected = everything(&second);
+    let error = fleet.save_changes(&other).unwrap_err();
+    assert_says(&error, ErrorKind::Fleet, "call save, which replaces it");
+    assert_eq!(everything(&open(&other, &model)), expected);
+    fs::remove_file(&other).unwrap();
+    assert_says(&fleet.save_changes(&other).unwrap_err(), ErrorKind::Io, "cannot read");
+    fleet.save(&other).unwrap();
+    assert_eq!(everything(&open(&other, &model)), everything(&fleet));
+}
+
+#[test]
+fn logs_are_those_of_sessions() {
+    let (model, rng) = (model(&Shape::BASE), &mut Rng::new(8));
+    let mut fleet = Fleet::new(Arc::clone(&model));
+    fleet.set_log_capacity(12);
+    let mut sessions: Vec<_> = (0..9).map(|_| Session::new(Arc::clone(&model))).collect();
+    sessions.iter_mut().for_each(|session| session.set_log_capacity(12));
+    for _ in 0..8 {
+        let (users, items) = (rng.items(9, 9), rng.items(9, 30));
+        fleet.append(&users, &items).unwrap();
+        for (&user, &item) in users.iter().zip(&items) {
+            sessions[user as usize].append(item).unwrap();
+        }
+    }
+    let (forgotten, mut complete) = (rng.items(10, 30), 0);
+    for (user, session) in (0_u32..).zip(&mut sessions) {
+        assert_eq!(fleet.log(user).unwrap(), session.log().collect::<Vec<_>>());
+        assert_eq!(fleet.session(user).unwrap().snapshot(), session.snapshot());
+        let outcome = session.forget(&forgotten);
+        complete += usize::from(outcome.is_ok());
+        let found = fleet.forget(user, &forgotten);
+        assert_eq!(format!("{found:?}"), format!("{outcome:?}"));
+        assert_eq!(fleet.session(user).unwrap().snapshot(), session.snapshot());
+    }
+    assert!((1..9).contains(&complete), "{complete}");
+    let all: Vec<_> = (0..30).collect();
+    let user = (0..9).find(|&user| fleet.forget(user, &all).is_ok()).unwrap();
+    assert!(!fleet.contains(user), "nothing is left of it");
+    let session = common::session(&model, 20, 1);
+    fleet.set(0, &session).unwrap();
+    assert!(fleet.log(0).unwrap().is_empty(), "the session kept none");
+}
+
+#[test]
+fn a_fleet_moves_to_another_model_by_its_logs() {
+    let (old, new) = (model(&Shape::BASE), model(&Shape { items: 60, layers: 1, ..Shape::BASE }));
+    let rng = &mut Rng::new(4);
+    let mut fleet = Fleet::new(Arc::clone(&old));
+    assert!(fleet.migrate(Arc::clone(&new)).unwrap().is_empty());
+    append(&mut fleet, rng, 3, 3);
+    let error = fleet.migrate(Arc::clone(&new)).unwrap_err();
+    assert_says(&error, ErrorKind::Log, "logs of only a part of their events");
+    let mut fleet = Fleet::new(Arc::clone(&old));
+    fleet.set_log_capacity(1000);
+    append(&mut fleet, rng, 500, 50);
+    let translate = |item| old.catalog().id(item).and_then(|id| new.catalog().index_of(id));
+    let lacking = (0..100).find(|&item| translate(item).is_none()).unwrap();
+    fleet.append(&[1000], &[lacking]).unwrap();
+    let moved = fleet.migrate(Arc::clone(&new)).unwrap();
+    for user in fleet.users() {
+        let session = fleet.session(user).unwrap();
+        let log: Vec<_> = session.log().map(translate).collect();
+        let expected = Session::migrate(Arc::clone(&new), &session.snapshot(), &log).unwrap();
+        assert_eq!(moved.session(user).unwrap().snapshot(), expected.snapshot(), "{user}");
+    }
+    assert!(fleet.contains(1000) && !moved.contains(1000));
+    fleet.set_log_capacity(8);
+    let error = fleet.migrate(Arc::clone(&new)).unwrap_err();
+    assert_says(&error, ErrorKind::Log, "have logs of only a part of their events");
+    let texts = model(&Shape { text: true, ..Shape::BASE });
+    assert_says(&fleet.migrate(texts).unwrap_err(), ErrorKind::Log, "texts as item ids");
+}
+
+/// Queries and events go on while the fleet is saved, and every user in the file is whole.
+#[test]
+fn a_fleet_is_saved_while_it_is_used() {
+    let (path, model) = (path("used"), model(&Shape::BASE));
+    let mut fleet = Fleet::new(Arc::clone(&model));
+    let users: Vec<u32> = (0..800).collect();
+    fleet.append(&users, &vec![1; users.len()]).unwrap();
+    let (fleet, done) = (RwLock::new(fleet), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let rng = &mut Rng::new(1);
+            while !done.load(Ordering::Relaxed) {
+                // Every user keeps one kind of event, so its state depends on the number alone.
+                let some = rng.items(20, 800);
+                fleet.write().unwrap().append(&some, &vec![1; some.len()]).unwrap();
+                let removed = rng.items(2, 800);
+                removed.iter().for_each(|&user| {
+                    fleet.write().unwrap().remove(user).unwrap();
+                });
+            }
+        });
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let fleet = fleet.read().unwrap();
+                let user = fleet.users().next().unwrap();
+                fleet.top_k(&[user], 3, &Filter::default()).unwrap();
+            }
+        });
+        Fleet::save_shared(&fleet, &path).unwrap();
+        for _ in 0..5 {
+            Fleet::save_changes_shared(&fleet, &path).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    let fleet = fleet.into_inner().unwrap();
+    let mut reference = Session::new(Arc::clone(&model));
+    let mut snapshots = vec![reference.snapshot()];
+    let loaded = open(&path, &model);
+    for user in loaded.users() {
+        let session = loaded.session(user).unwrap();
+        while (snapshots.len() as u64) <= session.events() {
+            reference.append(1).unwrap();
+            snapshots.push(reference.snapshot());
+        }
+        assert_eq!(session.snapshot(), snapshots[session.events() as usize]);
+    }
+    fleet.save_changes(&path).unwrap();
+    assert_eq!(everything(&open(&path, &model)), everything(&fleet));
+}
