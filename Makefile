@@ -22,7 +22,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gpu test-arm test-wasm test-bindings test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data bench-evaluation bench-batch bench-kernels bench-web bench-server parity agree long-histories epoch-cost update peers clean
+.PHONY: help setup demo test test-gpu test-scale test-arm test-wasm test-bindings test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data bench-evaluation bench-batch bench-kernels bench-web bench-server parity agree long-histories epoch-cost update peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,17 @@ test: lint ## Run all checks and tests
 
 test-gpu: setup ## Run the trainer's tests that need a CUDA GPU
 	$(BIN)/python -m pytest -q -m gpu tests/training
+
+test-scale: .scale/ready setup ## Run a day of EVENTS (1,000,000) on Ray and Spark with a worker killed (needs JDK 17)
+	RECGRELA_SCALE_EVENTS=$(or $(EVENTS),1000000) .scale/bin/python -m pytest -q -m scale tests/scale
+
+# Borrows the packages of .venv, with both of ours.
+.scale/ready: tests/scale/requirements.txt $(READY)
+	$(PYTHON) -m venv --clear .scale
+	$(BIN)/python -c 'import sysconfig; p = sysconfig.get_path("purelib"); print(f"import site; site.addsitedir({p!r})")' \
+		> $$(.scale/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth
+	.scale/bin/pip install --quiet -r $<
+	@touch $@
 
 test-arm: ## Run the engine's tests with NEON, on 64-bit Arm under qemu (needs Debian packages)
 	.ci/test-arm

@@ -85,10 +85,10 @@ def _run(options: argparse.Namespace) -> None:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(f"{', '.join(missing)} is not installed: pip install 'recgrela[batch]'")
-    from .batch import Choice, ModelFiles, Source, run
+    from .batch import Choice, ModelFiles, ParquetSource, run
 
     names = (options.user_column, options.item_column, options.time_column)
-    source = Source.survey(options.events, ModelFiles(options.model, options.overlay), names)
+    source = ParquetSource.survey(options.events, ModelFiles(options.model, options.overlay), names)
     choice = Choice(
         k=options.k,
         exclude_seen=not options.include_seen,

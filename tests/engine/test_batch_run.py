@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from filelock import FileLock
-from recgrela.batch import BatchError, Choice, ModelFiles, Source, Summary, run
+from recgrela.batch import BatchError, Choice, ModelFiles, ParquetSource, Summary, run
 
 from tests.engine.batch_data import contents, random_events, read, replayed, shuffled, write
 
@@ -33,7 +33,7 @@ def in_process(monkeypatch, days):
 
 def start(model, events: Path, folder: Path, out: str = "out", **options) -> Summary:
     """A run with a state folder of 3 partitions, `out` beside it, and two workers."""
-    source = Source.survey(events, ModelFiles(options.pop("file", model.path)))
+    source = ParquetSource.survey(events, ModelFiles(options.pop("file", model.path)))
     settings = {"partitions": 3, "workers": 2}
     for name in settings:
         settings[name] = options.pop(name, settings[name])
@@ -259,7 +259,7 @@ def test_added_items_come_from_an_overlay(days, tmp_path):
     scorer.catalog.save(tmp_path / "overlay")
     items = ["brand new" if n % 9 == 0 else i for n, i in enumerate(events[0]["item"].to_pylist())]
     path = write(events[0].set_column(1, "item", [items]), tmp_path / "events")
-    source = Source.survey(path, ModelFiles(model.path, tmp_path / "overlay"))
+    source = ParquetSource.survey(path, ModelFiles(model.path, tmp_path / "overlay"))
     summary = run(source, tmp_path / "state", tmp_path / "out", Choice(), workers=1, partitions=1)
     assert (summary.appended, summary.unknown) == (800, 0)
     found = read(tmp_path / "out")

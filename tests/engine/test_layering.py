@@ -48,6 +48,7 @@ def test_recgrela_batch_imports_nothing_of_training():
     modules = modules_after("import recgrela.batch")
     assert "pyarrow" in modules
     assert not modules & {"recgrela_train", "torch", "lightning", "polars", "pandas"}
+    assert not modules & {"ray", "pyspark"}  # only recgrela.batch.ray and recgrela.batch.spark
 
 
 def test_scoring_needs_numpy_only(small):

@@ -4,12 +4,13 @@
 day of all partitions on one machine, as `recgrela batch` does it. Needs `recgrela[batch]`.
 """
 
+from .day import Summary
 from .errors import BatchError
 from .events import Moment
 from .hashing import partition_of
-from .one_machine import Summary, run
+from .one_machine import run
 from .partition import Choice, Outcome, Part, Previous, advance
-from .source import ModelFiles, Source
+from .source import ModelFiles, ParquetSource
 
 __all__ = [
     "BatchError",
@@ -17,9 +18,9 @@ __all__ = [
     "ModelFiles",
     "Moment",
     "Outcome",
+    "ParquetSource",
     "Part",
     "Previous",
-    "Source",
     "Summary",
     "advance",
     "partition_of",

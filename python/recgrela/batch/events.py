@@ -111,7 +111,7 @@ def canonical(
     """
     for batch in batches:
         Types.of(batch.schema, names, source)
-        columns = [_decoded(batch.column(batch.schema.get_field_index(name))) for name in names]
+        columns = [decoded(batch.column(batch.schema.get_field_index(name))) for name in names]
         absent = [pc.is_null(values, nan_is_null=True) for values in columns]
         missing = {role: nulls.true_count for role, nulls in zip(ROLES, absent, strict=True)}
         if any(missing.values()):
@@ -125,7 +125,8 @@ def canonical(
             ) from None
 
 
-def _decoded(values: pa.Array) -> pa.Array:
+def decoded(values: pa.Array) -> pa.Array:
+    """The values themselves of a dictionary-encoded column."""
     return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
 
 

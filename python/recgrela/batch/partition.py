@@ -55,6 +55,22 @@ class Part(NamedTuple):
         """The file of its recommendations."""
         return self.recommendations / f"part-{self.number:05}.parquet"
 
+    @property
+    def done(self) -> bool:
+        """Whether `advance` has finished it."""
+        return self.parquet.exists() and self.fleet.exists()
+
+
+class Earlier(NamedTuple):
+    """The state of the day before, of all partitions."""
+
+    state: Path
+    watermark: Moment
+
+    def of(self, part: Part) -> Previous:
+        """That of one partition."""
+        return Previous(part._replace(state=self.state).fleet, self.watermark)
+
 
 @dataclass(frozen=True)
 class Outcome:

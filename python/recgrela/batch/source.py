@@ -33,15 +33,24 @@ class RowGroup(NamedTuple):
 class Source:
     """Events of agreeing types, and the model for them."""
 
-    events: Path
+    name: str
     files: ModelFiles
     names: Sequence[str]
     """Of the columns user, item and time."""
     types: Types
+
+
+@dataclass(frozen=True)
+class ParquetSource(Source):
+    """Parquet files of events, and the model for them."""
+
+    events: Path
     groups: list[RowGroup]
 
     @classmethod
-    def survey(cls, events: Path, files: ModelFiles, names: Sequence[str] = NAMES) -> "Source":
+    def survey(
+        cls, events: Path, files: ModelFiles, names: Sequence[str] = NAMES
+    ) -> "ParquetSource":
         """Reads the schemas of a Parquet file, or of all `*.parquet` in a folder.
 
         Files and folders whose names start with `_` or `.` are not read. Raises BatchError naming
@@ -61,7 +70,7 @@ class Source:
                 RowGroup(path, number, about.row_group(number).num_rows)
                 for number in range(about.num_row_groups)
             ]
-        return cls(events, files, names, types[0], groups)
+        return cls(str(events), files, names, types[0], events, groups)
 
 
 def _paths(events: Path) -> list[Path]:
