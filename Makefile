@@ -57,7 +57,7 @@ demo: setup ## Train on MovieLens-100K, export, and recommend to a real user
 test: lint ## Run all checks and tests
 	cargo test --quiet --workspace --exclude recgrela-python
 	cargo test --quiet -p recgrela --features threads --test threads --test thread_memory --test overlay --test quota --test top_k
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 test-gpu: setup ## Run the trainer's tests that need a CUDA GPU
 	$(BIN)/python -m pytest -q -m gpu tests/training
