@@ -1,9 +1,11 @@
 """The service as a process: sockets, signals, start and end."""
 
 import json
+import socket
 import threading
 import time
 
+import psutil
 import pytest
 
 from tests.server.server_process import (
@@ -21,7 +23,7 @@ AUTH = f"Authorization: Bearer {TOKEN}\r\n".encode()
 def server(tmp_path_factory):
     """A service that gives a request one second to arrive."""
     folder = tmp_path_factory.mktemp("server")
-    with ServerProcess(folder, request_timeout=1, keep_alive=1, max_body=10_000) as server:
+    with ServerProcess(folder, request_timeout=1, keep_alive=1) as server:
         yield server
 
 
@@ -33,6 +35,11 @@ def request(path: bytes, body: bytes = b"", headers: bytes = AUTH, method: bytes
     )
     head = b"%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" % (method, path)
     return head + headers + length + b"\r\n" + body
+
+
+def kept(request: bytes) -> bytes:
+    """The same request on a connection that goes on."""
+    return request.replace(b"Connection: close\r\n", b"")
 
 
 def parse(answer: bytes) -> tuple[int, dict]:
@@ -80,7 +87,7 @@ def test_a_client_that_drips_is_cut_off(server):
 
 
 def test_a_second_request_has_a_deadline_too(server):
-    first = request(b"/health/live").replace(b"Connection: close\r\n", b"")
+    first = kept(request(b"/health/live"))
     for rest in (b"", b"\r\n", b"GET /health/live HT"):
         with server.connect() as connection:
             connection.sendall(first)
@@ -92,10 +99,58 @@ def test_a_second_request_has_a_deadline_too(server):
 
 
 def test_pipelined_requests_are_answered_in_order(server):
-    ask = request(b"/health/live").replace(b"Connection: close\r\n", b"")
+    ask = kept(request(b"/health/live"))
     answer = server.raw(ask * 3 + request(b"/nothing"))
     assert answer.count(b'{"status":"ok"}') == 3
     assert answer.endswith(b'special characters are percent-encoded."}')
+
+
+def test_a_large_body_in_one_packet_is_not_a_header(server, model):
+    item = b"%d" % model.item_ids[0]
+    body = b'{"items": [' + item + b" " * 60_000 + b"]}"
+    for number in range(1, 4):
+        status, answer = parse(server.raw(request(b"/users/large/events", body)))
+        assert (status, answer["events"]) == (201, number)
+
+
+def test_many_requests_in_one_packet_are_not_a_header(server):
+    ask = kept(request(b"/health/live"))
+    answer = server.raw(ask * 1_500 + request(b"/health/live"))
+    assert answer.count(b'{"status":"ok"}') == 1_501
+
+
+@pytest.mark.parametrize(
+    "ending", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n"]
+)
+def test_an_error_does_not_overtake_an_answer(server, ending):
+    answer = server.raw(kept(request(b"/users/a/recommendations")) + ending)
+    assert answer == b"" or b" 404 " in answer[:13]  # closed, or answered in order
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "expected"),
+    [(b"/users/a/events", b"", b" 401 "), (b"/users/a/events", AUTH, b" 413 "),
+     (b"/health/live", b"", b" 413 ")],
+)  # fmt: skip
+def test_the_body_of_a_refused_request_is_no_request(server, path, headers, expected):
+    with server.connect() as connection:
+        connection.sendall(kept(request(path, b" " * 70_000, headers))[:-70_000])
+        answer = everything(connection)
+        assert expected in answer[:13]
+        assert b"connection: close" in answer
+
+
+def test_a_client_that_does_not_read_is_cut_off(server):
+    process = psutil.Process(server.process.pid)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.connect(("127.0.0.1", server.port))
+        port = connection.getsockname()[1]
+        connection.sendall(kept(request(b"/openapi.json")) * 300)  # 20 KB each
+        deadline = time.monotonic() + 20
+        while port in {peer.raddr.port for peer in process.net_connections() if peer.raddr}:
+            assert time.monotonic() < deadline, "the connection is held"
+            time.sleep(0.05)
 
 
 def test_an_endless_header_is_refused(server):
@@ -140,7 +195,7 @@ def test_path_tricks(server, path, expected):
      (request(b"/users/a/recommendations", headers=b""), (401, "no_token")),
      (request(b"/users/a/events", b"{}", AUTH + b"Content-Length: 5\r\n"), (400, "invalid_http")),
      (request(b"/users/a/events", headers=AUTH + b"Content-Length: -1\r\n"), (400, "invalid_http")),
-     (request(b"/users/a/events", b" " * 10_001), (413, "body_too_large")),
+     (request(b"/users/a/events", b" " * 70_000), (413, "body_too_large")),
      (request(b"/users/a/events", method=b"PUT"), (405, "method_not_allowed"))],
 )  # fmt: skip
 def test_bad_requests(server, raw, expected):
@@ -156,7 +211,7 @@ def test_a_huge_body_is_refused_before_it_arrives(server):
 
 def hold_idle(server: ServerProcess, count: int) -> None:
     """Opens connections that say nothing, half of them after one request, and asks others."""
-    first = request(b"/health/live").replace(b"Connection: close\r\n", b"")
+    first = kept(request(b"/health/live"))
     idle = []
     try:
         for number in range(count):
@@ -204,7 +259,7 @@ def test_sigterm_answers_what_was_asked_and_keeps_it(tmp_path, model):
         while len(answers) < 20:
             time.sleep(0.01)
         idle = server.connect()
-        idle.sendall(request(b"/health/live").replace(b"Connection: close\r\n", b""))
+        idle.sendall(kept(request(b"/health/live")))
         assert b" 200 " in idle.recv(65_536)
         assert server.stop() == 0
         for thread in threads:

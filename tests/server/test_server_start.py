@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -55,3 +56,15 @@ def test_a_taken_port_is_an_error(run, caplog):
     assert "address already in use" in caplog.text
     assert not [record for record in caplog.records if record.exc_info]
     assert logging.ERROR in {record.levelno for record in caplog.records}
+
+
+def test_sigterm_ends_a_start(tmp_path):
+    """Redis takes the connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        settings = environment(tmp_path, store=f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        process = subprocess.Popen([sys.executable, "-m", "recgrela_server"], env=settings)
+        connection, _ = silent.accept()
+        with connection:
+            process.terminate()
+            assert process.wait(60) == -signal.SIGTERM

@@ -33,9 +33,6 @@ def main() -> int:
             variable = f"RECGRELA_{str(name).upper()}"
             print(f"error: {variable}: {message}. See docs/service.md.", file=sys.stderr)
         return 2
-    # uvicorn raises a signal again after its shutdown; the store has still to be closed.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
     try:
         uvloop.run(_serve(settings))
     except (ModelError, StoreError) as error:
@@ -63,9 +60,13 @@ async def _serve(settings: Settings) -> None:
             timeout_graceful_shutdown=settings.shutdown_timeout,
         )
         gc.collect()
-        gc.freeze()  # what lives as long as the process is not searched again
+        gc.freeze()  # excludes startup objects from garbage collection
         gc.set_threshold(NEW_OBJECTS)
-        await uvicorn.Server(config).serve()
+        server = uvicorn.Server(config)
+        # uvicorn raises a signal again after its shutdown; the store has still to be closed.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, server.handle_exit)
+        await server.serve()
     finally:
         await service.close()
 

@@ -18,7 +18,7 @@ class _ClientLeftError(Exception):
 
 
 class Gate:
-    """Checks the token first, so that a stranger's body is never read."""
+    """Checks the token first: the body of a request without a valid token is not read."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -32,9 +32,14 @@ class Gate:
         try:
             if scope["path"] not in OPEN_PATHS:
                 self._check_token(scope)
+            elif _has_body(scope):
+                raise ServiceError(413, "body_too_large", "found a body, expected none")
             received = await self._body(scope, receive)
         except ServiceError as error:
-            await error.response()(scope, receive, send)
+            response = error.response()
+            if _has_body(scope):
+                response.headers["Connection"] = "close"  # the rest of the body may still come
+            await response(scope, receive, send)
         except _ClientLeftError:
             pass
         else:
@@ -57,7 +62,7 @@ class Gate:
             raise ServiceError(
                 401,
                 "wrong_token",
-                "the token is not one of this service: ask its operator for one",
+                "unknown token: ask the operator of the service for one",
                 {"WWW-Authenticate": 'Bearer error="invalid_token"'},
             )
         if path in ADMIN_PATHS:
@@ -69,9 +74,9 @@ class Gate:
 
     async def _body(self, scope: Scope, receive: Receive) -> Receive:
         """Reads the whole body; returns what the application receives in its place."""
-        length = _header(scope, b"content-length")
-        if not length and not _header(scope, b"transfer-encoding"):
+        if not _has_body(scope):
             return receive
+        length = _header(scope, b"content-length")
         if length and int(length) > self._max_body:  # the HTTP parser has checked the digits
             raise self._too_large(f"{int(length)}")
         body = b""
@@ -103,6 +108,10 @@ class Gate:
 def _header(scope: Scope, name: bytes) -> bytes:
     headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
     return next((value for key, value in headers if key == name), b"")
+
+
+def _has_body(scope: Scope) -> bool:
+    return bool(_header(scope, b"content-length") or _header(scope, b"transfer-encoding"))
 
 
 def _index(token: bytes, tokens: list[bytes]) -> int | None:

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     max_body: int = Field(65_536, ge=1, description="Bytes of a request's body")
     max_items: int = Field(1_000, ge=1, description="Items in one request")
     request_timeout: float = Field(
-        10, gt=0, description="Seconds in which a request must have arrived completely"
+        10, gt=0, description="Seconds in which a request must arrive, and a response be read"
     )
     keep_alive: int = Field(30, ge=1, description="Seconds until an idle connection is closed")
     shutdown_timeout: int = Field(
