@@ -64,7 +64,7 @@ def append(fleet: Fleet, day: list[pa.RecordBatch], scratch: Path) -> float:
     sorter = Sorter(scratch / f"events-{time.monotonic_ns()}")
     for batch, _ in canonical(day):
         sorter.add(batch)
-    append_events(fleet, sorter.sorted(), "error")
+    append_events(fleet, sorter.sorted())
     return time.process_time() - start
 
 
@@ -72,7 +72,7 @@ def recommend(fleet: Fleet, folder: Path) -> float:
     """Seconds to recommend to all users and to write the file."""
     start = time.process_time()
     users = pa.array(sorted(fleet.users), pa.int64())
-    none = Outcome(len(users), len(users), 0, 0, 0, 0, None)
+    none = Outcome(len(users), len(users), 0, 0, 0, 0, 0, None)
     write_recommendations(fleet, users, pa.int64(), folder / "top.parquet", Choice(K), none)
     return time.process_time() - start
 

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -88,7 +89,6 @@ def _run(options: argparse.Namespace) -> None:
     from .batch import Choice, ModelFiles, ParquetSource, run
 
     names = (options.user_column, options.item_column, options.time_column)
-    source = ParquetSource.survey(options.events, ModelFiles(options.model, options.overlay), names)
     choice = Choice(
         k=options.k,
         exclude_seen=not options.include_seen,
@@ -98,6 +98,8 @@ def _run(options: argparse.Namespace) -> None:
     )
     started = time.monotonic()
     try:
+        files = ModelFiles(options.model, options.overlay)
+        source = ParquetSource.survey(options.events, files, names)
         with _progress() as progress:
             done = run(
                 source,
@@ -117,6 +119,7 @@ def _run(options: argparse.Namespace) -> None:
         print(
             f"generation {done.generation}: {done.appended:,} of {done.events:,} events appended, "
             f"{done.unknown:,} at unknown items and {done.late:,} late ones skipped"
+            + (f", {done.included:,} were included before" if done.included else "")
         )
     print(
         f"{options.out}: items for {done.recommended:,} of {done.users:,} users, "
@@ -160,7 +163,10 @@ def _lines() -> "Progress":
         nonlocal last
         if done == total or time.monotonic() - last >= LINES:
             last = time.monotonic()
-            print(f"{step}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+            try:
+                print(f"{step}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+            except OSError:  # nobody reads it; Python flushes again when it exits
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
     return show
 

@@ -34,7 +34,7 @@ def test_two_days_are_those_of_a_scorer_per_user(model, tmp_path):
     outcome = advance(scorer, None, days[0].to_batches(), first)
     assert read(first.parquet) == replayed(model, days[:1])
     assert (outcome.users, outcome.recommended, outcome.appended) == (25, 25, 900)
-    assert outcome.last == (days[0]["time"].to_numpy().max(), 0)
+    assert outcome.watermark == (days[0]["time"].to_numpy().max(), 0)
     outcome = advance(scorer, day_before(first, 19), days[1].to_batches(), second, 7)
     assert read(second.parquet) == replayed(model, days, 7)
     assert outcome == Outcome.read(second.parquet)
@@ -113,10 +113,35 @@ def test_an_event_at_the_watermark_is_not_late(small, tmp_path):
     first = part(tmp_path / "1")
     events = pa.table({"user": [1], "item": small.ids[:1], "time": [50]})
     advance(small.load(), None, events.to_batches(), first)
-    outcome = advance(
-        small.load(), day_before(first, 50), events.to_batches(), part(tmp_path / "2")
-    )
+    second, third = part(tmp_path / "2"), part(tmp_path / "3")
+    outcome = advance(small.load(), day_before(first, 50), events.to_batches(), second)
     assert (outcome.appended, outcome.late) == (1, 0)
+    included = Previous(first.fleet, Moment(50, 0), included=True)
+    outcome = advance(small.load(), included, events.to_batches(), third)
+    assert (outcome.appended, outcome.included) == (0, 1)
+    assert third.fleet.read_bytes() == first.fleet.read_bytes()
+    older = pa.concat_tables([events, events.set_column(2, "time", [[49]])])
+    with pytest.raises(BatchError, match=r"found 1 events at 50, the newest time .* and 1 older"):
+        advance(small.load(), day_before(first, 50), older.to_batches(), third, late="skip")
+
+
+def test_the_watermark_is_that_of_known_events_and_never_moves_back(small, tmp_path):
+    one = {"user": [1, 1], "item": [small.ids[0], 4242], "time": [50, 70]}
+    first, second = part(tmp_path / "1"), part(tmp_path / "2")
+    outcome = advance(small.load(), None, pa.table(one).to_batches(), first)
+    assert outcome.watermark == (50, 0)
+    none = pa.table(one).slice(0, 0).to_batches() or [pa.RecordBatch.from_pydict(one).slice(0, 0)]
+    outcome = advance(small.load(), day_before(first, 60), none, second)
+    assert outcome.watermark == (60, 0)
+
+
+def test_a_fleet_of_another_partition_is_refused(model, tmp_path):
+    events = random_events(model, 100, 1)
+    first = part(tmp_path / "1")
+    advance(model.load(), None, events.to_batches(), first)
+    today = of_partition(random_events(model, 50, 2, day=1), 1, 3)
+    with pytest.raises(BatchError, match="users of other partitions, expected those of 1 of 3"):
+        advance(model.load(), day_before(first, 19), today.to_batches(), part(tmp_path, 1, 3))
 
 
 def test_unknown_items_are_skipped_and_counted_or_refused(model, tmp_path):
@@ -135,7 +160,7 @@ def test_unknown_items_are_skipped_and_counted_or_refused(model, tmp_path):
     only = part(tmp_path / "only")
     advance(model.load(), None, events.to_batches(), only, only_new=True)
     assert read(only.parquet) == read(out.parquet)
-    with pytest.raises(BatchError, match="is not among the model's 70 items: skip events"):
+    with pytest.raises(BatchError, match=f"20 events at unknown items, such as {unknown!r}: skip"):
         advance(model.load(), None, events.to_batches(), part(tmp_path / "no"), unknown="error")
     assert contents(tmp_path / "no") == {}
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -58,6 +59,16 @@ def test_errors_are_one_line(small, tmp_path, capsys, monkeypatch):
     assert recgrela.cli.main(words(small, path, tmp_path)) == 1
     expected = "recgrela: error: rich is not installed: pip install 'recgrela[batch]'\n"
     assert capsys.readouterr().err == expected
+
+
+def test_a_closed_pipe_of_progress_does_not_end_the_run(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as errors:
+        monkeypatch.setattr(sys, "stderr", errors)
+        show = recgrela.cli_batch._lines()
+        for done in range(3):
+            show("step", done, 2)
 
 
 def test_help_shows_the_columns_and_a_second_day(capsys):

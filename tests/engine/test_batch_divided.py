@@ -9,6 +9,7 @@ import pytest
 from recgrela.batch import BatchError, Choice, ModelFiles, ParquetSource, partition_of, run
 from recgrela.batch.day import advance_all, opened
 from recgrela.batch.divided import PART, Advance, look_at, markers, numbers
+from recgrela.batch.workers import Model
 
 from tests.engine.batch_data import contents, random_events, shuffled, write
 
@@ -20,22 +21,23 @@ PARTITIONS = 5
 class OneTask:
     """All partitions in one task, as Spark does it: rows sorted by partition, in batches."""
 
-    source: ParquetSource
+    model: Model
     events: pa.Table
     out: Path
     second: pa.Table | None = None  # other events, the second time that they are read
 
     def look_at_events(self, _partitions, watermark):
-        return look_at(self.events.to_batches(max_chunksize=100), NAMES, watermark)
+        return look_at(self.model, self.events.to_batches(max_chunksize=100), NAMES, watermark)
 
-    def advance(self, parts, earlier):
+    def advance(self, parts, earlier, *, committed):
         events = self.events if self.second is None else self.second
         users = events["user_id"].combine_chunks()
         rows = events.append_column(PART, numbers(users, PARTITIONS))
         together = pa.concat_tables([rows, markers(events.schema, PARTITIONS)])
         batches = together.sort_by(PART).combine_chunks().to_batches(max_chunksize=70)
         state = parts[0].state
-        advance = Advance(self.source.files, Choice(), NAMES, PARTITIONS, state, self.out, earlier)
+        folders = state, self.out
+        advance = Advance(self.model, Choice(), NAMES, PARTITIONS, *folders, earlier, committed)
         assert [*advance.all(batches)] == [*range(PARTITIONS)]
         assert [*advance.all(batches)] == [*range(PARTITIONS)]  # a retried task: all is done
 
@@ -52,9 +54,9 @@ def days(export, tmp_path_factory) -> tuple:
 
 
 def go(source: ParquetSource, events: pa.Table, folder: Path, out: str, second=None):
-    with opened(source, folder / "state", folder / out) as state:
-        task = OneTask(source, events, folder / out, second)
-        return advance_all(source, state, folder / out, Choice(), PARTITIONS, task)
+    with opened(source, folder / "state", folder / out) as start:
+        task = OneTask(start.model, events, folder / out, second)
+        return advance_all(source, start, folder / out, Choice(), PARTITIONS, task)
 
 
 def test_two_days_have_the_bytes_of_one_machine(days, tmp_path):

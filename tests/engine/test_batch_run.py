@@ -1,6 +1,5 @@
 """Runs over all partitions: equal bytes, repeated and continued, and refusals before any work."""
 
-import dataclasses
 import shutil
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -8,7 +7,17 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from filelock import FileLock
-from recgrela.batch import BatchError, Choice, ModelFiles, ParquetSource, Summary, run
+from recgrela.batch import (
+    BatchError,
+    Choice,
+    ModelFiles,
+    ParquetSource,
+    Summary,
+    files,
+    run,
+    workers,
+)
+from recgrela.batch.folders import State
 
 from tests.engine.batch_data import contents, random_events, read, replayed, shuffled, write
 
@@ -25,15 +34,17 @@ class InProcess(Executor):
         return future
 
 
-@pytest.fixture
-def in_process(monkeypatch, days):
-    """Lets the runs of a test start no processes; those of `days` do."""
-    monkeypatch.setattr("recgrela.batch.one_machine._pool", lambda _: InProcess())
+@pytest.fixture(scope="module", autouse=True)
+def in_process():
+    """Lets the runs of this file start no processes; those of the command's tests do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recgrela.batch.one_machine._pool", lambda _: InProcess())
+        yield
 
 
 def start(model, events: Path, folder: Path, out: str = "out", **options) -> Summary:
     """A run with a state folder of 3 partitions, `out` beside it, and two workers."""
-    source = ParquetSource.survey(events, ModelFiles(options.pop("file", model.path)))
+    source = ParquetSource.survey(events, ModelFiles(model.path, options.pop("overlay", None)))
     settings = {"partitions": 3, "workers": 2}
     for name in settings:
         settings[name] = options.pop(name, settings[name])
@@ -58,9 +69,6 @@ def at_day_one(days, folder: Path) -> Path:
     return folder
 
 
-pytestmark = pytest.mark.usefixtures("in_process")
-
-
 def test_two_days(days):
     model, events, _, folder = days
     assert read(folder / "out-0") == replayed(model, events[:1])
@@ -76,7 +84,7 @@ def test_neither_files_nor_processes_change_a_byte(days, tmp_path):
     summary = start(model, path, tmp_path, "out-1", workers=1, partitions=None)
     assert contents(tmp_path / "state") == contents(folder / "state")
     assert contents(tmp_path / "out-1") == contents(folder / "out-1")
-    assert summary == Summary(2, False, 800, 800, 0, 0, 40, 40)
+    assert summary == Summary(2, False, 800, 800, 0, 0, 0, 40, 40)
 
 
 def test_a_day_is_not_taken_in_twice(days, tmp_path):
@@ -99,6 +107,7 @@ def test_a_run_continues_with_the_partitions_that_are_missing(days, tmp_path):
     (tmp_path / "out-1" / "_SUCCESS").unlink()
     (tmp_path / "out-1" / "part-00001.parquet").unlink()
     (tmp_path / "out-1" / ".part-00001.parquet.x.unfinished").touch()
+    (tmp_path / "state" / "000002" / "part-00001.fleet.0123456789abcdef.part").touch()
     (tmp_path / "state" / ".scratch").mkdir()
     kept = (tmp_path / "out-1" / "part-00000.parquet").stat().st_mtime_ns
     start(model, paths[1], tmp_path, "out-1")
@@ -155,15 +164,90 @@ def test_late_and_unknown_events_are_counted_over_all_partitions(days, tmp_path)
         BatchError, match=f"found {late} late events, the first at 0, but .* {last}:"
     ):
         start(model, path, tmp_path)
-    assert not (tmp_path / "out").exists()
-    with pytest.raises(BatchError, match="'none' is not among the model's 70 items"):
+    with pytest.raises(BatchError, match="found 2 events at unknown items, such as 'none': skip"):
         start(model, path, tmp_path, late="skip", unknown="error")
-    shutil.rmtree(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     summary = start(model, path, tmp_path, late="skip")
     assert (summary.late, summary.unknown) == (late, 2)
-    for refused in ({"late": "error"}, {"late": "skip", "unknown": "error"}):
-        with pytest.raises(BatchError, match=f"{late} late and 2 unknown ones skipped: pass the"):
-            start(model, path, tmp_path, "again", **refused)
+
+
+def test_events_at_the_watermark_are_appended_once(days, tmp_path):
+    model, events, _, _ = days
+    at_day_one(days, tmp_path)
+    last = max(events[0]["time"].to_pylist())
+    newest = events[0].filter(pa.compute.equal(events[0]["time"], last))
+    more = newest.slice(0, 1).set_column(1, "item", [[model.ids[0]]])
+    doubtful = write(pa.concat_tables([*events, more]), tmp_path / "doubtful")
+    with pytest.raises(BatchError, match=f"found {len(newest) + 1} events at {last}, the newest"):
+        start(model, doubtful, tmp_path, late="skip")
+    overlap = write(pa.concat_tables([newest, events[1]]), tmp_path / "overlap")
+    summary = start(model, overlap, tmp_path)
+    assert (summary.appended, summary.included, summary.late) == (800, len(newest), 0)
+    assert read(tmp_path / "out") == replayed(model, events)
+    shutil.rmtree(tmp_path / "state")
+    at_day_one(days, tmp_path)
+    start(model, write(more, tmp_path / "more"), tmp_path, "out-more")
+    both = write(pa.concat_tables([events[0], more, events[1]]), tmp_path / "both")
+    summary = start(model, both, tmp_path, "out-both", late="skip")
+    assert (summary.appended, summary.included) == (800, len(newest) + 1)
+    assert read(tmp_path / "out-both") == replayed(
+        model, [pa.concat_tables([events[0], more]), events[1]]
+    )
+
+
+def test_a_repetition_with_another_overlay_leaves_the_state_as_it_is(days, tmp_path):
+    model, _, paths, folder = days
+    shutil.copytree(folder / "state", tmp_path / "state")
+    shutil.rmtree(tmp_path / "state" / "000001")
+    scorer = model.load()
+    scorer.catalog.retire(model.ids[:3])
+    scorer.catalog.save(tmp_path / "overlay")
+    assert start(model, paths[1], tmp_path, overlay=tmp_path / "overlay").repeated
+    assert contents(tmp_path / "state" / "000002") == contents(folder / "state" / "000002")
+    found = read(tmp_path / "out")
+    assert len(found) == 40
+    assert not {*model.ids[:3]} & {item for items, _ in found.values() for item in items}
+    start(model, paths[1], tmp_path, "new", only_new=True)
+    assert read(tmp_path / "new") == read(folder / "out-1")
+
+
+def test_recommendations_of_another_history_are_not_those_of_this_one(days, tmp_path):
+    model, events, paths, folder = days
+    shutil.copytree(folder / "out-1", tmp_path / "out-1")
+    (tmp_path / "out-1" / "part-00001.parquet").unlink()
+    start(model, write(events[0].slice(0, 700), tmp_path / "events"), tmp_path)
+    with pytest.raises(BatchError, match=r"recommendations of another run \(lineage is"):
+        start(model, paths[1], tmp_path, "out-1")
+
+
+def test_old_generations_are_deleted_when_the_new_one_is_committed(days, tmp_path, monkeypatch):
+    model, _, _, folder = days
+    shutil.copytree(folder / "state", tmp_path / "state")
+    third = write(random_events(model, 50, 7, day=2), tmp_path / "events")
+    monkeypatch.setattr(State, "commit", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        start(model, third, tmp_path)
+    assert (tmp_path / "state" / "000001" / "manifest.json").exists()
+
+
+def test_a_day_of_unknown_items_is_refused(days, tmp_path):
+    model, _, _, _ = days
+    events = pa.table({"user": ["a", "b"], "item": ["none", "none"], "time": [200, 201]})
+    with pytest.raises(BatchError, match="found 2 events, all at items that the model does not"):
+        start(model, write(events, tmp_path / "events"), tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_replaced_during_a_run_is_refused(small):
+    with pytest.raises(BatchError, match="was replaced while the run read it"):
+        workers.load(workers.Model(ModelFiles(small.path), "another fingerprint", None))
+
+
+def test_new_folders_are_synced(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(files, "sync_folder", synced.append)
+    files.make_folder(tmp_path / "a" / "b")
+    assert synced == [tmp_path, tmp_path / "a"]
 
 
 def test_another_model_needs_a_replay(days, export, tmp_path):
@@ -264,4 +348,13 @@ def test_added_items_come_from_an_overlay(days, tmp_path):
     assert (summary.appended, summary.unknown) == (800, 0)
     found = read(tmp_path / "out")
     assert not {*model.ids[:3]} & {item for items, _ in found.values() for item in items}
-    assert dataclasses.asdict(summary)["users"] == len(found)
+    assert summary.users == len(found)
+    today = write(events[1], tmp_path / "today")
+    for overlay, given in ((None, "no overlay"), (tmp_path / "other", "other")):
+        other = model.load()
+        other.catalog.add(["another"], [[1.0] * 16])
+        other.catalog.save(tmp_path / "other")
+        expected = f"depends on 1 items that an overlay added, from 'brand new' on, but .*{given}"
+        with pytest.raises(BatchError, match=expected):
+            start(model, today, tmp_path, "out-1", overlay=overlay, partitions=None)
+    assert not (tmp_path / "out-1").exists()

@@ -5,38 +5,38 @@ are about: which generation they start from and write, and which of its partitio
 """
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from filelock import FileLock, Timeout
 
 from .. import EdgeScorer
 from .errors import BatchError
-from .events import Moment, Taken
-from .files import write_json
+from .events import Moment, Taken, Tally
+from .files import make_folder, write_json
 from .folders import (
     FORMAT,
     LOCK,
-    MANIFEST,
     SCRATCH,
     SUCCESS,
     Manifest,
     Run,
     State,
+    as_json,
     begin_recommendations,
     check_recommendations,
-    hexadecimal,
 )  # fmt: skip
 from .partition import Choice, Earlier, Outcome, Part, check_items
 from .source import Source
-from .workers import load
+from .workers import Model, open_model, sha256
 
 PARTITIONS = 64  # of a new state
-MOST_PARTITIONS = 512  # open files of a worker
+MAX_PARTITIONS = 512  # open files of a worker
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,18 @@ class Summary:
     appended: int
     unknown: int
     late: int
+    included: int
+    """Events that were in the state before, skipped."""
     users: int
     recommended: int
+
+
+class Opened(NamedTuple):
+    """What a run starts from."""
+
+    folder: State
+    scorer: EdgeScorer
+    model: Model
 
 
 class Workers(Protocol):
@@ -61,29 +71,34 @@ class Workers(Protocol):
         """Count, digest and times of all events."""
         ...
 
-    def advance(self, parts: Sequence[Part], earlier: Earlier | None) -> None:
-        """Advances partitions by their events. `parts` are those that are not done."""
+    def advance(self, parts: Sequence[Part], earlier: Earlier | None, *, committed: bool) -> None:
+        """Advances partitions by their events. `parts` are those that are not done.
+
+        If `committed`, their users have these events, and only recommendations are written.
+        """
         ...
 
 
 @contextmanager
-def opened(source: Source, state: Path, out: Path) -> Iterator[State]:
+def opened(source: Source, state: Path, out: Path) -> Iterator[Opened]:
     """The state folder, locked, with an empty scratch folder. Raises BatchError if it is in use.
 
     Also raises it if the model or a folder does not fit.
     """
-    check_items(source.types, load(source.files, verify=True), source.name)
+    scorer = open_model(source.files, verify=True)
+    check_items(source.types, scorer, source.name)
     check_apart({"state": state, "out": out})
     check_recommendations(out)
     State(state)  # checked before it is made
-    state.mkdir(parents=True, exist_ok=True)
+    make_folder(state)
+    model = Model(source.files, scorer.fingerprint, sha256(source.files.overlay))
     with _locked(state), _scratch(state):
-        yield State(state)
+        yield Opened(State(state), scorer, model)
 
 
 def advance_all(
     source: Source,
-    folder: State,
+    start: Opened,
     out: Path,
     choice: Choice,
     partitions: int | None,
@@ -93,32 +108,38 @@ def advance_all(
 
     Raises BatchError for events that do not fit. Nothing was committed.
     """
-    model = load(source.files, verify=True)
+    folder, scorer, model = start
     current = folder.current()
     count = _partitions(partitions, current, folder)
     if current:
-        _check_current(current, model, source, folder)
+        _check_current(current, scorer, source, folder)
     taken = workers.look_at_events(count, current.watermark if current else None)
-    before, repeated = _previous(folder, current, taken, choice)
-    this = _describe(source, model, count, taken, before, choice)
+    taken.check_missing()
+    repeated = current if current and current.has(taken) else None
+    if repeated:
+        this = replace(repeated.run, overlay=model.overlay)
+    else:
+        this = _new_run(model, count, taken, current, choice)
     shown = {"k": choice.k, "exclude_seen": choice.exclude_seen, "only_new": choice.only_new}
-    begin_recommendations(out, {**this.record(), **shown})
-    written = folder.begin(this)
+    begin_recommendations(out, {**as_json(this), **shown})
+    if not repeated:
+        folder.begin(this)
+    written = folder.generation(this.generation)
     parts = [Part(number, count, written, out) for number in range(count)]
-    earlier = None
-    if before:
-        earlier = Earlier(folder.generation(before.generation), before.watermark)
-    workers.advance([part for part in parts if not part.done], earlier)
-    outcomes = [Outcome.read(part.parquet) for part in parts]
+    outcomes = _advance(workers, parts, folder, this, committed=repeated is not None)
     _check_digest(parts, outcomes, taken)
-    manifest = _commit(outcomes, this, before, source, folder)
+    manifest = repeated or _manifest(outcomes, this, taken, current, source, scorer)
+    if not repeated:
+        folder.commit(manifest)
+    folder.prune(this)
     summary = Summary(
         generation=this.generation,
-        repeated=repeated,
-        events=manifest.events,
-        appended=sum(outcome.appended for outcome in outcomes),
+        repeated=repeated is not None,
+        events=this.events,
+        appended=manifest.appended,
         unknown=manifest.unknown,
         late=manifest.late,
+        included=manifest.included,
         users=manifest.users,
         recommended=sum(outcome.recommended for outcome in outcomes),
     )
@@ -127,22 +148,51 @@ def advance_all(
     return summary
 
 
-def _describe(
-    source: Source,
-    model: EdgeScorer,
-    partitions: int,
-    taken: Taken,
-    before: Manifest | None,
-    choice: Choice,
+def _advance(
+    workers: Workers, parts: list[Part], folder: State, this: Run, *, committed: bool
+) -> list[Outcome]:
+    """Advances the parts that are not done; the outcomes of all."""
+    earlier = None
+    if this.previous is not None and this.after is not None:
+        earlier = Earlier(folder.generation(this.previous), this.after, this.included)
+    todo = [part for part in parts if not part.done]
+    if todo:
+        (todo[0].recommendations / SUCCESS).unlink(missing_ok=True)
+    workers.advance(todo, earlier, committed=committed)
+    return [Outcome.read(part.parquet) for part in parts]
+
+
+def _new_run(
+    model: Model, partitions: int, taken: Taken, current: Manifest | None, choice: Choice
 ) -> Run:
+    """A run that appends the events. Raises BatchError for events that do not fit."""
+    watermark = current.watermark if current else None
+    included = (
+        current is not None
+        and taken.at_watermark.count > 0
+        and taken.at_watermark == current.at_watermark
+    )
+    taken.check(watermark, choice.late, choice.unknown, included=included)
+    if current is None and not taken.all.count:
+        raise BatchError("found no events, expected some for a new state")
+    if taken.unknown and taken.unknown == taken.all.count:
+        raise BatchError(
+            f"found {taken.unknown:,} events, all at items that the model does not know, such as "
+            f"{taken.unknown_item!r}: check the item column, or use the model of these items"
+        )
+    past = (current.run.lineage if current else None, model.fingerprint, model.overlay)
+    made_of = (*past, taken.all.count, taken.all.digest, choice.unknown, choice.late)
     return Run(
-        generation=before.generation + 1 if before else 1,
-        previous=before.generation if before else None,
+        generation=current.run.generation + 1 if current else 1,
+        previous=current.run.generation if current else None,
+        after=watermark,
+        included=included,
+        lineage=hashlib.sha256(json.dumps(made_of).encode()).hexdigest(),
         model=model.fingerprint,
-        overlay=_sha256(source.files.overlay),
+        overlay=model.overlay,
         partitions=partitions,
-        events=taken.events,
-        digest=hexadecimal(taken.digest),
+        events=taken.all.count,
+        digest=taken.all.digest,
         unknown=choice.unknown,
         late=choice.late,
     )
@@ -160,55 +210,32 @@ def check_apart(folders: dict[str, Path]) -> None:
 
 def _partitions(wanted: int | None, current: Manifest | None, folder: State) -> int:
     if current is None:
-        if (wanted or PARTITIONS) > MOST_PARTITIONS:
-            raise BatchError(f"found {wanted:,} partitions, expected {MOST_PARTITIONS} or fewer")
+        if (wanted or PARTITIONS) > MAX_PARTITIONS:
+            raise BatchError(f"found {wanted:,} partitions, expected {MAX_PARTITIONS} or fewer")
         return wanted or PARTITIONS
-    if wanted not in (None, current.partitions):
+    if wanted not in (None, current.run.partitions):
         raise BatchError(
-            f"{folder.folder}: found a state of {current.partitions} partitions, expected "
+            f"{folder.folder}: found a state of {current.run.partitions} partitions, expected "
             f"{wanted}: leave --partitions out, or replay all events into a new state folder"
         )
-    return current.partitions
+    return current.run.partitions
 
 
-def _check_current(current: Manifest, model: EdgeScorer, source: Source, folder: State) -> None:
-    if current.model != model.fingerprint:
+def _check_current(current: Manifest, scorer: EdgeScorer, source: Source, folder: State) -> None:
+    """Raises BatchError if the state is of another model, of other items or types."""
+    if current.run.model != scorer.fingerprint:
         raise BatchError(
-            f"{folder.folder}: found the state of the model {current.model[:12]}, but "
-            f"{source.files.model} is the model {model.fingerprint[:12]}: replay all events into a "
-            "new state folder, with the same command"
+            f"{folder.folder}: found the state of the model {current.run.model[:12]}, but "
+            f"{source.files.model} is the model {scorer.fingerprint[:12]}: replay all events into "
+            "a new state folder, with the same command"
+        )
+    if scorer.catalog.added[: len(current.added)] != current.added:
+        raise BatchError(
+            f"{folder.folder}: the state depends on {len(current.added):,} items that an overlay "
+            f"added, from {current.added[0]!r} on, but {source.files.overlay or 'no overlay'} was "
+            "given: pass an overlay that adds the same items, in the same order, before others"
         )
     source.types.check(current.types, source.name, f"the state {folder.folder}")
-
-
-def _previous(
-    folder: State, current: Manifest | None, taken: Taken, choice: Choice
-) -> tuple[Manifest | None, bool]:
-    """The generation to start from, and whether the current one was made of the same events.
-
-    Raises BatchError for events that do not fit.
-    """
-    repeated = current is not None and current.has(taken)
-    taken.check(None if current is None or repeated else current.watermark, choice.late)
-    if current is None or not repeated:
-        if current is None and not taken.events:
-            raise BatchError("found no events, expected some for a new state")
-        return current, False
-    if (current.late and choice.late == "error") or (current.unknown and choice.unknown == "error"):
-        raise BatchError(
-            f"{folder.folder}: generation {current.generation} has taken in these events, with "
-            f"{current.late:,} late and {current.unknown:,} unknown ones skipped: pass the same "
-            "--late and --unknown"
-        )
-    if current.previous is None:
-        return None, True
-    previous = folder.manifest(current.previous)
-    if previous is None:
-        raise BatchError(
-            f"{folder.folder}: generation {current.generation} has taken in these events, and "
-            f"generation {current.previous} before it is not there: it is needed to recommend again"
-        )
-    return previous, True
 
 
 def _check_digest(parts: list[Part], outcomes: list[Outcome], taken: Taken) -> None:
@@ -216,7 +243,7 @@ def _check_digest(parts: list[Part], outcomes: list[Outcome], taken: Taken) -> N
 
     Ray and Spark read the events twice, and a query need not have the same rows again.
     """
-    if sum(outcome.digest for outcome in outcomes) % 2**64 != taken.digest:
+    if sum(outcome.digest for outcome in outcomes) % 2**64 != taken.all.digest:
         for part in parts:
             part.parquet.unlink()  # so that none counts as done
         raise BatchError(
@@ -225,28 +252,32 @@ def _check_digest(parts: list[Part], outcomes: list[Outcome], taken: Taken) -> N
         )
 
 
-def _commit(
-    outcomes: list[Outcome], this: Run, before: Manifest | None, source: Source, folder: State
+def _manifest(
+    outcomes: list[Outcome],
+    this: Run,
+    taken: Taken,
+    current: Manifest | None,
+    source: Source,
+    scorer: EdgeScorer,
 ) -> Manifest:
-    """Writes the manifest, with which the generation exists, unless it is there."""
-    path = folder.generation(this.generation) / MANIFEST
-    moments = [outcome.last for outcome in outcomes if outcome.last]
-    manifest = Manifest(
-        generation=this.generation,
-        previous=this.previous,
-        model=this.model,
-        partitions=this.partitions,
+    watermark = max(outcome.watermark for outcome in outcomes if outcome.watermark)
+    at_watermark = Tally()
+    if current and current.watermark == watermark:
+        at_watermark += current.at_watermark
+    if taken.last == watermark and not (this.included and this.after == watermark):
+        at_watermark += taken.at_last
+    return Manifest(
+        run=this,
         types=source.types,
-        watermark=max([*moments, *([before.watermark] if before else [])]),
-        events=this.events,
-        digest=this.digest,
+        watermark=watermark,
+        at_watermark=at_watermark,
+        added=[*scorer.catalog.added],
+        appended=sum(outcome.appended for outcome in outcomes),
         unknown=sum(outcome.unknown for outcome in outcomes),
         late=sum(outcome.late for outcome in outcomes),
+        included=sum(outcome.included for outcome in outcomes),
         users=sum(outcome.users for outcome in outcomes),
     )
-    if not path.exists():
-        write_json(path, manifest.record())
-    return manifest
 
 
 @contextmanager
@@ -265,15 +296,8 @@ def _scratch(state: Path) -> Iterator[None]:
     """Makes a folder that is deleted at the end, or by the next run after a crash."""
     folder = state / SCRATCH
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    folder.mkdir(0o700)
     try:
         yield
     finally:
         shutil.rmtree(folder)
-
-
-def _sha256(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

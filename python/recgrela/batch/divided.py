@@ -14,20 +14,25 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .events import Moment, Taken, canonical, decoded
+from .events import Moment, Taken, canonical, decoded, is_known
 from .hashing import partition_of
-from .partition import Choice, Earlier, Part, advance_canonical
-from .source import ModelFiles
-from .workers import load
+from .partition import Choice, Earlier, Part, advance_canonical, recommend_canonical
+from .workers import Model, items_of, load
 
 PART = "recgrela_partition"
 
 
 def look_at(
-    batches: Iterable[pa.RecordBatch], names: Sequence[str], watermark: Moment | None
+    model: Model,
+    batches: Iterable[pa.RecordBatch],
+    names: Sequence[str],
+    watermark: Moment | None,
 ) -> Taken:
     """Count, digest and times of events."""
-    parts = (Taken.of(batch, missing, watermark) for batch, missing in canonical(batches, names))
+    parts = (
+        Taken.of(batch, missing, is_known(batch, items_of(model)), watermark)
+        for batch, missing in canonical(batches, names)
+    )
     return sum(parts, Taken())
 
 
@@ -49,13 +54,14 @@ class Advance:
     A partition whose files are there is not advanced again, so a retried task does what is left.
     """
 
-    files: ModelFiles
+    model: Model
     choice: Choice
     names: Sequence[str]
     partitions: int
     state: Path
     out: Path
     earlier: Earlier | None
+    committed: bool
 
     def all(self, batches: Iterable[pa.RecordBatch]) -> Iterable[int]:
         """Advances the partitions of numbered rows in order; the numbers of the partitions."""
@@ -71,8 +77,11 @@ class Advance:
             return
         previous = self.earlier and self.earlier.of(part)
         events = (batch.filter(pc.is_valid(batch.column(self.names[0]))) for batch in batches)
-        model = load(self.files, verify=False)
-        advance_canonical(model, previous, canonical(events, self.names), part, self.choice, None)
+        model, ready = load(self.model), canonical(events, self.names)
+        if self.committed:
+            recommend_canonical(model, previous, ready, part, self.choice)
+        else:
+            advance_canonical(model, previous, ready, part, self.choice, None)
 
 
 def _runs(batch: pa.RecordBatch) -> Iterable[tuple[int, pa.RecordBatch]]:

@@ -1,4 +1,4 @@
-"""Events in one form, and what is known of many that were read in any order.
+"""Events in one form, and their counts and a digest, independent of order.
 
 A batch has the columns user, item, time, fraction, hash (of the user) and tie. Dates become
 timestamps in microseconds (UTC), with nanoseconds below them as the fraction. A floating-point time
@@ -6,6 +6,7 @@ is divided at its point, with the fraction in 1e-18. The trainer orders events b
 and hashes: the order here is that of `data.ties=random` with the default `data.tie_seed`.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Self
@@ -24,6 +25,8 @@ DATE = pa.timestamp("us")
 UNIT = 10**18  # fractions of a number are counted in 1e-18
 
 Late = Literal["error", "skip"]
+Unknown = Literal["error", "skip"]
+Mask = npt.NDArray[np.bool_]
 
 
 class Moment(NamedTuple):
@@ -38,36 +41,75 @@ class Moment(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Taken:
-    """Count, digest and times of events. The sum over parts of them is that of the whole."""
+class Tally:
+    """A number of events, and the sum of their hashes modulo 2^64, independent of order."""
 
-    events: int = 0
+    count: int = 0
+    digest: int = 0
+
+    @classmethod
+    def of(cls, hashes: npt.NDArray[np.uint64]) -> Self:
+        """Of events with these hashes, [n]."""
+        return cls(len(hashes), int(mix(hashes).sum()))
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """Of both sets of events."""
+        return Tally(self.count + other.count, (self.digest + other.digest) % 2**64)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Counts and a digest of events, independent of order.
+
+    Adding two gives the result for both sets of events.
+    """
+
+    all: Tally = Tally()
     late: int = 0
     """Those before the watermark."""
-    missing: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
-    """Rows without a value, by column. They are not among the events."""
-    digest: int = 0
-    """A sum of hashes, modulo 2^64."""
+    unknown: int = 0
+    """Those at items that the model does not know, without late ones."""
+    unknown_item: Any = None
+    """The lowest id of these items."""
+    at_watermark: Tally = Tally()
+    """Known ones at the watermark."""
+    missing: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Rows without a value, by column and source. They are not among the events."""
     first: Moment | None = None
     last: Moment | None = None
+    """The latest time of known events that are not late."""
+    at_last: Tally = Tally()
+    """Known events at that time."""
     types: Types | None = None
 
     @classmethod
-    def of(cls, events: pa.RecordBatch, missing: dict[str, int], watermark: Moment | None) -> Self:
-        """Of the events of one batch."""
+    def of(
+        cls,
+        events: pa.RecordBatch,
+        missing: Counter[tuple[str, str]],
+        known: Mask,
+        watermark: Moment | None,
+    ) -> Self:
+        """Of the events of one batch, of which some are at items that the model knows."""
         types = Types.of(events.schema, ROLES, "events")
         if not events.num_rows:
             return cls(missing=missing, types=types)
-        time, fraction = column(events, "time"), column(events, "fraction")
-        hashes = np.bitwise_xor(column(events, "tie"), fraction.view(np.uint64))
-        low, high = time.min(), time.max()
+        fraction = column(events, "fraction").view(np.uint64)
+        hashes: npt.NDArray[np.uint64] = np.bitwise_xor(column(events, "tie"), fraction)
+        late, at = before(events, watermark), is_at(events, watermark)
+        new, unknown = known & ~late, ~known & ~late
+        items = events["item"].filter(pa.array(unknown))
+        last = _latest(events, new)
         return cls(
-            events=events.num_rows,
-            late=int(is_late(events, watermark).sum()),
+            all=Tally.of(hashes),
+            late=int(late.sum()),
+            unknown=len(items),
+            unknown_item=pc.min(items).as_py(),
+            at_watermark=Tally.of(hashes[at & known]),
             missing=missing,
-            digest=int(mix(hashes).sum()),
-            first=Moment(int(low), int(fraction[time == low].min())),
-            last=Moment(int(high), int(fraction[time == high].max())),
+            first=_earliest(events),
+            last=last,
+            at_last=Tally.of(hashes[new & is_at(events, last)]),
             types=types,
         )
 
@@ -75,36 +117,67 @@ class Taken:
         """Raises BatchError if their types differ."""
         if self.types and other.types:
             other.types.check(self.types, "events", "an earlier batch")
+        items = [t.unknown_item for t in (self, other) if t.unknown_item is not None]
+        last = max(filter(None, (self.last, other.last)), default=None)
         return Taken(
-            events=self.events + other.events,
+            all=self.all + other.all,
             late=self.late + other.late,
-            missing={role: self.missing[role] + other.missing[role] for role in ROLES},
-            digest=(self.digest + other.digest) % 2**64,
+            unknown=self.unknown + other.unknown,
+            unknown_item=min(items, default=None),
+            at_watermark=self.at_watermark + other.at_watermark,
+            missing=self.missing + other.missing,
             first=min(filter(None, (self.first, other.first)), default=None),
-            last=max(filter(None, (self.last, other.last)), default=None),
+            last=last,
+            at_last=sum((t.at_last for t in (self, other) if t.last == last), Tally()),
             types=self.types or other.types,
         )
 
-    def check(self, watermark: Moment | None, late: Late) -> None:
-        """Raises BatchError for missing values, and for late events unless they are skipped."""
-        if any(self.missing.values()):
-            counts = ", ".join(f"{n:,} without {role}" for role, n in self.missing.items() if n)
+    def check_missing(self) -> None:
+        """Raises BatchError for missing values."""
+        if self.missing:
+            counts = {
+                role: sum(n for (r, _), n in self.missing.items() if r == role) for role in ROLES
+            }
+            found = ", ".join(f"{n:,} without {role}" for role, n in counts.items() if n)
             raise BatchError(
-                f"found rows with missing values ({counts}), expected none: remove these rows"
+                f"{min(source for _, source in self.missing)}: found rows with missing values "
+                f"({found}), expected none: remove these rows"
             )
-        if self.late and late == "error" and watermark and self.first and self.types:
-            first, last = (moment.text(self.types) for moment in (self.first, watermark))
+
+    def check(
+        self, watermark: Moment | None, late: Late, unknown: Unknown, *, included: bool
+    ) -> None:
+        """Raises BatchError for late and unknown events unless they are skipped.
+
+        Also raises it if events at the watermark may be in the state already. They are if
+        `included`; if not, they must be new, which is doubtful when there are older ones.
+        """
+        if self.late and watermark and self.first and self.types:
+            newest = watermark.text(self.types)
+            if late == "error":
+                raise BatchError(
+                    f"found {self.late:,} late events, the first at {self.first.text(self.types)}, "
+                    f"but the state has events up to {newest}: skip them (late='skip', --late "
+                    "skip), or replay all events into a new state folder"
+                )
+            if self.at_watermark.count and not included:
+                raise BatchError(
+                    f"found {self.at_watermark.count:,} events at {newest}, the newest time in the "
+                    f"state, and {self.late:,} older ones: which of them the state already "
+                    "includes is not known. Pass only new events, or replay all events into a new "
+                    "state folder"
+                )
+        if self.unknown and unknown == "error":
             raise BatchError(
-                f"found {self.late:,} late events, the first at {first}, but the state has "
-                f"events up to {last}: skip them (--late skip), or "
-                "replay all events into a new state folder"
+                f"found {self.unknown:,} events at unknown items, such as {self.unknown_item!r}: "
+                "skip them (unknown='skip', --unknown skip), or use a model that knows them"
             )
 
 
 def canonical(
     batches: Iterable[pa.RecordBatch], names: Sequence[str] = ROLES, source: str = "events"
-) -> Iterator[tuple[pa.RecordBatch, dict[str, int]]]:
-    """Each batch in the form of this module, and its rows without a value, by column.
+) -> Iterator[tuple[pa.RecordBatch, Counter[tuple[str, str]]]]:
+    """Each batch in the form of this module, and its rows without a value, by column and source.
 
     `names` are those of the columns user, item and time. Raises BatchError for missing columns,
     wrong types, and for values beyond 64 bits.
@@ -113,8 +186,9 @@ def canonical(
         Types.of(batch.schema, names, source)
         columns = [decoded(batch.column(batch.schema.get_field_index(name))) for name in names]
         absent = [pc.is_null(values, nan_is_null=True) for values in columns]
-        missing = {role: nulls.true_count for role, nulls in zip(ROLES, absent, strict=True)}
-        if any(missing.values()):
+        counts = {(role, source): mask.true_count for role, mask in zip(ROLES, absent, strict=True)}
+        missing = +Counter(counts)
+        if missing:
             present = pc.invert(pc.or_(pc.or_(absent[0], absent[1]), absent[2]))
             columns = [values.filter(present) for values in columns]
         try:
@@ -180,12 +254,39 @@ def no_events(types: Types) -> pa.RecordBatch:
     return _batch(*columns.values())
 
 
-def is_late(events: pa.RecordBatch, watermark: Moment | None) -> npt.NDArray[np.bool_]:
-    """Whether each event is before the watermark, [n]."""
-    if watermark is None:
+def before(events: pa.RecordBatch, moment: Moment | None) -> Mask:
+    """Whether each event is before the moment, [n]."""
+    if moment is None:
         return np.zeros(events.num_rows, np.bool_)
     time, fraction = column(events, "time"), column(events, "fraction")
-    late: npt.NDArray[np.bool_] = (time < watermark.time) | (
-        (time == watermark.time) & (fraction < watermark.fraction)
-    )
-    return late
+    earlier: Mask = (time < moment.time) | ((time == moment.time) & (fraction < moment.fraction))
+    return earlier
+
+
+def is_at(events: pa.RecordBatch, moment: Moment | None) -> Mask:
+    """Whether each event is at the moment, [n]."""
+    if moment is None:
+        return np.zeros(events.num_rows, np.bool_)
+    time, fraction = column(events, "time"), column(events, "fraction")
+    equal: Mask = (time == moment.time) & (fraction == moment.fraction)
+    return equal
+
+
+def is_known(events: pa.RecordBatch, items: pa.Array) -> Mask:
+    """Whether each event is at one of the items, [n]."""
+    known: Mask = pc.is_in(events["item"], items).to_numpy(zero_copy_only=False)
+    return known
+
+
+def _earliest(events: pa.RecordBatch) -> Moment:
+    time, fraction = column(events, "time"), column(events, "fraction")
+    low = time.min()
+    return Moment(int(low), int(fraction[time == low].min()))
+
+
+def _latest(events: pa.RecordBatch, some: Mask) -> Moment | None:
+    time, fraction = column(events, "time")[some], column(events, "fraction")[some]
+    if not len(time):
+        return None
+    high = time.max()
+    return Moment(int(high), int(fraction[time == high].max()))

@@ -2,11 +2,11 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from .errors import BatchError
 
@@ -15,17 +15,17 @@ SUFFIX = ".unfinished"  # of a file that is being written
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path`, synced and renamed to it unless the block raises."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=SUFFIX)
-    os.close(handle)
-    temporary = Path(name)
+    """The name of a temporary file beside `path`, which the block writes.
+
+    It is synced and renamed to `path` unless the block raises.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}{SUFFIX}")
     try:
         yield temporary
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -53,22 +53,25 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Deletes temporary files of killed processes."""
-    for file in folder.glob(f".*{SUFFIX}"):
-        file.unlink(missing_ok=True)
+    """Deletes temporary files of killed processes: of `replacing` and of `Fleet.save`."""
+    for pattern in (f".*{SUFFIX}", "*.fleet.*.part"):
+        for file in folder.glob(pattern):
+            file.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Makes a rename durable, on systems that can open a folder."""
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it that do not exist, durably."""
+    if not folder.parent.exists():
+        make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes new names in a folder durable, on systems that can open a folder."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

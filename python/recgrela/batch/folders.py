@@ -11,14 +11,15 @@ The current generation is the highest one with a manifest. The one before it is 
 folder of the current generation goes back to it.
 """
 
+import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .errors import BatchError
-from .events import Moment, Taken
-from .files import SUFFIX, read_json, remove_leftovers, write_json
+from .events import Moment, Taken, Tally
+from .files import SUFFIX, make_folder, read_json, remove_leftovers, sync_folder, write_json
 from .types import Types
 
 FORMAT = 1
@@ -32,41 +33,46 @@ class Run:
 
     generation: int
     previous: int | None
+    after: Moment | None
+    """The watermark of the previous generation."""
+    included: bool
+    """Whether the previous generation includes the events at that time."""
+    lineage: str
+    """A hash of this run's input and of the previous lineage."""
     model: str
     """The model's fingerprint."""
     overlay: str | None
     """SHA-256 of the overlay's file."""
     partitions: int
     events: int
-    digest: str
+    digest: int
     unknown: str
     late: str
 
-    def record(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"format": FORMAT, **asdict(self)}
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> "Run":
+        """From JSON."""
+        return cls(**{**values, "after": values["after"] and Moment(*values["after"])})
 
 
 @dataclass(frozen=True)
 class Manifest:
     """A generation that is complete."""
 
-    generation: int
-    previous: int | None
-    model: str
-    partitions: int
+    run: Run
     types: Types
     watermark: Moment
-    events: int
-    """Events of the run, late and unknown ones included."""
-    digest: str
+    """The latest time of all events in the state."""
+    at_watermark: Tally
+    """All events in the state at that time."""
+    added: list[Any]
+    """The overlay's added items, in their order. The state depends on them."""
+    appended: int
     unknown: int
     late: int
+    included: int
+    """Events that the previous generation included, skipped."""
     users: int
-
-    def record(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"format": FORMAT, **asdict(self)}
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
@@ -74,15 +80,17 @@ class Manifest:
         values = read_json(path)
         del values["format"]
         try:
+            values["run"] = Run.read(values["run"])
             values["types"] = Types(**values["types"])
             values["watermark"] = Moment(*values["watermark"])
+            values["at_watermark"] = Tally(**values["at_watermark"])
             return cls(**values)
         except (KeyError, TypeError) as error:
             raise BatchError(f"{path}: not a manifest of recgrela batch: {error}") from None
 
     def has(self, taken: Taken) -> bool:
         """Whether the generation was made of these events."""
-        return (self.events, self.digest) == (taken.events, hexadecimal(taken.digest))
+        return Tally(self.run.events, self.run.digest) == taken.all
 
 
 class State:
@@ -107,7 +115,7 @@ class State:
         return self.folder / f"{number:06}"
 
     def manifest(self, number: int) -> Manifest | None:
-        """That of a generation, or None if it is not complete."""
+        """Reads the manifest of a generation; None if it is not complete."""
         path = self.generation(number) / MANIFEST
         return Manifest.read(path) if path.exists() else None
 
@@ -116,27 +124,30 @@ class State:
         complete = [n for n in self._numbers if (self.generation(n) / MANIFEST).exists()]
         return self.manifest(max(complete)) if complete else None
 
-    def begin(self, run: Run) -> Path:
-        """The run's folder, with the finished parts of an equal run that was ended early.
+    def begin(self, run: Run) -> None:
+        """Makes the run's folder, or keeps the finished parts of an equal run that was ended."""
+        folder, record = self.generation(run.generation), as_json(run)
+        if folder.exists() and _read(folder / RUN) != record:
+            self._delete(run.generation)
+        make_folder(folder)
+        write_json(folder / RUN, record)
+        remove_leftovers(folder)
 
-        Generations before the previous one are deleted, and so is what other runs left.
-        """
+    def commit(self, manifest: Manifest) -> None:
+        """Writes the manifest, with which the generation exists."""
+        write_json(self.generation(manifest.run.generation) / MANIFEST, as_json(manifest))
+
+    def prune(self, run: Run) -> None:
+        """Deletes all generations but that of a committed run and the previous one."""
         for number in self._numbers:
             if number not in (run.generation, run.previous):
                 self._delete(number)
-        folder = self.generation(run.generation)
-        if self.manifest(run.generation) is None:
-            if folder.exists() and _read(folder / RUN) != run.record():
-                self._delete(run.generation)
-            folder.mkdir(exist_ok=True)
-            write_json(folder / RUN, run.record())
-        remove_leftovers(folder)
-        return folder
 
     def _delete(self, number: int) -> None:
         """Never leaves half a generation: the next run deletes what is in the scratch folder."""
         doomed = self.folder / SCRATCH / f"deleted-{number}"
         self.generation(number).rename(doomed)
+        sync_folder(self.folder)
         shutil.rmtree(doomed)
 
 
@@ -145,9 +156,9 @@ def begin_recommendations(folder: Path, record: dict[str, Any]) -> None:
 
     Raises BatchError if it has the recommendations of another run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     found = _read(folder / OUT_RUN)
-    if found is not None and found != record:
+    if found is not None and found != record and any(folder.glob("*.parquet")):
         names = [name for name in record if found.get(name) != record[name]]
         differences = ", ".join(
             f"{name} is {found.get(name)} there and {record[name]} now" for name in names
@@ -172,9 +183,10 @@ def check_recommendations(folder: Path) -> None:
         )
 
 
-def hexadecimal(digest: int) -> str:
-    """A digest as in the JSON files."""
-    return f"{digest:016x}"
+def as_json(content: Run | Manifest) -> dict[str, Any]:
+    """What `read_json` returns after it was written."""
+    record: dict[str, Any] = json.loads(json.dumps(asdict(content)))
+    return {"format": FORMAT, **record}
 
 
 def _is_generation(path: Path) -> bool:

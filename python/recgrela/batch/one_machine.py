@@ -15,7 +15,7 @@ from .events import Moment, Taken
 from .folders import SCRATCH
 from .partition import Choice, Earlier, Part
 from .source import ParquetSource
-from .workers import DIVIDED, Day, advance_part, divide, start_worker
+from .workers import DIVIDED, Day, Model, advance_part, divide, start_worker
 
 PIECES = 4  # calls of divide per worker, so that all end at about the same time
 
@@ -55,9 +55,9 @@ def run(
     """
     check_apart({"events": source.events, "state": state, "out": out})
     count = workers or _cpus()
-    with opened(source, state, out) as folder, _pool(count) as pool:
-        processes = _Processes(pool, count, source, state / SCRATCH, choice, progress)
-        return advance_all(source, folder, out, choice, partitions, processes)
+    with opened(source, state, out) as start, _pool(count) as pool:
+        processes = _Processes(pool, count, start.model, source, state / SCRATCH, choice, progress)
+        return advance_all(source, start, out, choice, partitions, processes)
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class _Processes:
 
     pool: Executor
     count: int
+    model: Model
     source: ParquetSource
     scratch: Path
     choice: Choice
@@ -80,7 +81,8 @@ class _Processes:
             if piece:
                 folder = self.scratch / f"{DIVIDED}{index}"
                 names = self.source.names
-                future = self.pool.submit(divide, piece, names, partitions, watermark, folder)
+                task = (self.model, piece, names, partitions, watermark, folder)
+                future = self.pool.submit(divide, *task)
                 futures[future] = sum(group.rows for group in piece)
         done, total = 0, sum(futures.values())
         self.progress("dividing events", 0, total)
@@ -91,9 +93,9 @@ class _Processes:
             self.progress("dividing events", done, total)
         return taken
 
-    def advance(self, parts: Sequence[Part], earlier: Earlier | None) -> None:
+    def advance(self, parts: Sequence[Part], earlier: Earlier | None, *, committed: bool) -> None:
         """Advances partitions by their divided events."""
-        day = Day(self.source.files, self.scratch, self.source.types, self.choice)
+        day = Day(self.model, self.scratch, self.source.types, self.choice, committed)
         futures = [
             self.pool.submit(advance_part, day, earlier and earlier.of(part), part)
             for part in parts

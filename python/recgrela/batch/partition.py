@@ -3,10 +3,11 @@
 import json
 import tempfile
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +16,22 @@ import pyarrow.parquet as pq
 
 from .. import EdgeScorer, Fleet
 from .errors import BatchError
-from .events import ID_TYPES, Late, Moment, Taken, canonical, column, is_late
+from .events import (
+    ID_TYPES,
+    Late,
+    Moment,
+    Taken,
+    Unknown,
+    before,
+    canonical,
+    column,
+    is_at,
+    is_known,
+)  # fmt: skip
 from .files import replacing
+from .hashing import partition_of
 from .spill import Sorter
-from .types import Types
+from .types import ROLES, Types
 
 OUTCOME = b"recgrela.outcome"  # key in the metadata of a Parquet file
 GROUP = 64  # users whose events are appended together: their states stay in the cache
@@ -26,7 +39,8 @@ AT_LEAST = 512  # events in a group
 QUERIES = 2**15  # users whose items are ranked in one call, and a row group of Parquet
 ANSWERS = 2**20  # items in the answer of such a call
 
-Unknown = Literal["error", "skip"]
+Batches = Iterable[tuple[pa.RecordBatch, Counter[tuple[str, str]]]]
+"""What `canonical` returns."""
 
 
 class Previous(NamedTuple):
@@ -35,6 +49,8 @@ class Previous(NamedTuple):
     fleet: Path
     watermark: Moment
     """The latest time of all events in the state, of all partitions."""
+    included: bool = False
+    """Whether the state already includes the new events at this time. They are skipped."""
 
 
 class Part(NamedTuple):
@@ -66,10 +82,11 @@ class Earlier(NamedTuple):
 
     state: Path
     watermark: Moment
+    included: bool
 
     def of(self, part: Part) -> Previous:
-        """That of one partition."""
-        return Previous(part._replace(state=self.state).fleet, self.watermark)
+        """The state of one partition."""
+        return Previous(part._replace(state=self.state).fleet, self.watermark, self.included)
 
 
 @dataclass(frozen=True)
@@ -85,17 +102,24 @@ class Outcome:
     """Events at items that the model does not know, skipped."""
     late: int
     """Events before the watermark, skipped."""
+    included: int
+    """Events at the watermark that the state included before, skipped."""
     digest: int
-    """Of all events, late and unknown ones included, whatever their order."""
-    last: Moment | None
-    """The latest time; None without events."""
+    """Of all events, skipped ones too, whatever their order."""
+    watermark: Moment | None
+    """The latest time of known events, of the state before too; None if there are none."""
 
     @classmethod
     def read(cls, path: Path) -> "Outcome":
-        """That of a file of recommendations."""
-        values = json.loads(pq.read_schema(path).metadata[OUTCOME])
-        values["last"] = values["last"] and Moment(*values["last"])
-        return cls(**values)
+        """Reads the outcome of a file. Raises BatchError if the file is damaged."""
+        try:
+            values = json.loads(pq.read_schema(path).metadata[OUTCOME])
+            values["watermark"] = values["watermark"] and Moment(*values["watermark"])
+            return cls(**values)
+        except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+            raise BatchError(
+                f"{path}: not a complete file of recommendations: delete it and run again: {error}"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -158,7 +182,7 @@ def advance(
 def advance_canonical(
     model: EdgeScorer,
     previous: Previous | None,
-    events: Iterable[tuple[pa.RecordBatch, dict[str, int]]],
+    events: Batches,
     out: Part,
     choice: Choice,
     scratch: Path | None,
@@ -166,60 +190,73 @@ def advance_canonical(
     """`advance` for events from `canonical`."""
     with tempfile.TemporaryDirectory(prefix="recgrela-", dir=scratch) as folder:
         sorter = Sorter(Path(folder, "events"))
-        taken, types = _take(events, previous, out, sorter, choice.late)
-        check_items(types, model, "the events")
-        fleet = _load(previous, model, types)
-        appended, active = append_events(fleet, sorter.sorted(), choice.unknown)
-    user_type, item_type = ID_TYPES[types.user], ID_TYPES[types.item]
-    known = pa.array(fleet.users, user_type)
-    users = known
-    if choice.only_new:  # a user whose items are all unknown has no state
-        users = pc.unique(pa.chunked_array(active, user_type))
-        users = users.filter(pc.is_in(users, known))
-    outcome = Outcome(
-        users=len(known),
-        recommended=len(users),
-        appended=appended,
-        unknown=taken.events - taken.late - appended,
-        late=taken.late,
-        digest=taken.digest,
-        last=taken.last,
-    )
+        day = _take(model, previous, events, out, choice, sorter.add)
+        watermark, included = (previous.watermark, previous.included) if previous else (None, False)
+        day.taken.check(watermark, choice.late, choice.unknown, included=included)
+        fleet = _load(previous, model, day.types, out)
+        append_events(fleet, sorter.sorted())
     fleet.save(out.fleet)
-    users = users.take(pc.sort_indices(users))
-    choice = replace(choice, k=min(choice.k, len(model.catalog)))
-    write_recommendations(fleet, users, item_type, out.parquet, choice, outcome)
-    return outcome
+    return _recommend(model, fleet, day, previous, out, choice)
+
+
+def recommend_canonical(
+    model: EdgeScorer, previous: Previous | None, events: Batches, out: Part, choice: Choice
+) -> Outcome:
+    """Writes recommendations from `out.fleet`, to which the events were appended before."""
+    day = _take(model, previous, events, out, choice, lambda _: None)
+    return _recommend(model, Fleet.load(out.fleet, model), day, previous, out, choice)
+
+
+class _Day(NamedTuple):
+    """The events of a partition."""
+
+    taken: Taken
+    types: Types
+    active: list[pa.Array]
+    """Users with new events, for `only_new`."""
 
 
 def _take(
-    events: Iterable[tuple[pa.RecordBatch, dict[str, int]]],
+    model: EdgeScorer,
     previous: Previous | None,
+    events: Batches,
     out: Part,
-    sorter: Sorter,
-    late: Late,
-) -> tuple[Taken, Types]:
-    """Passes all events that are not late to the sorter. Raises BatchError if some do not fit."""
+    choice: Choice,
+    keep: Callable[[pa.RecordBatch], None],
+) -> _Day:
+    """Passes the events to append to `keep`. Raises BatchError for missing values and types."""
     watermark = previous.watermark if previous else None
-    taken = Taken()
+    items = known_items(model)
+    taken, active = Taken(), list[pa.Array]()
     for batch, missing in events:
-        added = Taken.of(batch, missing, watermark)
-        taken += added
+        check_items(Types.of(batch.schema, ROLES, "events"), model, "the events")
+        known = is_known(batch, items)
+        taken += Taken.of(batch, missing, known, watermark)
         if (column(batch, "hash") % np.uint64(out.partitions) != out.number).any():
             raise BatchError(
                 f"found users of other partitions, expected those of {out.number} of "
                 f"{out.partitions}: divide events with partition_of(users, {out.partitions})"
             )
-        if added.late:
-            batch = batch.filter(pa.array(~is_late(batch, watermark)))
-        sorter.add(batch)
+        new = known & ~before(batch, watermark)
+        if previous and previous.included:
+            new &= ~is_at(batch, watermark)
+        if not new.all():
+            batch = batch.filter(pa.array(new))
+        if choice.only_new:
+            active.append(pc.unique(batch["user"]))
+        keep(batch)
     if taken.types is None:
         raise BatchError(
             "found no batch of events, expected one or more: a partition without events passes an "
             "empty batch, whose schema states the types of its columns"
         )
-    taken.check(watermark, late)
-    return taken, taken.types
+    taken.check_missing()
+    return _Day(taken, taken.types, active)
+
+
+def known_items(model: EdgeScorer) -> pa.Array:
+    """The ids of the model's items, with added ones."""
+    return pa.array([*model.item_ids, *model.catalog.added], ID_TYPES[model.id_type])
 
 
 def check_items(types: Types, model: EdgeScorer, source: str) -> None:
@@ -231,39 +268,33 @@ def check_items(types: Types, model: EdgeScorer, source: str) -> None:
         )
 
 
-def _load(previous: Previous | None, model: EdgeScorer, types: Types) -> Fleet:
-    """The users of the day before. Raises BatchError if their ids are of another type."""
+def _load(previous: Previous | None, model: EdgeScorer, types: Types, out: Part) -> Fleet:
+    """The users of the day before. Raises BatchError if they are not those of the partition."""
     if previous is None:
         return Fleet(model)
     fleet = Fleet.load(previous.fleet, model)
-    for user in fleet.users[:1]:
-        found = "int" if isinstance(user, int) else "str"
+    if len(fleet):
+        users = pa.array(fleet.users)
+        found = "int" if pa.types.is_integer(users.type) else "str"
         if found != types.user:
             raise BatchError(
                 f"the events: each user is of type {types.user}, but {previous.fleet} has users of "
                 f"type {found}: cast the column"
             )
+        if (partition_of(users, out.partitions) != out.number).any():
+            raise BatchError(
+                f"{previous.fleet}: found users of other partitions, expected those of "
+                f"{out.number} of {out.partitions}: name the file of this partition"
+            )
     return fleet
 
 
-def append_events(
-    fleet: Fleet, tables: Iterable[pa.Table], unknown: Unknown
-) -> tuple[int, list[pa.Array]]:
-    """Appends events in order; the number appended, and the users of each table."""
-    appended, active = 0, list[pa.Array]()
+def append_events(fleet: Fleet, tables: Iterable[pa.Table]) -> None:
+    """Appends events at known items, in order."""
     for events in tables:
         users, items = (events[name].combine_chunks() for name in ("user", "item"))
-        active.append(pc.unique(users))
-        try:
-            for start, end in _groups(users):
-                rows = slice(start, end)
-                appended += fleet.append(users[rows], items[rows], unknown=unknown)
-        except KeyError as error:
-            raise BatchError(
-                f"{error.args[0]}: skip events at unknown items (--unknown skip), or use a model "
-                "that knows them"
-            ) from None
-    return appended, active
+        for start, end in _groups(users):
+            fleet.append(users[start:end], items[start:end])
 
 
 def _groups(users: pa.Array) -> Iterator[tuple[int, int]]:
@@ -276,6 +307,34 @@ def _groups(users: pa.Array) -> Iterator[tuple[int, int]]:
         number = min(number, len(firsts) - 1)
         yield start, firsts[number]
         start = firsts[number]
+
+
+def _recommend(
+    model: EdgeScorer, fleet: Fleet, day: _Day, previous: Previous | None, out: Part, choice: Choice
+) -> Outcome:
+    """Writes the recommendations of a partition."""
+    taken, user_type = day.taken, ID_TYPES[day.types.user]
+    known = pa.array(fleet.users, user_type)
+    users = known
+    if choice.only_new:
+        users = pc.unique(pa.chunked_array(day.active, user_type))
+        users = users.filter(pc.is_in(users, known))  # an overlay may know more items by now
+    included = taken.at_watermark.count if previous and previous.included else 0
+    moments = (taken.last, previous and previous.watermark)
+    outcome = Outcome(
+        users=len(known),
+        recommended=len(users),
+        appended=taken.all.count - taken.late - taken.unknown - included,
+        unknown=taken.unknown,
+        late=taken.late,
+        included=included,
+        digest=taken.all.digest,
+        watermark=max(filter(None, moments), default=None),
+    )
+    users = users.take(pc.sort_indices(users))
+    choice = replace(choice, k=min(choice.k, len(model.catalog)))
+    write_recommendations(fleet, users, ID_TYPES[day.types.item], out.parquet, choice, outcome)
+    return outcome
 
 
 def write_recommendations(

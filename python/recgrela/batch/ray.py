@@ -24,6 +24,7 @@ from .events import Moment, Taken
 from .partition import Choice, Earlier, Part
 from .source import NAMES, ModelFiles, Source
 from .types import Types
+from .workers import Model
 
 DEFAULTS = Choice()
 
@@ -68,9 +69,9 @@ def recommend(
     schema = events.schema().base_schema
     source = Source("the dataset", files, names, Types.of(schema, names, "the dataset"))
     columns = events.select_columns(list(names))
-    with opened(source, state, out) as folder:
-        tasks = _Tasks(columns, source, out, choice, workers)
-        advance_all(source, folder, out, choice, partitions, tasks)
+    with opened(source, state, out) as start:
+        tasks = _Tasks(columns, start.model, source, out, choice, workers)
+        advance_all(source, start, out, choice, partitions, tasks)
     return ray.data.read_parquet([str(path) for path in sorted(out.glob("*.parquet"))])
 
 
@@ -79,6 +80,7 @@ class _Tasks:
     """Workers of a Ray cluster."""
 
     events: ray.data.Dataset
+    model: Model
     source: Source
     out: Path
     choice: Choice
@@ -86,17 +88,17 @@ class _Tasks:
 
     def look_at_events(self, _partitions: int, watermark: Moment | None) -> Taken:
         """Reads the events a first time."""
-        names = self.source.names
+        model, names = self.model, self.source.names
 
         def look(batch: pa.Table) -> pa.Table:
             return pa.table(
-                {"taken": [pickle.dumps(look_at(batch.to_batches(), names, watermark))]}
+                {"taken": [pickle.dumps(look_at(model, batch.to_batches(), names, watermark))]}
             )
 
         rows = self.events.map_batches(look, batch_format="pyarrow", batch_size=None).take_all()
         return sum((pickle.loads(row["taken"]) for row in rows), Taken())
 
-    def advance(self, parts: Sequence[Part], earlier: Earlier | None) -> None:
+    def advance(self, parts: Sequence[Part], earlier: Earlier | None, *, committed: bool) -> None:
         """Groups the events by partition."""
         if not parts:
             return
@@ -108,7 +110,7 @@ class _Tasks:
             return batch.select(names).append_column(PART, numbers(users, count))
 
         advance = Advance(
-            self.source.files, self.choice, names, count, part.state, self.out, earlier
+            self.model, self.choice, names, count, part.state, self.out, earlier, committed
         )
         schema = self.events.schema().base_schema
         marked = ray.data.from_arrow(markers([schema.field(name) for name in names], count))

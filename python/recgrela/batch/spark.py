@@ -26,6 +26,7 @@ from .events import Moment, Taken
 from .partition import Choice, Earlier, Part
 from .source import NAMES, ModelFiles, Source
 from .types import Types
+from .workers import Model
 
 DEFAULTS = Choice()
 
@@ -67,8 +68,15 @@ def recommend(
     columns = events.select(*names)
     types = Types.of(to_arrow_schema(columns.schema), names, "the data frame")
     source = Source("the data frame", files, names, types)
-    with opened(source, state, out) as folder:
-        advance_all(source, folder, out, choice, partitions, _Tasks(columns, source, out, choice))
+    with opened(source, state, out) as start:
+        advance_all(
+            source,
+            start,
+            out,
+            choice,
+            partitions,
+            _Tasks(columns, start.model, source, out, choice),
+        )
     return events.sparkSession.read.parquet(str(out))
 
 
@@ -77,29 +85,30 @@ class _Tasks:
     """Workers of a Spark cluster."""
 
     events: DataFrame
+    model: Model
     source: Source
     out: Path
     choice: Choice
 
     def look_at_events(self, _partitions: int, watermark: Moment | None) -> Taken:
         """Reads the events a first time."""
-        names = self.source.names
+        model, names = self.model, self.source.names
 
         def look(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            taken = pickle.dumps(look_at(batches, names, watermark))
+            taken = pickle.dumps(look_at(model, batches, names, watermark))
             yield pa.record_batch({"taken": [taken]})
 
         rows = self.events.mapInArrow(look, "taken binary").collect()
         return sum((pickle.loads(row.taken) for row in rows), Taken())
 
-    def advance(self, parts: Sequence[Part], earlier: Earlier | None) -> None:
+    def advance(self, parts: Sequence[Part], earlier: Earlier | None, *, committed: bool) -> None:
         """Groups the events by partition."""
         if not parts:
             return
         part, names = parts[0], self.source.names
         count = part.partitions
         advance = Advance(
-            self.source.files, self.choice, names, count, part.state, self.out, earlier
+            self.model, self.choice, names, count, part.state, self.out, earlier, committed
         )
 
         def number(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
