@@ -168,7 +168,7 @@ bench-training: setup ## Measure the training step, time per position by length,
 bench-evaluation: setup ## Rank 100,000 users over 1,000,000 items: users a second, peak memory
 	$(BIN)/python -m benchmarks.evaluation
 
-bench-batch: setup ## Measure recgrela batch: events and users a second on one core, peak memory by events
+bench-batch: setup ## Measure recgrela batch: events and users per second on one core, peak memory by events
 	$(BIN)/python -m benchmarks.batch
 
 bench-data: setup ## Time recgrela-train prepare on 100 million events, with its peak memory (needs 12 GB of disk)

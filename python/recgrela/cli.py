@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "(integers may share a line)",
     )  # fmt: skip
     recommend.add_argument(
-        "-k", type=_positive, default=10, help="number of items (default: %(default)s)"
+        "-k", type=cli_batch.positive, default=10, help="number of items (default: %(default)s)"
     )
     recommend.add_argument(
         "--include-seen", action="store_true", help="do not exclude items of the history"
@@ -188,13 +188,6 @@ def _lines(text: str) -> list[str]:
     """The nonblank lines, stripped, without a byte order mark."""
     lines = (line.strip() for line in text.removeprefix("\ufeff").split("\n"))
     return [line for line in lines if line]
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
-    return value
 
 
 def _integer(text: str) -> int:

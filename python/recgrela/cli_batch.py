@@ -55,7 +55,7 @@ def add_parser(commands: Any) -> None:
     add("--overlay", type=Path, help="added and retired items, from `recgrela-train export`")
     add("--state", type=Path, required=True, help="folder of all users' states")
     add("--out", type=Path, required=True, help="new folder for the recommendations")
-    add("-k", type=_positive, default=10, help="items per user (default: %(default)s)")
+    add("-k", type=positive, default=10, help="items per user (default: %(default)s)")
     add("--include-seen", action="store_true", help="do not exclude items of a user's history")
     add(
         "--only-new", action="store_true",
@@ -72,10 +72,10 @@ def add_parser(commands: Any) -> None:
         "them (default: %(default)s)",
     )  # fmt: skip
     add(
-        "--partitions", type=_positive,
+        "--partitions", type=positive,
         help="parts of a new state (default: 64). Each process holds the users of one in memory",
     )  # fmt: skip
-    add("--workers", type=_positive, help="processes (default: one per CPU)")
+    add("--workers", type=positive, help="processes (default: one per CPU)")
     for role, name in (("user", "user_id"), ("item", "item_id"), ("time", "timestamp")):
         add(f"--{role}-column", default=name, metavar="NAME",
             help=f"column of the {role} (default: {name})")  # fmt: skip
@@ -171,7 +171,8 @@ def _lines() -> "Progress":
     return show
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number of 1 or more, for argparse."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")

@@ -1,4 +1,4 @@
-"""Random events for the tests of `recgrela.batch`, and what a scorer per user says to them."""
+"""Random events for tests of `recgrela.batch`, and expected results from one scorer per user."""
 
 from collections.abc import Sequence
 from pathlib import Path

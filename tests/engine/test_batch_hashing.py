@@ -4,10 +4,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from recgrela.batch import partition_of
+from recgrela.batch import BatchError, Moment, partition_of
 from recgrela.batch.events import canonical
 from recgrela.batch.hashing import TIE_SEED, id_hashes, mix
 from recgrela.batch.spill import in_order
+from recgrela.batch.types import Types
 from recgrela_train.config import DataConfig
 from recgrela_train.data import order
 from recgrela_train.data.coded import encode, whole_times
@@ -22,6 +23,35 @@ def test_partitions_are_those_of_yesterday():
     texts = pa.array(["", "a", "user-7", "Ähre-電影"])
     assert partition_of(numbers, 1000).tolist() == [535, 465, 936, 39, 944]
     assert partition_of(texts, 1000).tolist() == [756, 928, 814, 469]
+
+
+def test_partitions_of_chunks_dictionaries_and_integers_beyond_64_bits():
+    texts = pa.array(["", "a", "user-7"])
+    expected = partition_of(texts, 1000).tolist()
+    assert partition_of(texts.dictionary_encode(), 1000).tolist() == expected
+    chunks = pa.chunked_array([texts[:1], texts[1:]])
+    assert partition_of(chunks, 1000).tolist() == expected
+    with pytest.raises(BatchError, match="does not fit into a signed integer of 64 bits"):
+        partition_of(pa.array([2**64 - 1], pa.uint64()), 1000)
+
+
+def test_text_views_with_nulls_are_counted_as_missing():
+    users = pa.array(["a", None, "b"], pa.string_view())
+    batch = pa.record_batch({"user": users, "item": [1, 2, 3], "time": [1, 2, 3]})
+    [(events, missing)] = canonical([batch])
+    assert events["user"].to_pylist() == ["a", "b"]
+    assert missing == {("user", "events"): 1}
+
+
+def test_dates_with_and_without_a_zone_are_of_different_types():
+    schemas = [pa.schema({"user": pa.int64(), "item": pa.int64(), "time": pa.timestamp("ns", zone)})
+               for zone in (None, "UTC")]  # fmt: skip
+    plain, zoned = (Types.of(schema, ("user", "item", "time"), "events") for schema in schemas)
+    with pytest.raises(BatchError, match="each time is of type zoned date, but the state has type"):
+        zoned.check(plain, "events", "the state")
+    moment = Moment(10**15 + 1, 7)
+    assert moment.text(plain) == "2001-09-09T01:46:40.000001007"
+    assert moment.text(zoned) == "2001-09-09T01:46:40.000001007Z"
 
 
 @pytest.mark.parametrize("kind", [pa.int32(), pa.int64()])

@@ -14,7 +14,7 @@ import pytest
 from tests.engine.batch_data import contents, random_events, read, replayed, write
 
 SCRIPT = Path(sys.executable).with_name("recgrela")
-KILLS = 10
+KILLS = int(os.environ.get("RECGRELA_KILLS", "2"))
 SHARE = 0.4  # of a run's time, in which its processes start
 
 

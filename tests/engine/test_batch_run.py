@@ -1,6 +1,7 @@
 """Runs over all partitions: equal bytes, repeated and continued, and refusals before any work."""
 
 import shutil
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
@@ -114,6 +115,37 @@ def test_a_run_continues_with_the_partitions_that_are_missing(days, tmp_path):
     assert (tmp_path / "out-1" / "part-00000.parquet").stat().st_mtime_ns == kept
     assert contents(tmp_path / "state") == contents(folder / "state")
     assert contents(tmp_path / "out-1") == contents(folder / "out-1")
+
+
+def failing(rename: Callable, left: Iterator) -> Callable:
+    """A rename that works while `left` has elements."""
+
+    def attempt(*paths: Path) -> Path:
+        if next(left, None) is None:
+            raise OSError("the disk is full")
+        return rename(*paths)
+
+    return attempt
+
+
+def test_a_run_that_fails_at_any_rename_is_continued(days, tmp_path):
+    model, _, paths, folder = days
+    for count in range(100):
+        place = at_day_one(days, tmp_path / str(count))
+        with pytest.MonkeyPatch.context() as patch:
+            left = iter(range(count))
+            patch.setattr(Path, "rename", failing(Path.rename, left))
+            patch.setattr(Path, "replace", failing(Path.replace, left))
+            try:
+                start(model, paths[1], place, "out-1")
+            except OSError:
+                pass
+            else:
+                break
+        start(model, paths[1], place, "out-1")
+        assert contents(place / "state") == contents(folder / "state")
+        assert contents(place / "out-1") == contents(folder / "out-1")
+    assert count == 7  # _run.json, run.json, three partitions, manifest.json, _SUCCESS
 
 
 def test_an_unfinished_run_of_other_events_is_discarded(days, tmp_path):

@@ -1,7 +1,8 @@
 """Recommendations for all users, once a day: state and events in, state and recommendations out.
 
-`advance` is the day of one partition of the users, for any engine that divides work. `run` is the
-day of all partitions on one machine, as `recgrela batch` does it. Needs `recgrela[batch]`.
+`advance` processes one day of events for one partition of the users, for any engine that divides
+work. `run` processes all partitions on one machine, as `recgrela batch` does it. Needs
+`recgrela[batch]`.
 """
 
 from .day import Summary

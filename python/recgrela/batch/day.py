@@ -35,7 +35,7 @@ from .partition import Choice, Earlier, Outcome, Part, check_items
 from .source import Source
 from .workers import Model, open_model, sha256
 
-PARTITIONS = 64  # of a new state
+PARTITIONS = 64  # default
 MAX_PARTITIONS = 512  # open files of a worker
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .events import Moment, Taken, canonical, decoded, is_known
+from .events import Moment, Taken, canonical, is_known
 from .hashing import partition_of
 from .partition import Choice, Earlier, Part, advance_canonical, recommend_canonical
 from .workers import Model, items_of, load
@@ -38,7 +38,7 @@ def look_at(
 
 def numbers(users: pa.Array, partitions: int) -> pa.Array:
     """The partition of each event, for the column PART."""
-    return pa.array(partition_of(decoded(users), partitions), pa.int32())
+    return pa.array(partition_of(users, partitions), pa.int32())
 
 
 def markers(events: pa.Schema, partitions: int) -> pa.Table:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .errors import BatchError
-from .hashing import id_hashes, mix, tie_hashes
+from .hashing import id_hashes, mix, plain_ids, tie_hashes
 from .types import ROLES, Types
 
 ID_TYPES = {"int": pa.int64(), "str": pa.large_string()}
@@ -37,7 +37,11 @@ class Moment(NamedTuple):
 
     def text(self, types: Types) -> str:
         """For people."""
-        return str(np.datetime64(self.time, "us") if types.time == "date" else self.time)
+        if types.time == "number":
+            return str(self.time + self.fraction / UNIT if self.fraction else self.time)
+        below = f"{self.fraction:03}" if self.fraction else ""
+        zone = "Z" if types.time == "zoned date" else ""
+        return f"{np.datetime64(self.time, 'us')}{below}{zone}"
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,11 @@ def canonical(
     """
     for batch in batches:
         Types.of(batch.schema, names, source)
-        columns = [decoded(batch.column(batch.schema.get_field_index(name))) for name in names]
+        users, items, times = (batch.column(batch.schema.get_field_index(name)) for name in names)
+        try:
+            columns = [plain_ids(users), plain_ids(items), times]
+        except pa.ArrowInvalid as error:
+            raise _beyond(source, error) from None
         absent = [pc.is_null(values, nan_is_null=True) for values in columns]
         counts = {(role, source): mask.true_count for role, mask in zip(ROLES, absent, strict=True)}
         missing = +Counter(counts)
@@ -194,21 +202,16 @@ def canonical(
         try:
             yield _batch(*columns), missing
         except pa.ArrowInvalid as error:
-            raise BatchError(
-                f"{source}: an id or a time does not fit into a signed integer of 64 bits: {error}"
-            ) from None
+            raise _beyond(source, error) from None
 
 
-def decoded(values: pa.Array) -> pa.Array:
-    """The values themselves of a dictionary-encoded column."""
-    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+def _beyond(source: str, error: pa.ArrowInvalid) -> BatchError:
+    return BatchError(
+        f"{source}: an id or a time does not fit into a signed integer of 64 bits: {error}"
+    )
 
 
 def _batch(users: pa.Array, items: pa.Array, times: pa.Array) -> pa.RecordBatch:
-    users, items = (
-        ids.cast(pa.int64() if pa.types.is_integer(ids.type) else pa.large_string())
-        for ids in (users, items)
-    )
     time, fraction = _whole(times)
     numbers = time.cast(pa.int64()).to_numpy()
     hashes = id_hashes(users)
@@ -249,7 +252,7 @@ def no_events(types: Types) -> pa.RecordBatch:
     columns = {
         "user": pa.array([], ID_TYPES[types.user]),
         "item": pa.array([], ID_TYPES[types.item]),
-        "time": pa.array([], DATE if types.time == "date" else pa.int64()),
+        "time": pa.array([], pa.int64() if types.time == "number" else DATE),
     }
     return _batch(*columns.values())
 

@@ -14,6 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .errors import BatchError
+
 Hashes = npt.NDArray[np.uint64]
 
 STEP = np.uint64(0x9E3779B97F4A7C15)
@@ -22,13 +24,29 @@ SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
 TIE_SEED = np.array([42], np.uint64)  # the default of data.tie_seed
 
 
-def partition_of(users: pa.Array, partitions: int) -> npt.NDArray[np.int64]:
+def partition_of(users: pa.Array | pa.ChunkedArray, partitions: int) -> npt.NDArray[np.int64]:
     """The partition of each user id, `id_hashes(users) % partitions`, [n].
 
-    Ids are integers or text without nulls. An engine that divides events among machines calls
-    this function, so that a user is in the same partition everywhere.
+    Ids are integers or text without nulls, also dictionary-encoded. An engine that divides events
+    among machines calls this function, so that a user is in the same partition everywhere. Raises
+    BatchError for integers beyond 64 bits.
     """
+    try:
+        users = plain_ids(users)
+    except pa.ArrowInvalid as error:
+        raise BatchError(
+            f"a user id does not fit into a signed integer of 64 bits: {error}"
+        ) from None
     return (id_hashes(users) % np.uint64(partitions)).astype(np.int64)
+
+
+def plain_ids(ids: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Ids as one array of int64 or large_string. Raises ArrowInvalid beyond 64 bits."""
+    if isinstance(ids, pa.ChunkedArray):
+        ids = ids.combine_chunks()
+    if pa.types.is_dictionary(ids.type):
+        ids = ids.dictionary_decode()
+    return ids.cast(pa.int64() if pa.types.is_integer(ids.type) else pa.large_string())
 
 
 def id_hashes(ids: pa.Array) -> Hashes:

@@ -17,11 +17,11 @@ class Types:
 
     user: Literal["int", "str"]
     item: Literal["int", "str"]
-    time: Literal["number", "date"]
+    time: Literal["number", "date", "zoned date"]
 
     @classmethod
     def of(cls, schema: pa.Schema, names: Sequence[str], source: str) -> "Types":
-        """Those of a schema whose columns user, item and time have these names.
+        """Reads the types of a schema whose columns user, item and time have these names.
 
         Raises BatchError naming the missing column, or the type that was found.
         """
@@ -30,7 +30,7 @@ class Types:
                 found = ", ".join(schema.names)
                 raise BatchError(
                     f"{source}: found {count} columns named '{name}' among {found}; expected one "
-                    f"with the {role}s: name it with --{role}-column"
+                    f"with the {role}s: rename it, or name it with --{role}-column"
                 )
         user, item, time = (schema.field(name).type for name in names)
         return cls(
@@ -62,7 +62,11 @@ def _id_type(kind: pa.DataType, name: str, source: str) -> Literal["int", "str"]
     )
 
 
-def _time_type(kind: pa.DataType, name: str, source: str) -> Literal["number", "date"]:
+def _time_type(
+    kind: pa.DataType, name: str, source: str
+) -> Literal["number", "date", "zoned date"]:
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return "zoned date"
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return "date"
     if pa.types.is_integer(kind) or kind in (pa.float32(), pa.float64()):
