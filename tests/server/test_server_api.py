@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 from recgrela import EdgeScorer
+from recgrela_server import service
 from recgrela_server.gate import Rate
 
 from tests.server.conftest import bearer
@@ -101,6 +102,8 @@ async def test_a_repeated_request_is_stored_once(client, model):
     )
     assert sorted(r.status_code for r in (first, *others)) == [200, 200, 200, 201]
     assert (await client.append("ann", model.item_ids[:2])).json()["events"] == 4
+    response = await client.append("ann", model.item_ids[:3], headers=key)
+    assert (response.status_code, response.json()["error"]) == (422, "key_reused")
 
 
 async def test_unknown_items(client, model, session):
@@ -250,14 +253,23 @@ def test_a_rate_refills():
     assert (slow.take("a"), slow.take("a")) == (0.0, pytest.approx(10))
 
 
-async def test_health(client, monkeypatch):
+async def test_health(start, monkeypatch):
+    monkeypatch.setattr(service, "CHECK_SECONDS", 0)
+    client = await start()
     for path in ("/health/live", "/health/ready"):
         response = await client.get(path, headers={"Authorization": ""})
         assert (response.status_code, response.json()) == (200, {"status": "ok"})
     await client.service.store.close()
     response = await client.get("/health/ready")
     assert (response.status_code, response.json()["error"]) == (503, "store_unavailable")
+    assert "closed" not in response.text  # the reason is in the log
     assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_many_health_checks_write_once(client):
+    for _ in range(20):
+        assert (await client.get("/health/ready")).status_code == 200
+    assert client.service.store._query("SELECT count FROM checks", ()) == [(1,)]
 
 
 async def test_a_fault_is_told_without_its_details(client, model, monkeypatch):
@@ -274,11 +286,13 @@ async def test_metrics_count_by_route(client, model):
     await client.append("ann", model.item_ids[:3])
     await client.top("ann")
     await client.get("/users/ann/recommendations?k=0")
+    await client.get("/users/ann/recommendations", headers=bearer("wrong"))
     lines = (await client.get("/metrics", headers=bearer(ADMIN))).text.splitlines()
     route = 'method="GET",path="/users/{user}/recommendations"'
     assert f'recgrela_requests_total{{{route},status="200"}} 1.0' in lines
     assert f'recgrela_requests_total{{{route},status="422"}} 1.0' in lines
-    assert f"recgrela_request_seconds_count{{{route}}} 2.0" in lines
+    assert f'recgrela_requests_total{{{route},status="401"}} 1.0' in lines
+    assert f"recgrela_request_seconds_count{{{route}}} 3.0" in lines
     assert {"recgrela_events_total 3.0", "recgrela_sessions 1.0"} <= set(lines)
     assert "ann" not in "".join(lines)
 

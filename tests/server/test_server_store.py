@@ -5,7 +5,8 @@ import random
 import sqlite3
 
 import pytest
-from recgrela_server.storage import Position, Snapshot, StoreError, open_store
+from recgrela_server.storage import Key, Position, Snapshot, StoreError, group_commit, open_store
+from recgrela_server.storage import redis as redis_store
 from recgrela_server.storage.base import PAGE
 
 from tests.server.redis_process import RedisProcess, find_redis
@@ -54,17 +55,21 @@ async def test_long_logs_come_in_pages(store):
 
 
 async def test_an_idempotency_key_stores_once_per_user(store):
-    assert not (await store.append("a", [1], "key")).duplicate
-    again = await store.append("a", [1], "key")
-    assert (again.events, again.duplicate) == (1, True)
-    assert not (await store.append("b", [1], "key")).duplicate
-    both = await asyncio.gather(*(store.append("a", [2], "other") for _ in range(5)))
+    key, other = Key.of("key", [1]), Key.of("other", [2])
+    assert not (await store.append("a", [1], key)).duplicate
+    again = await store.append("a", [1], key)
+    assert (again.events, again.duplicate, again.reused) == (1, True, False)
+    assert not (await store.append("b", [1], key)).duplicate
+    both = await asyncio.gather(*(store.append("a", [2], other) for _ in range(5)))
     assert sum(not answer.duplicate for answer in both) == 1
+    assert (await events(store, "a"))[0] == [1, 2]
+    assert (await store.append("a", [3], Key.of("key", [3]))).reused
     assert (await events(store, "a"))[0] == [1, 2]
 
 
 async def test_forgotten_items_are_gone_and_the_log_is_another(store):
-    await store.append("a", [1, 2, 1], "key")
+    key = Key.of("key", [1, 2, 1])
+    await store.append("a", [1, 2, 1], key)
     await store.append("a", [1], None)
     await store.append("a", ["é{}", 2**62 + 1], None)
     _, before = await events(store, "a")
@@ -75,17 +80,18 @@ async def test_forgotten_items_are_gone_and_the_log_is_another(store):
     assert items == [2, "é{}", 2**62 + 1]
     assert after.generation != before.generation
     assert (await store.append("a", [5], None)).events == 4
-    assert (await store.append("a", [1, 2, 1], "key")).duplicate
+    assert (await store.append("a", [1, 2, 1], key)).duplicate
+    assert not (await store.append("a", [1], Key.of("key", [1]))).reused  # the digest is gone too
     assert await store.forget("nobody", {1}) == 0
 
 
 async def test_a_deleted_user_comes_back_empty(store):
-    await store.append("a", [1], "key")
+    await store.append("a", [1], Key.of("key", [1]))
     _, before = await events(store, "a")
     await store.delete("a")
     await store.delete("a")
     assert await events(store, "a", before) == ([], Position())
-    assert not (await store.append("a", [2], "key")).duplicate
+    assert not (await store.append("a", [2], Key.of("key", [2]))).duplicate
     items, after = await events(store, "a", before)
     assert items == [2]
     assert after.generation != before.generation
@@ -153,7 +159,9 @@ async def test_after_a_deletion_no_file_has_the_user(tmp_path):
     for turn in range(6):
         items = [[number.randrange(10**9) for _ in range(20)] for _ in others]
         await asyncio.gather(*(store.append(*row, None) for row in zip(others, items, strict=True)))
-        await store.append("secret-user", [f"secret-item-{turn}"] * 30, f"secret-key-{turn}")
+        await store.append(
+            "secret-user", [f"secret-item-{turn}"] * 30, Key.of(f"secret-key-{turn}", [])
+        )
     _, position = await events(store, "secret-user")
     await store.save("secret-user", Snapshot(position, "model", b"secret-state" * 2_000))
     files = [path for path in tmp_path.iterdir() if path.name.startswith("events.db")]
@@ -173,8 +181,81 @@ async def test_a_file_that_is_no_store_is_refused(tmp_path):
     path.unlink()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 7")
-    with pytest.raises(StoreError, match="schema version 7, expected 1"):
+    with pytest.raises(StoreError, match="schema version 7, expected 2"):
         await open_store(f"sqlite:{path}")
+
+
+async def test_a_store_in_memory_is_refused():
+    with pytest.raises(StoreError, match="journal mode memory, expected wal"):
+        await open_store("sqlite::memory:")
+
+
+async def test_another_process_that_reads_delays_deletions_only(tmp_path):
+    path = tmp_path / "events.db"
+    store = await open_store(f"sqlite:{path}")
+    await store.append("a", [1], None)
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM entries").fetchall()
+    deletion = asyncio.ensure_future(store.delete("a"))
+    async with asyncio.timeout(4):  # less than SQLite's busy timeout
+        for number in range(5):
+            await store.append("b", [number], None)
+            await asyncio.sleep(0.05)
+    assert not deletion.done()
+    reader.execute("COMMIT")
+    await deletion
+    reader.close()
+    await store.close()
+
+
+async def test_a_deletion_that_another_process_prevents_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(group_commit, "ERASE_SECONDS", 0.2)
+    path = tmp_path / "events.db"
+    store = await open_store(f"sqlite:{path}")
+    await store.append("a", [1], None)
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM entries").fetchall()
+    with pytest.raises(StoreError, match="deleted, but the write-ahead log is in use"):
+        await store.delete("a")
+    reader.close()
+    await store.close()
+
+
+async def test_an_event_during_a_rewrite_is_kept(redis_url, monkeypatch):
+    store = await open_store(redis_url)
+    await store.delete("rewritten")
+    await store.append("rewritten", [1, 2], None)
+    loop, filtered = asyncio.get_running_loop(), redis_store._without
+    late = [3]
+
+    def slow(texts, items):
+        if late:
+            event = store.append("rewritten", [late.pop()], None)
+            asyncio.run_coroutine_threadsafe(event, loop).result(10)
+        return filtered(texts, items)
+
+    monkeypatch.setattr(redis_store, "_without", slow)
+    assert await store.forget("rewritten", {1}) == 1
+    assert (await events(store, "rewritten"))[0] == [2, 3]
+    late[:] = [4] * 50
+    with pytest.raises(StoreError, match="events came during 10 attempts"):
+        await store.forget("rewritten", {2})
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("no-appendfsync-on-rewrite", "yes"), ("maxmemory-policy", "allkeys-lru")]
+)
+async def test_a_setting_of_redis_that_loses_events_is_refused(redis_url, name, value):
+    store = await open_store(redis_url)
+    [(_, before)] = (await store._client.config_get(name)).items()
+    await store._client.config_set(name, value)
+    with pytest.raises(StoreError, match=f"{name}={value}"):
+        await open_store(redis_url)
+    await store._client.config_set(name, before)
+    await store.close()
 
 
 @pytest.mark.skipif(find_redis() is None, reason="redis-server is not installed")

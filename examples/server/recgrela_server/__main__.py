@@ -48,7 +48,7 @@ async def _serve(settings: Settings) -> None:
             create_app(service),
             host=settings.host,
             port=settings.port,
-            http=limited(settings.request_timeout),
+            http=limited(settings.request_timeout, service.metrics.refused),
             ws="none",
             lifespan="off",
             log_config=None,

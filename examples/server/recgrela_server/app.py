@@ -40,5 +40,6 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(users.router)
     app.include_router(operations.router)
     app.add_middleware(Gate, settings=service.settings)
-    app.add_middleware(MetricsMiddleware, metrics=service.metrics)  # the outermost
+    routes = [*users.router.routes, *operations.router.routes]
+    app.add_middleware(MetricsMiddleware, metrics=service.metrics, routes=routes)  # the outermost
     return app

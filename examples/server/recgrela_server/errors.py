@@ -38,11 +38,11 @@ def quote(found: object) -> str:
     return text if len(text) <= QUOTED else text[:QUOTED] + "..."
 
 
-def unavailable(error: Exception) -> ServiceError:
+def unavailable() -> ServiceError:
     """The store does not answer. The client cannot know whether its event was stored."""
     message = (
-        f"the store failed: {error}. Repeat the request; with the same Idempotency-Key it is "
-        "stored once."
+        "the store failed, and the service's log has the reason. Repeat the request; with the same "
+        "Idempotency-Key it is stored once."
     )
     return ServiceError(503, "store_unavailable", message, {"Retry-After": "1"})
 
@@ -57,7 +57,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(StoreError)
     async def _store(_: Request, error: StoreError) -> JSONResponse:
         log.error("the store failed: %s", error)
-        return unavailable(error).response()
+        return unavailable().response()
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:

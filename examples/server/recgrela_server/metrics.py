@@ -1,7 +1,9 @@
 """What Prometheus reads at `/metrics`."""
 
+from collections.abc import Iterable
 from time import perf_counter
 
+from fastapi.routing import APIRoute
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -10,6 +12,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
@@ -31,6 +34,15 @@ class Metrics:
             "Time from the request's header to the end of the response",
             ["method", "path"],
             buckets=BUCKETS,
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "recgrela_waiting_appends", "Appends that wait for the store", registry=registry
+        )
+        self.refused = Counter(
+            "recgrela_refused",
+            "Requests and connections refused below HTTP",
+            ["code"],
             registry=registry,
         )
         self.events = Counter("recgrela_events", "Events stored", registry=registry)
@@ -57,12 +69,13 @@ class Metrics:
 class MetricsMiddleware:
     """Counts and times every response, by route and not by path: a path has a user's id."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, routes: Iterable[BaseRoute]) -> None:
         self._app, self._metrics = app, metrics
+        self._routes = [(r.path, r.path_regex) for r in routes if isinstance(r, Route | APIRoute)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, and counts its response."""
-        start, status = perf_counter(), 500
+        start, status = perf_counter(), 0
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -72,8 +85,20 @@ class MetricsMiddleware:
 
         try:
             await self._app(scope, receive, watch)
+        except Exception:
+            status = 500  # sent by a handler outside of this one
+            raise
         finally:
-            route = scope.get("route")
-            path = "other" if route is None else route.path
-            method = scope["method"] if route is not None else "other"
-            self._metrics.observe(method, path, status, perf_counter() - start)
+            if status:  # else the client left
+                path = self._route(scope)
+                method = "other" if path == "other" else scope["method"]
+                self._metrics.observe(method, path, status, perf_counter() - start)
+
+    def _route(self, scope: Scope) -> str:
+        """The path of a request's route; of a request that was refused, by matching it here."""
+        route = scope.get("route")
+        if route is not None:
+            return str(route.path)
+        return next(
+            (path for path, pattern in self._routes if pattern.match(scope["path"])), "other"
+        )

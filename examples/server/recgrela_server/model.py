@@ -40,7 +40,7 @@ class Served:
 
     def known(self, items: list[Item], unknown: str) -> list[Item]:
         """The items that the model has; others are an error, or skipped."""
-        missing = self.unknown(items)
+        missing = list(dict.fromkeys(self.unknown(items)))
         if missing and unknown == "error":
             names = ", ".join(quote(item) for item in missing[:NAMED])
             more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
@@ -50,7 +50,7 @@ class Served:
                 f"found {names}{more}, expected items of the model's {self.scorer.num_items}: "
                 "remove them, or add unknown=skip to the query",
             )
-        return [item for item in items if item not in missing] if missing else items
+        return [item for item in items if item in self.scorer] if missing else items
 
     def ids(self, texts: list[str]) -> list[Item]:
         """Item ids of the model's type from the text of a query."""

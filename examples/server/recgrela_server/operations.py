@@ -22,9 +22,9 @@ async def live() -> Status:
 
 @router.get("/health/ready", responses={503: {"model": ErrorBody}})
 async def ready(request: Request) -> Status:
-    """The store answers too."""
+    """The store writes too."""
     service: Service = request.app.state.service
-    await service.store.check()
+    await service.check()
     return Status(status="ok")
 
 

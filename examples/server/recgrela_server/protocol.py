@@ -9,6 +9,7 @@ import json
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from prometheus_client import Counter
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEADER = 32_768  # bytes of the URL and the header fields
@@ -27,6 +28,7 @@ class LimitedProtocol(HttpToolsProtocol):
     """
 
     timeout: ClassVar[float]
+    refused: ClassVar[Counter]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -137,6 +139,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Answers and closes; only closes while another answer is due or begun."""
         if self.transport.is_closing():
             return
+        self.refused.labels(code).inc()
         cycle = self.cycle  # in a header, that of the request before
         if not self.pipeline and (
             cycle is None
@@ -152,6 +155,6 @@ class LimitedProtocol(HttpToolsProtocol):
         self._expect_departure()
 
 
-def limited(timeout: float) -> type[LimitedProtocol]:
+def limited(timeout: float, refused: Counter) -> type[LimitedProtocol]:
     """The protocol with a setting: uvicorn makes its objects without arguments of ours."""
-    return type("Protocol", (LimitedProtocol,), {"timeout": timeout})
+    return type("Protocol", (LimitedProtocol,), {"timeout": timeout, "refused": refused})

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from time import monotonic
 
 from recgrela_server.metrics import Metrics
 from recgrela_server.model import ModelError, Served, load
@@ -10,6 +11,10 @@ from recgrela_server.settings import Settings
 from recgrela_server.storage import Store, open_store
 
 log = logging.getLogger("recgrela_server")
+
+CHECK_SECONDS = (
+    1.0  # that the result of a check holds: anyone may ask for it, as often as they like
+)
 
 
 class Service:
@@ -21,6 +26,8 @@ class Service:
         self.metrics.sessions.set_function(lambda: len(self.sessions))
         self.sessions = self._sessions_of(served)
         self._reloading = asyncio.Lock()
+        self._check: asyncio.Task[None] | None = None
+        self._checked = 0.0
 
     @classmethod
     async def open(cls, settings: Settings) -> "Service":
@@ -39,6 +46,14 @@ class Service:
         """Stores what is being stored, and closes the store."""
         await self.sessions.finish()
         await self.store.close()
+
+    async def check(self) -> None:
+        """StoreError if the store does not write, or did not a moment ago."""
+        old = monotonic() - self._checked >= CHECK_SECONDS
+        if self._check is None or (self._check.done() and old):
+            self._checked = monotonic()
+            self._check = asyncio.create_task(self.store.check())
+        await asyncio.shield(self._check)
 
     async def reload(self) -> Served:
         """Reads the model file again. A file that is refused leaves the old model serving.

@@ -18,10 +18,11 @@ from recgrela_server.bodies import (
     Unknown,
     User,
 )
-from recgrela_server.errors import ServiceError
+from recgrela_server.errors import ServiceError, quote
 from recgrela_server.model import Served
 from recgrela_server.query import parameters, parse
 from recgrela_server.service import Service
+from recgrela_server.storage import Key
 
 router = APIRouter(
     prefix="/users/{user}",
@@ -58,7 +59,17 @@ async def append(
     service = _service(request)
     _check_count(service, body.items)
     items = service.sessions.served.known(body.items, unknown)
-    stored = await service.store.append(user, items, idempotency_key)
+    key = None if idempotency_key is None else Key.of(idempotency_key, body.items)
+    with service.metrics.waiting.track_inprogress():
+        stored = await service.store.append(user, items, key)
+    if stored.reused:
+        raise ServiceError(
+            422,
+            "key_reused",
+            f"found the Idempotency-Key {quote(idempotency_key)} of an earlier request with other "
+            "items, and stored nothing: use a new key for each request, and the same only to "
+            "repeat it",
+        )
     if stored.duplicate:
         response.status_code = 200
     else:

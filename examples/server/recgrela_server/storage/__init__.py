@@ -3,6 +3,7 @@
 from recgrela_server.storage.base import (
     Appended,
     Item,
+    Key,
     Page,
     Position,
     Snapshot,
@@ -12,7 +13,17 @@ from recgrela_server.storage.base import (
 from recgrela_server.storage.redis import RedisStore
 from recgrela_server.storage.sqlite import SqliteStore
 
-__all__ = ["Appended", "Item", "Page", "Position", "Snapshot", "Store", "StoreError", "open_store"]
+__all__ = [
+    "Appended",
+    "Item",
+    "Key",
+    "Page",
+    "Position",
+    "Snapshot",
+    "Store",
+    "StoreError",
+    "open_store",
+]
 
 
 async def open_store(address: str) -> Store:

@@ -1,5 +1,6 @@
 """What a store does: a durable log per user, and snapshots that only save time."""
 
+import hashlib
 import json
 import secrets
 from dataclasses import dataclass
@@ -53,11 +54,33 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """An idempotency key, and a digest of the items it was sent with."""
+
+    name: str
+    digest: str
+
+    @classmethod
+    def of(cls, name: str, items: list[Item]) -> "Key":
+        """The key of a request."""
+        return cls(name, hashlib.sha256(encode(items).encode()).hexdigest()[:32])
+
+
+@dataclass(frozen=True, slots=True)
 class Appended:
-    """The number of a user's events; `duplicate` if the idempotency key was known."""
+    """The number of a user's events, and whether the idempotency key was known.
+
+    `reused` if the key came with other items before. Nothing was added then.
+    """
 
     events: int
-    duplicate: bool
+    duplicate: bool = False
+    reused: bool = False
+
+    @classmethod
+    def known(cls, events: int, digest: str, key: Key) -> "Appended":
+        """The answer for a key that is stored. Forgetting clears the digests."""
+        return cls(events, duplicate=True, reused=digest not in ("", key.digest))
 
 
 class Store(Protocol):
@@ -69,7 +92,7 @@ class Store(Protocol):
     async def claim(self, id_type: str) -> str:
         """Fixes the type of item ids, unless it was fixed before; returns the type that holds."""
 
-    async def append(self, user: str, items: list[Item], key: str | None) -> Appended:
+    async def append(self, user: str, items: list[Item], key: Key | None) -> Appended:
         """Adds one entry, durably. A known idempotency key adds nothing."""
 
     async def read(self, user: str, after: Position) -> Page:
@@ -88,7 +111,7 @@ class Store(Protocol):
         """Removes everything about a user, who may be unknown."""
 
     async def check(self) -> None:
-        """StoreError if the store does not answer."""
+        """StoreError if the store does not write."""
 
     async def close(self) -> None:
         """Finishes what was begun."""
@@ -110,6 +133,6 @@ def decode(text: str | bytes) -> list[Item]:
     return items
 
 
-def without(entries: list[list[Item]], items: set[Item]) -> list[list[Item]]:
-    """The entries without some items. Entries stay, even empty, to keep their idempotency keys."""
-    return [[item for item in entry if item not in items] for entry in entries]
+def without(entry: list[Item], items: set[Item]) -> list[Item]:
+    """An entry without some items. It stays, even empty, to keep its idempotency key."""
+    return [item for item in entry if item not in items]

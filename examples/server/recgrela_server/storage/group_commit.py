@@ -9,13 +9,16 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 from recgrela_server.storage.base import StoreError
 
 BATCH = 512  # operations in one transaction
 WAITING = 10_000  # operations; more than that are refused at once
-ERASE_TRIES = 50  # of 100 ms, until other processes have let go of the log file
+ERASE_SECONDS = 5  # until other processes have let go of the log file
+RETRY_SECONDS = 0.1
+BUSY_SECONDS = 5  # that a write waits for another process
 
 
 class Operation(NamedTuple):
@@ -23,8 +26,15 @@ class Operation(NamedTuple):
 
     run: Callable[[sqlite3.Connection], Any]
     erases: bool
-    loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+
+
+class Erasure(NamedTuple):
+    """A deletion that is committed, and whose old pages may still be in the write-ahead log."""
+
+    future: asyncio.Future[Any]
+    result: Any
+    deadline: float
 
 
 class GroupCommit:
@@ -33,6 +43,7 @@ class GroupCommit:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._queue: SimpleQueue[Operation | None] = SimpleQueue()
+        self._erasures: list[Erasure] = []
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="group-commit", daemon=True)
         self._thread.start()
@@ -48,9 +59,8 @@ class GroupCommit:
             raise StoreError("the store is closed")
         if self._queue.qsize() >= WAITING:
             raise StoreError(f"{WAITING} operations wait for the disk")
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        self._queue.put(Operation(run, erases, loop, future))
+        future = asyncio.get_running_loop().create_future()
+        self._queue.put(Operation(run, erases, future))
         return future
 
     def close(self) -> None:
@@ -61,33 +71,49 @@ class GroupCommit:
         self._thread.join()
 
     def _work(self) -> None:
-        while (batch := self._next_batch()) is not None:
-            try:
-                results = self._commit(batch)
-                _answer(batch, results, erased=False)
-                if any(operation.erases for operation in batch):
-                    self._empty_the_log()
-                    _answer(batch, results, erased=True)
-            except Exception as error:  # the thread has to go on; the requests are told
-                _fail(batch, StoreError(f"{type(error).__name__}: {error}"))
+        while (batch := self._next_batch()) is not None or self._erasures:
+            if batch:
+                self._run(batch)
+            elif batch is None:
+                sleep(RETRY_SECONDS)  # closed, and erasures are left
+            if self._erasures:
+                self._erase()
         self._connection.close()
 
+    def _run(self, batch: list[Operation]) -> None:
+        """Commits a batch and answers what does not erase."""
+        try:
+            results = self._commit(batch)
+        except Exception as error:  # the thread has to go on; the requests are told
+            fault = StoreError(f"{type(error).__name__}: {error}")
+            _on_loop(_reject, [operation.future for operation in batch], fault)
+            return
+        deadline, done = monotonic() + ERASE_SECONDS, []
+        for operation, result in zip(batch, results, strict=True):
+            if operation.erases:
+                self._erasures.append(Erasure(operation.future, result, deadline))
+            else:
+                done.append((operation.future, result))
+        if done:
+            _on_loop(_resolve, [future for future, _ in done], [result for _, result in done])
+
     def _next_batch(self) -> list[Operation] | None:
-        """All operations that wait, at least one; None after `close`."""
-        operation = self._queue.get()
+        """All operations that wait; none only if erasures are to be tried again.
+
+        None after `close`.
+        """
         batch: list[Operation] = []
-        while operation is not None:
-            batch.append(operation)
-            if len(batch) == BATCH:
-                return batch
-            try:
+        try:
+            operation = self._queue.get(timeout=RETRY_SECONDS if self._erasures else None)
+            while operation is not None:
+                batch.append(operation)
+                if len(batch) == BATCH:
+                    return batch
                 operation = self._queue.get_nowait()
-            except Empty:
-                return batch
-        if batch:
-            self._queue.put(None)  # commit these first
+        except Empty:
             return batch
-        return None
+        self._queue.put(None)  # for the next call, after this batch and all erasures
+        return batch or None
 
     def _commit(self, batch: list[Operation]) -> list[Any]:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -100,38 +126,46 @@ class GroupCommit:
             raise
         return results
 
-    def _empty_the_log(self) -> None:
-        """Removes deleted rows from the write-ahead log, which still has their old pages."""
-        for _ in range(ERASE_TRIES):
+    def _erase(self) -> None:
+        """Empties the write-ahead log, which still has the deleted rows' old pages.
+
+        Fails while another process reads. Others' writes must not wait for that, so this tries
+        once and returns.
+        """
+        try:
+            self._connection.execute("PRAGMA busy_timeout = 0")
             busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if not busy:
-                return
-            threading.Event().wait(0.1)
-        raise StoreError("deleted, but the write-ahead log is in use by another process")
+            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1_000}")
+        except sqlite3.Error as error:
+            self._give_up(self._erasures, f"deleted, but the old pages may remain: {error}")
+            return
+        if not busy:
+            futures = [erasure.future for erasure in self._erasures]
+            _on_loop(_resolve, futures, [erasure.result for erasure in self._erasures])
+            self._erasures = []
+            return
+        now = monotonic()
+        late = [erasure for erasure in self._erasures if erasure.deadline < now]
+        if late:
+            self._give_up(late, "deleted, but the write-ahead log is in use by another process")
+
+    def _give_up(self, erasures: list[Erasure], reason: str) -> None:
+        _on_loop(_reject, [erasure.future for erasure in erasures], StoreError(reason))
+        self._erasures = [erasure for erasure in self._erasures if erasure not in erasures]
 
 
-def _answer(batch: list[Operation], results: list[Any], *, erased: bool) -> None:
-    """Resolves the futures of the operations that do, or do not, erase."""
-    done = [
-        (operation.future, result)
-        for operation, result in zip(batch, results, strict=True)
-        if operation.erases == erased
-    ]
-    if done:
-        _on_loop(batch[0].loop, _resolve, done)
-
-
-def _fail(batch: list[Operation], error: StoreError) -> None:
-    _on_loop(batch[0].loop, _reject, [operation.future for operation in batch], error)
-
-
-def _on_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *values: Any) -> None:
+def _on_loop(
+    function: Callable[[list[asyncio.Future[Any]], Any], None],
+    futures: list[asyncio.Future[Any]],
+    value: Any,
+) -> None:
+    loop = futures[0].get_loop()
     if not loop.is_closed():
-        loop.call_soon_threadsafe(function, *values)
+        loop.call_soon_threadsafe(function, futures, value)
 
 
-def _resolve(done: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, result in done:
+def _resolve(futures: list[asyncio.Future[Any]], results: list[Any]) -> None:
+    for future, result in zip(futures, results, strict=True):
         if not future.done():  # a client that left has cancelled its request
             future.set_result(result)
 

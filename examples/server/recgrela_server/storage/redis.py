@@ -1,10 +1,11 @@
 """The store in Redis, for several servers or where Redis is operated already.
 
-Per user four keys with one hash tag: `log` (a list: the generation, then one JSON text per entry),
-`keys` (a set of idempotency keys), `events` (their number) and `snapshot` (a hash). Durable only
-with `appendonly yes` and `appendfsync always`; then Redis itself commits in groups.
+Per user four keys: `log` (a list: the generation, then one JSON text per entry), `keys` (a hash of
+idempotency keys and digests), `events` (their number) and `snapshot` (a hash). Durable only with
+the settings of `DURABLE`; then Redis itself commits in groups. Redis Cluster is not supported.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable
 from typing import Any, cast
@@ -18,6 +19,7 @@ from recgrela_server.storage.base import (
     PAGE,
     Appended,
     Item,
+    Key,
     Page,
     Position,
     Snapshot,
@@ -30,18 +32,20 @@ from recgrela_server.storage.base import (
 
 log = logging.getLogger("recgrela_server")
 
-DURABLE = {"appendonly": "yes", "appendfsync": "always"}
+DURABLE = {"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no"}
+REWRITES = 10  # of a log that gets events meanwhile, until forgetting gives up
 CONNECTIONS = 64
 PIECE = 1_000  # entries that one RPUSH of a rewritten log has
 
-# KEYS: log, keys, events. ARGV: generation, entry, number of its events, idempotency key or "".
+# KEYS: log, keys, events. ARGV: generation, entry, number of its events, idempotency key or "",
+# digest. Returns the number of events, and the digest of a known key.
 APPEND = """
-if ARGV[4] ~= '' and redis.call('SADD', KEYS[2], ARGV[4]) == 0 then
-    return {redis.call('GET', KEYS[3]), 1}
+if ARGV[4] ~= '' and redis.call('HSETNX', KEYS[2], ARGV[4], ARGV[5]) == 0 then
+    return {redis.call('GET', KEYS[3]), redis.call('HGET', KEYS[2], ARGV[4])}
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('RPUSH', KEYS[1], ARGV[1]) end
 redis.call('RPUSH', KEYS[1], ARGV[2])
-return {redis.call('INCRBY', KEYS[3], ARGV[3]), 0}
+return {redis.call('INCRBY', KEYS[3], ARGV[3]), false}
 """
 # KEYS: log. ARGV: generation, index of the first entry wanted, number of entries.
 READ = """
@@ -97,12 +101,15 @@ class RedisStore:
         await _answer(self._client.set("recgrela:id-type", id_type, nx=True))
         return cast(bytes, await _answer(self._client.get("recgrela:id-type"))).decode()
 
-    async def append(self, user: str, items: list[Item], key: str | None) -> Appended:
+    async def append(self, user: str, items: list[Item], key: Key | None) -> Appended:
         """Adds one entry, durably. A known idempotency key adds nothing."""
         keys = [_key(user, "log"), _key(user, "keys"), _key(user, "events")]
-        script = self._append(keys, [new_generation(), encode(items), len(items), key or ""])
-        events, duplicate = await _answer(script)
-        return Appended(int(events), bool(duplicate))
+        name, digest = ("", "") if key is None else (key.name, key.digest)
+        script = self._append(keys, [new_generation(), encode(items), len(items), name, digest])
+        events, known = await _answer(script)
+        if key is None or known is None:
+            return Appended(int(events))
+        return Appended.known(int(events), known.decode(), key)
 
     async def read(self, user: str, after: Position) -> Page:
         """The entries after a position."""
@@ -133,11 +140,12 @@ class RedisStore:
 
     async def forget(self, user: str, items: set[Item]) -> int:
         """Removes all events of some items from the log; returns how many there were."""
-        while True:
+        for _ in range(REWRITES):
             try:
                 return cast(int, await _answer(self._rewrite(user, items)))
             except WatchError:  # an event came meanwhile
                 continue
+        raise StoreError(f"events came during {REWRITES} attempts to rewrite the user's log")
 
     async def delete(self, user: str) -> None:
         """Removes everything about a user, who may be unknown."""
@@ -145,8 +153,8 @@ class RedisStore:
         await _answer(self._client.delete(*(_key(user, name) for name in names)))
 
     async def check(self) -> None:
-        """StoreError if the store does not answer."""
-        await _answer(self._client.ping())
+        """StoreError if the store does not write."""
+        await _answer(self._client.set("recgrela:check", 1))
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -161,13 +169,14 @@ class RedisStore:
         async with self._client.pipeline(transaction=True) as pipeline:
             await pipeline.watch(name)
             texts = cast(list[bytes], await cast(Any, pipeline.lrange(name, 1, -1)))
-            entries = [decode(text) for text in texts]
-            kept = without(entries, items)
-            removed = sum(map(len, entries)) - sum(map(len, kept))
+            kept, removed = await asyncio.to_thread(_without, texts, items)
             if not removed:
                 return 0
-            lines: list[str | int] = [new_generation(), *map(encode, kept)]
+            lines: list[str | int] = [new_generation(), *kept]
+            keys = cast(list[bytes], await cast(Any, pipeline.hkeys(_key(user, "keys"))))
             cast(Any, pipeline).multi()
+            for key in keys:
+                pipeline.hset(_key(user, "keys"), key, "")  # a digest tells the items
             pipeline.delete(name, _key(user, "snapshot"))
             for start in range(0, len(lines), PIECE):
                 pipeline.rpush(name, *lines[start : start + PIECE])
@@ -177,8 +186,15 @@ class RedisStore:
 
 
 def _key(user: str, name: str) -> str:
-    """A key of a user; the braces keep all of them on one node of a cluster."""
-    return f"recgrela:{{{user}}}:{name}"
+    """A key of a user; a name has no colon, so no two keys are the same."""
+    return f"recgrela:user:{name}:{user}"
+
+
+def _without(texts: list[bytes], items: set[Item]) -> tuple[list[str], int]:
+    """The texts of a log's entries without some items, and how many events were removed."""
+    entries = [decode(text) for text in texts]
+    kept = [without(entry, items) for entry in entries]
+    return [encode(entry) for entry in kept], sum(map(len, entries)) - sum(map(len, kept))
 
 
 async def _answer(call: Awaitable[Any] | Any) -> Any:
@@ -192,14 +208,27 @@ async def _answer(call: Awaitable[Any] | Any) -> Any:
 
 
 async def _check_durable(client: "Redis") -> None:
+    """StoreError unless Redis keeps what it acknowledged."""
     for name, expected in DURABLE.items():
-        try:
-            found = (await client.config_get(name)).get(name)
-        except ResponseError:  # forbidden, as in most hosted ones
-            log.warning("cannot read Redis's settings: make sure that %s is %s", name, expected)
-            continue
-        if found != expected:
+        found = await _setting(client, name, expected)
+        if found not in (None, expected):
             raise StoreError(
                 f"Redis has {name}={found}, expected {expected}, so that an acknowledged event "
                 f"survives a crash: set it in redis.conf, or with CONFIG SET {name} {expected}"
             )
+    policy = await _setting(client, "maxmemory-policy", "noeviction")
+    if policy is not None and policy.startswith("allkeys"):
+        raise StoreError(
+            f"Redis has maxmemory-policy={policy}, which deletes events when memory is short, "
+            "expected noeviction: set it in redis.conf, or with CONFIG SET"
+        )
+
+
+async def _setting(client: "Redis", name: str, expected: str) -> str | None:
+    """A setting of Redis; None where reading it is forbidden, as in most hosted ones."""
+    try:
+        found: str | None = (await client.config_get(name)).get(name)
+    except ResponseError:
+        log.warning("cannot read Redis's settings: make sure that %s is %s", name, expected)
+        return None
+    return found

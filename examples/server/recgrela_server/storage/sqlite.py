@@ -14,6 +14,7 @@ from recgrela_server.storage.base import (
     PAGE,
     Appended,
     Item,
+    Key,
     Page,
     Position,
     Snapshot,
@@ -23,9 +24,9 @@ from recgrela_server.storage.base import (
     new_generation,
     without,
 )
-from recgrela_server.storage.group_commit import GroupCommit
+from recgrela_server.storage.group_commit import BUSY_SECONDS, GroupCommit
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # 16 MiB. The commit that copies them takes longer, so it should be rare; and the write-ahead log
 # should soon reach its final length, because a write that extends a file takes longer too.
 CHECKPOINT_PAGES = 4_000
@@ -44,10 +45,15 @@ CREATE TABLE IF NOT EXISTS snapshots (
     fingerprint TEXT NOT NULL, state BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS ids (type TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS digests (
+    id INTEGER NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (id, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checks (id INTEGER PRIMARY KEY, count INTEGER NOT NULL);
 """
 
 KNOWN_KEY = """
-SELECT events FROM users JOIN entries USING (id) WHERE user = ? AND key = ?
+SELECT events, coalesce(digest, '') FROM users JOIN entries USING (id)
+LEFT JOIN digests USING (id, key) WHERE user = ? AND key = ?
 """
 COUNT_UP = """
 INSERT INTO users (user, generation, last, events) VALUES (?, ?, 1, ?)
@@ -63,6 +69,9 @@ WHERE user = ? ORDER BY entry LIMIT {PAGE}
 READ_SNAPSHOT = """
 SELECT snapshots.generation, entry, fingerprint, state FROM users JOIN snapshots USING (id)
 WHERE user = ?
+"""
+CHECK = """
+INSERT INTO checks VALUES (0, 1) ON CONFLICT (id) DO UPDATE SET count = count + 1
 """
 SAVE_SNAPSHOT = """
 INSERT OR REPLACE INTO snapshots SELECT id, generation, ?, ?, ? FROM users
@@ -100,19 +109,24 @@ class SqliteStore:
 
         return cast(str, await self._commits.submit(run))
 
-    async def append(self, user: str, items: list[Item], key: str | None) -> Appended:
+    async def append(self, user: str, items: list[Item], key: Key | None) -> Appended:
         """Adds one entry, durably. A known idempotency key adds nothing."""
         text = encode(items)
 
         def run(connection: sqlite3.Connection) -> Appended:
             if key is not None:
-                known = connection.execute(KNOWN_KEY, (user, key)).fetchone()
+                known = connection.execute(KNOWN_KEY, (user, key.name)).fetchone()
                 if known is not None:
-                    return Appended(known[0], duplicate=True)
+                    events, digest = known
+                    return Appended.known(events, digest, key)
             values = (user, new_generation(), len(items))
             row, entry, events = connection.execute(COUNT_UP, values).fetchone()
-            connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?)", (row, entry, text, key))
-            return Appended(events, duplicate=False)
+            name = None if key is None else key.name
+            connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?)", (row, entry, text, name))
+            if key is not None:
+                digest = (row, key.name, key.digest)
+                connection.execute("INSERT INTO digests VALUES (?, ?, ?)", digest)
+            return Appended(events)
 
         return cast(Appended, await self._commits.submit(run))
 
@@ -150,16 +164,16 @@ class SqliteStore:
         def run(connection: sqlite3.Connection) -> None:
             row = connection.execute("SELECT id FROM users WHERE user = ?", (user,)).fetchone()
             if row is not None:
-                for table in ("snapshots", "entries", "users"):
+                for table in ("snapshots", "digests", "entries", "users"):
                     connection.execute(f"DELETE FROM {table} WHERE id = ?", row)
 
         await self._commits.submit(run, erases=True)
 
     async def check(self) -> None:
-        """StoreError if the store does not answer: the writer runs an empty transaction."""
+        """StoreError if the store does not write."""
         try:
             async with asyncio.timeout(2):
-                await self._commits.submit(lambda connection: None)
+                await self._commits.submit(lambda connection: connection.execute(CHECK))
         except TimeoutError:
             raise StoreError("SQLite did not commit within 2 seconds") from None
 
@@ -177,8 +191,15 @@ class SqliteStore:
 
 def _connect(path: str | Path) -> sqlite3.Connection:
     """A connection for one thread at a time, which commits only when told to."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-    connection.execute("PRAGMA journal_mode = WAL")
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
+    )
+    [mode] = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StoreError(
+            f"{path} has journal mode {mode}, expected wal, so that an acknowledged event survives "
+            "a crash: use a file on a local disk"
+        )
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -189,19 +210,18 @@ def _forget(connection: sqlite3.Connection, user: str, items: set[Item]) -> int:
     row = connection.execute("SELECT id FROM users WHERE user = ?", (user,)).fetchone()
     if row is None:
         return 0
+    removed, changed = 0, []
     query = "SELECT entry, items FROM entries WHERE id = ?"
-    numbers, texts = zip(*connection.execute(query, row).fetchall(), strict=True)
-    entries = [decode(text) for text in texts]
-    kept = without(entries, items)
-    changed = [
-        (encode(new), row[0], number)
-        for number, old, new in zip(numbers, entries, kept, strict=True)
-        if len(new) < len(old)
-    ]
+    for number, text in connection.execute(query, row):
+        entry = decode(text)
+        kept = without(entry, items)
+        if len(kept) < len(entry):
+            removed += len(entry) - len(kept)
+            changed.append((encode(kept), row[0], number))
     if not changed:
         return 0
-    removed = sum(map(len, entries)) - sum(map(len, kept))
     connection.executemany("UPDATE entries SET items = ? WHERE id = ? AND entry = ?", changed)
+    connection.execute("DELETE FROM digests WHERE id = ?", row)  # they tell the items
     update = "UPDATE users SET generation = ?, events = events - ? WHERE id = ?"
     connection.execute(update, (new_generation(), removed, row[0]))
     connection.execute("DELETE FROM snapshots WHERE id = ?", row)
