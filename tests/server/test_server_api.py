@@ -192,7 +192,7 @@ async def test_without_a_token_nothing_is_told(client):
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-async def test_a_stranger_s_body_is_not_read(client):
+async def test_a_body_without_a_valid_token_is_not_read(client):
     async def body():
         raise AssertionError("read")
         yield b""
