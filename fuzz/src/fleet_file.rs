@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::{env, fs, process};
 
 use arbitrary::{Arbitrary, Unstructured};
-use recgrela::{Filter, Fleet, Model, UserId};
+use recgrela::{Filter, Fleet, Model, OwnedUserId, UserId};
 use sha2::{Digest, Sha256};
 
 use crate::checks::{NUMBERS, all_scores, assert_ranked, restorable, text};
@@ -21,7 +21,7 @@ const NAMES: [&str; 6] = ["", "ann", "bob", "Ünï", "日本", "a\nb"];
 #[derive(Arbitrary, Debug)]
 struct Recipe<'a> {
     model: u8,
-    /// Whether users are texts.
+    /// Whether user ids are strings.
     text: bool,
     events: Vec<(u8, u8)>,
     /// Events that are saved as changes, after users were removed.
@@ -67,8 +67,8 @@ pub fn fleet_file(data: &[u8]) {
     let models = models::models(recipe.model);
     let path = env::temp_dir().join(format!("recgrela-fuzz-{}.fleet", process::id()));
     let mut fleet = Fleet::new(Arc::clone(&models[0]));
-    append(&mut fleet, recipe.text, &recipe.events);
     fleet.set_log_capacity(usize::from(recipe.model % 4));
+    append(&mut fleet, recipe.text, &recipe.events);
     fleet.save(&path).expect("a folder for temporary files");
     for change in recipe.changes.iter().take(3) {
         for &user in &change.removed {
@@ -99,8 +99,8 @@ fn loaded(model: &Arc<Model>, recipe: &Recipe<'_>, path: &Path, bytes: &[u8]) ->
     again.save(path).expect("it was loaded from there");
     assert_eq!(fs::read(path).expect("a file that was written"), compact);
     fs::write(path, bytes).expect("a file that was written before");
-    let names: Vec<_> = fleet.users().map(Name::of).collect();
-    let users: Vec<_> = names.iter().map(Name::id).collect();
+    let ids: Vec<_> = fleet.users().map(OwnedUserId::from).collect();
+    let users: Vec<_> = ids.iter().map(UserId::from).collect();
     let mut alone: Vec<_> =
         users.iter().map(|&user| fleet.session(user).expect("a user")).collect();
     let count = model.num_items() as u32;
@@ -117,28 +117,6 @@ fn loaded(model: &Arc<Model>, recipe: &Recipe<'_>, path: &Path, bytes: &[u8]) ->
         (user.to_string(), scores, snapshot)
     };
     Ok(users.iter().zip(&alone).map(bits).collect())
-}
-
-/// A user id of its own.
-enum Name {
-    Int(i64),
-    Str(String),
-}
-
-impl Name {
-    fn of(user: UserId<'_>) -> Self {
-        match user {
-            UserId::Int(id) => Self::Int(id),
-            UserId::Str(id) => Self::Str(id.to_owned()),
-        }
-    }
-
-    fn id(&self) -> UserId<'_> {
-        match self {
-            Self::Int(id) => UserId::Int(*id),
-            Self::Str(id) => UserId::Str(id),
-        }
-    }
 }
 
 fn user_of(text: bool, user: u8) -> UserId<'static> {

@@ -77,7 +77,10 @@ def test_what_does_not_fit_changes_nothing(small):
         fleet.append([2**63], small.ids[:1])
     with pytest.raises(OverflowError):
         fleet.append(np.array([2**63], np.uint64), small.ids[:1])
-    with pytest.raises(TypeError, match='user id "a": found a text, expected an integer'):
+    assert 2**70 not in fleet
+    with pytest.raises(TypeError, match="found a masked array"):
+        fleet.append(np.ma.array([1, 2], mask=[False, True]), small.ids[:2])
+    with pytest.raises(TypeError, match='user id "a": found a string, expected an integer'):
         fleet.append([2, "a"], small.ids[:2])
     for wrong in ([2, 1.5], [2, None], [2, True], np.array([0.0, 1.0])):
         with pytest.raises(TypeError, match="a user id is an int or a str, found"):

@@ -1,6 +1,8 @@
 //! A fleet and the events of its users.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::{env, fs, process};
 
 use arbitrary::Arbitrary;
 use recgrela::{Model, Session};
@@ -25,11 +27,36 @@ pub(super) enum FleetCall {
     TopK(Vec<u8>, Wish),
     Score(u8, Vec<Item>),
     Remove(u8),
+    KeepLog(u8),
+    Forget(u8, Vec<Item>),
+    /// To the same model.
+    Migrate,
+    Save,
+    SaveChanges,
+    /// Goes on with the fleet that was saved last.
+    Open,
+}
+
+/// The events of a user, and how many of them are in the log.
+#[derive(Clone, Default)]
+struct History {
+    events: Vec<Event>,
+    log: usize,
+}
+
+/// The histories of all users, and the capacity of their logs.
+#[derive(Clone)]
+struct Content {
+    users: Vec<History>,
+    capacity: usize,
 }
 
 pub(super) struct Fleet {
     fleet: recgrela::Fleet,
-    users: Vec<Vec<Event>>,
+    now: Content,
+    path: PathBuf,
+    /// The content of the file, if the fleet knows it.
+    saved: Option<Content>,
 }
 
 fn number(user: u8) -> usize {
@@ -39,7 +66,9 @@ fn number(user: u8) -> usize {
 impl Fleet {
     pub(super) fn new(model: &Arc<Model>) -> Self {
         let fleet = recgrela::Fleet::new(Arc::clone(model));
-        Self { fleet, users: vec![vec![]; USERS.len()] }
+        let path = env::temp_dir().join(format!("recgrela-fuzz-calls-{}.fleet", process::id()));
+        let now = Content { users: vec![History::default(); USERS.len()], capacity: 0 };
+        Self { fleet, now, path, saved: None }
     }
 
     pub(super) fn make(&mut self, call: &FleetCall, catalogues: &Catalogues) {
@@ -57,9 +86,69 @@ impl Fleet {
             FleetCall::Remove(user) => {
                 let user = number(*user);
                 let removed = self.fleet.remove(USERS[user]).expect("an integer");
-                assert_eq!(removed, !self.users[user].is_empty());
-                self.users[user].clear();
+                assert_eq!(removed, !self.now.users[user].events.is_empty());
+                self.now.users[user] = History::default();
             }
+            FleetCall::KeepLog(capacity) => {
+                self.now.capacity = usize::from(*capacity);
+                self.fleet.set_log_capacity(self.now.capacity);
+                for user in &mut self.now.users {
+                    user.log = user.log.min(self.now.capacity);
+                }
+            }
+            FleetCall::Forget(user, items) => self.forget(number(*user), items, catalogues),
+            FleetCall::Migrate => self.migrate(catalogues),
+            FleetCall::Save => {
+                self.fleet.save(&self.path).expect("a folder for temporary files");
+                self.saved = Some(self.now.clone());
+            }
+            FleetCall::SaveChanges => {
+                let outcome = self.fleet.save_changes(&self.path);
+                assert_eq!(outcome.is_ok(), self.saved.is_some(), "{outcome:?}");
+                if outcome.is_ok() {
+                    self.saved = Some(self.now.clone());
+                }
+            }
+            FleetCall::Open => self.open(),
+        }
+    }
+
+    /// The other events are replayed under the current catalogue.
+    fn forget(&mut self, user: usize, items: &[Item], catalogues: &Catalogues) {
+        let items = self.indices(items);
+        let (model, capacity) = (self.fleet.model(), self.now.capacity);
+        let history = &mut self.now.users[user];
+        let complete = capacity > 0 && history.log == history.events.len();
+        let valid = complete && knows(model.catalog().len(), &items);
+        let kept = history.events.iter().map(|event| event.item);
+        let kept: Vec<_> = kept.filter(|item| !items.contains(item)).collect();
+        let kept = catalogues.now(model, &kept);
+        let outcome = self.fleet.forget(USERS[user], &items);
+        assert_eq!(outcome.is_ok(), valid, "{outcome:?}");
+        if valid {
+            *history = History { log: kept.len(), events: kept };
+        }
+    }
+
+    fn migrate(&mut self, catalogues: &Catalogues) {
+        let model = Arc::clone(self.fleet.model());
+        let outcome = self.fleet.migrate(Arc::clone(&model));
+        let complete = self.now.users.iter().all(|user| user.log == user.events.len());
+        assert_eq!(outcome.is_ok(), complete, "{outcome:?}");
+        if let Ok(fleet) = outcome {
+            for user in &mut self.now.users {
+                let items: Vec<_> = user.events.iter().map(|event| event.item).collect();
+                user.events = catalogues.now(&model, &items);
+            }
+            (self.fleet, self.saved) = (fleet, None);
+        }
+    }
+
+    fn open(&mut self) {
+        if let Some(saved) = &self.saved {
+            let model = Arc::clone(self.fleet.model());
+            self.fleet = recgrela::Fleet::open(&self.path, model).expect("a file that was saved");
+            self.now = saved.clone();
         }
     }
 
@@ -71,7 +160,7 @@ impl Fleet {
         let users: Vec<_> = events.iter().map(|(user, _)| number(*user)).collect();
         let items: Vec<_> = events.iter().map(|(_, item)| *item).collect();
         let items = self.indices(&items);
-        if self.users.iter().any(|history| history.len() + events.len() > MAX_EVENTS) {
+        if self.now.users.iter().any(|user| user.events.len() + events.len() > MAX_EVENTS) {
             return;
         }
         let model = self.fleet.model();
@@ -81,14 +170,16 @@ impl Fleet {
         let outcome = self.fleet.append(&ids, &items);
         assert_eq!(outcome.is_ok(), known, "{outcome:?}");
         for (user, event) in users.into_iter().zip(events).filter(|_| known) {
-            self.users[user].push(event);
+            let history = &mut self.now.users[user];
+            history.events.push(event);
+            history.log = self.now.capacity.min(history.log + 1);
         }
     }
 
     fn top_k(&self, users: &[u8], wish: &Wish, catalogues: &Catalogues) {
         let users: Vec<_> = users.iter().map(|&user| number(user)).collect();
         let ids: Vec<_> = users.iter().map(|&user| USERS[user]).collect();
-        let has_events = |&user: &usize| !self.users[user].is_empty();
+        let has_events = |&user: &usize| !self.now.users[user].events.is_empty();
         wish.ask(self.fleet.model(), |query| {
             let outcome = self.fleet.top_k(&ids, query.k, &query.filter);
             assert_eq!(outcome.is_ok(), query.known && users.iter().all(has_events), "{outcome:?}");
@@ -112,7 +203,8 @@ impl Fleet {
         let outcome = self.fleet.set(USERS[user], from.session());
         assert_eq!(outcome.is_ok(), known, "{outcome:?}");
         if outcome.is_ok() {
-            self.users[user].clone_from(&from.events);
+            let log = from.session().log().len().min(self.now.capacity);
+            self.now.users[user] = History { events: from.events.clone(), log };
         }
     }
 
@@ -120,15 +212,17 @@ impl Fleet {
     pub(super) fn user(&self, user: u8) -> User {
         let user = number(user);
         let session = self.fleet.session(USERS[user]).expect("an integer");
-        User::of(session, self.users[user].clone())
+        let History { events, log } = self.now.users[user].clone();
+        User::of(session, events, log, self.now.capacity)
     }
 
     fn replayed(&self, user: usize, catalogues: &Catalogues) -> Session {
-        catalogues.replayed(self.fleet.model(), &self.users[user], 0, 0)
+        let History { events, log } = &self.now.users[user];
+        catalogues.replayed(self.fleet.model(), events, *log, self.now.capacity)
     }
 
     pub(super) fn check(&self, catalogues: &Catalogues) {
-        let present = self.users.iter().filter(|events| !events.is_empty());
+        let present = self.now.users.iter().filter(|user| !user.events.is_empty());
         assert_eq!(self.fleet.len(), present.count());
         for (user, &id) in USERS.iter().enumerate() {
             let (session, replayed) = (self.fleet.session(id), self.replayed(user, catalogues));
@@ -136,5 +230,12 @@ impl Fleet {
             assert_eq!(session.snapshot(), replayed.snapshot());
             assert_eq!(all_scores(&session), all_scores(&replayed));
         }
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        // Most inputs save nothing.
+        let _ = fs::remove_file(&self.path);
     }
 }

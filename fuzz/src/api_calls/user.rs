@@ -55,12 +55,12 @@ pub(super) struct User {
 
 impl User {
     pub(super) fn new(model: &Arc<Model>) -> Self {
-        Self::of(Session::new(Arc::clone(model)), vec![])
+        Self::of(Session::new(Arc::clone(model)), vec![], 0, 0)
     }
 
-    /// A session without log and checkpoints.
-    pub(super) fn of(session: Session, events: Vec<Event>) -> Self {
-        Self { session, events, log: 0, capacity: 0, undo: vec![], depth: 0 }
+    /// A session without checkpoints, with a log of the last `log` events.
+    pub(super) fn of(session: Session, events: Vec<Event>, log: usize, capacity: usize) -> Self {
+        Self { session, events, log, capacity, undo: vec![], depth: 0 }
     }
 
     pub(super) fn session(&self) -> &Session {

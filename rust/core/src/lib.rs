@@ -65,7 +65,7 @@ pub use catalog::{Filter, Groups, Quota, Scored, TopK};
 pub use config::{Config, Positions};
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::Fingerprint;
-pub use fleet::{Fleet, FleetFilter, UserId};
+pub use fleet::{Fleet, FleetFilter, OwnedUserId, UserId};
 pub use isa::IsaComparison;
 pub use model::{Catalog, ItemId, Model, ModelOptions, Overlay, TableDtype};
 pub use session::Session;

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 
 use common::{Rng, SHAPES, Shape, assert_says, model};
@@ -89,11 +89,15 @@ fn a_cut_last_segment_is_ignored_and_overwritten() {
     fleet.save_changes(&path).unwrap();
     let after = everything(&fleet);
     let bytes = fs::read(&path).unwrap();
-    let check = |damaged: &[u8], expected: &[(String, Vec<u8>)]| {
+    let load = |damaged: &[u8]| {
         fs::write(&path, damaged).unwrap();
-        let mut loaded = open(&path, &model);
-        assert_eq!(everything(&loaded), expected);
+        let loaded = open(&path, &model);
+        assert_eq!(everything(&loaded), before);
         assert_eq!(loaded.interrupted_bytes(), (damaged.len() - whole) as u64);
+        loaded
+    };
+    let check = |damaged: &[u8]| {
+        let mut loaded = load(damaged);
         loaded.append(&[77], &[1]).unwrap();
         loaded.save_changes(&path).unwrap();
         let again = open(&path, &model);
@@ -101,14 +105,20 @@ fn a_cut_last_segment_is_ignored_and_overwritten() {
         assert_eq!(again.interrupted_bytes(), 0);
     };
     for length in whole..bytes.len() {
-        check(&bytes[..length], &before);
+        load(&bytes[..length]);
+    }
+    for length in [0, 1, 7, 8, 87, 88].map(|more| whole + more) {
+        check(&bytes[..length]);
+    }
+    for less in [33, 32, 1] {
+        check(&bytes[..bytes.len() - less]);
     }
     // The last word to be written is missing; and with it the rest may be anything.
     let mut uncommitted = bytes.clone();
     uncommitted[whole..whole + 8].fill(0);
-    check(&uncommitted, &before);
+    check(&uncommitted);
     uncommitted[whole + 8..].fill(0);
-    check(&uncommitted, &before);
+    check(&uncommitted);
     fs::write(&path, &bytes).unwrap();
     assert_eq!(everything(&open(&path, &model)), after);
 }
@@ -130,14 +140,111 @@ fn damage_to_any_segment_is_refused() {
     append(&mut fleet, rng, 1, 3);
     fleet.save_changes(&path).unwrap();
     let good = fs::read(&path).unwrap();
-    for bit in 0..8 * good.len() {
+    // One bit of every byte, or two.
+    for bit in (0..8 * good.len()).step_by(7) {
         let mut bytes = good.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
         fs::write(&path, &bytes).unwrap();
-        Fleet::open(&path, Arc::clone(&model)).expect_err("a flipped bit");
+        let error = Fleet::open(&path, Arc::clone(&model)).expect_err("a flipped bit");
+        // Of the fingerprint, of the added items, of anything else.
+        let kinds = [ErrorKind::OtherModel, ErrorKind::Overlay, ErrorKind::Fleet];
+        assert!(kinds.contains(&error.kind()), "bit {bit}: {error}");
     }
+    let mut zeroed = good.clone();
+    zeroed[first..first + 8].fill(0);
+    fs::write(&path, &zeroed).unwrap();
+    let error = Fleet::open(&path, Arc::clone(&model)).unwrap_err();
+    assert_says(&error, ErrorKind::Fleet, "a segment of 0 bytes");
     fs::write(&path, [&good[..first], &good[second..]].concat()).unwrap();
-    Fleet::open(&path, Arc::clone(&model)).expect_err("a missing segment");
+    let error = Fleet::open(&path, Arc::clone(&model)).expect_err("a missing segment");
+    assert_says(&error, ErrorKind::Fleet, "checksum");
+}
+
+#[test]
+fn changes_do_not_replace_those_of_another_fleet() {
+    let (path, model) = (path("twice"), model(&Shape::TINY));
+    let mut fleet = Fleet::new(Arc::clone(&model));
+    fleet.append(&[1, 2], &[1, 2]).unwrap();
+    fleet.save(&path).unwrap();
+    let whole = fs::metadata(&path).unwrap().len() as usize;
+    fleet.append(&[1], &[3]).unwrap();
+    fleet.save_changes(&path).unwrap();
+    // Two fleets load the file after a crash. What they append is as long as what was lost.
+    let mut torn = fs::read(&path).unwrap();
+    torn[whole..whole + 8].fill(0);
+    fs::write(&path, &torn).unwrap();
+    let (mut one, mut other) = (open(&path, &model), open(&path, &model));
+    one.append(&[1], &[4]).unwrap();
+    other.append(&[1], &[5]).unwrap();
+    one.save_changes(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().len(), torn.len() as u64);
+    let error = other.save_changes(&path).unwrap_err();
+    assert_says(&error, ErrorKind::Fleet, "call save, which replaces it");
+    assert_eq!(everything(&open(&path, &model)), everything(&one));
+    // While another fleet appends, the file is locked.
+    one.append(&[2], &[6]).unwrap();
+    let locked = fs::File::open(&path).unwrap();
+    locked.lock().unwrap();
+    let error = one.save_changes(&path).unwrap_err();
+    assert_says(&error, ErrorKind::Fleet, "call save, which replaces it");
+    drop(locked);
+    one.save_changes(&path).unwrap();
+    assert_eq!(everything(&open(&path, &model)), everything(&one));
+}
+
+#[test]
+fn a_failed_call_leaves_the_kind_of_the_ids() {
+    let (path, model) = (path("kind"), model(&Shape::TINY));
+    let mut fleet = Fleet::new(Arc::clone(&model));
+    fleet.append(&[1, 2], &[1, 2]).unwrap();
+    fleet.save(&path).unwrap();
+    for user in [1, 2] {
+        fleet.remove(user).unwrap();
+    }
+    for _ in 0..2 {
+        let error = fleet.append(&["a"], &[1]).unwrap_err();
+        assert_says(&error, ErrorKind::UserKind, "expected an integer");
+    }
+    fleet.save_changes(&path).unwrap();
+    assert!(open(&path, &model).is_empty());
+    fleet.append(&[3], &[1]).unwrap();
+    fleet.save_changes(&path).unwrap();
+    assert_eq!(everything(&open(&path, &model)), everything(&fleet));
+}
+
+#[test]
+fn a_removed_user_is_noted_once() {
+    let (path, model) = (path("removed"), model(&Shape::TINY));
+    let mut fleet = Fleet::new(Arc::clone(&model));
+    fleet.append(&[1, 2], &[1, 2]).unwrap();
+    fleet.save(&path).unwrap();
+    let length = || fs::metadata(&path).unwrap().len();
+    for _ in 0..3 {
+        let before = length();
+        for _ in 0..50 {
+            fleet.append(&[1], &[3]).unwrap();
+            fleet.remove(1).unwrap();
+        }
+        fleet.save_changes(&path).unwrap();
+        assert_eq!(length() - before, 88 + 8 + 32, "header, id, checksum");
+        assert_eq!(everything(&open(&path, &model)), everything(&fleet));
+    }
+}
+
+#[test]
+fn dropped_logs_do_not_come_back() {
+    let (path, model) = (path("dropped"), model(&Shape::TINY));
+    let mut fleet = Fleet::new(Arc::clone(&model));
+    fleet.set_log_capacity(100);
+    fleet.append(&[1, 1, 2], &[1, 2, 3]).unwrap();
+    fleet.save(&path).unwrap();
+    for capacity in [1, 100] {
+        fleet.set_log_capacity(capacity);
+    }
+    fleet.save_changes(&path).unwrap();
+    let loaded = open(&path, &model);
+    assert_eq!(loaded.log_capacity(), 100);
+    assert_eq!((loaded.log(1).unwrap(), loaded.log(2).unwrap()), (vec![2], vec![3]));
 }
 
 #[test]
@@ -165,7 +272,7 @@ fn changes_go_only_to_the_file_that_they_continue() {
     assert_says(&error, ErrorKind::Fleet, "call save, which replaces it");
     assert_eq!(everything(&open(&other, &model)), expected);
     fs::remove_file(&other).unwrap();
-    assert_says(&fleet.save_changes(&other).unwrap_err(), ErrorKind::Io, "cannot read");
+    assert_says(&fleet.save_changes(&other).unwrap_err(), ErrorKind::Io, "cannot write");
     fleet.save(&other).unwrap();
     assert_eq!(everything(&open(&other, &model)), everything(&fleet));
 }
@@ -230,7 +337,7 @@ fn a_fleet_moves_to_another_model_by_its_logs() {
     let error = fleet.migrate(Arc::clone(&new)).unwrap_err();
     assert_says(&error, ErrorKind::Log, "have logs of only a part of their events");
     let texts = model(&Shape { text: true, ..Shape::BASE });
-    assert_says(&fleet.migrate(texts).unwrap_err(), ErrorKind::Log, "texts as item ids");
+    assert_says(&fleet.migrate(texts).unwrap_err(), ErrorKind::Log, "string item ids");
 }
 
 /// Queries and events go on while the fleet is saved, and every user in the file is whole.
@@ -241,6 +348,7 @@ fn a_fleet_is_saved_while_it_is_used() {
     let users: Vec<u32> = (0..800).collect();
     fleet.append(&users, &vec![1; users.len()]).unwrap();
     let (fleet, done) = (RwLock::new(fleet), AtomicBool::new(false));
+    let (changes, queries) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let rng = &mut Rng::new(1);
@@ -248,10 +356,12 @@ fn a_fleet_is_saved_while_it_is_used() {
                 // Every user keeps one kind of event, so its state depends on the number alone.
                 let some = rng.items(20, 800);
                 fleet.write().unwrap().append(&some, &vec![1; some.len()]).unwrap();
+                fleet.write().unwrap().set_log_capacity(rng.below(4));
                 let removed = rng.items(2, 800);
                 removed.iter().for_each(|&user| {
                     fleet.write().unwrap().remove(user).unwrap();
                 });
+                changes.fetch_add(1, Ordering::Relaxed);
             }
         });
         scope.spawn(|| {
@@ -259,11 +369,19 @@ fn a_fleet_is_saved_while_it_is_used() {
                 let fleet = fleet.read().unwrap();
                 let user = fleet.users().next().unwrap();
                 fleet.top_k(&[user], 3, &Filter::default()).unwrap();
+                queries.fetch_add(1, Ordering::Relaxed);
             }
         });
-        Fleet::save_shared(&fleet, &path).unwrap();
-        for _ in 0..5 {
+        let counts = || [&changes, &queries].map(|count| count.load(Ordering::Relaxed));
+        let mut used = 0;
+        // A save may be over before another thread had its turn.
+        while used < 3 {
+            let before = counts();
+            Fleet::save_shared(&fleet, &path).unwrap();
+            let after = counts();
             Fleet::save_changes_shared(&fleet, &path).unwrap();
+            open(&path, &model);
+            used += usize::from(before.iter().zip(after).all(|(before, after)| *before < after));
         }
         done.store(true, Ordering::Relaxed);
     });
@@ -272,7 +390,8 @@ fn a_fleet_is_saved_while_it_is_used() {
     let mut snapshots = vec![reference.snapshot()];
     let loaded = open(&path, &model);
     for user in loaded.users() {
-        let session = loaded.session(user).unwrap();
+        let mut session = loaded.session(user).unwrap();
+        session.set_log_capacity(0);
         while (snapshots.len() as u64) <= session.events() {
             reference.append(1).unwrap();
             snapshots.push(reference.snapshot());

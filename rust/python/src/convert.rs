@@ -8,7 +8,8 @@ use std::path::Path;
 use pyo3::IntoPyObjectExt;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{
-    PyIsADirectoryError, PyKeyError, PyOSError, PyOverflowError, PyTypeError, PyValueError,
+    PyIsADirectoryError, PyKeyError, PyOSError, PyOverflowError, PyRuntimeError, PyTypeError,
+    PyValueError,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList, PyString};
@@ -252,6 +253,7 @@ pub(crate) fn to_python(error: Error) -> PyErr {
     let (Some(path), Some(source)) = (error.path(), source) else {
         return match error.kind() {
             ErrorKind::UserKind => PyTypeError::new_err(error.to_string()),
+            ErrorKind::Panicked => PyRuntimeError::new_err(error.to_string()),
             _ => PyValueError::new_err(error.to_string()),
         };
     };

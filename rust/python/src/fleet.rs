@@ -8,7 +8,7 @@ use numpy::PyArray1;
 use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyMapping};
-use recgrela::{self as engine, FleetFilter, Groups, Model, Scored, UserId};
+use recgrela::{self as engine, FleetFilter, Groups, Model, OwnedUserId, Scored, UserId};
 
 use crate::arrays::{Rows, TopKArrays};
 use crate::constructor::Constructor;
@@ -23,7 +23,7 @@ use crate::top_k::TopK;
 use crate::turns::Shared;
 use crate::users::{User, Users, user_of, user_or_none, users_of};
 
-/// Users per turn of top_k_arrays: other threads wait for no more.
+/// Users that are answered under one lock: other threads wait for no more.
 const TURN: usize = 512;
 
 /// The histories of many users on one model. Calls take many users at once and read the weights and
@@ -31,8 +31,8 @@ const TURN: usize = 512;
 ///
 /// User ids are int or str; the first user decides which. A user is in the fleet from the first
 /// event on, and the fleet grows as needed. Users and items may be lists, NumPy arrays, Arrow
-/// arrays, or columns of polars and pandas. Threads ask a fleet together, also during a save, and take
-/// turns to change it.
+/// arrays, or columns of polars and pandas. Threads can query a fleet concurrently, also during a save.
+/// Changes are serialized.
 #[pyclass(frozen, module = "recgrela")]
 pub(crate) struct Fleet {
     model: Arc<Model>,
@@ -97,7 +97,7 @@ impl Fleet {
     }
 
     /// Write all users to one file; an existing file is replaced atomically. Other threads can use
-    /// the fleet meanwhile: each user is stored as of some moment during the call.
+    /// the fleet meanwhile. Each user is consistent. Different users may be saved at different times.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let lock = self.fleet.lock();
         py.detach(|| engine::Fleet::save_shared(lock, &path))
@@ -108,7 +108,8 @@ impl Fleet {
     /// the file with what it had. Former states and removed users stay in it until save writes it
     /// anew.
     ///
-    /// Raises ValueError if this fleet did not save or load the file last.
+    /// Raises ValueError if this fleet did not save or load the file last, or if another one appends to
+    /// it at the same time.
     fn save_changes(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let lock = self.fleet.lock();
         py.detach(|| engine::Fleet::save_changes_shared(lock, &path))
@@ -177,11 +178,12 @@ impl Fleet {
     ) -> PyResult<Vec<TopK>> {
         let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
         let choice = FleetChoice { choice, skip: without_history.0 == Unknown::Skip, deny_each };
-        let catalog = self.model.catalog();
         let mut all = Vec::new();
         self.each_answer(py, users, k.0, &choice, |items| {
             all.push(items.to_vec());
         })?;
+        // After the query, so that it has the items that were added meanwhile.
+        let catalog = self.model.catalog();
         all.iter().map(|items| TopK::new(py, &catalog, items)).collect()
     }
 
@@ -208,11 +210,11 @@ impl Fleet {
     ) -> PyResult<TopKArrays> {
         let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
         let choice = FleetChoice { choice, skip: without_history.0 == Unknown::Skip, deny_each };
-        let catalog = self.model.catalog();
-        let k = k.0.min(catalog.len());
+        let k = k.0.min(self.model.catalog().len());
         let mut rows = Rows::new(k);
         self.each_answer(py, users, k, &choice, |items| rows.push(items))?;
-        rows.finish(py, &catalog)
+        // After the query, as in top_k.
+        rows.finish(py, &self.model.catalog())
     }
 
     /// Scores of some items for a user, float32 of shape [len(items)].
@@ -311,8 +313,9 @@ impl Fleet {
     /// The ids of all users, in order of arrival until one is removed.
     #[getter]
     fn users<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let ids: Vec<User> = self.fleet.read(py, |fleet| fleet.users().map(User::of).collect())?;
-        users_of(py, ids.iter().map(User::id))
+        let ids: Vec<OwnedUserId> =
+            self.fleet.read(py, |fleet| fleet.users().map(OwnedUserId::from).collect())?;
+        users_of(py, ids.iter().map(UserId::from))
     }
 
     /// Bytes of the users' states and seen items.
@@ -361,10 +364,11 @@ impl Fleet {
         let names = Users::new(users)?;
         let users = names.ids();
         let lists = self.deny_lists(&users, choice)?;
-        let filter = FleetFilter::from(&filter).skip_without_history(choice.skip);
         if !choice.skip {
             self.fleet.try_read(py, |fleet| fleet.check_history(&users))?;
         }
+        // A user who is removed after the check gets an empty result.
+        let filter = FleetFilter::from(&filter).skip_without_history(true);
         let mut rankings = Vec::new();
         // Without users, the engine still checks the filter.
         for start in (0..users.len().max(1)).step_by(TURN) {

@@ -57,6 +57,11 @@ pub(crate) fn values_in_any_order<'py>(
 /// The array that a value is, or that it offers to become.
 fn array_of<'py>(ids: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyUntypedArray>>> {
     if let Ok(array) = ids.cast::<PyUntypedArray>() {
+        // Its masked values would be taken for ids.
+        if array.hasattr("mask")? {
+            let message = "expected values without a mask, found a masked array";
+            return Err(PyTypeError::new_err(message));
+        }
         return Ok(Some(array.clone()));
     }
     if is_table(ids) || !ids.hasattr("to_numpy")? {

@@ -1,33 +1,20 @@
 //! User ids from Python, and back.
 
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBool, PyList, PyString};
-use recgrela::UserId;
+use recgrela::{OwnedUserId, UserId};
 
 use crate::sequence::{Values, values_of};
 
 /// One user.
-pub(crate) enum User {
-    Int(i64),
-    Str(Box<str>),
-}
+pub(crate) struct User(OwnedUserId);
 
 impl User {
-    pub(crate) fn of(id: UserId<'_>) -> Self {
-        match id {
-            UserId::Int(id) => Self::Int(id),
-            UserId::Str(id) => Self::Str(id.into()),
-        }
-    }
-
     pub(crate) fn id(&self) -> UserId<'_> {
-        match self {
-            Self::Int(id) => UserId::Int(*id),
-            Self::Str(id) => UserId::Str(id),
-        }
+        (&self.0).into()
     }
 }
 
@@ -37,12 +24,13 @@ impl<'py> FromPyObject<'_, 'py> for User {
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if value.is_instance_of::<PyString>() {
-            return Ok(Self::Str(Box::from(&*value.extract::<PyBackedStr>()?)));
+            let id = value.extract::<PyBackedStr>()?;
+            return Ok(Self(OwnedUserId::Str((&*id).into())));
         }
         // bool is a subclass of int.
         let number = if value.is_instance_of::<PyBool>() { None } else { Some(value.extract()) };
         match number {
-            Some(Ok(number)) => Ok(Self::Int(number)),
+            Some(Ok(number)) => Ok(Self(OwnedUserId::Int(number))),
             Some(Err(error)) if !error.is_instance_of::<PyTypeError>(value.py()) => Err(error),
             _ => Err(PyTypeError::new_err(format!(
                 "a user id is an int or a str, found {}",
@@ -75,12 +63,19 @@ impl Users {
     }
 }
 
-/// Whether a fleet could have this user: not so a value of another type.
+/// The id that a value is. None if no fleet can have such a user: a value of another type, an int
+/// beyond 64 bits, a str with a lone surrogate.
 pub(crate) fn user_or_none(value: &Bound<'_, PyAny>) -> PyResult<Option<User>> {
+    let py = value.py();
     match value.extract::<User>() {
         Ok(user) => Ok(Some(user)),
-        Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => Ok(None),
-        Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(value.py()) => Ok(None),
+        Err(error)
+            if error.is_instance_of::<PyTypeError>(py)
+                || error.is_instance_of::<PyOverflowError>(py)
+                || error.is_instance_of::<PyUnicodeEncodeError>(py) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

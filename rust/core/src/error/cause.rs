@@ -72,7 +72,7 @@ pub(crate) enum Cause {
     FleetLengths { users: usize, items: usize },
     #[error("lists of items to exclude: found {found}, expected {expected}, one per user")]
     DenyLengths { found: usize, expected: usize },
-    #[error("fleet: cannot allocate memory for {users} users; no event was appended")]
+    #[error("fleet: cannot allocate memory for {users} users")]
     FleetMemory { users: usize },
     #[error("the state of user {user} is not finite: remove the user, and verify the model")]
     FleetOverflow { user: String },

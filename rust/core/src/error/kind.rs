@@ -32,8 +32,10 @@ pub enum ErrorKind {
     Overlay,
     /// Lists of a fleet's users, or its file, are invalid.
     Fleet,
-    /// A user's id is an integer where the fleet has texts, or the other way round.
+    /// A user's id is an integer where the fleet has strings, or the other way round.
     UserKind,
+    /// An earlier call panicked, so the object may be half changed.
+    Panicked,
 }
 
 impl Cause {
@@ -70,11 +72,11 @@ impl Cause {
                 ErrorKind::Overlay
             }
             Self::UserKind { .. } => ErrorKind::UserKind,
+            Self::FleetPoisoned => ErrorKind::Panicked,
             Self::FleetLengths { .. }
             | Self::FleetOverflow { .. }
             | Self::FleetUnsaved
             | Self::FleetChanged { .. }
-            | Self::FleetPoisoned
             | Self::FleetFile { .. }
             | Self::FleetMagic
             | Self::FleetChecksum => ErrorKind::Fleet,

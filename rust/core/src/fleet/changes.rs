@@ -1,10 +1,10 @@
 //! What has changed since the fleet's file was written.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::users::Name;
+use super::OwnedUserId;
 
 /// The number of the first save.
 pub(super) const FIRST: u64 = 1;
@@ -13,10 +13,9 @@ pub(super) const FIRST: u64 = 1;
 /// what changed since any earlier one, also while it runs.
 pub(super) struct Changes {
     next_save: AtomicU64,
-    /// The number of the last save that was finished; 0 for none.
-    saved: AtomicU64,
-    /// Removed users, each with the number of the next save, in order of removal.
-    removed: VecDeque<(Name, u64)>,
+    /// The users that were removed since the last save, each with the number of the next one then.
+    /// Ordered, so that equal changes give equal files.
+    removed: Mutex<BTreeMap<OwnedUserId, u64>>,
     file: Arc<Mutex<Option<Stored>>>,
 }
 
@@ -24,8 +23,6 @@ pub(super) struct Changes {
 pub(super) struct Stored {
     /// Where the next segment belongs.
     pub(super) length: u64,
-    /// The length of the file, with the remains of an interrupted save.
-    pub(super) file_length: u64,
     /// The checksum of the last segment.
     pub(super) checksum: [u8; 32],
     pub(super) log_capacity: usize,
@@ -35,8 +32,7 @@ pub(super) struct Stored {
 
 impl Default for Changes {
     fn default() -> Self {
-        let (next_save, saved) = (AtomicU64::new(FIRST), AtomicU64::new(0));
-        Self { next_save, saved, removed: VecDeque::new(), file: Arc::default() }
+        Self { next_save: AtomicU64::new(FIRST), removed: Mutex::default(), file: Arc::default() }
     }
 }
 
@@ -60,24 +56,25 @@ impl Changes {
 
     /// Notes that all changes up to a save are in the file.
     pub(super) fn finish(&self, save: u64) {
-        self.saved.store(save, Ordering::Relaxed);
+        lock(&self.removed).retain(|_, removed| *removed > save);
     }
 
     /// Notes that a user was removed. Before the first save there is nothing to note.
-    pub(super) fn remove(&mut self, user: Name) {
-        let (saved, number) = (*self.saved.get_mut(), self.number());
-        if number == FIRST {
-            return;
+    pub(super) fn remove(&mut self, user: OwnedUserId) {
+        let number = self.number();
+        if number > FIRST {
+            lock(&self.removed).insert(user, number);
         }
-        while self.removed.front().is_some_and(|(_, removed)| *removed <= saved) {
-            self.removed.pop_front();
-        }
-        self.removed.push_back((user, number));
     }
 
     /// The users that were removed after a save.
-    pub(super) fn removed_after(&self, save: u64) -> impl Iterator<Item = &Name> {
-        self.removed.iter().filter(move |(_, removed)| *removed > save).map(|(user, _)| user)
+    pub(super) fn removed_after(&self, save: u64) -> Vec<OwnedUserId> {
+        let removed = lock(&self.removed);
+        removed
+            .iter()
+            .filter(|(_, removed)| **removed > save)
+            .map(|(user, _)| user.clone())
+            .collect()
     }
 
     /// The file, for one save at a time.
@@ -86,7 +83,7 @@ impl Changes {
     }
 }
 
-/// What is stored is replaced in one step, so a panic leaves it whole.
-pub(super) fn lock(file: &Mutex<Option<Stored>>) -> MutexGuard<'_, Option<Stored>> {
-    file.lock().unwrap_or_else(PoisonError::into_inner)
+/// Values behind these locks change in one step, so a panic leaves them whole.
+pub(super) fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }

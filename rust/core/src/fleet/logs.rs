@@ -14,7 +14,14 @@ impl Fleet {
     /// those of [`Session::set_log_capacity`](crate::Session::set_log_capacity).
     pub fn set_log_capacity(&mut self, capacity: usize) {
         self.log_capacity = capacity;
-        self.records.iter_mut().for_each(|record| record.log.set_capacity(capacity));
+        let number = self.changes.number();
+        for record in &mut self.records {
+            // Without it, the file would keep events that are dropped here.
+            if record.log.events.len() > capacity {
+                record.changed = number;
+            }
+            record.log.set_capacity(capacity);
+        }
     }
 
     /// The capacity of each user's log; 0 if none is kept.
@@ -45,13 +52,13 @@ impl Fleet {
     /// users are left out if it knows none of theirs. The new fleet has the same log capacity.
     ///
     /// Returns an error if a user's log does not hold the whole history, and if the ids of one
-    /// model are integers and those of the other texts.
+    /// model are integers and those of the other strings.
     pub fn migrate(&self, model: Arc<Model>) -> Result<Self> {
         let (old, new) = (self.model.catalog(), model.catalog());
         if old.is_text() != new.is_text() {
-            let kind = |text| if text { "texts" } else { "integers" };
-            let found = format!("{} as item ids of the new model", kind(new.is_text()));
-            let expected = format!("{}, as in the old one", kind(old.is_text()));
+            let kind = |text| if text { "string" } else { "integer" };
+            let found = format!("{} item ids in the new model", kind(new.is_text()));
+            let expected = format!("{} ids, as in the old one", kind(old.is_text()));
             return Err(Cause::MigrationLog { found, expected }.into());
         }
         self.check_logs()?;

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use arena::Arena;
 use changes::Changes;
 pub use queries::FleetFilter;
-use queue::{Queue, TILE};
+use queue::{PIECE, Queue, TILE};
 use record::Record;
-pub use user_id::UserId;
+pub use user_id::{OwnedUserId, UserId};
 use users::Users;
 
 use crate::error::Cause;
@@ -31,7 +31,7 @@ use crate::{Model, Result, Session};
 /// [`Fleet::append`] and [`Fleet::top_k`] take many users at once, and read the weights and the
 /// catalogue once per group of users.
 ///
-/// Users are known by their ids, which are all integers or all texts. A user is in the fleet from
+/// Users are known by their ids, which are all integers or all strings. A user is in the fleet from
 /// the first event on. An unknown user is one without history: it has no events and has seen
 /// nothing, and [`Fleet::top_k`] has no answer for it.
 ///
@@ -137,29 +137,34 @@ impl Fleet {
         let overlay = model.overlay();
         model.view(overlay.as_deref()).check(items.iter().copied())?;
         self.add(users.iter().map(|&user| user.into()))?;
-        self.queue.fill(&self.slots, items, &mut self.records, &self.arena);
-        let mut tiles = self.queue.tiles().peekable();
-        while let Some(tile) = tiles.next() {
-            model.backend.run(Step {
-                network: &model.network,
-                catalog: model.view(overlay.as_deref()),
-                tile,
-                next: tiles.peek().copied().unwrap_or_default(),
-                chunks: self.arena.chunks_mut(),
-                scratch: &mut self.scratch,
-            });
-        }
         let number = self.changes.number();
-        for (&slot, &item) in self.slots.iter().zip(items) {
-            self.records[slot as usize].add(item, number);
+        for (slots, items) in self.slots.chunks(PIECE).zip(items.chunks(PIECE)) {
+            self.queue.fill(slots, items, &mut self.records, &self.arena);
+            let mut tiles = self.queue.tiles().peekable();
+            while let Some(tile) = tiles.next() {
+                model.backend.run(Step {
+                    network: &model.network,
+                    catalog: model.view(overlay.as_deref()),
+                    tile,
+                    next: tiles.peek().copied().unwrap_or_default(),
+                    chunks: self.arena.chunks_mut(),
+                    scratch: &mut self.scratch,
+                });
+            }
+            for (&slot, &item) in slots.iter().zip(items) {
+                self.records[slot as usize].add(item, number);
+            }
         }
         Ok(())
     }
 
     /// Finds the slots of users, and adds those that are unknown. On an error, none is added.
-    fn add<'a>(&mut self, users: impl Iterator<Item = UserId<'a>>) -> Result<()> {
-        let before = self.len();
+    fn add<'a>(&mut self, users: impl ExactSizeIterator<Item = UserId<'a>>) -> Result<()> {
+        let (before, undecided) = (self.len(), matches!(self.users, Users::None));
         self.slots.clear();
+        if self.slots.try_reserve(users.len()).is_err() {
+            return Err(Cause::FleetMemory { users: before }.into());
+        }
         let mut added = Ok(());
         for user in users {
             match self.users.slot_or_add(user) {
@@ -176,6 +181,7 @@ impl Fleet {
                 let new = || Record::new(self.log_capacity);
                 self.records.resize_with(self.users.len(), new);
             }
+            Err(_) if undecided => self.users = Users::None,
             Err(_) => self.users.truncate(before),
         }
         added
@@ -194,8 +200,8 @@ impl Fleet {
     pub fn remove<'a>(&mut self, user: impl Into<UserId<'a>>) -> Result<bool> {
         let Some(slot) = self.users.slot(user.into())? else { return Ok(false) };
         let last = self.len() - 1;
-        if let Some(name) = self.users.name(slot) {
-            self.changes.remove(name);
+        if let Some(id) = self.users.owned_id(slot) {
+            self.changes.remove(id);
         }
         self.users.swap_remove(slot);
         self.records.swap_remove(slot);

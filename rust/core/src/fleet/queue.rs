@@ -8,19 +8,22 @@ use crate::network::Arrival;
 /// loaded for many, and small enough that activations stay in the L1 cache.
 pub(super) const TILE: usize = 16;
 
-/// The events of a call, in tiles with at most one event per user.
+/// Events that are put in order at once, which bounds the memory of a large call.
+pub(super) const PIECE: usize = 1 << 14;
+
+/// The events of a piece of a call, in tiles with at most one event per user.
 ///
 /// The first events of all users come first, then the second ones, and so on. Users are
 /// independent, and the events of each user keep their order.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// The round of each event, and its index in the call.
+    /// The round of each event, and its index in the piece.
     order: Vec<(usize, usize)>,
     arrivals: Vec<Arrival>,
 }
 
 impl Queue {
-    /// Takes the events of a call.
+    /// Takes the events of a piece.
     pub(super) fn fill(
         &mut self,
         slots: &[u32],

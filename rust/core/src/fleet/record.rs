@@ -10,7 +10,7 @@ pub(super) struct Record {
     pub(super) log: EventLog,
     /// The number of the save that comes after the last change.
     pub(super) changed: u64,
-    /// While a call's events are put in order, those of this user so far; otherwise 0.
+    /// While a piece's events are put in order, those of this user so far; otherwise 0.
     pub(super) queued: usize,
 }
 

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::UserId;
+use super::{OwnedUserId, UserId};
 use crate::Result;
 use crate::error::Cause;
 
@@ -18,22 +18,6 @@ pub(super) enum Users {
     None,
     Int(Slots<i64>),
     Str(Slots<Arc<str>>),
-}
-
-/// A user's id, of its own.
-#[derive(Clone)]
-pub(super) enum Name {
-    Int(i64),
-    Str(Arc<str>),
-}
-
-impl Name {
-    pub(super) fn view(&self) -> UserId<'_> {
-        match self {
-            Self::Int(id) => UserId::Int(*id),
-            Self::Str(id) => UserId::Str(id),
-        }
-    }
 }
 
 pub(super) struct Slots<K> {
@@ -62,12 +46,12 @@ impl Users {
         (0..self.len()).map_while(|slot| self.id(slot))
     }
 
-    /// The id of a slot, as a value of its own.
-    pub(super) fn name(&self, slot: usize) -> Option<Name> {
+    /// The id of a slot, which shares the memory of a string.
+    pub(super) fn owned_id(&self, slot: usize) -> Option<OwnedUserId> {
         match self {
             Self::None => None,
-            Self::Int(users) => users.ids.get(slot).map(|&id| Name::Int(id)),
-            Self::Str(users) => users.ids.get(slot).map(|id| Name::Str(Arc::clone(id))),
+            Self::Int(users) => users.ids.get(slot).map(|&id| OwnedUserId::Int(id)),
+            Self::Str(users) => users.ids.get(slot).map(|id| OwnedUserId::Str(Arc::clone(id))),
         }
     }
 
@@ -111,13 +95,10 @@ impl Users {
         }
     }
 
-    /// Removes the users that were added last. Without any, the next user decides the kind.
+    /// Removes the users that were added last. The kind of the ids stays.
     pub(super) fn truncate(&mut self, len: usize) {
         while self.len() > len {
             self.swap_remove(self.len() - 1);
-        }
-        if len == 0 {
-            *self = Self::None;
         }
     }
 

@@ -45,7 +45,6 @@ impl Fleet {
         }
         fleet.changes = Changes::loaded(Stored {
             length: offset,
-            file_length: length,
             checksum,
             log_capacity: fleet.log_capacity,
             save: FIRST,
@@ -81,8 +80,8 @@ impl Fleet {
         }
         for _ in 0..segment.removed {
             let user = read_id(&mut body, segment.kind)?;
-            self.check_kind(user.view())?;
-            self.remove(user.view())?;
+            self.check_kind((&user).into())?;
+            self.remove(&user)?;
         }
         self.read_users(&mut body, segment, first)?;
         body.padding()?;
@@ -102,8 +101,8 @@ impl Fleet {
     ) -> Result<()> {
         let num_items = self.model.num_items() + segment.added.count as usize;
         for _ in 0..segment.users {
-            let name = read_id(body, segment.kind)?;
-            let user = name.view();
+            let id = read_id(body, segment.kind)?;
+            let user = (&id).into();
             self.check_kind(user)?;
             if first && self.contains(user) {
                 return refuse(format!("user {user} twice"), "each user once");
@@ -128,13 +127,21 @@ impl Fleet {
 
 /// The header of the next segment, `None` at the end and before a segment that was not committed.
 /// `left` is the number of bytes left in the file. The first segment must be whole.
-fn next_segment(source: &mut Source<'_>, left: u64, first: bool) -> Result<Option<Segment>> {
+pub(super) fn next_segment(
+    source: &mut Source<'_>,
+    left: u64,
+    first: bool,
+) -> Result<Option<Segment>> {
     if left < SEGMENT_BYTES as u64 {
         return Ok(None);
     }
     let header = source.take()?;
     if long(&header, 0) == 0 && !first {
-        return Ok(None);
+        // Nothing can follow a segment that was not committed.
+        return match long(&header, 8) {
+            length @ 1.. if length < left => refuse("a segment of 0 bytes", length),
+            _ => Ok(None),
+        };
     }
     let segment = Segment::parse(&header)?;
     match (segment.length <= left, first) {

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::layout::{ALIGNMENT, CHECKSUM_BYTES, Kind, SEGMENT_BYTES, Segment};
 use super::users::{write_id, write_user};
 use crate::error::Cause;
+use crate::fleet::changes::Stored;
 use crate::fleet::{Fleet, UserId};
 use crate::{Model, Result};
 
@@ -77,6 +78,8 @@ impl<'a> SegmentWriter<'a> {
         }
         self.segment.users += 1;
         self.segment.kind = Kind::of(user);
+        // It can change while the segment is written.
+        self.segment.log_capacity = self.segment.log_capacity.max(fleet.log_capacity as u64);
         self.last = self.last.max(record.seen.last().copied());
         write_user(user, record, state, &mut self.buffer);
         Ok(())
@@ -90,9 +93,9 @@ impl<'a> SegmentWriter<'a> {
         Ok(())
     }
 
-    /// Writes padding, checksum and header, and commits them by the header's first word. Returns
-    /// the length of the file, and the checksum.
-    pub(super) fn commit(mut self, model: &Model) -> Result<(u64, [u8; CHECKSUM_BYTES])> {
+    /// Writes padding, checksum and header, and commits them by the header's first word. `save` is
+    /// the number of the save.
+    pub(super) fn commit(mut self, model: &Model, save: u64) -> Result<Stored> {
         let length = self.segment.length + self.buffer.len() as u64;
         let padding = length.next_multiple_of(ALIGNMENT) - length;
         self.buffer.extend(std::iter::repeat_n(0, padding as usize));
@@ -114,6 +117,7 @@ impl<'a> SegmentWriter<'a> {
             file.sync_all()
         };
         write().map_err(Cause::writing(self.path))?;
-        Ok((self.start + self.segment.length, checksum))
+        let length = self.start + self.segment.length;
+        Ok(Stored { length, checksum, log_capacity: self.segment.log_capacity as usize, save })
     }
 }

@@ -1,7 +1,7 @@
 //! Reads a file piece by piece, and no more than there is.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use bytemuck::Pod;
@@ -24,7 +24,12 @@ impl<'a> Source<'a> {
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
-        Ok(self.reader.read_exact(bytes).map_err(Cause::reading(self.path))?)
+        self.reader.read_exact(bytes).map_err(Cause::reading(self.path))
+    }
+
+    pub(super) fn seek(&mut self, offset: u64) -> Result<()> {
+        self.reader.seek(SeekFrom::Start(offset)).map_err(Cause::reading(self.path))?;
+        Ok(())
     }
 
     pub(super) fn take<const N: usize>(&mut self) -> Result<[u8; N]> {

@@ -3,9 +3,8 @@
 use super::layout::{Kind, refuse};
 use super::source::Body;
 use crate::Result;
-use crate::fleet::UserId;
 use crate::fleet::record::Record;
-use crate::fleet::users::Name;
+use crate::fleet::{OwnedUserId, UserId};
 
 impl Kind {
     pub(super) fn of(user: UserId<'_>) -> Self {
@@ -39,16 +38,16 @@ pub(super) fn write_user(user: UserId<'_>, record: &Record, state: &[f32], to: &
     to.extend_from_slice(bytemuck::cast_slice(newer));
 }
 
-pub(super) fn read_id(body: &mut Body<'_, '_>, kind: Kind) -> Result<Name> {
+pub(super) fn read_id(body: &mut Body<'_, '_>, kind: Kind) -> Result<OwnedUserId> {
     let word = body.word()?;
     if kind != Kind::Str {
-        return Ok(Name::Int(word as i64));
+        return Ok(OwnedUserId::Int(word as i64));
     }
     let mut bytes = Vec::new();
     body.read_into(&mut bytes, word)?;
     match String::from_utf8(bytes) {
-        Ok(id) => Ok(Name::Str(id.into())),
-        Err(_) => refuse("a user id that is not UTF-8", "a text"),
+        Ok(id) => Ok(OwnedUserId::Str(id.into())),
+        Err(_) => refuse("a user id that is not UTF-8", "a string"),
     }
 }
 
