@@ -140,7 +140,7 @@ lint: setup ## Check formatting, lints and type stubs
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/python -m mypy --no-error-summary
-	$(BIN)/python -m mypy.stubtest recgrela
+	$(BIN)/python -m mypy.stubtest recgrela._core
 
 format: setup ## Format all sources
 	cargo fmt --all
