@@ -128,7 +128,9 @@ def test_more_seeds_go_on_from_the_first_and_give_means(
         assert row["test"]["stream"]["ndcg@10"] == pytest.approx(means[name])
         deviation = abs(first - second) / 2**0.5
         assert row["spread"]["test"]["stream"]["ndcg@10"] == pytest.approx(deviation)
-        assert f"{means[name]:.4f} +- {deviation:.4f}" in printed
+        # The values of the table, not ours: a sum in another order may round differently.
+        mean, spread = row["test"]["stream"]["ndcg@10"], row["spread"]["test"]["stream"]["ndcg@10"]
+        assert f"{mean:.4f} +- {spread:.4f}" in printed
         low, high = row["intervals"]["test"]["stream"]["ndcg@10"]
         assert low <= means[name] <= high
     difference = rows["no-gate"]["difference"]["ndcg@10"][0]
