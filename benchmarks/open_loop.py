@@ -121,7 +121,7 @@ class OpenLoop:
         kind.seconds.append(time.perf_counter() - connection.due)
         kind.errors += status != call.expected
         self._open -= 1
-        if status:  # else it was closed, and is not used again
+        if status:  # a closed connection is not reused
             self._free.append(connection)
         elif not self._free and not self._open:
             raise ConnectionError("the service closed every connection")

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from recgrela.batch import BatchError, Choice, ModelFiles, ParquetSource, partition_of, run
 from recgrela.batch.day import advance_all, opened
-from recgrela.batch.divided import PART, Advance, look_at, markers, numbers
+from recgrela.batch.divided import PART, Advance, look_at, markers, numbers, total
 from recgrela.batch.workers import Model
 
 from tests.engine.batch_data import contents, random_events, shuffled, write
@@ -27,7 +27,8 @@ class OneTask:
     second: pa.Table | None = None  # other events, the second time that they are read
 
     def look_at_events(self, _partitions, watermark):
-        return look_at(self.model, self.events.to_batches(max_chunksize=100), NAMES, watermark)
+        batches = self.events.to_batches(max_chunksize=100)
+        return total([look_at(self.model, batches, NAMES, watermark)])
 
     def advance(self, parts, earlier, *, committed):
         events = self.events if self.second is None else self.second

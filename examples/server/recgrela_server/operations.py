@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from recgrela_server.bodies import ErrorBody, ModelInfo, Status
 from recgrela_server.errors import ServiceError
 from recgrela_server.model import ModelError
-from recgrela_server.service import Service
+from recgrela_server.service import service_of
 
 router = APIRouter(tags=["operations"])
 refusals: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (401, 403)}
@@ -23,24 +23,21 @@ async def live() -> Status:
 @router.get("/health/ready", responses={503: {"model": ErrorBody}})
 async def ready(request: Request) -> Status:
     """The store writes too."""
-    service: Service = request.app.state.service
-    await service.check()
+    await service_of(request).check()
     return Status(status="ok")
 
 
 @router.get("/metrics", responses=refusals)
 async def metrics(request: Request) -> Response:
     """Metrics in Prometheus's text format."""
-    service: Service = request.app.state.service
-    return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(service_of(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.post("/admin/reload", responses={**refusals, 422: {"model": ErrorBody}})
 async def reload(request: Request) -> ModelInfo:
     """Reads the model file again. A file that is refused leaves the old model serving."""
-    service: Service = request.app.state.service
     try:
-        served = await service.reload()
+        served = await service_of(request).reload()
     except ModelError as error:
         message = f"the old model goes on serving: {error}"
         raise ServiceError(422, "model_refused", message) from error

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from time import monotonic
 
+from fastapi import Request
+
 from recgrela_server.metrics import Metrics
 from recgrela_server.model import ModelError, Served, load
 from recgrela_server.sessions import Sessions
@@ -12,9 +14,7 @@ from recgrela_server.storage import Store, open_store
 
 log = logging.getLogger("recgrela_server")
 
-CHECK_SECONDS = (
-    1.0  # that the result of a check holds: anyone may ask for it, as often as they like
-)
+CHECK_SECONDS = 1.0  # how long the result of a check holds, however often anyone asks for it
 
 
 class Service:
@@ -90,3 +90,9 @@ async def _check_ids(store: Store, served: Served) -> None:
             f"the store has events with {found} item ids, and the model has {expected} ids: use a "
             "model with the same type of ids, or another store"
         )
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request is for."""
+    service: Service = request.app.state.service
+    return service

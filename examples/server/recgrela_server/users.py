@@ -21,7 +21,7 @@ from recgrela_server.bodies import (
 from recgrela_server.errors import ServiceError, quote
 from recgrela_server.model import Served
 from recgrela_server.query import parameters, parse
-from recgrela_server.service import Service
+from recgrela_server.service import Service, service_of
 from recgrela_server.storage import Key
 
 router = APIRouter(
@@ -29,11 +29,6 @@ router = APIRouter(
     tags=["users"],
     responses={status: {"model": ErrorBody} for status in (401, 413, 422, 429, 503)},
 )
-
-
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
 
 
 def _check_count(service: Service, items: list[int | str]) -> None:
@@ -56,7 +51,7 @@ async def append(
     idempotency_key: IdempotencyKey = None,
 ) -> Stored:
     """Appends events. The answer comes when they are on disk."""
-    service = _service(request)
+    service = service_of(request)
     _check_count(service, body.items)
     items = service.sessions.served.known(body.items, unknown)
     key = None if idempotency_key is None else Key.of(idempotency_key, body.items)
@@ -84,7 +79,7 @@ async def append(
 )
 async def recommend(request: Request, user: User) -> Recommendations:
     """The best next items, after every event acknowledged so far."""
-    service = _service(request)
+    service = service_of(request)
     query = parse(Filters, request.query_params)
     sessions = service.sessions
     served = sessions.served
@@ -116,7 +111,7 @@ async def recommend(request: Request, user: User) -> Recommendations:
 @router.post("/forget")
 async def forget(request: Request, user: User, body: Items) -> Forgotten:
     """Removes all events of some items, as if they had never happened."""
-    service = _service(request)
+    service = service_of(request)
     _check_count(service, body.items)
     service.sessions.served.unknown(body.items)  # items of older models can be forgotten too
     removed = await service.store.forget(user, set(body.items))
@@ -127,7 +122,7 @@ async def forget(request: Request, user: User, body: Items) -> Forgotten:
 @router.delete("", status_code=204)
 async def delete(request: Request, user: User) -> None:
     """Deletes everything about a user. Deleting an unknown user succeeds too."""
-    service = _service(request)
+    service = service_of(request)
     await service.store.delete(user)
     service.sessions.discard(user)
 

@@ -216,7 +216,7 @@ def _partitions(wanted: int | None, current: Manifest | None, folder: State) -> 
     if wanted not in (None, current.run.partitions):
         raise BatchError(
             f"{folder.folder}: found a state of {current.run.partitions} partitions, expected "
-            f"{wanted}: leave --partitions out, or replay all events into a new state folder"
+            f"{wanted}: omit --partitions, or replay all events into a new state folder"
         )
     return current.run.partitions
 

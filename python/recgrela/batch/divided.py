@@ -5,6 +5,7 @@ time. A marker is a row with the number of a partition and no event. There is on
 that an engine which groups rows also meets the partitions without events.
 """
 
+import pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,9 +18,23 @@ import pyarrow.compute as pc
 from .events import Moment, Taken, canonical, is_known
 from .hashing import partition_of
 from .partition import Choice, Earlier, Part, advance_canonical, recommend_canonical
+from .source import ModelFiles, Source
+from .types import Types
 from .workers import Model, items_of, load
 
 PART = "recgrela_partition"
+
+
+def source_of(
+    name: str,
+    schema: pa.Schema,
+    names: Sequence[str],
+    model: str | Path,
+    overlay: str | Path | None,
+) -> Source:
+    """Events of an engine, named for errors, and the model for them, by absolute paths."""
+    files = ModelFiles(Path(model).absolute(), Path(overlay).absolute() if overlay else None)
+    return Source(name, files, tuple(names), Types.of(schema, names, name))
 
 
 def look_at(
@@ -27,13 +42,18 @@ def look_at(
     batches: Iterable[pa.RecordBatch],
     names: Sequence[str],
     watermark: Moment | None,
-) -> Taken:
-    """Count, digest and times of events."""
+) -> bytes:
+    """Count, digest and times of events, for `total`."""
     parts = (
         Taken.of(batch, missing, is_known(batch, items_of(model)), watermark)
         for batch, missing in canonical(batches, names)
     )
-    return sum(parts, Taken())
+    return pickle.dumps(sum(parts, Taken()))
+
+
+def total(looks: Iterable[bytes]) -> Taken:
+    """Count, digest and times of all events, from the workers' `look_at`."""
+    return sum(map(pickle.loads, looks), Taken())
 
 
 def numbers(users: pa.Array, partitions: int) -> pa.Array:

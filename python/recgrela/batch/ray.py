@@ -10,7 +10,6 @@ the model once, and advances one partition at a time. These are tasks and not ac
 hold the CPUs that the grouping before them waits for. Needs `recgrela[ray]`, also on the workers.
 """
 
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,10 @@ import pyarrow as pa
 import ray.data
 
 from .day import advance_all, opened
-from .divided import PART, Advance, look_at, markers, numbers
+from .divided import PART, Advance, look_at, markers, numbers, source_of, total
 from .events import Moment, Taken
 from .partition import Choice, Earlier, Part
-from .source import NAMES, ModelFiles, Source
-from .types import Types
+from .source import NAMES, Source
 from .workers import Model
 
 DEFAULTS = Choice()
@@ -64,10 +62,8 @@ def recommend(
     Raises:
         BatchError: for events or folders that do not fit. Nothing was committed.
     """
-    names, state, out = tuple(names), Path(state).absolute(), Path(out).absolute()
-    files = ModelFiles(Path(model).absolute(), Path(overlay).absolute() if overlay else None)
-    schema = events.schema().base_schema
-    source = Source("the dataset", files, names, Types.of(schema, names, "the dataset"))
+    state, out = Path(state).absolute(), Path(out).absolute()
+    source = source_of("the dataset", events.schema().base_schema, names, model, overlay)
     columns = events.select_columns(list(names))
     with opened(source, state, out) as start:
         tasks = _Tasks(columns, start.model, source, out, choice, workers)
@@ -91,12 +87,10 @@ class _Tasks:
         model, names = self.model, self.source.names
 
         def look(batch: pa.Table) -> pa.Table:
-            return pa.table(
-                {"taken": [pickle.dumps(look_at(model, batch.to_batches(), names, watermark))]}
-            )
+            return pa.table({"taken": [look_at(model, batch.to_batches(), names, watermark)]})
 
         rows = self.events.map_batches(look, batch_format="pyarrow", batch_size=None).take_all()
-        return sum((pickle.loads(row["taken"]) for row in rows), Taken())
+        return total(row["taken"] for row in rows)
 
     def advance(self, parts: Sequence[Part], earlier: Earlier | None, *, committed: bool) -> None:
         """Groups the events by partition."""

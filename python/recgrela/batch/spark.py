@@ -9,7 +9,6 @@ Spark reads the events twice: to look at them, and to group them by partition. A
 the model and advances one partition at a time. Needs `recgrela[spark]`, also on the workers.
 """
 
-import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +20,10 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import IntegerType, StructField, StructType
 
 from .day import advance_all, opened
-from .divided import PART, Advance, look_at, numbers
+from .divided import PART, Advance, look_at, numbers, source_of, total
 from .events import Moment, Taken
 from .partition import Choice, Earlier, Part
-from .source import NAMES, ModelFiles, Source
-from .types import Types
+from .source import NAMES, Source
 from .workers import Model
 
 DEFAULTS = Choice()
@@ -63,20 +61,13 @@ def recommend(
     Raises:
         BatchError: for events or folders that do not fit. Nothing was committed.
     """
-    names, state, out = tuple(names), Path(state).absolute(), Path(out).absolute()
-    files = ModelFiles(Path(model).absolute(), Path(overlay).absolute() if overlay else None)
+    state, out = Path(state).absolute(), Path(out).absolute()
     columns = events.select(*names)
-    types = Types.of(to_arrow_schema(columns.schema), names, "the data frame")
-    source = Source("the data frame", files, names, types)
+    schema = to_arrow_schema(columns.schema)
+    source = source_of("the data frame", schema, names, model, overlay)
     with opened(source, state, out) as start:
-        advance_all(
-            source,
-            start,
-            out,
-            choice,
-            partitions,
-            _Tasks(columns, start.model, source, out, choice),
-        )
+        tasks = _Tasks(columns, start.model, source, out, choice)
+        advance_all(source, start, out, choice, partitions, tasks)
     return events.sparkSession.read.parquet(str(out))
 
 
@@ -95,11 +86,10 @@ class _Tasks:
         model, names = self.model, self.source.names
 
         def look(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            taken = pickle.dumps(look_at(model, batches, names, watermark))
-            yield pa.record_batch({"taken": [taken]})
+            yield pa.record_batch({"taken": [look_at(model, batches, names, watermark)]})
 
         rows = self.events.mapInArrow(look, "taken binary").collect()
-        return sum((pickle.loads(row.taken) for row in rows), Taken())
+        return total(row.taken for row in rows)
 
     def advance(self, parts: Sequence[Part], earlier: Earlier | None, *, committed: bool) -> None:
         """Groups the events by partition."""
