@@ -3,25 +3,16 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 
-use common::{Rng, SHAPES, Shape, assert_says, model};
+use common::{Rng, SHAPES, Shape, assert_says, everything, fleet_path, model};
 use recgrela::{ErrorKind, Filter, Fleet, Model, Session};
 
-/// A separate file for each test.
-fn path(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("changes-{name}"));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder.join("users.fleet")
-}
-
-/// Every user with its complete contents, bit for bit, by id.
-fn everything(fleet: &Fleet) -> Vec<(String, Vec<u8>)> {
-    let content = |id| (format!("{id}"), fleet.session(id).unwrap().snapshot());
-    let mut all: Vec<_> = fleet.users().map(content).collect();
+/// Every user's complete contents by id: the order of users depends on earlier removals.
+fn sorted(fleet: &Fleet) -> Vec<(String, Vec<u8>)> {
+    let mut all = everything(fleet);
     all.sort_unstable();
     all
 }
@@ -38,7 +29,7 @@ fn append(fleet: &mut Fleet, rng: &mut Rng, count: usize, users: usize) {
 
 #[test]
 fn saved_changes_load_as_the_fleet_was() {
-    let path = path("rounds");
+    let path = fleet_path("changes-rounds");
     for shape in &SHAPES[..4] {
         let (model, rng) = (model(shape), &mut Rng::new(3));
         let mut fleet = Fleet::new(Arc::clone(&model));
@@ -56,7 +47,7 @@ fn saved_changes_load_as_the_fleet_was() {
             let written = fs::metadata(&path).unwrap().len() - before;
             assert!(written < before / 2, "{written} after {before}");
             let loaded = open(&path, &model);
-            assert_eq!(everything(&loaded), everything(&fleet));
+            assert_eq!(sorted(&loaded), sorted(&fleet));
             assert_eq!((loaded.log_capacity(), loaded.interrupted_bytes()), (5, 0));
             if round % 2 == 1 {
                 fleet = loaded; // which goes on where the other stopped
@@ -67,32 +58,32 @@ fn saved_changes_load_as_the_fleet_was() {
         assert_eq!(fs::metadata(&path).unwrap().len(), before, "nothing has changed");
         fleet.set_log_capacity(2);
         fleet.save_changes(&path).unwrap();
-        assert_eq!(everything(&open(&path, &model)), everything(&fleet));
+        assert_eq!(sorted(&open(&path, &model)), sorted(&fleet));
         fleet.save(&path).unwrap();
         assert!(fs::metadata(&path).unwrap().len() < before, "a full save compacts");
-        assert_eq!(everything(&open(&path, &model)), everything(&fleet));
+        assert_eq!(sorted(&open(&path, &model)), sorted(&fleet));
     }
 }
 
 /// After a crash the file ends anywhere in the last segment.
 #[test]
 fn a_cut_last_segment_is_ignored_and_overwritten() {
-    let path = path("cut");
+    let path = fleet_path("changes-cut");
     let (model, rng) = (model(&Shape::TINY), &mut Rng::new(5));
     let mut fleet = Fleet::new(Arc::clone(&model));
     append(&mut fleet, rng, 30, 20);
     fleet.save(&path).unwrap();
     append(&mut fleet, rng, 2, 20);
     fleet.save_changes(&path).unwrap();
-    let (before, whole) = (everything(&fleet), fs::read(&path).unwrap().len());
+    let (before, whole) = (sorted(&fleet), fs::read(&path).unwrap().len());
     append(&mut fleet, rng, 3, 25);
     fleet.save_changes(&path).unwrap();
-    let after = everything(&fleet);
+    let after = sorted(&fleet);
     let bytes = fs::read(&path).unwrap();
     let load = |damaged: &[u8]| {
         fs::write(&path, damaged).unwrap();
         let loaded = open(&path, &model);
-        assert_eq!(everything(&loaded), before);
+        assert_eq!(sorted(&loaded), before);
         assert_eq!(loaded.interrupted_bytes(), (damaged.len() - whole) as u64);
         loaded
     };
@@ -101,7 +92,7 @@ fn a_cut_last_segment_is_ignored_and_overwritten() {
         loaded.append(&[77], &[1]).unwrap();
         loaded.save_changes(&path).unwrap();
         let again = open(&path, &model);
-        assert_eq!(everything(&again), everything(&loaded));
+        assert_eq!(sorted(&again), sorted(&loaded));
         assert_eq!(again.interrupted_bytes(), 0);
     };
     for length in whole..bytes.len() {
@@ -120,13 +111,13 @@ fn a_cut_last_segment_is_ignored_and_overwritten() {
     uncommitted[whole + 8..].fill(0);
     check(&uncommitted);
     fs::write(&path, &bytes).unwrap();
-    assert_eq!(everything(&open(&path, &model)), after);
+    assert_eq!(sorted(&open(&path, &model)), after);
 }
 
 /// What a crash does not explain is damage.
 #[test]
 fn damage_to_any_segment_is_refused() {
-    let path = path("damage");
+    let path = fleet_path("changes-damage");
     let (model, rng) = (model(&Shape::TINY), &mut Rng::new(6));
     let length = || fs::metadata(&path).unwrap().len() as usize;
     let mut fleet = Fleet::new(Arc::clone(&model));
@@ -162,7 +153,7 @@ fn damage_to_any_segment_is_refused() {
 
 #[test]
 fn changes_do_not_replace_those_of_another_fleet() {
-    let (path, model) = (path("twice"), model(&Shape::TINY));
+    let (path, model) = (fleet_path("changes-twice"), model(&Shape::TINY));
     let mut fleet = Fleet::new(Arc::clone(&model));
     fleet.append(&[1, 2], &[1, 2]).unwrap();
     fleet.save(&path).unwrap();
@@ -180,7 +171,7 @@ fn changes_do_not_replace_those_of_another_fleet() {
     assert_eq!(fs::metadata(&path).unwrap().len(), torn.len() as u64);
     let error = other.save_changes(&path).unwrap_err();
     assert_says(&error, ErrorKind::Fleet, "call save, which replaces it");
-    assert_eq!(everything(&open(&path, &model)), everything(&one));
+    assert_eq!(sorted(&open(&path, &model)), sorted(&one));
     // While another fleet appends, the file is locked.
     one.append(&[2], &[6]).unwrap();
     let locked = fs::File::open(&path).unwrap();
@@ -189,12 +180,12 @@ fn changes_do_not_replace_those_of_another_fleet() {
     assert_says(&error, ErrorKind::Fleet, "call save, which replaces it");
     drop(locked);
     one.save_changes(&path).unwrap();
-    assert_eq!(everything(&open(&path, &model)), everything(&one));
+    assert_eq!(sorted(&open(&path, &model)), sorted(&one));
 }
 
 #[test]
 fn a_failed_call_leaves_the_kind_of_the_ids() {
-    let (path, model) = (path("kind"), model(&Shape::TINY));
+    let (path, model) = (fleet_path("changes-kind"), model(&Shape::TINY));
     let mut fleet = Fleet::new(Arc::clone(&model));
     fleet.append(&[1, 2], &[1, 2]).unwrap();
     fleet.save(&path).unwrap();
@@ -209,12 +200,12 @@ fn a_failed_call_leaves_the_kind_of_the_ids() {
     assert!(open(&path, &model).is_empty());
     fleet.append(&[3], &[1]).unwrap();
     fleet.save_changes(&path).unwrap();
-    assert_eq!(everything(&open(&path, &model)), everything(&fleet));
+    assert_eq!(sorted(&open(&path, &model)), sorted(&fleet));
 }
 
 #[test]
 fn a_removed_user_is_noted_once() {
-    let (path, model) = (path("removed"), model(&Shape::TINY));
+    let (path, model) = (fleet_path("changes-removed"), model(&Shape::TINY));
     let mut fleet = Fleet::new(Arc::clone(&model));
     fleet.append(&[1, 2], &[1, 2]).unwrap();
     fleet.save(&path).unwrap();
@@ -227,13 +218,13 @@ fn a_removed_user_is_noted_once() {
         }
         fleet.save_changes(&path).unwrap();
         assert_eq!(length() - before, 88 + 8 + 32, "header, id, checksum");
-        assert_eq!(everything(&open(&path, &model)), everything(&fleet));
+        assert_eq!(sorted(&open(&path, &model)), sorted(&fleet));
     }
 }
 
 #[test]
 fn dropped_logs_do_not_come_back() {
-    let (path, model) = (path("dropped"), model(&Shape::TINY));
+    let (path, model) = (fleet_path("changes-dropped"), model(&Shape::TINY));
     let mut fleet = Fleet::new(Arc::clone(&model));
     fleet.set_log_capacity(100);
     fleet.append(&[1, 1, 2], &[1, 2, 3]).unwrap();
@@ -249,7 +240,7 @@ fn dropped_logs_do_not_come_back() {
 
 #[test]
 fn changes_go_only_to_the_file_that_they_continue() {
-    let (path, other) = (path("other"), path("another"));
+    let (path, other) = (fleet_path("changes-other"), fleet_path("changes-another"));
     let model = model(&Shape::TINY);
     let mut fleet = Fleet::new(Arc::clone(&model));
     let error = fleet.save_changes(&path).unwrap_err();
@@ -267,14 +258,14 @@ fn changes_go_only_to_the_file_that_they_continue() {
     let mut second = open(&other, &model);
     second.append(&["c"], &[4]).unwrap();
     second.save_changes(&other).unwrap();
-    let expected = everything(&second);
+    let expected = sorted(&second);
     let error = fleet.save_changes(&other).unwrap_err();
     assert_says(&error, ErrorKind::Fleet, "call save, which replaces it");
-    assert_eq!(everything(&open(&other, &model)), expected);
+    assert_eq!(sorted(&open(&other, &model)), expected);
     fs::remove_file(&other).unwrap();
     assert_says(&fleet.save_changes(&other).unwrap_err(), ErrorKind::Io, "cannot write");
     fleet.save(&other).unwrap();
-    assert_eq!(everything(&open(&other, &model)), everything(&fleet));
+    assert_eq!(sorted(&open(&other, &model)), sorted(&fleet));
 }
 
 #[test]
@@ -343,7 +334,7 @@ fn a_fleet_moves_to_another_model_by_its_logs() {
 /// Queries and events go on while the fleet is saved, and every user in the file is whole.
 #[test]
 fn a_fleet_is_saved_while_it_is_used() {
-    let (path, model) = (path("used"), model(&Shape::BASE));
+    let (path, model) = (fleet_path("changes-used"), model(&Shape::BASE));
     let mut fleet = Fleet::new(Arc::clone(&model));
     let users: Vec<u32> = (0..800).collect();
     fleet.append(&users, &vec![1; users.len()]).unwrap();
@@ -399,5 +390,5 @@ fn a_fleet_is_saved_while_it_is_used() {
         assert_eq!(session.snapshot(), snapshots[session.events() as usize]);
     }
     fleet.save_changes(&path).unwrap();
-    assert_eq!(everything(&open(&path, &model)), everything(&fleet));
+    assert_eq!(sorted(&open(&path, &model)), sorted(&fleet));
 }

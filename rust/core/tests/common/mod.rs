@@ -5,6 +5,7 @@
 
 mod brute;
 mod file;
+mod fleets;
 mod naive_catalogue;
 mod overlay_file;
 mod reference;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub use brute::brute_force;
 pub use file::{F16, F32, F64, I8, I32, I64, ModelFile, Tensor, U8};
 pub use file::{fingerprint, safetensors, with_header};
+pub use fleets::{everything, filled, fleet_path, user};
 pub use naive_catalogue::{NaiveCatalogue, dot, id_of};
 pub use overlay_file::OverlayFile;
 pub use reference::Reference;
