@@ -1,13 +1,15 @@
 //! Logs of a fleet's users, saves of what has changed, and saves while the fleet is in use.
 
 mod common;
+mod paths;
 
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 
-use common::{Rng, SHAPES, Shape, assert_says, everything, fleet_path, model};
+use common::{Rng, SHAPES, Shape, assert_says, everything, model};
+use paths::fleet_path;
 use recgrela::{ErrorKind, Filter, Fleet, Model, Session};
 
 /// Every user's complete contents by id: the order of users depends on earlier removals.

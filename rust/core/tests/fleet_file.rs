@@ -1,11 +1,13 @@
 //! The file of a fleet: continued with the same bits, refused where it is damaged or forged.
 
 mod common;
+mod paths;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use common::{ModelFile, Rng, SHAPES, Shape, assert_says, everything, filled, fleet_path, model};
+use common::{ModelFile, Rng, SHAPES, Shape, assert_says, everything, filled, model};
+use paths::fleet_path;
 use recgrela::{Error, ErrorKind, Fleet, Model, Overlay};
 
 #[test]

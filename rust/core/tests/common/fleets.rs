@@ -1,6 +1,5 @@
 //! Fleets with random users, and their contents.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use recgrela::{Fleet, Model, UserId};
@@ -24,12 +23,4 @@ pub fn user<'a>(fleet: &Fleet, user: impl Into<UserId<'a>>) -> Vec<u8> {
 /// Every user's complete contents, in the fleet's order.
 pub fn everything(fleet: &Fleet) -> Vec<(String, Vec<u8>)> {
     fleet.users().map(|id| (id.to_string(), user(fleet, id))).collect()
-}
-
-/// The path of a fleet file in an empty folder of its own.
-pub fn fleet_path(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder.join("users.fleet")
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub use brute::brute_force;
 pub use file::{F16, F32, F64, I8, I32, I64, ModelFile, Tensor, U8};
 pub use file::{fingerprint, safetensors, with_header};
-pub use fleets::{everything, filled, fleet_path, user};
+pub use fleets::{everything, filled, user};
 pub use naive_catalogue::{NaiveCatalogue, dot, id_of};
 pub use overlay_file::OverlayFile;
 pub use reference::Reference;
