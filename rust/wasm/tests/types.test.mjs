@@ -15,10 +15,8 @@ test("an example compiles, and its type errors are found", () => {
   execFileSync(tsc, ["--project", here("tsconfig.json")], { encoding: "utf8" });
 });
 
-test("package.json has the workspace's version and lists existing files", async () => {
+test("package.json lists existing files", async () => {
   const manifest = JSON.parse(await readFile(new URL("package.json", PACKAGE)));
-  const workspace = await readFile(new URL("../../../Cargo.toml", import.meta.url), "utf8");
-  assert.equal(manifest.version, workspace.match(/^version = "(.*)"/m)[1]);
   const files = await readdir(PACKAGE);
   const { types, node, default: web } = manifest.exports["."];
   for (const file of [types, node, web, ...manifest.sideEffects]) {

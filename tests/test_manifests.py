@@ -1,0 +1,131 @@
+"""All manifests agree with the root's Cargo.toml. Package.swift can state only a name."""
+
+import json
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+WORKSPACE = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]
+CORE = tomllib.loads((ROOT / "rust/core/Cargo.toml").read_text())["package"]
+VERSION, HOME, LICENSE = WORKSPACE["version"], WORKSPACE["homepage"], WORKSPACE["license"]
+[AUTHOR] = WORKSPACE["authors"]
+SUMMARY = CORE["description"].partition(":")[0]
+"""How the description of every package of the engine begins."""
+
+PYTHON = "pyproject.toml", "training/pyproject.toml", "examples/server/pyproject.toml"
+NPM = "rust/wasm/js/package.json", "rust/wasm/package.json", "examples/web/package.json"
+
+
+def text(path: str) -> str:
+    return (ROOT / path).read_text()
+
+
+def python_project(path: str) -> dict[str, Any]:
+    return tomllib.loads(text(path))["project"]
+
+
+@pytest.fixture(scope="module")
+def crates() -> list[dict[str, Any]]:
+    """The crates of the workspace and all that they depend on."""
+    command = ["cargo", "metadata", "--format-version=1", "--locked"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)["packages"]
+
+
+def test_crates(crates):
+    ours = [crate for crate in crates if crate["source"] is None]
+    shared = WORKSPACE.keys() - {"readme", "documentation"}
+    for crate in ours:
+        stated = {key: crate[key.replace("-", "_")] for key in shared}
+        assert stated == {key: WORKSPACE[key] for key in shared}, crate["name"]
+    [published] = [crate for crate in ours if crate["publish"] is None]
+    assert published["name"] == "recgrela"
+    assert published["documentation"] == WORKSPACE["documentation"]
+    assert published["readme"] == "../../README.md"
+
+
+def test_the_crate_outside_the_workspace():
+    package = tomllib.loads(text("rust/wasm/bindgen/Cargo.toml"))["package"]
+    for key in ("edition", "authors", "license", "homepage", "repository"):
+        assert package[key] == WORKSPACE[key]
+
+
+def test_docs_rs_documents_the_features_for_users():
+    features = set(CORE["metadata"]["docs"]["rs"]["features"])
+    manifest = tomllib.loads(text("rust/core/Cargo.toml"))["features"]
+    assert features == set(manifest) - {"default", "internals"} - set(manifest["default"])
+
+
+@pytest.mark.parametrize("path", PYTHON)
+def test_python(path):
+    project = python_project(path)
+    assert project["license"] == LICENSE
+    assert project["authors"] == [{"name": AUTHOR}]
+    assert project["urls"] == {
+        "Homepage": HOME,
+        "Documentation": WORKSPACE["documentation"],
+        "Repository": WORKSPACE["repository"],
+        "Issues": f"{HOME}/issues",
+    }
+    assert ("version" in project) != ("version" in project.get("dynamic", []))
+    assert project.get("version", VERSION) == VERSION
+
+
+def test_versions_of_the_python_packages():
+    assert f'\n__version__ = "{VERSION}"\n' in text("training/recgrela_train/version.py")
+    project = python_project("pyproject.toml")
+    assert project["optional-dependencies"]["train"] == [f"recgrela-train=={VERSION}"]
+    major, minor, _ = map(int, VERSION.split("."))
+    needed = f"recgrela>={major}.{minor},<{major}.{minor + 1}"
+    assert needed in python_project("examples/server/pyproject.toml")["dependencies"]
+
+
+@pytest.mark.parametrize("path", NPM)
+def test_npm(path):
+    package = json.loads(text(path))
+    assert (package["license"], package["homepage"]) == (LICENSE, HOME)
+    if not package.get("private"):
+        assert (package["version"], package["author"]) == (VERSION, AUTHOR)
+        assert package["repository"]["url"] == WORKSPACE["repository"]
+        assert (ROOT / package["repository"]["directory"]).is_dir()
+        assert package["bugs"] == f"{HOME}/issues"
+
+
+def test_kotlin():
+    tree = ElementTree.parse(ROOT / "examples/kotlin/pom.xml")
+
+    def field(path: str) -> str | None:
+        value = tree.findtext("./" + "/".join(f"{{*}}{name}" for name in path.split("/")))
+        return value and value.replace("${project.url}", HOME)
+
+    assert (field("name"), field("version"), field("url")) == ("recgrela", VERSION, HOME)
+    assert field("scm/url") == WORKSPACE["repository"]
+    assert field("issueManagement/url") == f"{HOME}/issues"
+    assert field("licenses/license/name") == LICENSE
+    assert field("developers/developer/name") == AUTHOR
+    assert field("description").startswith(f"{SUMMARY}: ")
+
+
+def test_swift_and_pkg_config():
+    assert 'name: "Recgrela",' in text("examples/swift/Package.swift")
+    template = text("rust/ffi/recgrela.pc.in")
+    assert f"\nName: recgrela\nDescription: {SUMMARY}\n" in template
+    assert f"\nLicense: {LICENSE}\n" in template
+
+
+def test_names_and_descriptions_of_the_engine():
+    npm = json.loads(text("rust/wasm/js/package.json"))
+    for package in (CORE, python_project("pyproject.toml"), npm):
+        assert package["name"] == "recgrela"
+        assert package["description"].startswith(f"{SUMMARY}: ")
+
+
+def test_other_files_that_state_the_home_or_the_compiler():
+    assert f"[recgrela]({HOME})" in text("training/README.md")
+    assert f"Rust {WORKSPACE['rust-version']} or newer" in text("docs/rust.md")
