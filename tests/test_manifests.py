@@ -129,3 +129,8 @@ def test_names_and_descriptions_of_the_engine():
 def test_other_files_that_state_the_home_or_the_compiler():
     assert f"[recgrela]({HOME})" in text("training/README.md")
     assert f"Rust {WORKSPACE['rust-version']} or newer" in text("docs/rust.md")
+
+
+@pytest.mark.parametrize("folder", ["training", "rust/core"])
+def test_a_package_carries_the_licence(folder):
+    assert text(f"{folder}/LICENSE") == text("LICENSE")
