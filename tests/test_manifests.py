@@ -1,6 +1,7 @@
 """All manifests agree with the root's Cargo.toml. Package.swift can state only a name."""
 
 import json
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -134,3 +135,29 @@ def test_other_files_that_state_the_home_or_the_compiler():
 @pytest.mark.parametrize("folder", ["training", "rust/core"])
 def test_a_package_carries_the_licence(folder):
     assert text(f"{folder}/LICENSE") == text("LICENSE")
+
+
+def allows(allowed: list[str], expression: str) -> bool:
+    """Whether an SPDX expression is satisfied. Old crates write `/` for `OR`."""
+    identifier = r"[\w.-]+(?: WITH [\w.-]+)?"
+    operators = {"AND": "and", "OR": "or"}
+
+    def value(found: re.Match[str]) -> str:
+        return operators.get(found[0], str(found[0] in allowed))
+
+    return eval(re.sub(identifier, value, expression.replace("/", " OR ")))
+
+
+def test_licences_of_all_dependencies(crates):
+    rules = tomllib.loads(text("deny.toml"))["licenses"]
+    exceptions = {rule["crate"]: rule["allow"] for rule in rules["exceptions"]}
+    for crate in crates:
+        allowed = rules["allow"] + exceptions.get(crate["name"], [])
+        assert allows(allowed, crate["license"]), (crate["name"], crate["license"])
+
+
+def test_licence_expressions():
+    assert allows(["MIT"], "MIT/Apache-2.0")
+    assert allows(["MIT", "NCSA"], "(MIT OR Apache-2.0) AND NCSA")
+    assert not allows(["MIT"], "(MIT OR Apache-2.0) AND NCSA")
+    assert not allows(["Apache-2.0"], "Apache-2.0 WITH LLVM-exception")
