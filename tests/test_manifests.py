@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 WORKSPACE = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]
@@ -127,6 +128,14 @@ def test_names_and_descriptions_of_the_engine():
         assert package["description"].startswith(f"{SUMMARY}: ")
 
 
+def test_citation():
+    citation = yaml.safe_load(text("CITATION.cff"))
+    assert (citation["version"], citation["license"]) == (VERSION, LICENSE)
+    assert (citation["url"], citation["repository-code"]) == (HOME, WORKSPACE["repository"])
+    assert citation["authors"] == [{"name": AUTHOR}]
+    assert citation["title"] == f"recgrela: {SUMMARY[0].lower()}{SUMMARY[1:]}"
+
+
 def test_other_files_that_state_the_home_or_the_compiler():
     assert f"[recgrela]({HOME})" in text("training/README.md")
     assert f"Rust {WORKSPACE['rust-version']} or newer" in text("docs/rust.md")
@@ -161,3 +170,18 @@ def test_licence_expressions():
     assert allows(["MIT", "NCSA"], "(MIT OR Apache-2.0) AND NCSA")
     assert not allows(["MIT"], "(MIT OR Apache-2.0) AND NCSA")
     assert not allows(["Apache-2.0"], "Apache-2.0 WITH LLVM-exception")
+
+
+def test_dependabot_finds_manifests():
+    names = {
+        "cargo": "Cargo.toml",
+        "docker": "Dockerfile",
+        "maven": "pom.xml",
+        "npm": "package.json",
+        "pip": "pyproject.toml",
+    }
+    for update in yaml.safe_load(text(".github/dependabot.yml"))["updates"]:
+        name = names.get(update["package-ecosystem"])
+        for folder in update.get("directories", [update.get("directory")]):
+            files = {file.name for file in (ROOT / folder.lstrip("/")).iterdir()}
+            assert not name or files & {name, "requirements.txt"}, update
