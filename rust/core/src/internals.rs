@@ -48,7 +48,7 @@ pub fn workloads(isa: Isa) -> Result<Vec<Workload>> {
     all.add("rotation", 12 * SIZE, samples::rotation(SIZE));
     all.add("scan_f32", 4 * table, samples::scan(1, BLOCKS, SIZE, |x| x));
     all.add("scan_f16", 2 * table, samples::scan(1, BLOCKS, SIZE, half));
-    all.add("scan_int8", table + 4 * BLOCKS * BLOCK, samples::integer_scan(BLOCKS, SIZE));
+    all.add("scan_int8", table + 4 * BLOCKS * BLOCK, samples::integer_scan(1, BLOCKS, SIZE));
     Ok(all.all)
 }
 

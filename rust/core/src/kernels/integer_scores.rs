@@ -5,7 +5,7 @@
 //! that the item cannot rank. [`QuantizedHidden`] bounds the difference between the two.
 
 use crate::kernels::lanes;
-use crate::simd::{GROUP, GroupRow, LANES, ROW_VECTORS, Row, Simd, Vector};
+use crate::simd::{GROUP, GroupRow, IntegerQuery, LANES, ROW_VECTORS, Row, Simd, Vector};
 
 /// The largest magnitude of an 8-bit integer.
 const LARGEST: f64 = 128.0;
@@ -13,10 +13,10 @@ const LARGEST: f64 = 128.0;
 /// Half a unit in the last place of 1: the relative error of one rounding.
 const ROUNDING: f64 = f32::EPSILON as f64 / 2.0;
 
-/// A hidden vector h quantized to integers: h is about `scale` times `codes`.
+/// A hidden vector h quantized to integers: h is about `scale` times the query.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct QuantizedHidden<'a> {
-    codes: &'a [[i8; GROUP]],
+    query: IntegerQuery<'a>,
     scale: f32,
     /// For every item, [`dot`] is at most `scale` times the integer dot product, computed in f32,
     /// plus this margin. Infinite where no such bound holds.
@@ -44,24 +44,37 @@ impl<'a> QuantizedHidden<'a> {
                 code as i8
             })
         }));
-        Self { codes, scale, margin: margin(hidden.len(), exact, rounded, error) }
+        Self {
+            query: IntegerQuery::new(codes),
+            scale,
+            margin: margin(hidden.len(), exact, rounded, error),
+        }
     }
 
-    /// An upper bound on the score of each item of a block.
+    /// For each of U vectors, upper bounds on the scores of a block's items.
     #[inline(always)]
-    pub(crate) fn upper_bounds<S: Simd>(
-        &self,
+    pub(crate) fn upper_bounds<S: Simd, const U: usize>(
+        each: [Self; U],
         simd: S,
         block: &[GroupRow],
         scales: &[[f32; LANES]; ROW_VECTORS],
-    ) -> S::Row {
-        if self.margin == f32::INFINITY {
-            return S::Row::splat(simd, f32::INFINITY);
+    ) -> [S::Row; U] {
+        let mut queries = [IntegerQuery::default(); U];
+        for u in 0..U {
+            queries[u] = each[u].query;
         }
-        let dots = simd.integer_dots(block, self.codes);
-        // Rounding is monotone, so multiplying by a non-negative scale keeps the order.
-        let bound = dots * S::Row::splat(simd, self.scale) + S::Row::splat(simd, self.margin);
-        S::Row::load(simd, scales) * bound
+        let mut rows = simd.integer_dots(block, queries);
+        let scales = S::Row::load(simd, scales);
+        for (row, Self { scale, margin, .. }) in rows.iter_mut().zip(each) {
+            // Rounding is monotone, so multiplying by a non-negative scale keeps the order.
+            let bound = *row * S::Row::splat(simd, scale) + S::Row::splat(simd, margin);
+            *row = if margin == f32::INFINITY {
+                S::Row::splat(simd, f32::INFINITY)
+            } else {
+                scales * bound
+            };
+        }
+        rows
     }
 }
 

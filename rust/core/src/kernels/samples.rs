@@ -48,7 +48,8 @@ impl Kernel for Samples {
             ("block scores f16", scan(1, 1, SIZE, half).once(simd)),
             ("block scores f32, several users", scan(USERS, 1, SIZE, |x| x).once(simd)),
             ("block scores f16, several users", scan(USERS, 1, SIZE, half).once(simd)),
-            ("block scores int8", integer_scan(1, SIZE).once(simd)),
+            ("block scores int8", integer_scan(1, 1, SIZE).once(simd)),
+            ("block scores int8, several users", integer_scan(USERS, 1, SIZE).once(simd)),
             ("item scores int8", integer_items(SIZE).once(simd)),
         ]
     }
@@ -221,22 +222,51 @@ fn scan_tiles<S: Simd, E: Element, const U: usize>(
     tiles.len() * U
 }
 
-// The score bounds of a whole catalogue, summed.
-sample! { integer_scan(blocks: usize, size: usize) {
+// The score bounds of a whole catalogue, summed, for several users, in tiles and one by one.
+sample! { integer_scan(users: usize, blocks: usize, size: usize) {
     table: AlignedBuf<i8> = integers(blocks * size * BLOCK);
     scales: AlignedBuf = positive(blocks * BLOCK, 31).into();
-    hidden: AlignedBuf = buffer(size, 32);
-    codes: Vec<[i8; GROUP]> = Vec::new();
-} vec![0.0; COMPARED], |simd, out| {
-    let rounded = QuantizedHidden::new(hidden, codes);
-    let (rows, _) = table.as_chunks().0.as_chunks();
-    let (scales, _) = scales.as_chunks().0.as_chunks();
-    let mut sum = S::Row::splat(simd, 0.0);
-    for (block, scales) in rows.chunks_exact(hidden.len() / GROUP).zip(scales) {
-        sum = sum + rounded.upper_bounds(simd, block, scales);
+    hidden: Vec<AlignedBuf> = (0..users).map(|user| buffer(size, 32 + user as u32)).collect();
+    codes: Vec<Vec<[i8; GROUP]>> = vec![Vec::new(); users];
+} vec![0.0; users * COMPARED], |simd, out| {
+    let mut users = Vec::with_capacity(hidden.len());
+    for (hidden, codes) in hidden.iter().zip(codes) {
+        users.push(QuantizedHidden::new(hidden, codes));
     }
-    compare(simd, sum, out);
+    let tiled = match S::TILE {
+        4 => integer_tiles::<S, 4>(simd, table, scales, &users, out),
+        _ => integer_tiles::<S, 2>(simd, table, scales, &users, out),
+    };
+    let out = &mut out[tiled * COMPARED..];
+    integer_tiles::<S, 1>(simd, table, scales, &users[tiled..], out);
 }}
+
+/// [`scan_tiles`] for an 8-bit table.
+#[inline(always)]
+fn integer_tiles<S: Simd, const U: usize>(
+    simd: S,
+    table: &[i8],
+    scales: &[f32],
+    users: &[QuantizedHidden<'_>],
+    out: &mut [f32],
+) -> usize {
+    let (groups, _) = table.as_chunks().0.as_chunks();
+    let (scales, _) = scales.as_chunks().0.as_chunks();
+    let (tiles, _) = users.as_chunks::<U>();
+    for (&tile, out) in tiles.iter().zip(out.chunks_exact_mut(U * COMPARED)) {
+        let mut sums = [S::Row::splat(simd, 0.0); U];
+        for (block, scales) in groups.chunks_exact(groups.len() / scales.len()).zip(scales) {
+            let bounds = QuantizedHidden::upper_bounds(tile, simd, block, scales);
+            for u in 0..U {
+                sums[u] = sums[u] + bounds[u];
+            }
+        }
+        for (sum, out) in sums.into_iter().zip(out.chunks_exact_mut(COMPARED)) {
+            compare(simd, sum, out);
+        }
+    }
+    tiles.len() * U
+}
 
 sample! { integer_items(size: usize) {
     block: AlignedBuf<i8> = integers(size * BLOCK);

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Simd, Vector, packed};
+use super::{Four, GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Simd, Vector, packed};
 
 /// Proof that the CPU has AVX2 and F16C. Only [`Avx2::detect`] creates it.
 #[derive(Clone, Copy, Debug)]
@@ -70,27 +70,40 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Register> {
+    fn integer_dots<const U: usize>(
+        self,
+        block: &[GroupRow],
+        mut queries: [IntegerQuery<'_>; U],
+    ) -> [Four<Register>; U] {
+        for query in &mut queries {
+            query.codes = &query.codes[..block.len()];
+        }
         // SAFETY: `self` proves AVX2. A row is 32 groups of four i8. Each unaligned load reads the
         // 32 bytes from group 8 v on.
         unsafe {
             let ones = _mm256_set1_epi16(1);
-            let mut sums = [_mm256_setzero_si256(); ROW_VECTORS];
-            for (row, &query) in block.iter().zip(query) {
-                let query = _mm256_set1_epi32(packed(query));
-                for (v, sum) in sums.iter_mut().enumerate() {
+            let mut sums = [[_mm256_setzero_si256(); ROW_VECTORS]; U];
+            for (group, row) in block.iter().enumerate() {
+                for v in 0..ROW_VECTORS {
                     let items = _mm256_loadu_si256(row[v * LANES..].as_ptr().cast());
-                    // |item| times the query with the item's sign. Two products are at most 2 * 128
-                    // * 127, so their sum does not saturate.
-                    let signed = _mm256_sign_epi8(query, items);
-                    let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(items), signed);
-                    *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
+                    let sizes = _mm256_abs_epi8(items);
+                    for (sums, query) in sums.iter_mut().zip(&queries) {
+                        // |item| times the query with the item's sign. Two products are at most
+                        // 2 * 128 * 127, so their sum does not saturate.
+                        let query = _mm256_set1_epi32(packed(query.codes[group]));
+                        let signed = _mm256_sign_epi8(query, items);
+                        let pairs = _mm256_maddubs_epi16(sizes, signed);
+                        sums[v] = _mm256_add_epi32(sums[v], _mm256_madd_epi16(pairs, ones));
+                    }
                 }
             }
-            let [a, b, c, d] = sums;
-            let (a, b) = (_mm256_cvtepi32_ps(a), _mm256_cvtepi32_ps(b));
-            let (c, d) = (_mm256_cvtepi32_ps(c), _mm256_cvtepi32_ps(d));
-            Four([Register(a), Register(b), Register(c), Register(d)])
+            let mut rows = [Four([Register(_mm256_setzero_ps()); ROW_VECTORS]); U];
+            for (row, sums) in rows.iter_mut().zip(sums) {
+                for (register, sum) in row.0.iter_mut().zip(sums) {
+                    *register = Register(_mm256_cvtepi32_ps(sum));
+                }
+            }
+            rows
         }
     }
 }

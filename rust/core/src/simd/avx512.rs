@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 
 use super::avx2::{Avx2, Register};
-use super::{GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Row, Simd, packed};
+use super::{GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Row, Simd, packed};
 
 /// Proof that the CPU has AVX-512 F and VNNI besides AVX2. Only [`Avx512::detect`] creates it.
 #[derive(Clone, Copy, Debug)]
@@ -67,23 +67,38 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Pair {
-        let offset: i32 = query.as_flattened().iter().map(|&q| 128 * i32::from(q)).sum();
+    fn integer_dots<const U: usize>(
+        self,
+        block: &[GroupRow],
+        mut queries: [IntegerQuery<'_>; U],
+    ) -> [Pair; U] {
         // SAFETY: `self` proves AVX-512 F and VNNI. A row is 32 groups of four i8, 128 bytes. Each
         // unaligned load reads one half.
         unsafe {
             // The instruction multiplies unsigned by signed integers. So 128 is added to the items,
             // and the resulting constant is subtracted first.
             let sign = _mm512_set1_epi8(i8::MIN);
-            let mut sums = [_mm512_set1_epi32(-offset); 2];
-            for (row, &query) in block.iter().zip(query) {
-                let query = _mm512_set1_epi32(packed(query));
-                for (half, sum) in sums.iter_mut().enumerate() {
-                    let items = _mm512_loadu_si512(row[half * 16..].as_ptr().cast());
-                    *sum = _mm512_dpbusd_epi32(*sum, _mm512_xor_si512(items, sign), query);
+            let mut sums = [[_mm512_setzero_si512(); 2]; U];
+            for (sums, query) in sums.iter_mut().zip(&mut queries) {
+                *sums = [_mm512_set1_epi32(-128 * query.sum); 2];
+                query.codes = &query.codes[..block.len()];
+            }
+            for (group, row) in block.iter().enumerate() {
+                let low = _mm512_loadu_si512(row.as_ptr().cast());
+                let high = _mm512_loadu_si512(row[16..].as_ptr().cast());
+                let items = [_mm512_xor_si512(low, sign), _mm512_xor_si512(high, sign)];
+                for (sums, query) in sums.iter_mut().zip(&queries) {
+                    let query = _mm512_set1_epi32(packed(query.codes[group]));
+                    for (sum, items) in sums.iter_mut().zip(items) {
+                        *sum = _mm512_dpbusd_epi32(*sum, items, query);
+                    }
                 }
             }
-            Pair([_mm512_cvtepi32_ps(sums[0]), _mm512_cvtepi32_ps(sums[1])])
+            let mut rows = [Pair([_mm512_setzero_ps(); 2]); U];
+            for (row, [low, high]) in rows.iter_mut().zip(sums) {
+                *row = Pair([_mm512_cvtepi32_ps(low), _mm512_cvtepi32_ps(high)]);
+            }
+            rows
         }
     }
 }

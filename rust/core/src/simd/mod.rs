@@ -47,6 +47,22 @@ pub(crate) const GROUP: usize = 4;
 /// One group of features of each of a block's 32 items.
 pub(crate) type GroupRow = [[i8; GROUP]; ROW_LANES];
 
+/// The vector of an integer dot product, and what an instruction that takes one side as unsigned
+/// needs to know of it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct IntegerQuery<'a> {
+    pub(crate) codes: &'a [[i8; GROUP]],
+    /// The sum of the codes.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+    sum: i32,
+}
+
+impl<'a> IntegerQuery<'a> {
+    pub(crate) fn new(codes: &'a [[i8; GROUP]]) -> Self {
+        Self { codes, sum: codes.as_flattened().iter().map(|&code| i32::from(code)).sum() }
+    }
+}
+
 /// Proof that the CPU supports an instruction set; makes its vectors.
 ///
 /// Only detection creates values, so a function that takes one may use the instructions.
@@ -75,9 +91,13 @@ pub(crate) trait Simd: Copy {
     /// Loads eight integers, converted exactly.
     fn load_i8(self, x: &[i8; LANES]) -> Self::Vector;
 
-    /// The dot product of each item's features with the query, summed exactly and then rounded to
-    /// f32. Both have the same number of groups, at most 2^15; the query must not contain -128.
-    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Self::Row;
+    /// The dot products of each item's features with each query, summed exactly and then rounded to
+    /// f32. All have the same number of groups, at most 2^15; a query must not contain -128.
+    fn integer_dots<const U: usize>(
+        self,
+        block: &[GroupRow],
+        queries: [IntegerQuery<'_>; U],
+    ) -> [Self::Row; U];
 }
 
 /// Eight f32 lanes. Arithmetic is IEEE 754, lane by lane.

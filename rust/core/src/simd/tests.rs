@@ -1,7 +1,8 @@
 //! Every operation of every instruction set, compared bit for bit with portable code.
 
 use super::{
-    Backend, GROUP, GroupRow, Isa, Kernel, LANES, ROW_LANES, ROW_VECTORS, Row, Simd, Vector,
+    Backend, GROUP, GroupRow, IntegerQuery, Isa, Kernel, LANES, ROW_LANES, ROW_VECTORS, Row, Simd,
+    Vector,
 };
 
 /// Signed zeros, NaN, infinities, subnormals and ordinary values, paired with each other.
@@ -111,17 +112,20 @@ fn row_operations_give_the_same_bits() {
 
 struct IntegerDots<'a> {
     block: &'a [GroupRow],
-    query: &'a [[i8; GROUP]],
+    queries: [&'a [[i8; GROUP]]; 2],
 }
 
 impl Kernel for IntegerDots<'_> {
-    type Output = [f32; ROW_LANES];
+    type Output = [[f32; ROW_LANES]; 2];
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> [f32; ROW_LANES] {
-        let mut lanes = [[0.0; LANES]; ROW_VECTORS];
-        simd.integer_dots(self.block, self.query).store(&mut lanes);
-        std::array::from_fn(|item| lanes.as_flattened()[item])
+    fn run<S: Simd>(self, simd: S) -> [[f32; ROW_LANES]; 2] {
+        let rows = simd.integer_dots(self.block, self.queries.map(IntegerQuery::new));
+        rows.map(|row| {
+            let mut lanes = [[0.0; LANES]; ROW_VECTORS];
+            row.store(&mut lanes);
+            std::array::from_fn(|item| lanes.as_flattened()[item])
+        })
     }
 }
 
@@ -137,17 +141,21 @@ fn integer_dots_are_exact() {
             let block: Vec<GroupRow> = (0..groups)
                 .map(|g| std::array::from_fn(|i| std::array::from_fn(|f| item(i, g, f))))
                 .collect();
-            let query: Vec<[i8; GROUP]> = (0..groups)
-                .map(|g| std::array::from_fn(|f| queries[(g * 5 + f * f) % 3]))
-                .collect();
-            let expected: [f32; ROW_LANES] = std::array::from_fn(|i| {
-                let products = block.iter().zip(&query).flat_map(|(row, query)| {
-                    row[i].iter().zip(query).map(|(&a, &b)| i64::from(a) * i64::from(b))
-                });
-                products.sum::<i64>() as f32
+            let queries = [5, 7].map(|step| -> Vec<[i8; GROUP]> {
+                let code = |g: usize, f: usize| queries[(g * step + f * f) % 3];
+                (0..groups).map(|g| std::array::from_fn(|f| code(g, f))).collect()
             });
+            let expected = queries.each_ref().map(|query| -> [f32; ROW_LANES] {
+                std::array::from_fn(|i| {
+                    let products = block.iter().zip(query).flat_map(|(row, query)| {
+                        row[i].iter().zip(query).map(|(&a, &b)| i64::from(a) * i64::from(b))
+                    });
+                    products.sum::<i64>() as f32
+                })
+            });
+            let queries = queries.each_ref().map(|query| &query[..]);
             for backend in Backend::available() {
-                assert_eq!(backend.run(IntegerDots { block: &block, query: &query }), expected);
+                assert_eq!(backend.run(IntegerDots { block: &block, queries }), expected);
             }
         }
     }

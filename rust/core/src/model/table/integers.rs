@@ -3,9 +3,9 @@
 use super::elements::{Elements, NAME};
 use super::numbers::{Hidden, Numbers};
 use crate::kernels::block_scores::{BLOCK, Features};
-use crate::kernels::integer_scores::item_score;
+use crate::kernels::integer_scores::{QuantizedHidden, item_score};
 use crate::loading::{Dtype, TensorFile};
-use crate::simd::{GROUP, GroupRow, Row, Simd};
+use crate::simd::{GROUP, GroupRow, Simd};
 use crate::{Config, Result};
 
 const SCALE_NAME: &str = "catalog.scale";
@@ -95,12 +95,8 @@ impl Numbers for Integers<'_> {
         block: usize,
         hidden: [Hidden<'_>; U],
     ) -> [S::Row; U] {
-        let mut rows = [S::Row::splat(simd, 0.0); U];
-        for u in 0..U {
-            let Hidden { vector, quantized } = hidden[u];
-            rows[u] =
-                quantized.upper_bounds(simd, self.block(vector.len(), block), &self.scales[block]);
-        }
-        rows
+        let groups = self.block(hidden[0].vector.len(), block);
+        let each = hidden.map(|hidden| hidden.quantized);
+        QuantizedHidden::upper_bounds(each, simd, groups, &self.scales[block])
     }
 }
