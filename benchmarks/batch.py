@@ -9,8 +9,6 @@ small model, so that what grows with events would show.
 """
 
 import argparse
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,16 +28,11 @@ from recgrela_train.export.model_file import export_model
 from recgrela_train.networks.grela import RecGrela
 
 from benchmarks.models import make_model, make_scorer
+from benchmarks.usage import BIN, measured
 
 ROWS = 2**16  # events per batch
 K = 10
 SESSIONS = 500  # users that are asked one after the other
-PEAK = (
-    "import resource, subprocess, sys; "
-    "subprocess.run(sys.argv[1:], check=True, capture_output=True); "
-    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-)
-"""Run in a small process: a child's peak is at least the size of the process that forks it."""
 
 
 def events(users: int, items: int, count: int, seed: int) -> Iterator[pa.RecordBatch]:
@@ -135,7 +128,7 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
         with pq.ParquetWriter(name / "events.parquet", next(events(1, 1, 1, 0)).schema) as writer:
             for batch in events(users, items, count, 0):
                 writer.write_batch(batch)
-        words = [Path(sys.executable).with_name("recgrela"), "batch", name / "events.parquet"]
+        words = [BIN / "recgrela", "batch", name / "events.parquet"]
         settings = {
             "model": folder / "small.safetensors", "state": name / "state", "out": name / "out",
             "workers": 1, "partitions": 4, "user-column": "user", "item-column": "item",
@@ -143,14 +136,9 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
         }  # fmt: skip
         for key, value in settings.items():
             words += [f"--{key}", value]
-        start = time.perf_counter()
-        result = subprocess.run(
-            [sys.executable, "-c", PEAK, *map(str, words)],
-            check=True, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        peaks.append(int(result.stdout) / 1024)
-        seconds = time.perf_counter() - start
-        print(f"| {count:,} | {peaks[-1]:,.0f} | {seconds:.0f} |", flush=True)
+        usage = measured(words, name / "usage.json")
+        peaks.append(usage["peak_mib"])
+        print(f"| {count:,} | {peaks[-1]:,.0f} | {usage['seconds']:.0f} |", flush=True)
     print(f"\nten times the events: {peaks[1] / peaks[0] - 1:+.1%} memory")
 
 

@@ -92,7 +92,7 @@ def run(contender: Contender, contest: Contest) -> None:
     }
     (folder / "task.json").write_text(json.dumps(task, indent=1))
     python = interpreter(contender, contest.environments)
-    command = [sys.executable, "-m", "benchmarks.peers.usage", str(folder / "usage.json")]
+    command = [sys.executable, "-m", "benchmarks.usage", str(folder / "usage.json")]
     command += [str(python), "-m", contender.module, str(folder)]
     environment = os.environ | dict.fromkeys(THREADS, "1")
     environment |= {"PYTHONPATH": str(PROJECT / "training"), "CUDA_VISIBLE_DEVICES": ""}
