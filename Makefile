@@ -15,6 +15,7 @@ PEERS_CONFIG = $(or $(CONFIG),training/configs/demo.yaml)
 PREFIX ?= /usr/local
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+URL := $(shell sed -n 's/^homepage = "\(.*\)"/\1/p' Cargo.toml)
 # Until 1.0 a minor version may break the interface: 0.1 of 0.1.0.
 SONAME := librecgrela.so.$(basename $(VERSION))
 PROFILE ?= release
@@ -127,7 +128,7 @@ install-c: ## Install the C library, header and pkg-config file under PREFIX (/u
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/librecgrela.so
 	install -D -m 644 $(BUILT)/librecgrela.a $(DESTDIR)$(PREFIX)/lib/librecgrela.a
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' rust/ffi/recgrela.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/recgrela.pc
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@URL@|$(URL)|' rust/ffi/recgrela.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/recgrela.pc
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (600), two in parallel
 	fuzz/run $(or $(FUZZ_SECONDS),600)
