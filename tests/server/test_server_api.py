@@ -143,6 +143,28 @@ async def test_a_body_that_is_not_called_json(client):
     assert "application/json" in response.json()["message"]
 
 
+async def test_every_kind_of_json(client, model):
+    body = json.dumps({"items": model.item_ids[:1]})
+    for kind in ("application/json; charset=utf-8", "APPLICATION/JSON", "application/x+json"):
+        headers = {"Content-Type": kind}
+        response = await client.http.post("/users/ann/events", content=body, headers=headers)
+        assert response.status_code == 201, kind
+
+
+async def test_an_error_says_where_it_is(client, model):
+    known = model.item_ids[:1]
+    for place, response in {
+        "path.user": await client.append("%01", known),
+        "query.unknown": await client.append("ann", known, params={"unknown": "maybe"}),
+        "header.idempotency-key": await client.append("a", known, headers={"Idempotency-Key": ""}),
+        "body.items": await client.append("ann", []),
+        "body.more": await client.http.post("/users/ann/forget", json={"items": [5], "more": 1}),
+        "query.k": await client.get("/users/ann/recommendations?k=0"),
+    }.items():
+        assert response.status_code == 422
+        assert response.json()["message"].startswith(f"{place}: "), response.text
+
+
 BAD_QUERIES = [
     "k=0", "k=1001", "k=x", "k=", "max_per_group=0", "max_per_group=1", "deny=x", "deny=1e3",
     "allow=", "unknown=maybe", "exclude_seen=2", "exclude_sen=1", "deny=" + "9" * 5_000,

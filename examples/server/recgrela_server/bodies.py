@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import Header, Path
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from typing_extensions import TypedDict
 
 Unknown = Literal["error", "skip"]
 UNKNOWN = "What to do with items the model does not have"
@@ -33,6 +34,12 @@ class Items(BaseModel):
     items: list[StrictInt | StrictStr] = Field(min_length=1, description="Oldest first")
 
 
+class Appending(BaseModel):
+    """The query of appended events."""
+
+    unknown: Unknown = Field("error", description=UNKNOWN)
+
+
 class Filters(BaseModel):
     """The query of recommendations."""
 
@@ -46,49 +53,51 @@ class Filters(BaseModel):
     unknown: Unknown = Field("error", description=UNKNOWN)
 
 
-class Stored(BaseModel):
+class Stored(TypedDict):
     """Events are on disk."""
 
-    events: int = Field(description="Number of the user's events")
-    duplicate: bool = Field(description="The idempotency key was known, and nothing was added")
+    events: Annotated[int, Field(description="Number of the user's events")]
+    duplicate: Annotated[
+        bool, Field(description="The idempotency key was known, and nothing was added")
+    ]
 
 
-class Forgotten(BaseModel):
+class Forgotten(TypedDict):
     """Events are removed."""
 
-    removed: int = Field(description="Number of events removed")
+    removed: Annotated[int, Field(description="Number of events removed")]
 
 
-class ScoredItem(BaseModel):
+class ScoredItem(TypedDict):
     """An item and its score; the score is a float32."""
 
     id: int | str
     score: float
 
 
-class Recommendations(BaseModel):
+class Recommendations(TypedDict):
     """The best items, best first. Fewer than k where filters leave fewer."""
 
     items: list[ScoredItem]
-    events: int = Field(description="Number of events that the scores depend on")
-    model: str = Field(description="Fingerprint of the model")
+    events: Annotated[int, Field(description="Number of events that the scores depend on")]
+    model: Annotated[str, Field(description="Fingerprint of the model")]
 
 
-class ModelInfo(BaseModel):
+class ModelInfo(TypedDict):
     """The model that is served."""
 
-    model: str = Field(description="Fingerprint of the model")
+    model: Annotated[str, Field(description="Fingerprint of the model")]
     items: int
 
 
-class Status(BaseModel):
+class Status(TypedDict):
     """A health check."""
 
     status: str
 
 
-class ErrorBody(BaseModel):
+class ErrorBody(TypedDict):
     """Every error."""
 
-    error: str = Field(description="A code for programs")
-    message: str = Field(description="What was found, what was expected, what to do")
+    error: Annotated[str, Field(description="A code for programs")]
+    message: Annotated[str, Field(description="What was found, what was expected, what to do")]

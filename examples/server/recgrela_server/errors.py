@@ -60,9 +60,7 @@ def install(app: FastAPI) -> None:
         return unavailable().response()
 
     @app.exception_handler(RequestValidationError)
-    async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
-        if error.errors()[0]["loc"] == ("body",) and not _is_json(request):
-            return _not_json(request).response()
+    async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
         return ServiceError(422, "invalid_request", _describe(error.errors())).response()
 
     @app.exception_handler(HTTPException)
@@ -80,17 +78,6 @@ def install(app: FastAPI) -> None:
     async def _internal(_: Request, error: Exception) -> JSONResponse:
         message = "a fault of the service, which its log describes. Report it to its operator."
         return ServiceError(500, "internal", message).response()
-
-
-def _is_json(request: Request) -> bool:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind == "application/json"
-
-
-def _not_json(request: Request) -> ServiceError:
-    found = quote(request.headers.get("content-type", ""))
-    message = f"found Content-Type {found}, expected application/json: send JSON with that header"
-    return ServiceError(415, "not_json", message)
 
 
 def _describe(errors: Sequence[Any]) -> str:

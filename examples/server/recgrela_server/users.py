@@ -3,10 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
 from recgrela import EdgeScorer, TopK
 
 from recgrela_server.bodies import (
-    UNKNOWN,
+    Appending,
     ErrorBody,
     Filters,
     Forgotten,
@@ -15,18 +16,18 @@ from recgrela_server.bodies import (
     Recommendations,
     ScoredItem,
     Stored,
-    Unknown,
     User,
 )
 from recgrela_server.errors import ServiceError, quote
 from recgrela_server.model import Served
-from recgrela_server.query import parameters, parse
+from recgrela_server.route import Route
 from recgrela_server.service import Service, service_of
 from recgrela_server.storage import Key
 
 router = APIRouter(
     prefix="/users/{user}",
     tags=["users"],
+    route_class=Route,
     responses={status: {"model": ErrorBody} for status in (401, 413, 422, 429, 503)},
 )
 
@@ -41,19 +42,18 @@ def _check_count(service: Service, items: list[int | str]) -> None:
         )
 
 
-@router.post("/events", status_code=201, responses={200: {"model": Stored}})
+@router.post("/events", status_code=201, response_model=Stored, responses={200: {"model": Stored}})
 async def append(
     request: Request,
-    response: Response,
     user: User,
     body: Items,
-    unknown: Annotated[Unknown, Query(description=UNKNOWN)] = "error",
+    query: Annotated[Appending, Query()],
     idempotency_key: IdempotencyKey = None,
-) -> Stored:
+) -> Stored | JSONResponse:
     """Appends events. The answer comes when they are on disk."""
     service = service_of(request)
     _check_count(service, body.items)
-    items = service.sessions.served.known(body.items, unknown)
+    items = service.sessions.served.known(body.items, query.unknown)
     key = None if idempotency_key is None else Key.of(idempotency_key, body.items)
     with service.metrics.waiting.track_inprogress():
         stored = await service.store.append(user, items, key)
@@ -65,22 +65,19 @@ async def append(
             "items, and stored nothing: use a new key for each request, and the same only to "
             "repeat it",
         )
+    answer = Stored(events=stored.events, duplicate=stored.duplicate)
     if stored.duplicate:
-        response.status_code = 200
-    else:
-        service.metrics.events.inc(len(items))
-    return Stored(events=stored.events, duplicate=stored.duplicate)
+        return JSONResponse(answer)
+    service.metrics.events.inc(len(items))
+    return answer
 
 
-@router.get(
-    "/recommendations",
-    responses={404: {"model": ErrorBody}},
-    openapi_extra=parameters(Filters),
-)
-async def recommend(request: Request, user: User) -> Recommendations:
+@router.get("/recommendations", responses={404: {"model": ErrorBody}})
+async def recommend(
+    request: Request, user: User, query: Annotated[Filters, Query()]
+) -> Recommendations:
     """The best next items, after every event acknowledged so far."""
     service = service_of(request)
-    query = parse(Filters, request.query_params)
     sessions = service.sessions
     served = sessions.served
     _check_count(service, [*query.allow, *query.deny])
@@ -120,11 +117,12 @@ async def forget(request: Request, user: User, body: Items) -> Forgotten:
 
 
 @router.delete("", status_code=204)
-async def delete(request: Request, user: User) -> None:
+async def delete(request: Request, user: User) -> Response:
     """Deletes everything about a user. Deleting an unknown user succeeds too."""
     service = service_of(request)
     await service.store.delete(user)
     service.sessions.discard(user)
+    return Response(status_code=204)
 
 
 def _no_events(served: Served) -> ServiceError:
