@@ -55,11 +55,17 @@ class Metrics:
         )
         self.sessions = Gauge("recgrela_sessions", "Sessions in memory", registry=registry)
         ProcessCollector(registry=registry)
+        self._observed: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, path: str, status: int, seconds: float) -> None:
         """Counts one response."""
-        self._requests.labels(method, path, str(status)).inc()
-        self._seconds.labels(method, path).observe(seconds)
+        key = method, path, status
+        if key not in self._observed:  # `labels` takes a lock, and makes a tuple of text
+            requests = self._requests.labels(method, path, str(status))
+            self._observed[key] = requests, self._seconds.labels(method, path)
+        counter, histogram = self._observed[key]
+        counter.inc()
+        histogram.observe(seconds)
 
     def text(self) -> bytes:
         """All metrics in Prometheus's text format."""
