@@ -303,7 +303,7 @@ def test_what_does_not_fit_is_refused_before_any_work(days, export, tmp_path):
     broken.write_bytes(b"no Parquet")
     (tmp_path / "other" / "state").mkdir(parents=True)
     for path, folder, options, message in [
-        (paths[1], tmp_path, {"partitions": 4}, "state of 3 partitions, expected 4: leave"),
+        (paths[1], tmp_path, {"partitions": 4}, "state of 3 partitions, expected 4: omit"),
         (paths[1], tmp_path / "new", {"partitions": 513}, "found 513 partitions, expected 512"),
         (paths[1], tmp_path, {"out": "state"}, r"/state \(state\) is inside .*/state \(out\)"),
         (paths[1], tmp_path, {"out": "../x.parquet"}, "found a file, expected a folder"),
