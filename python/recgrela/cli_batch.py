@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .columns import NAMES, ROLES
+
 if TYPE_CHECKING:
     from .batch.one_machine import Progress
 
@@ -76,7 +78,7 @@ def add_parser(commands: Any) -> None:
         help="parts of a new state (default: 64). Each process holds the users of one in memory",
     )  # fmt: skip
     add("--workers", type=positive, help="processes (default: one per CPU)")
-    for role, name in (("user", "user_id"), ("item", "item_id"), ("time", "timestamp")):
+    for role, name in zip(ROLES, NAMES, strict=True):
         add(f"--{role}-column", default=name, metavar="NAME",
             help=f"column of the {role} (default: {name})")  # fmt: skip
     parser.set_defaults(run=_run)

@@ -10,10 +10,10 @@ from recgrela.batch import BatchError, Choice, ModelFiles, ParquetSource, partit
 from recgrela.batch.day import advance_all, opened
 from recgrela.batch.divided import PART, Advance, look_at, markers, numbers, total
 from recgrela.batch.workers import Model
+from recgrela.columns import NAMES
 
 from tests.engine.batch_data import contents, random_events, shuffled, write
 
-NAMES = ("user_id", "item_id", "timestamp")
 PARTITIONS = 5
 
 

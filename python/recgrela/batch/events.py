@@ -16,9 +16,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..columns import ROLES
 from .errors import BatchError
 from .hashing import id_hashes, mix, plain_ids, tie_hashes
-from .types import ROLES, Types
+from .types import Types
 
 ID_TYPES = {"int": pa.int64(), "str": pa.large_string()}
 DATE = pa.timestamp("us")

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .. import EdgeScorer, Fleet
+from ..columns import ROLES
 from .errors import BatchError
 from .events import (
     ID_TYPES,
@@ -31,7 +32,7 @@ from .events import (
 from .files import replacing
 from .hashing import partition_of
 from .spill import Sorter
-from .types import ROLES, Types
+from .types import Types
 
 OUTCOME = b"recgrela.outcome"  # key in the metadata of a Parquet file
 GROUP = 64  # users whose events are appended together: their states stay in the cache

@@ -17,11 +17,12 @@ from pathlib import Path
 import pyarrow as pa
 import ray.data
 
+from ..columns import NAMES
 from .day import advance_all, opened
 from .divided import PART, Advance, look_at, markers, numbers, source_of, total
 from .events import Moment, Taken
 from .partition import Choice, Earlier, Part
-from .source import NAMES, Source
+from .source import Source
 from .workers import Model
 
 DEFAULTS = Choice()

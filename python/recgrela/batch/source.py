@@ -8,10 +8,9 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..columns import NAMES
 from .errors import BatchError
 from .types import Types
-
-NAMES = ("user_id", "item_id", "timestamp")
 
 
 class ModelFiles(NamedTuple):

@@ -19,11 +19,12 @@ from pyspark.sql.functions import col, lit
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import IntegerType, StructField, StructType
 
+from ..columns import NAMES
 from .day import advance_all, opened
 from .divided import PART, Advance, look_at, numbers, source_of, total
 from .events import Moment, Taken
 from .partition import Choice, Earlier, Part
-from .source import NAMES, Source
+from .source import Source
 from .workers import Model
 
 DEFAULTS = Choice()

@@ -6,9 +6,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from ..columns import ROLES
 from .errors import BatchError
-
-ROLES = ("user", "item", "time")
 
 
 @dataclass(frozen=True)
