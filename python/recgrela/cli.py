@@ -3,15 +3,16 @@
 import argparse
 import csv
 import json
-import os
 import sys
 import time
 from pathlib import Path
 from typing import Any, Literal
 
 from . import EdgeScorer, __version__, cli_batch
+from .cli_streams import discard, unread_streams
 
 
+@unread_streams()
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status. Bad input ends in one message, not a traceback."""
     options = _parser().parse_args(arguments)
@@ -19,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         return 0
     except (KeyError, ValueError, OSError) as error:
         # str(KeyError) is the repr of its message.

@@ -2,7 +2,6 @@
 
 import argparse
 import importlib.util
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -165,10 +164,7 @@ def _lines() -> "Progress":
         nonlocal last
         if done == total or time.monotonic() - last >= LINES:
             last = time.monotonic()
-            try:
-                print(f"{step}: {done:,} of {total:,}", file=sys.stderr, flush=True)
-            except OSError:  # nobody reads it; Python flushes again when it exits
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+            print(f"{step}: {done:,} of {total:,}", file=sys.stderr, flush=True)
 
     return show
 

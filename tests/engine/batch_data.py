@@ -1,6 +1,7 @@
 """Random events for tests of `recgrela.batch`, and expected results from one scorer per user."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,17 @@ from recgrela.batch import Part, partition_of
 from recgrela.batch.events import canonical
 from recgrela.batch.spill import in_order
 
-COLUMNS = ("user", "item", "time")
+
+class InProcess(Executor):
+    """Does what worker processes do, without the seconds that they take to start."""
+
+    def submit(self, work, /, *arguments, **options) -> Future:
+        future = Future()
+        try:
+            future.set_result(work(*arguments, **options))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 def user_ids(count: int, kind: str) -> list:

@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+import recgrela.batch
 import recgrela.cli
 
-from tests.engine.batch_data import random_events, read, replayed, write
+from tests.engine.batch_data import InProcess, random_events, read, replayed, write
 
 SCRIPT = Path(sys.executable).with_name("recgrela")
 
@@ -61,14 +62,67 @@ def test_errors_are_one_line(small, tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().err == expected
 
 
-def test_a_closed_pipe_of_progress_does_not_end_the_run(monkeypatch):
-    reader, writer = os.pipe()
-    os.close(reader)
-    with os.fdopen(writer, "w") as errors:
+def test_a_reader_that_has_seen_enough_does_not_end_the_run(small, tmp_path):
+    events = random_events(small, 300, 1)
+    arguments = words(small, write(events, tmp_path / "events"), tmp_path, "--workers", 1)
+    process = subprocess.Popen(
+        [SCRIPT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout.readline() == "dividing events: 0 of 300\n"
+    process.stdout.close()  # as `2>&1 | head -1` does
+    assert process.wait() == 0
+    assert (tmp_path / "out" / "_SUCCESS").exists()
+    assert read(tmp_path / "out") == replayed(small, [events])
+    again = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, check=True)
+    assert again.stdout.startswith("these 300 events are in generation 1 already\n")
+
+
+@pytest.fixture(params=["pipe", "terminal", "none"])
+def leave(request, monkeypatch, capsys):
+    """Ends the reader of standard error, a pipe or a terminal. Or there is no standard error.
+
+    It comes after `capsys`, which replaces standard error too.
+    """
+    if request.param == "none":
+        monkeypatch.setattr(sys, "stderr", None)
+        yield lambda: None
+        return
+    if request.param == "terminal" and sys.platform == "win32":
+        pytest.skip("needs a pseudo-terminal")
+    monkeypatch.setenv("TERM", "xterm")  # on a dumb terminal rich shows nothing
+    reader, writer = os.openpty() if request.param == "terminal" else os.pipe()
+    with os.fdopen(writer, "w", buffering=1) as errors, os.fdopen(reader) as other:
         monkeypatch.setattr(sys, "stderr", errors)
-        show = recgrela.cli_batch._lines()
-        for done in range(3):
-            show("step", done, 2)
+        yield other.close
+
+
+def test_progress_that_nobody_reads_changes_no_result(leave, small, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("recgrela.batch.one_machine._pool", lambda _: leave() or InProcess())
+    events = random_events(small, 300, 1)
+    arguments = words(small, write(events, tmp_path / "events"), tmp_path)
+    assert recgrela.cli.main(arguments) == 0
+    assert capsys.readouterr().out.startswith("generation 1: 300 of 300 events appended")
+    assert read(tmp_path / "out") == replayed(small, [events])
+    assert recgrela.cli.main([*arguments, "--time-column", "when"]) == 1
+    monkeypatch.setattr(recgrela.batch, "run", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        recgrela.cli.main(arguments)
+    assert ended.value.code == 130
+    assert capsys.readouterr().out == ""
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_closed_streams_do_not_end_the_run(small, tmp_path):
+    events = random_events(small, 300, 1)
+    arguments = words(small, write(events, tmp_path / "events"), tmp_path, "--workers", 1)
+    shell = ["sh", "-c", 'exec "$0" "$@" >&- 2>&-', SCRIPT]
+    assert subprocess.run([*shell, *arguments]).returncode == 0
+    assert read(tmp_path / "out") == replayed(small, [events])
+    assert subprocess.run([*shell, *arguments, "--time-column", "when"]).returncode == 1
 
 
 def test_help_shows_the_columns_and_a_second_day(capsys):

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,19 +19,15 @@ from recgrela.batch import (
 )
 from recgrela.batch.folders import State
 
-from tests.engine.batch_data import contents, random_events, read, replayed, shuffled, write
-
-
-class InProcess(Executor):
-    """Does what worker processes do, without the seconds that they take to start."""
-
-    def submit(self, work, /, *arguments, **options) -> Future:
-        future = Future()
-        try:
-            future.set_result(work(*arguments, **options))
-        except Exception as error:
-            future.set_exception(error)
-        return future
+from tests.engine.batch_data import (
+    InProcess,
+    contents,
+    random_events,
+    read,
+    replayed,
+    shuffled,
+    write,
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
