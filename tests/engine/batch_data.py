@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -48,15 +49,22 @@ def shuffled(events: pa.Table, seed: int) -> pa.Table:
     return events.take(np.random.default_rng(seed).permutation(len(events)))
 
 
-def replayed(model, days: Sequence[pa.Table], k: int = 10, **options) -> dict:
-    """Items and scores by user, from a scorer per user."""
+def replayed(
+    model, days: Sequence[pa.Table], k: int = 10, *, overlays: Sequence[Path] = (), **options
+) -> dict:
+    """Items and scores by user, from a scorer per user. `overlays` has one per day, or none."""
     scorers = {}
-    for day in days:
+    for day, overlay in zip_longest(days, overlays):
+        if overlay:
+            for scorer in scorers.values():
+                scorer.catalog.load(overlay)
         batches = [events for events, _ in canonical(day.combine_chunks().to_batches())]
         events = in_order(pa.Table.from_batches(batches))
         for user, item in zip(events["user"].to_pylist(), events["item"].to_pylist(), strict=True):
             if user not in scorers:
                 scorers[user] = model.load(verify=False)
+                if overlay:
+                    scorers[user].catalog.load(overlay)
             scorers[user].append(item, unknown="skip")
     tops = {user: scorer.top_k(k, **options) for user, scorer in scorers.items() if scorer.events}
     return {user: (top.ids, top.scores.tolist()) for user, top in tops.items()}

@@ -385,3 +385,20 @@ def test_added_items_come_from_an_overlay(days, tmp_path):
         with pytest.raises(BatchError, match=expected):
             start(model, today, tmp_path, "out-1", overlay=overlay, partitions=None)
     assert not (tmp_path / "out-1").exists()
+
+
+def test_new_vectors_of_added_items_count_from_their_day_on(days, tmp_path):
+    model, events, _, _ = days
+    overlays = [tmp_path / name for name in ("one", "two")]
+    for overlay, value in zip(overlays, (1.0, -1.0), strict=True):
+        scorer = model.load()
+        scorer.catalog.add(["brand new"], [[value, -value] * 8])
+        scorer.catalog.save(overlay)
+    items = [["brand new", *day["item"].to_pylist()[1:]] for day in events]
+    events = [day.set_column(1, "item", [new]) for day, new in zip(events, items, strict=True)]
+    for number, overlay in enumerate(overlays):
+        path = write(events[number], tmp_path / f"events-{number}")
+        start(model, path, tmp_path, f"out-{number}", overlay=overlay)
+    found = read(tmp_path / "out-1")
+    assert found == replayed(model, events, overlays=overlays)
+    assert found != replayed(model, events, overlays=[overlays[1], overlays[1]])
