@@ -138,7 +138,7 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
             words += [f"--{key}", value]
         usage = measured(words, name / "usage.json")
         peaks.append(usage["peak_mib"])
-        print(f"| {count:,} | {peaks[-1]:,.0f} | {usage['seconds']:.0f} |", flush=True)
+        print(f"| {count:,} | {peaks[-1]:,.0f} | {usage['wall_seconds']:.0f} |", flush=True)
     print(f"\nten times the events: {peaks[1] / peaks[0] - 1:+.1%} memory")
 
 

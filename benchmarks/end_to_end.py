@@ -65,7 +65,7 @@ def main() -> None:
         folder, before = Path(name), 0
         for step, command in steps(options, folder).items():
             usage = measured(command, folder / f"{step}.json")
-            minutes, cpu = usage["seconds"] / 60, usage["cpu_seconds"] / 60
+            minutes, cpu = usage["wall_seconds"] / 60, usage["cpu_seconds"] / 60
             size = written(folder)
             print(
                 f"| {step} | {minutes:.1f} | {cpu:.1f} | {usage['peak_mib'] / 1024:.2f} "

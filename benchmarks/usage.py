@@ -26,7 +26,7 @@ def main() -> int:
     facts = {
         "status": status,
         "peak_mib": usage.ru_maxrss / 1024,
-        "seconds": time.perf_counter() - start,
+        "wall_seconds": time.perf_counter() - start,
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
     }
     Path(file).write_text(json.dumps(facts))
