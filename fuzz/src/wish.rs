@@ -72,6 +72,12 @@ impl Wish {
 impl Query<'_> {
     /// The result by brute force.
     pub(crate) fn answer(&self, session: &Session) -> Vec<Scored> {
-        ranked(session, self.k, &self.filter, self.quota)
+        self.answer_without(&[], session)
+    }
+
+    /// The same with further items excluded.
+    pub(crate) fn answer_without(&self, denied: &[u32], session: &Session) -> Vec<Scored> {
+        let denied = [self.filter.deny, denied].concat();
+        ranked(session, self.k, &self.filter.deny(&denied), self.quota)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::{env, fs, process};
 
 use arbitrary::Arbitrary;
-use recgrela::{Model, Session};
+use recgrela::{FleetFilter, Model, Session};
 
 use super::catalogue::{Catalogues, Event};
 use super::user::User;
@@ -24,7 +24,13 @@ pub(super) enum FleetCall {
     Append(Vec<(u8, Item)>),
     /// Lists of different lengths.
     AppendUneven(u8, Vec<Item>),
-    TopK(Vec<u8>, Wish),
+    TopK {
+        users: Vec<u8>,
+        /// Further items to exclude, one list per user if there are as many.
+        deny_each: Option<Vec<Vec<Item>>>,
+        skip_without_history: bool,
+        wish: Wish,
+    },
     Score(u8, Vec<Item>),
     Remove(u8),
     KeepLog(u8),
@@ -81,7 +87,13 @@ impl Fleet {
                     text(&self.fleet.append(&users, &items).expect_err("other lengths"));
                 }
             }
-            FleetCall::TopK(users, wish) => self.top_k(users, wish, catalogues),
+            FleetCall::TopK { users, deny_each, skip_without_history, wish } => {
+                let lists = deny_each.as_ref().map(|lists| {
+                    let lists = lists.iter().map(|items| self.indices(items));
+                    lists.collect::<Vec<_>>()
+                });
+                self.top_k(users, lists.as_deref(), *skip_without_history, wish, catalogues);
+            }
             FleetCall::Score(user, items) => self.score(number(*user), items, catalogues),
             FleetCall::Remove(user) => {
                 let user = number(*user);
@@ -176,15 +188,34 @@ impl Fleet {
         }
     }
 
-    fn top_k(&self, users: &[u8], wish: &Wish, catalogues: &Catalogues) {
+    fn top_k(
+        &self,
+        users: &[u8],
+        deny_each: Option<&[Vec<u32>]>,
+        skip: bool,
+        wish: &Wish,
+        catalogues: &Catalogues,
+    ) {
         let users: Vec<_> = users.iter().map(|&user| number(user)).collect();
         let ids: Vec<_> = users.iter().map(|&user| USERS[user]).collect();
+        let model = self.fleet.model();
         let has_events = |&user: &usize| !self.now.users[user].events.is_empty();
-        wish.ask(self.fleet.model(), |query| {
-            let outcome = self.fleet.top_k(&ids, query.k, &query.filter);
-            assert_eq!(outcome.is_ok(), query.known && users.iter().all(has_events), "{outcome:?}");
-            for (user, found) in users.iter().zip(outcome.into_iter().flatten()) {
-                assert_eq!(found, query.answer(&self.replayed(*user, catalogues)));
+        let fits = |lists: &[Vec<u32>]| {
+            lists.len() == users.len() && knows(model.catalog().len(), &lists.concat())
+        };
+        let valid = deny_each.is_none_or(fits) && (skip || users.iter().all(has_events));
+        wish.ask(model, |query| {
+            let mut filter = FleetFilter::from(&query.filter).skip_without_history(skip);
+            filter.deny_each = deny_each;
+            let outcome = self.fleet.top_k(&ids, query.k, filter);
+            assert_eq!(outcome.is_ok(), query.known && valid, "{outcome:?}");
+            for (index, found) in outcome.into_iter().flatten().enumerate() {
+                let denied = deny_each.map_or(&[][..], |lists| &lists[index][..]);
+                let expected = match has_events(&users[index]) {
+                    true => query.answer_without(denied, &self.replayed(users[index], catalogues)),
+                    false => vec![],
+                };
+                assert_eq!(found, expected);
             }
         });
     }
