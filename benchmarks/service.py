@@ -26,6 +26,7 @@ from benchmarks.open_loop import Call, OpenLoop
 from tests.server.server_process import TOKEN, ServerProcess
 
 WARM_UP_RATE = 500.0
+BEHIND = 0.01  # share of the time by which a service that keeps up may end late
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,8 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
         service, client = _cores()
         with ServerProcess(folder, cores=service, model=model, **changes) as server:
             os.sched_setaffinity(0, client)
-            loop, facts = uvloop.run(_measure(server, model, options))
-    print(_table(loop, options.seconds))
+            try:
+                loop, facts = uvloop.run(_measure(server, model, options))
+            except ConnectionError as error:
+                print(f"error: {error}\n{server.log.read_text()}", file=sys.stderr)
+                return 1
+    print(_table(loop, options.rate))
     print("\n".join(f"{name}: {value}" for name, value in facts.items()))
     return int(any(kind.errors for kind in loop.kinds.values()))
 
@@ -136,13 +141,22 @@ def _requests(items: list) -> tuple[Callable[[str], Call], Callable[[str], Call]
     return append, recommend
 
 
-def _table(loop: OpenLoop, seconds: float) -> str:
-    lines = ["| request | per second | p50 ms | p90 ms | p99 ms | p99.9 ms | max ms | errors |",
-             "| --- | --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+def _table(loop: OpenLoop, rate: float) -> str:
+    """The latencies; offered is the rate of the requests, achieved that of the answers."""
+    lines = [
+        "| request | offered/s | achieved/s "
+        "| p50 ms | p90 ms | p99 ms | p99.9 ms | max ms | errors |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    answers = sum(len(kind.seconds) for kind in loop.kinds.values())
     for name, kind in sorted(loop.kinds.items()):
         times = " | ".join(f"{ms:.2f}" for ms in kind.percentiles(50, 90, 99, 99.9, 100))
-        rate = len(kind.seconds) / seconds
-        lines.append(f"| {name} | {rate:.0f} | {times} | {kind.errors} |")
+        share = len(kind.seconds) / answers
+        rates = f"{share * rate:.0f} | {len(kind.seconds) / loop.seconds:.0f}"
+        lines.append(f"| {name} | {rates} | {times} | {kind.errors} |")
+    behind = loop.seconds - answers / rate
+    if behind > BEHIND * loop.seconds:
+        lines.append(f"The service did not keep up: the last answer came {behind:.1f} s late.")
     return "\n".join(lines)
 
 
