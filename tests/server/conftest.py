@@ -1,7 +1,7 @@
 """A service in this process, and models from tests/golden."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from recgrela_server.service import Service
 from recgrela_server.settings import Settings
 
 from tests.server.redis_process import RedisProcess, find_redis
-from tests.server.server_process import ADMIN, GOLDEN, TOKEN
+from tests.server.server_process import ADMIN, GOLDEN, TOKEN, settings_in
 
 
 @pytest.fixture
@@ -55,25 +55,13 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def make_settings(folder: Path, **changes) -> Settings:
-    values = {
-        "model": GOLDEN / "f32.safetensors",
-        "tokens": TOKEN,
-        "admin_token": ADMIN,
-        "store": f"sqlite:{folder / 'events.db'}",
-        "user_rate": 1e6,
-        "token_rate": 1e6,
-    }
-    return Settings(**{**values, **changes})
-
-
 @pytest.fixture
 async def start(tmp_path, anyio_backend) -> AsyncIterator[Callable]:
     """Starts a service with some settings and returns its client; several may run at once."""
     opened = []
 
     async def start(**changes) -> Client:
-        service = await Service.open(make_settings(tmp_path, **changes))
+        service = await Service.open(Settings(**settings_in(tmp_path, **changes)))
         transport = httpx.ASGITransport(create_app(service), raise_app_exceptions=False)
         headers = bearer(TOKEN)
         http = httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers)
@@ -93,7 +81,7 @@ async def client(start) -> Client:
 
 
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory) -> AsyncIterator[str]:
+def redis_url(tmp_path_factory) -> Iterator[str]:
     """A Redis that writes every command to disk; skipped where there is none."""
     if find_redis() is None:
         pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")

@@ -18,9 +18,9 @@ ADMIN = "admin-token-of-the-tests"
 SERVER = Path(__file__).parents[2] / "examples" / "server"
 
 
-def environment(folder: Path, **changes) -> dict[str, str]:
-    """The environment variables of a service; `changes` are settings in lower case."""
-    settings = {
+def settings_in(folder: Path, **changes) -> dict:
+    """The settings of a service with its store in a folder."""
+    return {
         "model": GOLDEN / "f32.safetensors",
         "tokens": TOKEN,
         "admin_token": ADMIN,
@@ -29,6 +29,11 @@ def environment(folder: Path, **changes) -> dict[str, str]:
         "token_rate": 1e6,
         **changes,
     }
+
+
+def environment(folder: Path, **changes) -> dict[str, str]:
+    """The environment variables of a service with these settings."""
+    settings = settings_in(folder, **changes)
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(SERVER), os.environ.get("PYTHONPATH", "")]),

@@ -50,7 +50,7 @@ async def test_filters(client, model, session):
     assert len(await client.top("ann", "?k=1000")) == len(ids) - 5
 
 
-async def test_quotas(start, groups, model, session):
+async def test_quotas(start, groups, model):
     client = await start(groups=groups)
     await client.append("ann", model.item_ids[:1])
     items = [item for item, _ in await client.top("ann", "?k=100&max_per_group=2")]
@@ -246,7 +246,7 @@ async def test_a_large_body_is_refused(start, model):
     assert (await client.append("ann", model.item_ids[:20])).status_code == 201
 
 
-async def test_rates_are_limited_per_user_and_token(start, model, monkeypatch):
+async def test_rates_are_limited_per_user_and_token(start, monkeypatch):
     stopped = functools.partial(Rate, clock=lambda: 0.0)  # no allowance refills
     monkeypatch.setattr("recgrela_server.gate.Rate", stopped)
     client = await start(
