@@ -109,9 +109,11 @@ async def _measure(
             yield (append, recommend)[number % 2](choose.choice(users))
 
     await loop.run(load(), options.rate)
-    seconds = time.perf_counter() - start
+    seconds, busy = time.perf_counter() - start, _busy(process) - busy
+    answers = sum(len(kind.seconds) for kind in loop.kinds.values())
     facts = {
-        "service's CPU": f"{(_busy(process) - busy) / seconds:.0%} of one core",
+        "service's CPU": f"{busy / seconds:.0%} of one core, {1e3 * busy / answers:.2f} ms per "
+        "request",
         "service's memory (RSS)": f"{before / 2**20:.1f} MiB at the start, "
         f"{process.memory_info().rss / 2**20:.1f} MiB at the end",
         "client late by at most": f"{1e3 * loop.late:.1f} ms",
