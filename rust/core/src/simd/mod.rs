@@ -53,7 +53,7 @@ pub(crate) type GroupRow = [[i8; GROUP]; ROW_LANES];
 pub(crate) struct IntegerQuery<'a> {
     pub(crate) codes: &'a [[i8; GROUP]],
     /// The sum of the codes.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+    #[cfg_attr(not(all(target_arch = "x86_64", feature = "avx512")), allow(dead_code))]
     sum: i32,
 }
 
