@@ -7,5 +7,8 @@
 """
 
 from ._core import Catalog, EdgeScorer, Fleet, TopK, TopKArrays, __version__
+from .hub import from_pretrained
+
+EdgeScorer.from_pretrained = staticmethod(from_pretrained)  # type: ignore[method-assign]
 
 __all__ = ["Catalog", "EdgeScorer", "Fleet", "TopK", "TopKArrays", "__version__"]

@@ -1,5 +1,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal, final
 
 import numpy as np
@@ -49,6 +50,20 @@ class EdgeScorer:
         isa: str | None = None,
         verify: bool = True,
         groups: Sequence[int] | npt.NDArray[np.integer] | None = None,
+    ) -> EdgeScorer: ...
+    @staticmethod
+    def from_pretrained(
+        repo_id: str,
+        *,
+        revision: str | None = None,
+        filename: str = "model.safetensors",
+        cache_dir: str | Path | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+        isa: str | None = None,
+        verify: bool = True,
+        groups: Sequence[int] | npt.NDArray[np.integer] | None = None,
+        mmap: bool = False,
     ) -> EdgeScorer: ...
     def append(self, item: int | str, *, unknown: Literal["error", "skip"] = "error") -> bool: ...
     def extend(
