@@ -26,6 +26,7 @@ from .export.errors import ExportError
 from .export.model_file import Exported, check_exportable, export_path, export_verified
 from .export.overlay import Overlay, export_overlay
 from .export.rounding_loss import RoundingLoss, rounding_loss
+from .export.readme import write_readme
 from .export.weight_types import MatrixType, TableType
 from .fitting.checkpoints import Checkpoint, checkpoint_file, load_checkpoint
 from .fitting.fit import Extras, check_folder, fit
@@ -242,11 +243,14 @@ class Recommender:
         matrices: MatrixType | Literal["f32", "f16"] = MatrixType.F32,
         max_ndcg_drop: float | None = None,
     ) -> Exported:
+        readme: bool = False,
         """Write the model to one file for the engine, and verify it there if it is installed.
 
         `table` is the type of the item table, `matrices` that of all other weights. If one is
         rounded, validation NDCG@10 is measured before and after; nothing is written if it falls by
-        more than `max_ndcg_drop`. Raises ExportError, and OSError if it cannot be written.
+        more than `max_ndcg_drop`. With `readme`, a model card is written to README.md beside the
+        file, unless there is another or an edited one. Raises ExportError, and OSError if it cannot
+        be written.
         """
         trained, path = self._trained().checkpoint, Path(path)
         model = check_exportable(trained.model.cpu())
@@ -262,7 +266,10 @@ class Recommender:
             loss.check(max_ndcg_drop)
         with self._console.status("exporting"):
             done = export_verified(model, trained.item_ids, path, *types, exported_card(trained))
-        return done._replace(loss=loss)
+        done = done._replace(loss=loss)
+        if readme:
+            done = done._replace(readme=write_readme(path, model, trained.item_ids, done))
+        return done
 
     def export_overlay(self, path: str | Path, *, deployed: str | Path | None = None) -> Overlay:
         """Write the items of an update with `freeze` to an overlay for the deployed model file.

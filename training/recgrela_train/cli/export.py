@@ -43,6 +43,13 @@ def export(
             help="Write nothing if rounding lowers validation NDCG@10 by more than this.",
         ),
     ] = None,
+    readme: Annotated[
+        bool,
+        typer.Option(
+            help="Write a model card to README.md beside the file, unless there is another or an "
+            "edited one."
+        ),
+    ] = True,
     settings: MeasurementSettings = [],
 ) -> None:
     """Write the model to one file for the engine, and verify it there if `recgrela` is installed.
@@ -61,6 +68,7 @@ def export(
     """
     from ..export.errors import ExportError
     from ..export.model_file import export_path
+    from ..export.readme import readme_path
     from ..recommender import Recommender
     from .shared import data_warnings
 
@@ -81,7 +89,7 @@ def export(
     target = export_path(checkpoint, output)
     with data_warnings():
         done = recommender.export(
-            target, table=table, matrices=matrices, max_ndcg_drop=max_ndcg_drop
+            target, table=table, matrices=matrices, max_ndcg_drop=max_ndcg_drop, readme=readme
         )
     size = f"{done.size / 2**20:.2f} MiB"
     if done.size < done.size_in_f32:
@@ -92,3 +100,7 @@ def export(
         say("no metrics in the file: this checkpoint is not the best of a measured run")
     else:
         say(f"with the metrics of its run: recgrela inspect {target}")
+    if done.readme:
+        say(f"wrote {readme_path(target)}, its model card")
+    elif readme:
+        say(f"kept {readme_path(target)}: export did not write it, or it was edited since")

@@ -39,9 +39,13 @@ class Exported(NamedTuple):
     size: int  # bytes
     size_in_f32: int  # bytes of the same model without rounding
     items: int
+    table: TableType
+    matrices: MatrixType
+    fingerprint: str
     verification: str  # a sentence on the engine's verification
     card: Card | None  # in the file
     loss: RoundingLoss | None = None  # if weights were rounded and it was measured
+    readme: bool = False  # whether README.md beside the file is its model card
 
 
 def export_path(checkpoint: Path, output: Path | None, name: str = "model") -> Path:
@@ -94,13 +98,14 @@ def export_verified(
 ) -> Exported:
     """`export_model`, but an existing file is replaced only if the engine verifies the new one."""
     with replacing(path) as file:
-        saved = _write(model, item_ids, file, table, matrices, card)
+        saved, digest = _write(model, item_ids, file, table, matrices, card)
         size = file.stat().st_size
         try:
             verification = verify(file)
         except ExportError as error:
             raise ExportError(f"{path} was not written: {error}") from None
-    return Exported(size, size + saved, model.num_items, verification, card)
+    whole = size + saved
+    return Exported(size, whole, model.num_items, table, matrices, digest, verification, card)
 
 
 def verify(path: Path) -> str:
@@ -138,8 +143,8 @@ def _write(
     table: TableType,
     matrices: MatrixType,
     card: Card | None,
-) -> int:
-    """Writes the file; returns the bytes that rounding saved."""
+) -> tuple[int, str]:
+    """Writes the file; returns the bytes that rounding saved, and the fingerprint."""
     check_exportable(model)
     stored = round_table(model, table)
     items, candidates = selftest_draw(model.num_items)
@@ -151,15 +156,16 @@ def _write(
     tensors |= selftest(rounded.double(), known, items, candidates)
     check_finite(tensors)
     config = json.dumps(_config(model))
+    digest = fingerprint(config, tensors)
     metadata = {
         "recgrela.format": FORMAT,
         "recgrela.config": config,
-        "recgrela.fingerprint": fingerprint(config, tensors),
+        "recgrela.fingerprint": digest,
     }
     if card is not None:
         metadata["recgrela.card"] = json.dumps(card)
     write_safetensors(path, tensors, metadata)
-    return _bytes_saved(tensors)
+    return _bytes_saved(tensors), digest
 
 
 def check_finite(tensors: dict[str, np.ndarray]) -> None:

@@ -7,6 +7,7 @@ RUN/metrics.json            metrics of the best checkpoint
 RUN/card.json               of a run on all events: the metrics of the run that it repeats
 RUN/metrics.targets.npz     rank of each target, recommendations of each user
 RUN/model.safetensors       the best checkpoint, exported by `export`
+RUN/README.md               its model card, written by `export`
 RUN/overlay.safetensors     the new items of a run of `--freeze`, exported by `export`
 RUN/report.html             the page written by `report`
 RUN/bad-batch.pt            the batch whose loss was not finite
@@ -39,6 +40,7 @@ from ..data import TOO_FEW_EVENTS, Dataset
 from ..device import fast_products, find_device
 from ..distributed import is_main
 from ..evaluation.card import Card
+from ..export.readme import is_ours, readme_path
 from ..files import remove_leftovers, write_atomically
 from .callbacks import callbacks
 from .checkpoints import (
@@ -127,6 +129,8 @@ def remove_run(run: Path) -> None:
     for pattern in OUTPUTS:
         for file in run.glob(pattern):
             file.unlink()
+    if is_ours(readme := readme_path(run / "model.safetensors")):
+        readme.unlink()
     for folder in (last_checkpoint(run).parent, run / "tensorboard"):
         with contextlib.suppress(OSError):  # absent, or it has other files
             folder.rmdir()
