@@ -15,13 +15,20 @@ from .cli_streams import discard, unread_streams
 @unread_streams()
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status. Bad input ends in one message, not a traceback."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what may follow
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    options = parser.parse_args(arguments)
     try:
         options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         discard(sys.stdout)
         return 0
+    except KeyboardInterrupt:
+        return 130
     except (KeyError, ValueError, OSError) as error:
         # str(KeyError) is the repr of its message.
         message = error.args[0] if isinstance(error, KeyError) else error
@@ -36,7 +43,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
 
     inspect = commands.add_parser("inspect", help="show the properties of a model file")
-    inspect.add_argument("--json", action="store_true", help="print JSON")
     inspect.set_defaults(run=_inspect)
 
     verify = commands.add_parser(
@@ -53,13 +59,13 @@ def _parser() -> argparse.ArgumentParser:
         help="process a history and recommend the next items",
         description="Process a history, oldest event first, and print the recommended items.",
         usage="recgrela recommend MODEL [--history ITEM ...] [-k K] [--include-seen] "
-        "[--skip-unknown] [--titles FILE] [--isa ISA]",
+        "[--skip-unknown] [--titles FILE] [--json] [--isa ISA]",
         epilog="example: recgrela recommend model.safetensors --history 50 172 181 -k 5",
     )
     recommend.add_argument(
         "--history", nargs="+", metavar="ITEM",
-        help="item ids, oldest first; by default read from standard input, one per line "
-        "(integers may share a line)",
+        help="item ids, oldest first; by default, or with `-`, read from standard input, one per "
+        "line (integers may share a line)",
     )  # fmt: skip
     recommend.add_argument(
         "-k", type=cli_batch.positive, default=10, help="number of items (default: %(default)s)"
@@ -85,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
             "model", type=Path, nargs="?" if command is recommend else None,
             help="a file from `recgrela-train export`",
         )  # fmt: skip
+        command.add_argument("--json", action="store_true", help="print one JSON object")
         command.add_argument(
             "--isa", help="instruction set, such as scalar (default: the best one of this CPU)"
         )
@@ -137,16 +144,20 @@ def _card(path: Path) -> dict[str, Any] | None:
 def _verify(options: argparse.Namespace) -> None:
     scorer = EdgeScorer.load(options.model, isa=options.isa, verify=False)
     report = scorer.verify()
-    print(
-        f"{options.model}: fingerprint matches; {report['scores']} scores of "
-        f"{report['sequences']} histories replayed on {scorer.isa}, largest relative difference "
-        f"{report['max_difference']:.1e}"
-    )
-    if options.every_isa:
-        report = scorer.compare_isas()
+    if not options.json:
         print(
-            f"{', '.join(report['isas'])}: identical bits in the states and lists after each of "
-            f"{report['events']} events and in {report['scores']} scores"
+            f"{options.model}: fingerprint matches; {report['scores']} scores of "
+            f"{report['sequences']} histories replayed on {scorer.isa}, largest relative "
+            f"difference {report['max_difference']:.1e}"
+        )
+    compared = scorer.compare_isas() if options.every_isa else None
+    if options.json:
+        facts = {"file": str(options.model), "fingerprint": scorer.fingerprint, "isa": scorer.isa}
+        print(json.dumps({**facts, **report, "every_isa": compared}, indent=2))
+    elif compared:
+        print(
+            f"{', '.join(compared['isas'])}: identical bits in the states and lists after each of "
+            f"{compared['events']} events and in {compared['scores']} scores"
         )
 
 
@@ -159,13 +170,17 @@ def _recommend(options: argparse.Namespace) -> None:
         options.usage_error("the model is missing")
     scorer = EdgeScorer.load(options.model, isa=options.isa)
     titles = _read_titles(options.titles) if options.titles else {}
-    history = options.history or _lines(sys.stdin.read())
+    history = options.history
+    if history in (None, ["-"]):
+        if sys.stdin.isatty():
+            print("item ids, oldest first, one per line; end with Ctrl-D:", file=sys.stderr)
+        history = _lines(sys.stdin.read())
     if scorer.id_type == "int":
         history = [_integer(word) for text in history for word in text.replace(",", " ").split()]
     unknown: Literal["skip", "error"] = "skip" if options.skip_unknown else "error"
     started = time.perf_counter()
     events = scorer.extend(history, unknown=unknown)
-    skipped = f"{len(history) - events} unknown items skipped, " if events < len(history) else ""
+    skipped = len(history) - events
     if events == 0:
         cause = (
             "all items are unknown" if skipped else "pass item ids by --history or standard input"
@@ -173,13 +188,28 @@ def _recommend(options: argparse.Namespace) -> None:
         raise ValueError(f"no event to recommend from: {cause}")
     elapsed = (time.perf_counter() - started) / events * 1e6
     top = scorer.top_k(options.k, exclude_seen=not options.include_seen)
+    if options.json:
+        facts = {
+            "file": str(options.model),
+            "fingerprint": scorer.fingerprint,
+            "isa": scorer.isa,
+            "events": events,
+            "skipped": skipped,
+            "items": [
+                {"item": item, "score": score, "title": titles.get(str(item))}
+                for item, score in top
+            ],
+        }
+        print(json.dumps(facts, indent=2))
+        return
     for rank, (item, score) in enumerate(top, 1):
         text = f"{item}  {titles.get(str(item), '')}".rstrip()
         # Escape control characters: text from the file must not control the terminal.
         text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
         print(f"{rank:4}  {score:9.4f}  {text}")
+    unknown_items = f"{skipped} unknown items skipped, " if skipped else ""
     print(
-        f"{events} events, {skipped}{elapsed:.1f} us each on {scorer.isa}; "
+        f"{events} events, {unknown_items}{elapsed:.1f} us each on {scorer.isa}; "
         f"state {scorer.state_bytes:,} bytes",
         file=sys.stderr,
     )

@@ -70,6 +70,21 @@ def test_help(command, words):
         assert all(name in output for name in ("inspect", "verify", "recommend"))
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("recgrela ver", "verify"),
+        ("recgrela verify --ev", "--every-isa"),
+        ("recgrela batch --unk", "--unknown"),
+    ],
+)
+def test_a_shell_completes_commands_and_options(line, expected):
+    words = f"COMP_LINE='{line}' COMP_POINT={len(line)} COMP_TYPE=9 _ARGCOMPLETE=1"
+    script = f"{words} {SCRIPT} 8>&1 9>&2 >/dev/null 2>&1"
+    result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert result.stdout.split() == [expected], result
+
+
 def test_no_command_says_what_there_is(command):
     status, output, errors = command()
     assert (status, output) == (2, "")
@@ -105,6 +120,23 @@ def test_verify(command, small):
     assert "fingerprint matches; 256 scores of 4 histories replayed on scalar" in output
 
 
+def test_verify_as_json(command, small):
+    status, output, errors = command("verify", "--json", small.path, "--isa", "scalar")
+    assert (status, errors) == (0, "")
+    found = json.loads(output)
+    assert found.pop("max_difference") < 1e-4
+    assert found == {
+        "file": str(small.path),
+        "fingerprint": small.load().fingerprint,
+        "isa": "scalar",
+        "sequences": 4,
+        "scores": 256,
+        "every_isa": None,
+    }
+    _, output, _ = command("verify", "--json", "--every-isa", small.path)
+    assert json.loads(output)["every_isa"] == small.load().compare_isas()
+
+
 def test_recommend(command, small):
     history = small.history(12)
     status, output, errors = command("recommend", small.path, "-k", 5, "--history", *history)
@@ -126,13 +158,55 @@ def test_recommend_ten_and_what_was_seen_on_request(command, small):
     assert sorted(items_of(output)) == sorted(map(str, small.ids))
 
 
+@pytest.mark.parametrize("kind", ["int", "str"])
+def test_recommend_as_json(command, export, tmp_path, kind):
+    file = export(kind)
+    history = file.ids[3:9]
+    scorer = file.load()
+    scorer.extend(history)
+    top = list(scorer.top_k(5))
+    titles = tmp_path / "titles.tsv"
+    titles.write_text(f"{top[1][0]}\tÄon\n", "utf-8")
+    words = ("recommend", "--json", file.path, "-k", "5", "--titles", titles)
+    status, output, errors = command(*words, stdin="\n".join(map(str, history)))
+    assert (status, errors) == (0, "")
+    found = json.loads(output)
+    assert [(row["item"], row["score"]) for row in found.pop("items")] == top
+    assert [row["title"] for row in json.loads(output)["items"]] == [None, "Äon", None, None, None]
+    assert found == {
+        "file": str(file.path),
+        "fingerprint": scorer.fingerprint,
+        "isa": scorer.isa,
+        "events": 6,
+        "skipped": 0,
+    }
+    unknown = 4242 if kind == "int" else "none"
+    skipping = (*words, "--skip-unknown", "--history", *history, unknown)
+    assert json.loads(command(*skipping)[1])["skipped"] == 1
+    status, output, errors = command(*words, "--history", unknown)
+    assert (status, output) == (1, "")
+    assert "is not among the model's 70 items" in errors
+
+
 @pytest.mark.parametrize("separator", [" ", "\n", ",", ", ", "\t"])
 def test_recommend_reads_standard_input(command, small, separator):
     history = small.history(12)
     _, expected, _ = command("recommend", small.path, "--history", *history)
     text = separator.join(map(str, history)) + "\n"
-    status, output, _ = command("recommend", small.path, stdin=text)
-    assert (status, output) == (0, expected)
+    for words in ([small.path], [small.path, "--history", "-"], ["--history", "-", small.path]):
+        status, output, _ = command("recommend", *words, stdin=text)
+        assert (status, output) == (0, expected)
+
+
+def test_recommend_says_that_it_waits_for_ids(command, small, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal("100\n"))
+    status, output, errors = command("recommend", small.path)
+    assert (status, len(output.splitlines())) == (0, 10)
+    assert errors.startswith("item ids, oldest first, one per line; end with Ctrl-D:\n1 events, ")
 
 
 def test_recommend_with_string_ids(command, export):
@@ -244,6 +318,15 @@ def test_an_error_is_one_line(command, small, tmp_path, words, message):
     assert (status, output) == (1, "")
     assert errors.startswith("recgrela: error: ") and message in errors
     assert len(errors.splitlines()) == 1
+
+
+def test_an_interrupt_has_no_traceback(command, small, monkeypatch):
+    class Interrupted(io.StringIO):
+        def read(self, size=-1):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stdin", Interrupted())
+    assert command("recommend", small.path) == (130, "", "")
 
 
 def test_an_empty_standard_input_is_an_error(command, small):
