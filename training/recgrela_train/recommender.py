@@ -20,13 +20,14 @@ from .data import IN_MEMORY, DataError, Dataset, DataWarning, Ids, Table, load_d
 from .device import find_device
 from .distributed import is_main
 from .evaluation.counting import COUNTING, measure_counts
+from .evaluation.measurement import Measurement
 from .evaluation.recommend import Users, recommend
 from .evaluation.results import Metrics
 from .export.errors import ExportError
 from .export.model_file import Exported, check_exportable, export_path, export_verified
 from .export.overlay import Overlay, export_overlay
-from .export.rounding_loss import RoundingLoss, rounding_loss
 from .export.readme import write_readme
+from .export.rounding_loss import RoundingLoss, rounding_loss
 from .export.weight_types import MatrixType, TableType
 from .fitting.checkpoints import Checkpoint, checkpoint_file, load_checkpoint
 from .fitting.fit import Extras, check_folder, fit
@@ -189,7 +190,7 @@ class Recommender:
         config, dataset = self._data(events)
         device = find_device(config.train.accelerator)
         measurement = measure_checkpoint(model.checkpoint, config, dataset, device, self._console)
-        metrics = Metrics(measurement, config, dataset)
+        metrics = self._metrics(measurement, config, dataset)
         if events is None and model.metrics and is_main():
             metrics.save(model.metrics)
         return metrics
@@ -213,7 +214,7 @@ class Recommender:
             dataset = read_data(config, self._console, events)
         counts = COUNTING[kind](dataset)
         measurement = measure_counts(counts, dataset, config.evaluate, self._console)
-        return Metrics(measurement, config, dataset)
+        return self._metrics(measurement, config, dataset)
 
     def recommend(
         self, users: Users | None = None, k: int = 10, *, events: Table | None = None
@@ -242,8 +243,8 @@ class Recommender:
         table: TableType | Literal["f32", "f16", "int8"] = TableType.F32,
         matrices: MatrixType | Literal["f32", "f16"] = MatrixType.F32,
         max_ndcg_drop: float | None = None,
-    ) -> Exported:
         readme: bool = False,
+    ) -> Exported:
         """Write the model to one file for the engine, and verify it there if it is installed.
 
         `table` is the type of the item table, `matrices` that of all other weights. If one is
@@ -311,6 +312,10 @@ class Recommender:
             return None
         with self._console.status("measuring the loss by rounding"):
             return rounding_loss(model, dataset, config.evaluate, table, matrices)
+
+    def _metrics(self, measurement: Measurement, config: Config, dataset: Dataset) -> Metrics:
+        with self._console.status("computing confidence intervals"):
+            return Metrics(measurement, config, dataset)
 
     def _trained(self) -> "_Model":
         if self._model is None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from .console import loading
 from .options import ConfigFile, Only, Seeds, Settings, StudyFolder
 
 
@@ -21,7 +22,8 @@ def ablate(
 
     `recgrela-train ablate --config training/configs/demo.yaml --only no-gate --only hydra`
     """
-    from ..studies.study import ablations
-    from .study import study
+    with loading():
+        from ..studies.study import ablations
+        from .study import study
 
     study(ablations, config, settings, only, seeds, output)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .console import say
+from .console import loading, say
 from .options import ConfigFile, Settings, Test
 
 
@@ -29,9 +29,10 @@ def baseline(
 
     `recgrela-train baseline markov --config training/configs/demo.yaml`
     """
-    from ..fitting.fit import RunError, config_path
-    from ..recommender import Recommender
-    from .shared import data_warnings, show
+    with loading():
+        from ..fitting.fit import RunError, config_path
+        from ..recommender import Recommender
+        from .shared import data_warnings, show
 
     folder = output or Path("runs", kind)
     if config_path(folder).exists():

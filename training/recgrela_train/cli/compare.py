@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from .console import loading
 from .options import ConfigFile, Only, Seeds, Settings, StudyFolder
 
 
@@ -21,7 +22,8 @@ def compare(
 
     `recgrela-train compare --config training/configs/demo.yaml`
     """
-    from ..studies.study import comparison
-    from .study import study
+    with loading():
+        from ..studies.study import comparison
+        from .study import study
 
     study(comparison, config, settings, only, seeds, output)

@@ -1,11 +1,14 @@
 """`recgrela-train evaluate`."""
 
+import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .options import Checkpoint, MeasurementSettings, Test
+from .console import loading
+from .options import Checkpoint, Json, MeasurementSettings, Test
 
 
 def evaluate(
@@ -30,6 +33,7 @@ def evaluate(
             "their indices.",
         ),
     ] = False,
+    json: Json = False,
 ) -> None:
     """Measure a checkpoint: HR, NDCG and MRR at 5, 10 and 20, ranked among all items.
 
@@ -43,13 +47,13 @@ def evaluate(
     `recgrela-train evaluate runs/first --test --set data.source=newer.parquet --set
     data.test_from=2026-11-20`
     """
-    from ..config import ConfigError
-    from ..recommender import Recommender
-    from .shared import data_warnings, show
+    with loading():
+        from ..config import ConfigError
+        from ..recommender import Recommender
+        from .shared import data_warnings, show
 
     if user_ids and output is None:
         raise ConfigError("--user-ids adds to the files of --output: name one")
-    recommender = Recommender.load(checkpoint, settings)
-    with data_warnings():
-        metrics = recommender.evaluate()
-    show(metrics, output, test=test, user_ids=user_ids)
+    with redirect_stdout(sys.stderr) if json else nullcontext(), data_warnings():
+        metrics = Recommender.load(checkpoint, settings).evaluate()
+    show(metrics, output, test=test, user_ids=user_ids, json=json)

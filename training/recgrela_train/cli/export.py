@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..export.weight_types import MatrixType, TableType
-from .console import say
+from .console import loading, say
 from .options import Checkpoint, MeasurementSettings
 
 
@@ -66,11 +66,12 @@ def export(
 
     `recgrela-train export runs/day --deployed runs/production/model.safetensors`
     """
-    from ..export.errors import ExportError
-    from ..export.model_file import export_path
-    from ..export.readme import readme_path
-    from ..recommender import Recommender
-    from .shared import data_warnings
+    with loading():
+        from ..export.errors import ExportError
+        from ..export.model_file import export_path
+        from ..export.readme import readme_path
+        from ..recommender import Recommender
+        from .shared import data_warnings
 
     recommender = Recommender.load(checkpoint, settings)
     if recommender.config.train.freeze:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .console import console, errors, say
+from .console import console, errors, loading, say
 from .options import ConfigFile, Settings, Test
 
 
@@ -78,12 +78,13 @@ def fit(
 
     `torchrun --nproc-per-node=4 -m recgrela_train fit --output runs/four` (docs/distributed.md)
     """
-    from ..config import ConfigError
-    from ..distributed import is_main
-    from ..fitting.checkpoints import best_checkpoint
-    from ..fitting.fit import check_folder, config_path
-    from ..recommender import Recommender
-    from .shared import data_warnings, show
+    with loading():
+        from ..config import ConfigError
+        from ..distributed import is_main
+        from ..fitting.checkpoints import best_checkpoint
+        from ..fitting.fit import check_folder, config_path
+        from ..recommender import Recommender
+        from .shared import data_warnings, show
 
     if all_events:
         settings = [*settings, "data.split=none"]

@@ -49,6 +49,10 @@ StudyFolder = Annotated[
 Test = Annotated[
     bool, typer.Option("--test", help="Print test metrics as well as validation metrics.")
 ]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object instead of tables, and nothing else."),
+]
 Checkpoint = Annotated[
     Path,
     typer.Argument(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .console import console, say
+from .console import console, loading, say
 
 
 def report(
@@ -42,8 +42,9 @@ def report(
 
     `recgrela-train report runs/base runs/wide --output comparison.html`
     """
-    from ..report import write_report
-    from .shared import data_warnings
+    with loading():
+        from ..report import write_report
+        from .shared import data_warnings
 
     path = output or runs[0] / "report.html"
     with console.status("reading the runs"), data_warnings():

@@ -14,10 +14,22 @@ from ..evaluation.results import Metrics
 from .console import console, errors
 
 
-def show(metrics: Metrics, output: Path | None, *, test: bool, user_ids: bool = False) -> None:
-    """Prints validation metrics and, with `test`, test metrics; saves both to `output`."""
+def show(
+    metrics: Metrics,
+    output: Path | None,
+    *,
+    test: bool,
+    user_ids: bool = False,
+    json: bool = False,
+) -> None:
+    """Prints validation metrics and, with `test`, test metrics; saves both to `output`.
+
+    With `json` they are printed as an object with the keys of the saved file.
+    """
     splits = [split for split in SPLITS[: 1 + test] if split in metrics.splits]
-    if splits:
+    if json:
+        print(metrics.to_json(splits))
+    elif splits:
         console.print(*metrics.tables(splits), *metrics.slices(splits[-1]), sep="\n")
     else:
         console.print("there are no validation targets: print test metrics with --test")

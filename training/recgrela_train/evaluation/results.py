@@ -1,5 +1,6 @@
 """The metrics of an evaluation, as Python code reads them and as they are shown."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,15 @@ class Metrics(JupyterMixin, Mapping[str, Any]):
     def slices(self, split: HeldOutSplit) -> Iterator[Table]:
         """NDCG@10 by length of history, training events of the item and, with dates, by day."""
         return slice_tables(self._values, split)
+
+    def to_json(self, splits: Sequence[HeldOutSplit]) -> str:
+        """A JSON object of the metrics of some splits and the config, as `save` writes for all."""
+
+        def chosen(part: dict[str, Any]) -> dict[str, Any]:
+            return {key: value for key, value in part.items() if key in splits or key not in SPLITS}
+
+        values = {key: chosen(part) for key, part in chosen(self._values).items()}
+        return json.dumps(values | {"config": self._config.model_dump()}, indent=2)
 
     def save(self, path: str | Path, *, user_ids: bool = False) -> None:
         """Writes a JSON file, and the ranks and recommendations to `.targets.npz` beside it.

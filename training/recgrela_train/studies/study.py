@@ -46,6 +46,7 @@ Cells = Callable[[Row], list[str]]
 
 BASE = "base"
 METRIC = "ndcg@10"
+INTERVALS = "computing confidence intervals"
 EARLY = 4  # epochs; a best epoch before it is suspicious
 
 ABLATIONS: dict[str, list[str]] = {
@@ -140,8 +141,10 @@ def run_study(
             else:
                 _run(variant, config, dataset, device, run, console)
         measured.append(mean_of([_measured(run, dataset) for run in runs]))
-        rows.append(_row(variant, runs, measured[-1]))
-    _add_differences(rows, measured)
+        with console.status(INTERVALS):
+            rows.append(_row(variant, runs, measured[-1]))
+    with console.status(INTERVALS):
+        _add_differences(rows, measured)
     return rows
 
 
@@ -197,7 +200,8 @@ def _run(
         best = fit(config, dataset, run, resume=resume, console=console)
         trained = load_checkpoint(best)
         measurement = measure_checkpoint(trained, config, dataset, device, console)
-    metrics = summary(measurement, config.evaluate.window) | about(dataset)
+    with console.status(INTERVALS):
+        metrics = summary(measurement, config.evaluate.window) | about(dataset)
     write_measurement(run / "metrics.json", measurement, metrics, config)
 
 
