@@ -71,7 +71,7 @@ class DataConfig(_Section):
     split: Literal["time", "leave_one_out", "none"] = "time"
     """Held-out events: time (those after two cuts), leave_one_out (each user's last two, for
     comparison with published results) or none (train on all events). Sequences have no times and
-    need one of the last two. See docs/model.md."""
+    need one of the last two. See docs/guides/splits.md."""
     validation_from: str = "80%"
     """Start of the validation events, for split=time: a share of all events such as 80%, or a
     date."""
@@ -85,7 +85,7 @@ class DataConfig(_Section):
     rows that are in the source twice). Later repeats are always kept."""
     ties: Literal["random", "file", "item", "recbole"] = "random"
     """Order of ties in time: random, file, item or recbole. It can decide a benchmark: see
-    docs/model.md."""
+    docs/guides/splits.md."""
     tie_seed: int = Field(42, ge=0, le=2**32 - 1)
     """Seed of `ties=random`. It is separate from `seed`, so runs of several seeds share a split."""
 

@@ -5,7 +5,7 @@ may be passed whole or in pieces with the state carried between them: the result
 a model trained on windows with `chunked` can run one event at a time, without end.
 
 Item indices are 1..N. 0 is padding, which is only at the end of a row and is never scored.
-docs/model.md has the equations and the glossary.
+docs/model.md has the equations, docs/glossary.md the terms.
 """
 
 from collections.abc import Callable
