@@ -23,7 +23,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gpu test-scale test-arm test-wasm test-bindings test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-kernels bench-web bench-server parity agree long-histories epoch-cost update peers clean
+.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-kernels bench-web bench-server parity agree long-histories epoch-cost update peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,18 +60,27 @@ test: lint ## Run all checks and tests
 	cargo test --quiet -p recgrela --features threads --test threads --test thread_memory --test overlay --test quota --test top_k
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
+docs: .docs/ready setup ## Build the documentation site into target/site; a dead link is an error
+	NO_MKDOCS_2_WARNING=1 .docs/bin/mkdocs build --quiet --strict
+
+test-docs: docs ## Build the site and run the code blocks of its pages
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/test_docs.py tests/server/test_server_docs.py
+
 test-gpu: setup ## Run the trainer's tests that need a CUDA GPU
 	$(BIN)/python -m pytest -q -m gpu tests/training
 
 test-scale: .scale/ready setup ## Run a day of EVENTS (1,000,000) on Ray and Spark with a worker killed (needs JDK 17)
 	RECGRELA_SCALE_EVENTS=$(or $(EVENTS),1000000) .scale/bin/python -m pytest -q -m scale tests/scale
 
-# Borrows the packages of .venv, with both of ours.
-.scale/ready: tests/scale/requirements.txt $(READY)
-	$(PYTHON) -m venv --clear .scale
+# Both borrow the packages of .venv, with both of ours.
+.scale/ready: tests/scale/requirements.txt
+.docs/ready: pyproject.toml
+.scale/ready .docs/ready: .%/ready: $(READY)
+	$(PYTHON) -m venv --clear .$*
+	.$*/bin/pip install --quiet --upgrade pip
 	$(BIN)/python -c 'import sysconfig; p = sysconfig.get_path("purelib"); print(f"import site; site.addsitedir({p!r})")' \
-		> $$(.scale/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth
-	.scale/bin/pip install --quiet -r $<
+		> $$(.$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth
+	.$*/bin/pip install --quiet $(if $(filter docs,$*),--group docs,-r tests/scale/requirements.txt)
 	@touch $@
 
 test-arm: ## Run the engine's tests with NEON, on 64-bit Arm under qemu (needs Debian packages)

@@ -1,4 +1,4 @@
-"""docs/service.md: its settings are all settings, and its commands work."""
+"""The pages on the service: their settings are all settings, and their commands work."""
 
 import os
 import re
@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from recgrela_server.settings import Settings
 
+from tests.doc_blocks import blocks_of
 from tests.server.server_process import ADMIN, TOKEN, ServerProcess
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "service.md").read_text()
+DOCS = ROOT / "docs"
+PAGE = (DOCS / "service.md").read_text()
 
 
 def test_the_table_has_every_setting():
@@ -25,18 +27,28 @@ def test_the_table_has_every_setting():
     assert rows == expected
 
 
-def test_the_commands_work(tmp_path, export_films):
-    [block] = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
-    with ServerProcess(tmp_path, model=export_films) as server:
-        script = "set -euxo pipefail\n" + block.replace("http://127.0.0.1:8000", server.url)
-        result = subprocess.run(
-            ["bash", "-c", script], capture_output=True, text=True, timeout=120,
-            env={**os.environ, "TOKEN": TOKEN, "ADMIN_TOKEN": ADMIN},
-        )  # fmt: skip
+def output_of_the_commands(page: str, server: ServerProcess) -> str:
+    """What the `bash` blocks of a page print. Its other blocks start the server."""
+    blocks = [block.code for block in blocks_of(page) if block.language == "bash"]
+    script = "".join(["set -euxo pipefail\n", *blocks])
+    result = subprocess.run(
+        ["bash", "-c", script.replace("http://127.0.0.1:8000", server.url)],
+        capture_output=True, text=True, timeout=120,
+        env={**os.environ, "TOKEN": TOKEN, "ADMIN_TOKEN": ADMIN},
+    )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert '{"events":2,"duplicate":false}' in result.stdout
-    assert '{"removed":1}' in result.stdout
-    assert "recgrela_events_total 2.0" in result.stdout
+    return result.stdout
+
+
+def test_the_commands_work(tmp_path, export_films):
+    with ServerProcess(tmp_path, model=export_films) as server:
+        tutorial = output_of_the_commands((DOCS / "tutorials/service.md").read_text(), server)
+        output = output_of_the_commands(PAGE, server)
+    assert '{"events":2,"duplicate":false}' in tutorial
+    assert '"duplicate":true' in tutorial
+    assert '{"events":2,"duplicate":false}' in output
+    assert '{"removed":1}' in output
+    assert "recgrela_events_total 4.0" in output
 
 
 @pytest.fixture
