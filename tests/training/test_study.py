@@ -110,7 +110,7 @@ def test_the_same_command_again_goes_on_where_it_ended(ablation, small_settings)
 def test_more_seeds_go_on_from_the_first_and_give_means(
     ablation, small_settings, tmp_path, monkeypatch
 ):
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("recgrela_train.cli.console.console.width", 200)
     output = tmp_path / "study"
     shutil.copytree(ablation[0], output)
     printed = study("ablate", output, small_settings, "--only", "no-gate", "--seeds", "2")
