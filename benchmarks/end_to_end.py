@@ -12,6 +12,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from benchmarks.prepare_data import make_parser, prepare, synth
 from benchmarks.usage import BIN, measured
 
 MODEL = {
@@ -23,16 +24,13 @@ MODEL = {
 
 def steps(options: argparse.Namespace, folder: Path) -> dict[str, list[object]]:
     """The command of each step, in their order."""
-    sizes = [f"--{name}={getattr(options, name)}" for name in ("users", "items", "events", "files")]
     train = BIN / "recgrela-train"
     settings = [f"--set={key}={value}" for key, value in MODEL.items()]
     settings.append(f"--set=data.source={folder / 'prepared'}")
     run = folder / "run"
     return {
-        "synth": [train, "synth", folder / "events", *sizes],
-        "prepare": [
-            train, "prepare", folder / "prepared", f"--set=data.source={folder / 'events'}",
-        ],
+        "synth": synth(folder / "events", options),
+        "prepare": prepare(folder / "prepared", folder / "events"),
         "fit": [train, "fit", "--all-events", *settings, f"--output={run}"],
         "export": [train, "export", run],
         "batch": [
@@ -50,13 +48,8 @@ def written(folder: Path) -> int:
 
 def main() -> None:
     """Run the steps, and print a row of the table after each."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.end_to_end", description=__doc__)
-    parser.add_argument("--users", type=int, default=2_000_000)
-    parser.add_argument("--items", type=int, default=200_000)
-    parser.add_argument("--events", type=int, default=100_000_000)
-    parser.add_argument("--files", type=int, default=64)
+    parser = make_parser(__doc__)
     parser.add_argument("--workers", type=int, default=1, help="processes of recgrela batch")
-    parser.add_argument("--folder", type=Path, help="for 20 GB of files; default: the system's")
     options = parser.parse_args()
     print(json.dumps(MODEL))
     print("| step | minutes | CPU minutes | peak memory, GiB | written, GB |")

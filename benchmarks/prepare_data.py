@@ -8,31 +8,44 @@ import argparse
 import hashlib
 import os
 import random
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-RECGRELA_TRAIN = [sys.executable, "-m", "recgrela_train"]
+from benchmarks.usage import BIN, measured
+
+SIZES = {"users": 2_000_000, "items": 200_000, "events": 100_000_000, "files": 64}
+"""What `recgrela-train synth` makes, unless options say otherwise."""
+
+
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """The options of a benchmark on synthetic events."""
+    parser = argparse.ArgumentParser(description=description)
+    for name, default in SIZES.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--folder", type=Path, help="for temporary files; default: the system's")
+    return parser
+
+
+def synth(folder: Path, options: argparse.Namespace) -> list[object]:
+    """The command that makes the events."""
+    sizes = [f"--{name}={getattr(options, name)}" for name in SIZES]
+    return [BIN / "recgrela-train", "synth", folder, *sizes]
+
+
+def prepare(folder: Path, source: Path) -> list[object]:
+    """The command that prepares a folder of events."""
+    return [BIN / "recgrela-train", "prepare", folder, f"--set=data.source={source}"]
 
 
 def main() -> None:
     """Generates, prepares and compares."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", type=int, default=2_000_000)
-    parser.add_argument("--items", type=int, default=200_000)
-    parser.add_argument("--events", type=int, default=100_000_000)
-    parser.add_argument("--files", type=int, default=64)
+    parser = make_parser(__doc__)
     parser.add_argument("--orders", type=int, default=2, help="orders of files; default: 2")
-    parser.add_argument("--folder", type=Path, help="for temporary files; default: the system's")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
         events = Path(scratch, "events")
-        sizes = ("users", "items", "events", "files")
-        chosen = [word for name in sizes for word in (f"--{name}", str(getattr(options, name)))]
-        run("synth", events, *chosen)
+        measured(synth(events, options), Path(scratch, "synth.json"))
         contents = [measure(events, Path(scratch), order) for order in range(options.orders)]
     if any(content != contents[0] for content in contents):
         sys.exit("the prepared folders differ: expected the same bytes for every order of files")
@@ -48,11 +61,9 @@ def measure(events: Path, scratch: Path, order: int) -> dict[str, bytes]:
         random.Random(order).shuffle(files)
     for number, file in enumerate(files):
         os.link(file, folder / f"{number:05}.parquet")
-    start = time.perf_counter()
-    run("prepare", prepared, "--set", f"data.source={folder}")
-    seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20  # KiB on Linux
-    print(f"prepare: {seconds:.0f} s, peak memory of a process so far {peak:.2f} GiB", flush=True)
+    usage = measured(prepare(prepared, folder), scratch / f"order-{order}.json")
+    seconds, peak = usage["wall_seconds"], usage["peak_mib"] / 1024
+    print(f"prepare: {seconds:.0f} s, peak memory of a process {peak:.2f} GiB", flush=True)
     return {file.name: digest(file) for file in sorted(prepared.glob("*.npy"))}
 
 
@@ -60,11 +71,6 @@ def digest(file: Path) -> bytes:
     """SHA-256 of a file."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").digest()
-
-
-def run(*words: object) -> None:
-    """Runs `recgrela-train`."""
-    subprocess.run([*RECGRELA_TRAIN, *map(str, words)], check=True)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{
-    Four, GROUP, GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Simd, Vector, packed,
-};
+use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Simd, Vector, packed};
 
 /// Proof that the CPU has NEON. Compiled only for targets that have it.
 #[derive(Clone, Copy, Debug)]
@@ -61,34 +59,24 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn integer_dots<const U: usize>(
-        self,
-        block: &[GroupRow],
-        queries: [IntegerQuery<'_>; U],
-    ) -> [Four<Pair>; U] {
-        queries.map(|query| integer_dots(block, query.codes))
-    }
-}
-
-/// [`Simd::integer_dots`] for one query.
-#[inline(always)]
-fn integer_dots(block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Pair> {
-    // SAFETY: the target has NEON. Each unaligned load reads 16 bytes: four of a row's 32 groups
-    // of four i8.
-    unsafe {
-        let mut sums = [[vdupq_n_s32(0); 2]; ROW_VECTORS];
-        for (row, &query) in block.iter().zip(query) {
-            let query = vreinterpretq_s8_s32(vdupq_n_s32(packed(query)));
-            for (half, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
-                let items = vld1q_s8(row[half * 4..].as_ptr().cast());
-                // Two products are at most 2 * 128 * 127, so their sum does not wrap.
-                let low = vmull_s8(vget_low_s8(items), vget_low_s8(query));
-                let pairs = vpaddq_s16(low, vmull_high_s8(items, query));
-                *sum = vpadalq_s16(*sum, pairs);
+    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Pair> {
+        // SAFETY: the target has NEON. Each unaligned load reads 16 bytes: four of a row's 32 groups
+        // of four i8.
+        unsafe {
+            let mut sums = [[vdupq_n_s32(0); 2]; ROW_VECTORS];
+            for (row, &query) in block.iter().zip(query) {
+                let query = vreinterpretq_s8_s32(vdupq_n_s32(packed(query)));
+                for (half, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
+                    let items = vld1q_s8(row[half * 4..].as_ptr().cast());
+                    // Two products are at most 2 * 128 * 127, so their sum does not wrap.
+                    let low = vmull_s8(vget_low_s8(items), vget_low_s8(query));
+                    let pairs = vpaddq_s16(low, vmull_high_s8(items, query));
+                    *sum = vpadalq_s16(*sum, pairs);
+                }
             }
+            let [a, b, c, d] = sums;
+            Four([floats(a), floats(b), floats(c), floats(d)])
         }
-        let [a, b, c, d] = sums;
-        Four([floats(a), floats(b), floats(c), floats(d)])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Four, GROUP, GroupRow, IntegerQuery, Kernel, LANES, ROW_LANES, Simd, Vector};
+use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_LANES, Simd, Vector};
 
 /// Portable code needs no proof.
 #[derive(Clone, Copy, Debug)]
@@ -47,28 +47,18 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
-    fn integer_dots<const U: usize>(
-        self,
-        block: &[GroupRow],
-        queries: [IntegerQuery<'_>; U],
-    ) -> [Four<Lanes>; U] {
-        queries.map(|query| integer_dots(block, query.codes))
-    }
-}
-
-/// [`Simd::integer_dots`] for one query.
-#[inline(always)]
-fn integer_dots(block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Lanes> {
-    let mut sums = [0_i32; ROW_LANES];
-    for (row, query) in block.iter().zip(query) {
-        for (sum, features) in sums.iter_mut().zip(row) {
-            for (&feature, &query) in features.iter().zip(query) {
-                *sum += i32::from(feature) * i32::from(query);
+    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Lanes> {
+        let mut sums = [0_i32; ROW_LANES];
+        for (row, query) in block.iter().zip(query) {
+            for (sum, features) in sums.iter_mut().zip(row) {
+                for (&feature, &query) in features.iter().zip(query) {
+                    *sum += i32::from(feature) * i32::from(query);
+                }
             }
         }
+        let (vectors, _) = sums.as_chunks();
+        Four(std::array::from_fn(|v| Lanes(vectors[v].map(|sum: i32| sum as f32))))
     }
-    let (vectors, _) = sums.as_chunks();
-    Four(std::array::from_fn(|v| Lanes(vectors[v].map(|sum: i32| sum as f32))))
 }
 
 /// Converts a finite half-precision value. Without the cases for infinities and NaN, this compiles

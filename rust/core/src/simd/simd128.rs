@@ -4,10 +4,7 @@
 use std::arch::wasm32::*;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{
-    Four, GROUP, GroupRow, IntegerQuery, Kernel, LANES, ROW_LANES, ROW_VECTORS, Simd, Vector,
-    packed,
-};
+use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_LANES, ROW_VECTORS, Simd, Vector, packed};
 
 /// Proof that the module may use simd128. Compiled only where the whole module requires it: an
 /// engine without these instructions cannot load the module.
@@ -62,39 +59,30 @@ impl Simd for Simd128 {
     }
 
     #[inline(always)]
-    fn integer_dots<const U: usize>(
-        self,
-        block: &[GroupRow],
-        queries: [IntegerQuery<'_>; U],
-    ) -> [Four<Pair>; U] {
-        queries.map(|query| integer_dots(block, query.codes))
-    }
-}
-
-/// [`Simd::integer_dots`] for one query.
-#[inline(always)]
-fn integer_dots(block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Pair> {
-    // Two sums per item, so two items fill a register. Half a block at a time: the sums of a
-    // whole block exceed the registers of an x86-64 CPU.
-    let half = |first: usize| {
-        let mut sums = [[i32x4_splat(0); 2]; ROW_VECTORS];
-        for (row, &query) in block.iter().zip(query) {
-            let query = i32x4_splat(packed(query));
-            let query = i16x8_extend_low_i8x16(query);
-            for (pair, [low, high]) in sums.iter_mut().enumerate() {
-                // SAFETY: the unaligned load reads the 16 bytes of four groups.
-                let items = unsafe { v128_load(row[first + pair * 4..][..4].as_ptr().cast()) };
-                *low = i32x4_add(*low, i32x4_dot_i16x8(i16x8_extend_low_i8x16(items), query));
-                *high = i32x4_add(*high, i32x4_dot_i16x8(i16x8_extend_high_i8x16(items), query));
+    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Pair> {
+        // Two sums per item, so two items fill a register. Half a block at a time: the sums of a
+        // whole block exceed the registers of an x86-64 CPU.
+        let half = |first: usize| {
+            let mut sums = [[i32x4_splat(0); 2]; ROW_VECTORS];
+            for (row, &query) in block.iter().zip(query) {
+                let query = i32x4_splat(packed(query));
+                let query = i16x8_extend_low_i8x16(query);
+                for (pair, [low, high]) in sums.iter_mut().enumerate() {
+                    // SAFETY: the unaligned load reads the 16 bytes of four groups.
+                    let items = unsafe { v128_load(row[first + pair * 4..][..4].as_ptr().cast()) };
+                    *low = i32x4_add(*low, i32x4_dot_i16x8(i16x8_extend_low_i8x16(items), query));
+                    *high =
+                        i32x4_add(*high, i32x4_dot_i16x8(i16x8_extend_high_i8x16(items), query));
+                }
             }
-        }
-        sums.map(|[low, high]| {
-            let first = i32x4_shuffle::<0, 2, 4, 6>(low, high);
-            f32x4_convert_i32x4(i32x4_add(first, i32x4_shuffle::<1, 3, 5, 7>(low, high)))
-        })
-    };
-    let ([a, b, c, d], [e, f, g, h]) = (half(0), half(ROW_LANES / 2));
-    Four([Pair([a, b]), Pair([c, d]), Pair([e, f]), Pair([g, h])])
+            sums.map(|[low, high]| {
+                let first = i32x4_shuffle::<0, 2, 4, 6>(low, high);
+                f32x4_convert_i32x4(i32x4_add(first, i32x4_shuffle::<1, 3, 5, 7>(low, high)))
+            })
+        };
+        let ([a, b, c, d], [e, f, g, h]) = (half(0), half(ROW_LANES / 2));
+        Four([Pair([a, b]), Pair([c, d]), Pair([e, f]), Pair([g, h])])
+    }
 }
 
 /// Converts four finite half-precision values, in the steps of the portable conversion.

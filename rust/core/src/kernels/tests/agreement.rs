@@ -5,7 +5,7 @@ use std::ops::{Add, Div, Mul, Sub};
 
 use crate::isa::{choose, first_difference};
 use crate::kernels::samples::Samples;
-use crate::simd::{Backend, Four, GROUP, GroupRow, IntegerQuery, Kernel, LANES, Simd, Vector};
+use crate::simd::{Backend, Four, GROUP, GroupRow, Kernel, LANES, Simd, Vector};
 
 /// The faulty operation. Not a type parameter, which would compile every kernel once per fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,17 +91,7 @@ impl Simd for Faulty {
     }
 
     /// Faulty: saturates the sum of two products.
-    fn integer_dots<const U: usize>(
-        self,
-        block: &[GroupRow],
-        queries: [IntegerQuery<'_>; U],
-    ) -> [Four<Lanes>; U] {
-        queries.map(|query| self.dots(block, query.codes))
-    }
-}
-
-impl Faulty {
-    fn dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Lanes> {
+    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Lanes> {
         let pair = |a: [i8; 2], b: [i8; 2]| {
             let [c, d] = [0, 1].map(|i| i32::from(a[i]) * i32::from(b[i]));
             if self.0 == Fault::Dots { (c + d).min(16_256) } else { c + d }
