@@ -63,7 +63,7 @@ impl<'a> QuantizedHidden<'a> {
         for u in 0..U {
             queries[u] = each[u].query;
         }
-        let mut rows = simd.integer_dots(block, queries);
+        let mut rows = simd.integer_dots_each(block, queries);
         let scales = S::Row::load(simd, scales);
         for (row, Self { scale, margin, .. }) in rows.iter_mut().zip(each) {
             // Rounding is monotone, so multiplying by a non-negative scale keeps the order.

@@ -70,7 +70,13 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn integer_dots<const U: usize>(
+    fn integer_dots(self, block: &[GroupRow], query: IntegerQuery<'_>) -> Four<Register> {
+        let [row] = self.integer_dots_each(block, [query]);
+        row
+    }
+
+    #[inline(always)]
+    fn integer_dots_each<const U: usize>(
         self,
         block: &[GroupRow],
         mut queries: [IntegerQuery<'_>; U],

@@ -67,7 +67,13 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn integer_dots<const U: usize>(
+    fn integer_dots(self, block: &[GroupRow], query: IntegerQuery<'_>) -> Pair {
+        let [row] = self.integer_dots_each(block, [query]);
+        row
+    }
+
+    #[inline(always)]
+    fn integer_dots_each<const U: usize>(
         self,
         block: &[GroupRow],
         mut queries: [IntegerQuery<'_>; U],

@@ -91,13 +91,19 @@ pub(crate) trait Simd: Copy {
     /// Loads eight integers, converted exactly.
     fn load_i8(self, x: &[i8; LANES]) -> Self::Vector;
 
-    /// The dot products of each item's features with each query, summed exactly and then rounded to
-    /// f32. All have the same number of groups, at most 2^15; a query must not contain -128.
-    fn integer_dots<const U: usize>(
+    /// The dot product of each item's features with the query, summed exactly and then rounded to
+    /// f32. Both have the same number of groups, at most 2^15; the query must not contain -128.
+    fn integer_dots(self, block: &[GroupRow], query: IntegerQuery<'_>) -> Self::Row;
+
+    /// [`Simd::integer_dots`] of several queries, which may share what an item takes.
+    #[inline(always)]
+    fn integer_dots_each<const U: usize>(
         self,
         block: &[GroupRow],
         queries: [IntegerQuery<'_>; U],
-    ) -> [Self::Row; U];
+    ) -> [Self::Row; U] {
+        queries.map(|query| self.integer_dots(block, query))
+    }
 }
 
 /// Eight f32 lanes. Arithmetic is IEEE 754, lane by lane.

@@ -4,7 +4,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_VECTORS, Simd, Vector, packed};
+use super::{Four, GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Simd, Vector, packed};
 
 /// Proof that the CPU has NEON. Compiled only for targets that have it.
 #[derive(Clone, Copy, Debug)]
@@ -59,12 +59,12 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Pair> {
+    fn integer_dots(self, block: &[GroupRow], query: IntegerQuery<'_>) -> Four<Pair> {
         // SAFETY: the target has NEON. Each unaligned load reads 16 bytes: four of a row's 32 groups
         // of four i8.
         unsafe {
             let mut sums = [[vdupq_n_s32(0); 2]; ROW_VECTORS];
-            for (row, &query) in block.iter().zip(query) {
+            for (row, &query) in block.iter().zip(query.codes) {
                 let query = vreinterpretq_s8_s32(vdupq_n_s32(packed(query)));
                 for (half, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
                     let items = vld1q_s8(row[half * 4..].as_ptr().cast());

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_LANES, Simd, Vector};
+use super::{Four, GroupRow, IntegerQuery, Kernel, LANES, ROW_LANES, Simd, Vector};
 
 /// Portable code needs no proof.
 #[derive(Clone, Copy, Debug)]
@@ -47,9 +47,9 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
-    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Lanes> {
+    fn integer_dots(self, block: &[GroupRow], query: IntegerQuery<'_>) -> Four<Lanes> {
         let mut sums = [0_i32; ROW_LANES];
-        for (row, query) in block.iter().zip(query) {
+        for (row, query) in block.iter().zip(query.codes) {
             for (sum, features) in sums.iter_mut().zip(row) {
                 for (&feature, &query) in features.iter().zip(query) {
                     *sum += i32::from(feature) * i32::from(query);

@@ -4,7 +4,9 @@
 use std::arch::wasm32::*;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Four, GROUP, GroupRow, Kernel, LANES, ROW_LANES, ROW_VECTORS, Simd, Vector, packed};
+use super::{
+    Four, GroupRow, IntegerQuery, Kernel, LANES, ROW_LANES, ROW_VECTORS, Simd, Vector, packed,
+};
 
 /// Proof that the module may use simd128. Compiled only where the whole module requires it: an
 /// engine without these instructions cannot load the module.
@@ -59,12 +61,12 @@ impl Simd for Simd128 {
     }
 
     #[inline(always)]
-    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Pair> {
+    fn integer_dots(self, block: &[GroupRow], query: IntegerQuery<'_>) -> Four<Pair> {
         // Two sums per item, so two items fill a register. Half a block at a time: the sums of a
         // whole block exceed the registers of an x86-64 CPU.
         let half = |first: usize| {
             let mut sums = [[i32x4_splat(0); 2]; ROW_VECTORS];
-            for (row, &query) in block.iter().zip(query) {
+            for (row, &query) in block.iter().zip(query.codes) {
                 let query = i32x4_splat(packed(query));
                 let query = i16x8_extend_low_i8x16(query);
                 for (pair, [low, high]) in sums.iter_mut().enumerate() {

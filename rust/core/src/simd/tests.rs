@@ -120,7 +120,7 @@ impl Kernel for IntegerDots<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> [[f32; ROW_LANES]; 2] {
-        let rows = simd.integer_dots(self.block, self.queries.map(IntegerQuery::new));
+        let rows = simd.integer_dots_each(self.block, self.queries.map(IntegerQuery::new));
         rows.map(|row| {
             let mut lanes = [[0.0; LANES]; ROW_VECTORS];
             row.store(&mut lanes);

@@ -5,7 +5,7 @@ use std::ops::{Add, Div, Mul, Sub};
 
 use crate::isa::{choose, first_difference};
 use crate::kernels::samples::Samples;
-use crate::simd::{Backend, Four, GROUP, GroupRow, Kernel, LANES, Simd, Vector};
+use crate::simd::{Backend, Four, GroupRow, IntegerQuery, Kernel, LANES, Simd, Vector};
 
 /// The faulty operation. Not a type parameter, which would compile every kernel once per fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,13 +91,13 @@ impl Simd for Faulty {
     }
 
     /// Faulty: saturates the sum of two products.
-    fn integer_dots(self, block: &[GroupRow], query: &[[i8; GROUP]]) -> Four<Lanes> {
+    fn integer_dots(self, block: &[GroupRow], query: IntegerQuery<'_>) -> Four<Lanes> {
         let pair = |a: [i8; 2], b: [i8; 2]| {
             let [c, d] = [0, 1].map(|i| i32::from(a[i]) * i32::from(b[i]));
             if self.0 == Fault::Dots { (c + d).min(16_256) } else { c + d }
         };
         let item = |item: usize| {
-            let groups = block.iter().map(|row| row[item]).zip(query);
+            let groups = block.iter().map(|row| row[item]).zip(query.codes);
             let sums = groups
                 .map(|([a, b, c, d], &[e, f, g, h])| pair([a, b], [e, f]) + pair([c, d], [g, h]));
             sums.sum::<i32>() as f32
