@@ -15,7 +15,7 @@ from .events import Moment, Taken
 from .folders import SCRATCH
 from .partition import Choice, Earlier, Part
 from .source import ParquetSource
-from .workers import DIVIDED, Day, Model, advance_part, divide, start_worker
+from .workers import DIVIDED, Day, Model, advance_part, divide, start_worker, starting
 
 PIECES = 4  # calls of divide per worker, so that all end at about the same time
 
@@ -82,7 +82,7 @@ class _Processes:
                 folder = self.scratch / f"{DIVIDED}{index}"
                 names = self.source.names
                 task = (self.model, piece, names, partitions, watermark, folder)
-                future = self.pool.submit(divide, *task)
+                future = self._submit(divide, *task)
                 futures[future] = sum(group.rows for group in piece)
         done, total = 0, sum(futures.values())
         self.progress("dividing events", 0, total)
@@ -97,13 +97,16 @@ class _Processes:
         """Advances partitions by their divided events."""
         day = Day(self.model, self.scratch, self.source.types, self.choice, committed)
         futures = [
-            self.pool.submit(advance_part, day, earlier and earlier.of(part), part)
-            for part in parts
+            self._submit(advance_part, day, earlier and earlier.of(part), part) for part in parts
         ]
         self.progress("partitions", 0, len(parts))
         for done, future in enumerate(_finished(futures), 1):
             future.result()
             self.progress("partitions", done, len(parts))
+
+    def _submit(self, call: Callable[..., T], *arguments: object) -> Future[T]:
+        with starting():
+            return self.pool.submit(call, *arguments)
 
 
 def _finished(futures: Iterable[Future[T]]) -> Iterator[Future[T]]:

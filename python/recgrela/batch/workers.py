@@ -6,8 +6,9 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
-from multiprocessing import parent_process
+from multiprocessing import parent_process, resource_tracker
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,9 +59,28 @@ class Day(NamedTuple):
     """Whether the events were appended before, so that only recommendations are written."""
 
 
+@contextmanager
+def starting() -> Iterator[None]:
+    """Holds Ctrl-C back while a worker process starts, which would end with a traceback.
+
+    A process that starts meanwhile holds it back too, until `start_worker`.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # its own start would let Ctrl-C through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def start_worker() -> None:
     """Lets this process end at once on Ctrl-C, and when its parent was killed."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     parent = parent_process()
 
     def watch() -> None:
