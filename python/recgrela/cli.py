@@ -99,6 +99,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _about(options: argparse.Namespace, scorer: EdgeScorer) -> dict[str, str]:
+    """Which model and instruction set a JSON object is about."""
+    return {"file": str(options.model), "fingerprint": scorer.fingerprint, "isa": scorer.isa}
+
+
 def _inspect(options: argparse.Namespace) -> None:
     scorer = EdgeScorer.load(options.model, isa=options.isa, verify=False)
     facts = {
@@ -153,8 +158,8 @@ def _verify(options: argparse.Namespace) -> None:
         )
     compared = scorer.compare_isas() if options.every_isa else None
     if options.json:
-        facts = {"file": str(options.model), "fingerprint": scorer.fingerprint, "isa": scorer.isa}
-        print(json.dumps({**facts, **report, "every_isa": compared}, indent=2))
+        facts = {**_about(options, scorer), **report, "every_isa": compared}
+        print(json.dumps(facts, indent=2))
     elif compared:
         print(
             f"{', '.join(compared['isas'])}: identical bits in the states and lists after each of "
@@ -191,9 +196,7 @@ def _recommend(options: argparse.Namespace) -> None:
     top = scorer.top_k(options.k, exclude_seen=not options.include_seen)
     if options.json:
         facts = {
-            "file": str(options.model),
-            "fingerprint": scorer.fingerprint,
-            "isa": scorer.isa,
+            **_about(options, scorer),
             "events": events,
             "skipped": skipped,
             "items": [

@@ -19,6 +19,7 @@ from .config import Config, ConfigError, Settings, change_config, load_config
 from .data import IN_MEMORY, DataError, Dataset, DataWarning, Ids, Table, load_dataset, load_table
 from .device import find_device
 from .distributed import is_main
+from .evaluation.bootstrap import INTERVALS
 from .evaluation.counting import COUNTING, measure_counts
 from .evaluation.measurement import Measurement
 from .evaluation.recommend import Users, recommend
@@ -314,7 +315,7 @@ class Recommender:
             return rounding_loss(model, dataset, config.evaluate, table, matrices)
 
     def _metrics(self, measurement: Measurement, config: Config, dataset: Dataset) -> Metrics:
-        with self._console.status("computing confidence intervals"):
+        with self._console.status(INTERVALS):
             return Metrics(measurement, config, dataset)
 
     def _trained(self) -> "_Model":

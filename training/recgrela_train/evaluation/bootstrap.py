@@ -24,6 +24,7 @@ GROUPS = 500
 LEVEL = 0.95
 BEYOND = max(CUTOFFS) + 1  # stands for all ranks beyond the last cutoff
 SEED = 0  # fixed: the same ranks have the same interval
+INTERVALS = "computing confidence intervals"  # what a person who waits is told
 
 
 class Interval(NamedTuple):

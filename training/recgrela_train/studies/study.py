@@ -19,7 +19,7 @@ from rich.table import Table
 
 from ..config import Config, ConfigError, change_config, changed_settings, parse_config
 from ..data import Dataset
-from ..evaluation.bootstrap import differences
+from ..evaluation.bootstrap import INTERVALS, differences
 from ..evaluation.card import about
 from ..evaluation.counting import COUNTING, measure_counts
 from ..evaluation.measurement import (
@@ -46,7 +46,6 @@ Cells = Callable[[Row], list[str]]
 
 BASE = "base"
 METRIC = "ndcg@10"
-INTERVALS = "computing confidence intervals"
 EARLY = 4  # epochs; a best epoch before it is suspicious
 
 ABLATIONS: dict[str, list[str]] = {
