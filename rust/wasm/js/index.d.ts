@@ -146,14 +146,14 @@ export class Session {
   keepUndo(depth: number): void;
   /** Undoes the last n events, exactly. */
   undo(n?: number): void;
-  /** Logs the last events from now on; Infinity keeps all, 0 none. forget needs the log. */
+  /** Logs the last events, or all (Infinity). Call before the first event, or forget fails. */
   keepLog(capacity: number): void;
   /** Forgets items exactly, as if the session had never seen them. */
   forget(items: Iterable<ItemId>): void;
 
   /** The session as bytes. They reveal what the user has seen. */
   snapshot(): Uint8Array<ArrayBuffer>;
-  /** Restores a snapshot of the same model, exactly. */
+  /** Restores a snapshot of the same model, exactly. Without a log, adopts the snapshot's. */
   restore(snapshot: Uint8Array | ArrayBuffer): void;
   /** Forgets all events. */
   reset(): void;
