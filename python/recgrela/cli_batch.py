@@ -23,7 +23,7 @@ Append the events of a day to the state of all users, and recommend items to eve
 EVENTS is a Parquet file or a folder of them, with one row per event, in any order. Its columns are
 the user and the item (integers or text) and the time (numbers, dates or timestamps).
 
-The first run starts the state folder, with all events so far. Each later run takes in the events
+The first run starts the state folder, with all events so far. Each later run appends the events
 that are new since then, and writes recommendations into a new folder. A run that was ended early,
 even by a power cut, is continued by the same command. Repeating a run that is complete changes
 nothing: no event is appended twice.

@@ -127,7 +127,8 @@ class ModelConfig(_Section):
     positions: Literal["rotary", "learned", "none"] = "rotary"
     """Position encoding: rotary (as in the paper), learned or none."""
     max_positions: int = Field(200, ge=1)
-    """Rows of the learned position table. Later positions use its last row; sasrec has none."""
+    """Rows of the learned position table. Later positions use its last row; in sasrec there are
+    none."""
     decay: Literal["learned", "none"] = "learned"
     """Decay of the running sums: one learned factor per head, or none, as in the paper."""
     final_norm: bool = True
@@ -169,8 +170,8 @@ class TrainConfig(_Section):
     """Softmax over all items (full) or over the target and a sample of the others (sampled), whose
     cost does not depend on the number of items. auto: full up to 20,000 items, sampled above."""
     negatives: int = Field(8192, ge=3)
-    """Items in the sample of `loss=sampled`, drawn in each step for all of its positions. With
-    fewer than a step has positions, the sample's noise slows training."""
+    """Items in the sample of `loss=sampled`, drawn in each step for all of its positions. If a step
+    has more positions than that, the sample's noise slows training."""
     learning_rate: float = Field(1e-3, gt=0)
     """Learning rate of Adam after the warm-up."""
     schedule: Literal["constant", "cosine"] = "constant"

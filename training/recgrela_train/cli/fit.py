@@ -35,7 +35,7 @@ def fit(
             "--like",
             metavar="RUN",
             help="Repeat a measured run on all events, for production: its settings, for as many "
-            "epochs as were best.",
+            "epochs as its best checkpoint.",
         ),
     ] = None,
     start_from: Annotated[
