@@ -19,13 +19,25 @@ TITLES = {
     267: "unknown",
     1412: "Time III (1995)",
 }
+ITEMS = "item_id,year,genres\n10,1995,Animation|Comedy\n20,1995,\n267,,\n1412,1995,Western\n"
+
+
+def u_item(item: str, title: str, *genres: str) -> str:
+    """A line of the official file."""
+    flags = "|".join(str(int(genre in genres)) for genre in ("unknown", *known.GENRES))
+    return f"{item}|{title}|01-Jan-1995||http://x|{flags}\n"
+
+
 U_ITEM = (
-    "10|Toy Story (1995)|\n20|Cérémonie, La (1995) |\n267|unknown|\n1412|Time III (1995) (V)|\n"
+    u_item("10", "Toy Story (1995)", "Comedy", "Animation")
+    + u_item("20", "Cérémonie, La (1995) ")
+    + u_item("267", "unknown", "unknown")
+    + u_item("1412", "Time III (1995) (V)", "Western")
 )
 ITEM = (
     "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
-    "10\tToy Story\t1995\tx\n20\tCérémonie, La\t1995\tx\n"
-    "267\tunkonwn\tunkonwn\tunknown\n1412\tTime III (1995)\tV\tx\n"
+    "10\tToy Story\t1995\tAnimation Comedy\n20\tCérémonie, La\t1995\tunknown\n"
+    "267\tunkonwn\tunkonwn\tunknown\n1412\tTime III (1995)\tV\tWestern\n"
 )
 
 
@@ -94,7 +106,9 @@ def test_both_sources_give_the_same_files(tmp_path, sources):
     known.fetch("ml-100k", tmp_path / "b")
     assert sources.asked == ["official", "official", "wheel"]
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
-    assert set(contents(tmp_path / "a")) == {"ml-100k/ml-100k.inter", "ml-100k/titles.tsv"}
+    names = {"ml-100k/ml-100k.inter", "ml-100k/titles.tsv", "ml-100k/items.csv"}
+    assert set(contents(tmp_path / "a")) == names
+    assert known.fetch_items("ml-100k", tmp_path / "a").read_text() == ITEMS
 
 
 def test_read_by_name_and_once_only(tmp_path, sources):

@@ -4,6 +4,7 @@ The whole `Config` is saved with each checkpoint and each metrics file, so a run
 """
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -29,6 +30,13 @@ def _none(value: object) -> object:
     """None for its spellings on the command line and in YAML."""
     spelled = isinstance(value, str) and value.strip().lower() in ("", "none", "null")
     return None if spelled else value
+
+
+def _names(value: object) -> object:
+    """The names of `a,b` or `[a, b]`, as on the command line."""
+    if _none(value) is None or not isinstance(value, str):
+        return _none(value)
+    return [name.strip() for name in value.strip().removeprefix("[").removesuffix("]").split(",")]
 
 
 Limit = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none)]
@@ -65,6 +73,15 @@ class DataConfig(_Section):
     """Column of item ids, for inter, csv and parquet."""
     time_column: str = "timestamp"
     """Column of event times (numbers or ISO dates), for inter, csv and parquet."""
+    items: Annotated[str | None, BeforeValidator(_none)] = None
+    """A Parquet or CSV file with one row per item: its id and its features. Features are part of an
+    item's vector, and give one to items without events: see docs/guides/cold-items.md. ml-100k
+    names the year and the genres of that data set. none: items have no features."""
+    item_features: Annotated[tuple[str, ...] | None, BeforeValidator(_names)] = None
+    """Columns of `data.items` that are features, such as `[brand, price]`; none: all."""
+    item_separator: str = Field("|", min_length=1)
+    """What separates several values in a cell of a CSV file of `data.items`. A Parquet file has
+    lists."""
     missing: Literal["refuse", "drop", "keep"] = "refuse"
     """What to do with missing users, items and times (blank, `NULL`, `\\N`, `None`, `nan`, `NA`):
     refuse the file, drop the events, or keep all but blanks as ids."""
@@ -80,6 +97,10 @@ class DataConfig(_Section):
     min_events: int = Field(5, ge=1)
     """Items with fewer training events are dropped. For split=leave_one_out it is the k of the
     k-core filter: users and items with fewer than k events are dropped, repeatedly."""
+    hold_out_items: Annotated[str | None, BeforeValidator(_none)] = None
+    """Share of the items, such as 10%, that is held out of training with all of its events, to
+    measure new items with `recgrela-train cold`. The choice depends on ids alone. To `evaluate`
+    these items are unknown, so they count as misses. none: train on all."""
     repeats: Literal["keep", "drop_consecutive"] = "keep"
     """Events at the item of the user's event before: keep, or drop_consecutive (page reloads, and
     rows that are in the source twice). Later repeats are always kept."""
@@ -93,6 +114,35 @@ class DataConfig(_Section):
     def held_out(self) -> bool:
         """Whether any events are held out, so that a model can be measured."""
         return self.split != "none"
+
+    @property
+    def held_out_share(self) -> float:
+        """The share of `hold_out_items`, 0 for none."""
+        return float((self.hold_out_items or "0%").removesuffix("%")) / 100
+
+    @model_validator(mode="after")
+    def _holds_out_a_share(self) -> Self:
+        if self.hold_out_items is None:
+            return self
+        if not re.fullmatch(r"\d{1,2}(\.\d+)?%", self.hold_out_items) or not self.held_out_share:
+            raise ValueError(
+                f"hold_out_items={self.hold_out_items}: expected a share of the items between 0% "
+                "and 100%, such as 10%, or none"
+            )
+        if not self.held_out:
+            raise ValueError(
+                "hold_out_items holds out items to measure on, but split=none holds out no events: "
+                "set split=time, or hold_out_items=none"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _columns_of_items(self) -> Self:
+        if self.item_features is not None and self.items is None:
+            raise ValueError(
+                "item_features names columns of items, but no file is named: set items to it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _cuts_need_true_times(self) -> Self:
@@ -133,6 +183,9 @@ class ModelConfig(_Section):
     """Decay of the running sums: one learned factor per head, or none, as in the paper."""
     final_norm: bool = True
     """LayerNorm after the last block."""
+    feature_only: float = Field(0.25, ge=0, lt=1)
+    """How often training drops an item's own embedding, so that its features (`data.items`) alone
+    suffice: a share of the occurrences of items with features, as inputs and in the softmax."""
 
     @property
     def inner_size(self) -> int:

@@ -1,5 +1,6 @@
 """The Python API: what the commands do, for code and notebooks."""
 
+import dataclasses
 import shutil
 import tempfile
 import warnings
@@ -16,10 +17,22 @@ from rich.console import Console
 from rich.markup import escape
 
 from .config import Config, ConfigError, Settings, change_config, load_config
-from .data import IN_MEMORY, DataError, Dataset, DataWarning, Ids, Table, load_dataset, load_table
+from .data import (
+    IN_MEMORY,
+    DataError,
+    Dataset,
+    DataWarning,
+    Ids,
+    Table,
+    joined_ids,
+    load_dataset,
+    load_features,
+    load_table,
+)
 from .device import find_device
 from .distributed import is_main
 from .evaluation.bootstrap import INTERVALS
+from .evaluation.cold import ColdMetrics, extended
 from .evaluation.counting import COUNTING, measure_counts
 from .evaluation.measurement import Measurement
 from .evaluation.recommend import Users, recommend
@@ -31,6 +44,7 @@ from .export.readme import write_readme
 from .export.rounding_loss import RoundingLoss, rounding_loss
 from .export.weight_types import MatrixType, TableType
 from .fitting.checkpoints import Checkpoint, checkpoint_file, load_checkpoint
+from .fitting.cold_items import NewItems, measure_held_out, new_items
 from .fitting.fit import Extras, check_folder, fit
 from .fitting.launch import find_processes
 from .fitting.measure import (
@@ -155,9 +169,7 @@ class Recommender:
             check_folder(folder, resume=resume)
         find_device(config.train.accelerator)
         start = load_start(config)
-        dataset = read_data(
-            config, self._console, events, start and start.item_ids, extend=start is not None
-        )
+        dataset = read_training_data(config, self._console, events, start)
         card = production_card(self._twin, config, dataset) if self._twin else None
         loggers = [logger] if isinstance(logger, Logger) else logger
         with isolate_rng():  # the caller's generators keep their state
@@ -291,6 +303,37 @@ class Recommender:
         with self._console.status("exporting"):
             return export_overlay(model, trained.item_ids, Path(file), Path(path))
 
+    def cold_overlay(
+        self, items: str | Path, path: str | Path, *, deployed: str | Path | None = None
+    ) -> "ColdOverlay":
+        """Write new items to an overlay for the deployed model file, by their features alone.
+
+        `items` is a file as `data.items`; those of its items that the model does not know are
+        written. `deployed` is by default `model.safetensors` of the run. Raises ExportError if
+        there are no such items, if the model was trained without features, or as `export_overlay`.
+        """
+        trained = self._trained().checkpoint
+        file = export_path(Path(self.run or ""), None) if deployed is None else Path(deployed)
+        if Path(path).resolve() in (file.resolve(), trained.path.resolve(), Path(items).resolve()):
+            raise ExportError(f"{path} is a file that is read: choose another one")
+        model = check_exportable(trained.model.cpu())
+        with self._console.status("computing vectors of new items"):
+            cold = new_items(trained, items)
+        with self._console.status("exporting"):
+            ids = joined_ids(trained.item_ids, cold.ids)
+            overlay = export_overlay(extended(model, cold.vectors), ids, file, Path(path))
+        return ColdOverlay(overlay, cold)
+
+    def measure_cold(self, events: Table | None = None) -> ColdMetrics:
+        """NDCG@10 on items held out of training (`data.hold_out_items`), ranked among all items.
+
+        Beside the vectors that these items have by their features: those of the nearest trained
+        item by features, popularity and a random order. The data is that of the fit, or a table.
+        Raises ConfigError if no items are held out.
+        """
+        model = self._trained()
+        return measure_held_out(model.checkpoint, model.config, events, self._console)
+
     def __repr__(self) -> str:
         """The network, and the number of items that it knows."""
         items = f"{self._model.checkpoint.model.num_items:,} items" if self._model else "not fitted"
@@ -356,6 +399,13 @@ class Recommender:
         return Path(run)
 
 
+class ColdOverlay(NamedTuple):
+    """The result of `Recommender.cold_overlay`."""
+
+    overlay: Overlay
+    items: NewItems
+
+
 class _Model(NamedTuple):
     """A trained model and the data to measure it on."""
 
@@ -384,6 +434,24 @@ def read_data(
     for line in (f"{source}: {escape(size)}", *map(escape, parts)):
         console.print(line, highlight=False)
     return dataset
+
+
+def read_training_data(
+    config: Config, console: Console, events: Table | None = None, start: Checkpoint | None = None
+) -> Dataset:
+    """As `read_data`, with the features of items, if the config names their file.
+
+    With `start`, the run to start from, its items are the first, and its columns are read.
+    """
+    ids = start and start.item_ids
+    dataset = read_data(config, console, events, ids, extend=start is not None)
+    if config.data.items is None:
+        return dataset
+    with console.status(f"reading {escape(config.data.items)}"):
+        columns = start and start.features and start.features.columns
+        features = load_features(config.data, dataset.item_ids, columns)
+    console.print(f"{escape(config.data.items)}: {escape(str(features))}", highlight=False)
+    return dataclasses.replace(dataset, item_features=features)
 
 
 def warn(text: str | None) -> None:

@@ -9,6 +9,7 @@ from rich.markup import escape
 from ..version import __version__
 from .ablate import ablate
 from .baseline import baseline
+from .cold import cold
 from .compare import compare
 from .console import errors
 from .evaluate import evaluate
@@ -47,7 +48,7 @@ def root(
     """Options of the command as a whole."""
 
 
-for command in (fit, evaluate, baseline, ablate, compare, export, report, prepare, synth):
+for command in (fit, evaluate, baseline, ablate, compare, export, cold, report, prepare, synth):
     app.command()(command)
 app.command("settings")(list_settings)
 

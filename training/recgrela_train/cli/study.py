@@ -9,7 +9,7 @@ from ..config import Config, ConfigError, load_config
 from ..device import find_device
 from ..fitting.launch import find_processes
 from ..fitting.measure import check_held_out
-from ..recommender import read_data
+from ..recommender import read_training_data
 from ..studies.study import Variant, choose, early_stops, print_study, run_study, write_study
 from .console import console, errors, say
 from .shared import data_warnings, warn
@@ -33,7 +33,7 @@ def study(
     variants = choose(variants_of(chosen), only)
     device = find_device(chosen.train.accelerator)
     with data_warnings():
-        dataset = read_data(chosen, console)
+        dataset = read_training_data(chosen, console)
     try:
         rows = run_study(variants, dataset, device, output, console, seeds)
     except KeyboardInterrupt:

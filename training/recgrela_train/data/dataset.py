@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from .histories import Ids, StoredIds
+from .item_features import ItemFeatures
 from .times import DAY, time_text
 
 HeldOutSplit = Literal["validation", "test"]
@@ -58,6 +59,8 @@ class Report:
     """The times of the first and the last event."""
     tied: float
     """Share of the events, before the filter, at the time of another event of their user."""
+    held_out_items: int = 0
+    """Items with enough events that `data.hold_out_items` holds out of training."""
 
     @property
     def dropped(self) -> Counts:
@@ -128,6 +131,7 @@ class Dataset:
     cuts: Cuts | None  # of a split by time
     unknown: Unknown
     report: Report
+    item_features: ItemFeatures | None = None  # of the N items, for training
 
     @property
     def num_users(self) -> int:
@@ -148,6 +152,11 @@ class Dataset:
         lines = [str(self.report)]
         if self.report.tied:
             lines.append(f"{self.report.tied:.1%} of events have the time of another of their user")
+        if self.report.held_out_items:
+            lines.append(
+                f"{self.report.held_out_items:,} more items are held out of training with all of "
+                "their events"
+            )
         if self.cuts:
             for split, start in zip(SPLITS, self.cuts.texts(), strict=True):
                 targets = self.targets(split)

@@ -7,6 +7,7 @@ event at such an item stays a target, which every model misses; in a history it 
 engine skips unknown items.
 """
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +61,7 @@ def split(
     else:
         bounds = _Bounds(histories.offsets[1:], histories.offsets[1:])
     training = vocabulary is None or extend
-    codes, vocabulary = _known_items(histories, bounds, config, vocabulary, extend=extend)
+    codes, vocabulary, held_out = _known_items(histories, bounds, config, vocabulary, extend=extend)
     index = np.zeros(len(histories.item_ids) + 1, np.int32)
     index[codes] = np.arange(1, len(codes) + 1)
     index[-1] = 0  # of codes -1, items that the data does not have
@@ -70,7 +71,7 @@ def split(
         len(vocabulary),
         int(np.count_nonzero(known)),
     )
-    report = Report(config.min_events, before, after, _dates(histories), tied)
+    report = Report(config.min_events, before, after, _dates(histories), tied, held_out)
     if not after.events:
         raise _nothing_left(report, config, cuts)
     dataset = _known_events(histories, known, bounds, vocabulary, cuts, report)
@@ -86,19 +87,22 @@ def _known_items(
     vocabulary: Ids | None,
     *,
     extend: bool,
-) -> tuple[np.ndarray, Ids]:
-    """Codes of the known items, by item index; -1 if the data lacks one; and their ids."""
+) -> tuple[np.ndarray, Ids, int]:
+    """Codes of the known items, by item index; -1 if the data lacks one; and their ids.
+
+    Also the number of items that `config.hold_out_items` holds out.
+    """
     if vocabulary is None:
-        codes = _frequent(histories, bounds, config)
-        return codes, _in_memory(_take(histories.item_ids, codes))
+        codes, held_out = _trained_on(histories, bounds, config)
+        return codes, _in_memory(_take(histories.item_ids, codes)), held_out
     codes = _places(histories.item_ids, vocabulary)
     if not extend:
-        return codes, vocabulary
+        return codes, vocabulary, 0
     _warn_of_missing(codes)
-    frequent = _frequent(histories, bounds, config)
+    frequent, held_out = _trained_on(histories, bounds, config)
     added = frequent[~np.isin(frequent, codes)]
-    ids = _joined(vocabulary, _in_memory(_take(histories.item_ids, added)))
-    return np.concatenate([codes, added]), ids
+    ids = joined_ids(vocabulary, _in_memory(_take(histories.item_ids, added)))
+    return np.concatenate([codes, added]), ids, held_out
 
 
 def drop_consecutive(histories: Histories) -> Histories:
@@ -178,8 +182,26 @@ def _divided(histories: Histories, cuts: Cuts) -> _Bounds:
     )
 
 
+def _trained_on(
+    histories: Histories, bounds: _Bounds, config: DataConfig
+) -> tuple[np.ndarray, int]:
+    """Codes of the frequent items by descending count, and how many more are held out."""
+    codes = _frequent(histories, bounds, config)
+    if not config.held_out_share:
+        return codes, 0
+    ids = _in_memory(_take(histories.item_ids, codes))
+    out = np.fromiter((_fraction(item) < config.held_out_share for item in ids), bool, len(codes))
+    return codes[~out], int(out.sum())
+
+
+def _fraction(item: object) -> float:
+    """A number from 0 to 1 that depends on an item's id alone, evenly distributed over items."""
+    digest = hashlib.sha256(str(item).encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
 def _frequent(histories: Histories, bounds: _Bounds, config: DataConfig) -> np.ndarray:
-    """Codes of the known items, by descending count."""
+    """Codes of the items with enough events, by descending count."""
     items = histories.items
     if config.split != "leave_one_out":  # whose core counts all events
         stops = np.repeat(bounds.train_stops, np.diff(histories.offsets))
@@ -314,7 +336,8 @@ def _warn_of_missing(codes: np.ndarray) -> None:
         )
 
 
-def _joined(first: Ids, second: Ids) -> Ids:
+def joined_ids(first: Ids, second: Ids) -> Ids:
+    """The ids of both, of the type of the first."""
     if isinstance(first, np.ndarray):
         return np.concatenate([first, np.asarray(second, np.int64)])
     return [*first, *map(str, second)]

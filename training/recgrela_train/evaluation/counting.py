@@ -29,12 +29,13 @@ class CountingModel(Protocol):
 
 
 class Popularity:
-    """The score of an item is the number of its events."""
+    """The score of an item is the number of its training events, or one of `counts` [N]."""
 
     state_bytes: ClassVar[int] = 0
 
-    def __init__(self, dataset: Dataset):
-        self._counts = torch.from_numpy(dataset.train_counts).double()
+    def __init__(self, dataset: Dataset, counts: np.ndarray | None = None):
+        counts = dataset.train_counts if counts is None else counts
+        self._counts = torch.from_numpy(counts).double()
 
     def scores(self, last: np.ndarray, items: Tensor) -> Tensor:
         """The same scores for everyone, [B, n]."""

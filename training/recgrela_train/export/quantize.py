@@ -4,7 +4,6 @@
 values, which is measured and whose scores are the file's self-test.
 """
 
-import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 
 from ..networks.grela import RecGrela
+from ..networks.network import with_table
 from .weight_types import MatrixType, TableType
 
 LARGEST = 127  # the int8 range is symmetric: -128 is not used
@@ -76,10 +76,7 @@ def rounded_model(
     """
     rows = torch.from_numpy(table.rows(items))
     padded = nn.functional.pad(rows, (0, 0, 1, 0))
-    embedding = nn.Embedding.from_pretrained(padded, padding_idx=0)
-    # The memo avoids a copy of the old table, which can be most of the model.
-    rounded = copy.deepcopy(model, {id(model.embedding): embedding})
-    rounded.num_items = len(rows)
+    rounded = with_table(model, padded)
     if matrices == MatrixType.F16:
         for layer in rounded.modules():
             if isinstance(layer, nn.Linear):

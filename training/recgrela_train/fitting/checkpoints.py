@@ -25,6 +25,7 @@ from ..data import Cuts, Ids
 from ..files import replacing
 from ..networks import make_network
 from ..networks.network import Network
+from .item_features import TrainedFeatures, folded
 
 
 class CheckpointError(ValueError):
@@ -43,6 +44,7 @@ class Checkpoint(NamedTuple):
     trained_until: int | None  # the time of the last training event
     epochs: int  # finished
     epoch_seconds: list[float]
+    features: TrainedFeatures | None = None  # which the vectors of `model` contain
 
 
 def best_checkpoint(run: Path) -> Path:
@@ -83,14 +85,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
         config, ids = parse_config(saved["config"]), saved["item_ids"]
         ids = ids.numpy() if isinstance(ids, Tensor) else ids
         model = make_network(config.model, len(ids))
-        weights = content["state_dict"]
-        model.load_state_dict({k.removeprefix("model."): v for k, v in weights.items()})
+        weights = {k.removeprefix("model."): v for k, v in content["state_dict"].items()}
+        features = None
+        if described := saved.get("item_features"):
+            features = TrainedFeatures.of(described, weights)
+            weights = folded(described, weights)
+        model.load_state_dict(weights)
         epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
         seconds = content["callbacks"]["EpochReport"]["seconds"]
         cuts = saved["cuts"] and Cuts(*saved["cuts"])
         until = saved.get("trained_until")
         return Checkpoint(
-            path, model.eval(), config, ids, saved["data"], cuts, until, epochs, seconds
+            path, model.eval(), config, ids, saved["data"], cuts, until, epochs, seconds, features
         )
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None

@@ -60,6 +60,7 @@ from .warm_start import KeepMoments, check_unseen, load_weights
 MAY_CHANGE = (
     "data.source",
     "data.format",
+    "data.items",
     "evaluate.batch_size",
     "train.max_epochs",
     "train.patience",
@@ -325,6 +326,11 @@ def _checked_processes(module: TrainingModule) -> Processes:
             f"{config.train.loss} is the {module.loss_name}, which reads few of its rows: set "
             "train.shard_items=false, or train.loss=full"
         )
+    if dataset.item_features and config.train.shard_items and processes.total > 1:
+        raise RunError(
+            "train.shard_items shards a table of items, but with data.items an item's vector is a "
+            "sum: set train.shard_items=false, or data.items=none"
+        )
     rows = {"train.batch_size": config.train.batch_size}
     if config.data.held_out:
         rows["evaluate.batch_size"] = config.evaluate.batch_size
@@ -404,6 +410,12 @@ def _checked_start(run: Path, config: Config, dataset: Dataset, console: Console
         raise RunError(
             f"the histories of {config.data.source} changed since this run started: restore the "
             "old file, or start another run"
+        )
+    found = dataset.item_features and dataset.item_features.digest
+    if not config.train.freeze and (last.features and last.features.digest) != found:
+        raise RunError(
+            f"the features of items in data.items={config.data.items} changed since this run "
+            "started: restore the old file, or start another run"
         )
     return last.path
 

@@ -108,6 +108,7 @@ class NewItemsModule(TrainingModule):
     Raises StartError if there are none, or for a network that has no overlay.
     """
 
+    sums_features = False  # known items are frozen, and new ones start from their features
     rate_factor = 10.0  # new items have to move far in few epochs (docs/experiments.md)
 
     def __init__(self, config: Config, dataset: Dataset, start: Checkpoint):

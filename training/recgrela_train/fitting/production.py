@@ -21,6 +21,7 @@ MAY_DIFFER = (
     "data.user_column",
     "data.item_column",
     "data.time_column",
+    "data.items",
     "seed",
     "evaluate.batch_size",
     "train.accelerator",
@@ -44,7 +45,7 @@ def production_config(run: Path, settings: Settings) -> Config:
             "name the run that it repeats, or train one with data.split=time first"
         )
     measured_card(run)
-    repeated = ["data.split=none", f"train.stop_after={twin.epochs}"]
+    repeated = ["data.split=none", "data.hold_out_items=none", f"train.stop_after={twin.epochs}"]
     config = change_config(twin.config, repeated)
     changed = change_config(config, settings)
     for key, old, new in changed_settings(config, changed):

@@ -12,27 +12,27 @@ Accelerate Training of a Neural Probabilistic Language Model*, IEEE Transactions
 2008; Jean et al., ACL 2015). With q = 1 for all items, it is the full softmax.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding
 
 from .loss import CHUNK_LOGITS, MIN_ROWS, product_type
 from .negatives import NegativeSampler
 
 
 def sampled_softmax_loss(
-    hidden: Tensor, weight: Tensor, targets: Tensor, sampler: NegativeSampler
+    hidden: Tensor, vectors: Callable[[Tensor], Tensor], targets: Tensor, sampler: NegativeSampler
 ) -> Tensor:
     """Mean of the loss over M positions, a scalar, with a new sample of K items.
 
-    hidden [M, D]; weight [N + 1, D], whose row 0 is padding; targets [M], item indices 1..N. The
-    gradient of `weight` is sparse: it has the rows of the targets and of the sample. Types and
-    memory are as in `full_softmax_loss`.
+    hidden [M, D]; targets [M], item indices 1..N. `vectors` looks up items by index: [n] ->
+    [n, D]; it is asked for those of the targets and of the sample only. Types and memory are as in
+    `full_softmax_loss`.
     """
-    items = sampler.draw().to(weight.device)
-    rows = embedding(torch.cat([targets, items]), weight, sparse=True)
+    items = sampler.draw().to(targets.device)
+    rows = vectors(torch.cat([targets, items]))
     own, table = rows.split([len(targets), len(items)])
     # An item is in the sample at most twice, next to each other.
     first = torch.searchsorted(items, targets)[:, None]
@@ -40,7 +40,7 @@ def sampled_softmax_loss(
     hits = items[places] == targets[:, None]
     logs = sampler.log_count(targets), sampler.log_count(items)
     loss: Tensor = _SampledSoftmaxLoss.apply(
-        hidden, own, table, *logs, places, hits, product_type(weight)
+        hidden, own, table, *logs, places, hits, product_type(rows)
     )
     return loss
 

@@ -21,6 +21,7 @@ from ..data import (
     TrainBatch,
     WindowBatches,
     sampled,
+    saved_columns,
 )
 from ..distributed import (
     first_process,
@@ -34,7 +35,9 @@ from ..evaluation.evaluate import rank_targets
 from ..evaluation.metrics import summarize
 from ..evaluation.ranking import MISS
 from ..networks import make_network
+from ..networks.item_embedding import FeatureEmbedding
 from ..networks.network import CarriedState
+from .item_features import feature_embedding
 from .loss import full_softmax_loss
 from .negatives import negative_sampler
 from .row_gradients import RowAdam, clip_gradients
@@ -68,18 +71,27 @@ class TrainingModule(lightning.LightningModule):
 
     rate_factor = 1.0
     """Factor of `train.learning_rate`."""
+    sums_features = True
+    """Whether the vectors of items have those of their features as a part, where there are any."""
 
     def __init__(self, config: Config, dataset: Dataset):
         super().__init__()
         self.config = config
         self.dataset = dataset
         self.model = make_network(config.model, dataset.num_items)
+        if dataset.item_features is not None and self.sums_features:
+            self.model.embedding = feature_embedding(
+                dataset.item_features, config.model.hidden_size, config.model.feature_only
+            )
         self.started_from: int | None = None  # the time of the last event of train.start_from
         self.sampler = negative_sampler(config.train, dataset.num_items)
         if self.sampler is not None:
             self.model.embedding.sparse = True  # its gradient
-            # on_after_backward averages it.
-            self._ddp_params_and_buffers_to_ignore = ["model.embedding.weight"]
+        # DDP would send features, which all processes have, before each step.
+        names = [f"model.embedding.{name}" for name, _ in self.model.embedding.named_buffers()]
+        if self.sampler is not None:
+            names.append("model.embedding.weight")  # on_after_backward averages its gradient
+        self._ddp_params_and_buffers_to_ignore = names
         self._batches = self._train_batches()
         self._steps_per_epoch = len(self._batches)  # in the first epoch; others differ slightly
         self._state: CarriedState | None = None  # after the last carried batch of the epoch
@@ -159,10 +171,10 @@ class TrainingModule(lightning.LightningModule):
 
     def _loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy: hidden [M, D], targets [M] -> a scalar."""
-        weight = self.model.embedding.weight
+        embedding = self.model.embedding
         if self.sampler is None:
-            return full_softmax_loss(hidden, weight, targets)
-        return sampled_softmax_loss(hidden, weight, targets, self.sampler)
+            return full_softmax_loss(hidden, embedding.table(), targets)
+        return sampled_softmax_loss(hidden, embedding, targets, self.sampler)
 
     def validation_step(self, batch: EvaluationBatch, _index: int) -> None:
         """Ranks by the stream read-out, which is the deployed one, if the model has it."""
@@ -220,6 +232,13 @@ class TrainingModule(lightning.LightningModule):
             "cuts": cuts and list(cuts),
             "trained_until": max(until, default=None),
         }
+        if isinstance(self.model.embedding, FeatureEmbedding):
+            assert self.dataset.item_features is not None
+            checkpoint["recgrela"]["item_features"] = {
+                "columns": saved_columns(self.dataset.item_features.columns),
+                "digest": self.dataset.item_features.digest,
+                "table": self.model.embedding.folded(),
+            }
         if self._state is not None:
             checkpoint["recgrela"]["state"] = [interleaved(x) for x in self._state.tensors()]
 

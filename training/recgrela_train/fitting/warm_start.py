@@ -2,7 +2,8 @@
 
 Items are matched by id. Known items keep their embeddings and their Adam moments. The embedding
 of a new item starts as the mean of the known items that it follows or precedes in the training
-events: it is recommended where they are.
+events: it is recommended where they are. If the run was trained with features of items, a new item
+that has some starts from these.
 """
 
 from pathlib import Path
@@ -16,10 +17,10 @@ from torch import Tensor
 
 from ..config import Config, Settings, change_config, changed_settings
 from ..data import Dataset
+from ..networks.item_embedding import FeatureEmbedding
 from ..networks.network import Network
 from .checkpoints import Checkpoint, CheckpointError, best_checkpoint, load_checkpoint
-
-TABLE = "embedding.weight"
+from .item_features import FEATURES, TABLE
 
 
 class StartError(ValueError):
@@ -36,7 +37,7 @@ def start_config(run: Path, settings: Settings, *, freeze: bool) -> Config:
     base = change_config(trained, start)
     config = change_config(base, settings)
     for key, old, new in changed_settings(base, config):
-        if key.startswith("model."):
+        if key.startswith("model.") or key == "data.item_features":
             raise StartError(
                 f"{key} is {old!r} in {run} and cannot become {new!r}: its weights would not fit. "
                 "Omit the setting, or train a new run without --from"
@@ -57,9 +58,15 @@ def load_start(config: Config) -> Checkpoint | None:
             "table: set train.shard_items=false"
         )
     try:
-        return load_checkpoint(best_checkpoint(Path(config.train.start_from)))
+        start = load_checkpoint(best_checkpoint(Path(config.train.start_from)))
     except CheckpointError as error:
         raise CheckpointError(f"{error}; this run starts from it (train.start_from)") from None
+    if config.data.items is not None and start.features is None:
+        raise StartError(
+            f"{config.train.start_from} was trained without features of items, so there are none "
+            "to start from: omit data.items, or train a new run without --from"
+        )
+    return start
 
 
 def check_unseen(start: Checkpoint, config: Config, dataset: Dataset) -> None:
@@ -83,8 +90,17 @@ def load_weights(model: Network, start: Checkpoint, dataset: Dataset) -> None:
     """Copies the weights of a checkpoint whose items are the first of the data's."""
     weights = start.model.state_dict()
     known = weights[TABLE]
-    added = neighbour_means(dataset, known[1:].numpy())
-    weights[TABLE] = torch.cat([known, torch.from_numpy(added)])
+    added = torch.from_numpy(neighbour_means(dataset, known[1:].numpy()))
+    features, trained = dataset.item_features, start.features
+    if features is not None and trained is not None:
+        some = torch.from_numpy(features.some)[len(known) - 1 :]
+        vectors = torch.from_numpy(trained.vectors(features))[len(known) - 1 :]
+        summed = isinstance(model.embedding, FeatureEmbedding)
+        added[some] = 0 if summed else vectors[some]
+        if summed:
+            known = trained.own
+            weights |= {FEATURES + name: w for name, w in trained.sum.state_dict().items()}
+    weights[TABLE] = torch.cat([known, added])
     model.load_state_dict(weights)
 
 

@@ -3,13 +3,17 @@
 `network(items, state=None) -> (hidden, state)`, and scores against the item embeddings.
 """
 
+import copy
 from collections.abc import Callable
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..config import ModelConfig
+from .item_embedding import ItemEmbedding
+
+N = TypeVar("N", bound="Network")
 
 
 class CarriedState:
@@ -57,11 +61,11 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.num_items = num_items
-        self.embedding = nn.Embedding(num_items + 1, config.hidden_size, padding_idx=0)
+        self.embedding = ItemEmbedding(num_items + 1, config.hidden_size, padding_idx=0)
 
     def scores(self, hidden: Tensor, items: Tensor | slice = slice(1, None)) -> Tensor:
         """Scores of n items by index, by default of all: hidden [..., D] -> [..., n]."""
-        return hidden @ self.embedding.weight[items].T
+        return hidden @ self.embedding.table()[items].T
 
     def empty_state(self, rows: int) -> CarriedState:
         """The state of `rows` empty histories."""
@@ -70,6 +74,16 @@ class Network(nn.Module):
     def state_bytes(self) -> int:
         """Size of the per-user state in float32, without the items of the history."""
         raise NotImplementedError
+
+
+def with_table(network: N, table: Tensor) -> N:
+    """A copy of the network with other items, whose vectors are rows 1.. of `table` [n + 1, D]."""
+    rows, size = table.shape
+    embedding = ItemEmbedding(rows, size, padding_idx=0, _weight=table, _freeze=True)
+    # The memo avoids a copy of the old table, which can be most of the model.
+    copied = copy.deepcopy(network, {id(network.embedding): embedding})
+    copied.num_items = rows - 1
+    return copied
 
 
 def init_weights(module: nn.Module) -> None:

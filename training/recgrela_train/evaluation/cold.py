@@ -1,0 +1,144 @@
+"""How well items that were never trained are ranked, beside what needs no training of them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from ..config import EvaluateConfig
+from ..data import SPLITS, Dataset, ItemFeatures, Targets, sampled
+from ..networks.network import N, Network, with_table
+from .bootstrap import intervals
+from .counting import Popularity, measure_counts
+from .evaluate import BEST, measure
+from .measurement import Measurement
+from .nearest import nearest_items
+
+METRIC = "ndcg@10"
+FEATURES = "their features"
+TRAINED = "trained items"
+Interval = tuple[float, float, float]
+"""Value, and the bounds of its 95% interval."""
+
+
+@dataclass(frozen=True)
+class ColdSplit:
+    """NDCG@10 of the targets of a split at cold items, among all items."""
+
+    targets: int
+    users: int
+    rankers: dict[str, Interval]
+    random: float  # the expectation of a random ranking
+    trained: Interval  # NDCG@10 of the other known targets, by the model
+
+
+@dataclass(frozen=True)
+class ColdMetrics:
+    """NDCG@10 on items that the model was not trained on."""
+
+    trained_items: int
+    cold_items: int
+    splits: dict[str, ColdSplit]
+
+    def to_json(self) -> str:
+        """All of it as an object."""
+        splits = {
+            name: {
+                "targets": split.targets,
+                "users": split.users,
+                METRIC: {**split.rankers, "random": split.random, TRAINED: split.trained},
+            }
+            for name, split in self.splits.items()
+        }
+        return json.dumps({"trained": self.trained_items, "cold": self.cold_items, **splits})
+
+    def tables(self) -> Iterator[Table]:
+        """A table per split."""
+        total = self.trained_items + self.cold_items
+        for name, split in self.splits.items():
+            table = Table(
+                title=f"{name}: {split.targets:,} targets of {split.users:,} users at the "
+                f"{self.cold_items:,} cold items, ranked among all {total:,}"
+            )
+            table.add_column("vectors or scores of cold items")
+            table.add_column("NDCG@10 (95%)", justify="right")
+            for ranker, (value, low, high) in split.rankers.items():
+                table.add_row(ranker, f"{value:.4f} ({low:.4f}, {high:.4f})")
+            table.add_row("random order of all items", f"{split.random:.4f}", end_section=True)
+            value, low, high = split.trained
+            table.add_row(f"targets at {TRAINED}", f"{value:.4f} ({low:.4f}, {high:.4f})")
+            yield table
+
+
+def measure_cold(
+    model: Network,
+    vectors: np.ndarray,
+    features: ItemFeatures,
+    dataset: Dataset,
+    settings: EvaluateConfig,
+    console: Console,
+) -> ColdMetrics:
+    """Ranks the held-out events at cold items, among all items.
+
+    `vectors` [A, D] are those of the cold items, which follow the model's N in `dataset` and in
+    `features`. Events at cold items are inputs too, as on a device that has their overlay.
+    """
+    count = model.num_items
+    nearest = model.embedding.table().detach().cpu().numpy()[1:][nearest_items(features, count)]
+    found: dict[str, Measurement] = {}
+    for name, rows in ((FEATURES, vectors), ("those of the nearest trained item", nearest)):
+        console.print(f"measuring with {name}", highlight=False)
+        found[name] = measure(extended(model, rows), dataset, settings, console)
+    counts = dataset.train_counts
+    unseen = np.where(np.arange(len(counts)) < count, counts, 0)
+    for name, known in (("popularity", unseen), ("popularity, had it seen their events", counts)):
+        popularity = Popularity(dataset, known)
+        found[name] = measure_counts(popularity, dataset, settings, console)
+    splits: dict[str, ColdSplit] = {}
+    for split in SPLITS:
+        targets = sampled(dataset.targets(split), settings.max_users)
+        cold = targets.items > count
+        if not cold.any():
+            continue
+        ranks = {name: each.splits[split].ranks for name, each in found.items()}
+        users = targets.users
+        warm = targets.known & ~cold
+        splits[split] = ColdSplit(
+            int(cold.sum()),
+            len(np.unique(users[cold])),
+            {name: _metric(each, users, cold) for name, each in ranks.items()},
+            _random(dataset, targets.take(cold), settings),
+            _metric(ranks[FEATURES], users, warm),
+        )
+    return ColdMetrics(count, len(vectors), splits)
+
+
+def extended(model: N, vectors: np.ndarray) -> N:
+    """A copy of the model with more items, of the vectors [A, D]."""
+    table = model.embedding.table().detach()
+    added = torch.from_numpy(vectors).to(table.device, table.dtype)
+    return with_table(model, torch.cat([table, added])).eval()
+
+
+def _metric(ranks: dict[str, np.ndarray], users: np.ndarray, some: np.ndarray) -> Interval:
+    """By the deployed read-out, the first."""
+    rank = next(iter(ranks.values()))
+    value, low, high = intervals(rank[some], users[some])[METRIC]
+    return float(value), float(low), float(high)
+
+
+def _random(dataset: Dataset, targets: Targets, settings: EvaluateConfig) -> float:
+    """The expectation of NDCG@10 if all items that are ranked are in a random order."""
+    gain = (1 / np.log2(1 + np.arange(1, BEST + 1))).sum()
+    window = {"none": 0, "window": settings.window, "history": None}[settings.exclude_seen]
+    total = 0.0
+    for start, stop, item in zip(targets.starts, targets.stops, targets.items, strict=True):
+        first = start if window is None else max(start, stop - window)
+        seen = np.unique(dataset.items[first:stop])
+        if item not in seen:
+            total += gain / (dataset.num_items - len(seen))
+    return float(total / len(targets))
