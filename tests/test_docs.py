@@ -101,6 +101,14 @@ def prepare_production() -> dict:
     return {"snapshot": scorer.snapshot()}
 
 
+def prepare_cold_items() -> dict:
+    shops, ids = ["north", "south", "west"], [*ITEMS, 901, 902]
+    items = pl.DataFrame({"item_id": ids, "shop": [shops[i % 3] for i in range(len(ids))]})
+    items.filter(pl.col("item_id") < 900).write_parquet("items.parquet")
+    items.write_parquet("new-items.parquet")
+    return {}
+
+
 def prepare_python_training() -> dict:
     people = {0: "anna", 1: "ben"}
     events = walks("2026-09-01", 30, ITEMS).with_columns(
