@@ -160,7 +160,7 @@ def test_a_safetensors_file_of_something_else():
 @pytest.mark.parametrize(
     ("metadata", "match"),
     [
-        ({"recgrela.format": "2"}, '`recgrela.format`: found "2", expected "1"'),
+        ({"recgrela.format": "3"}, '`recgrela.format`: found "3", expected "1" or "2"'),
         ({"recgrela.format": "1.0"}, '`recgrela.format`: found "1.0", expected "1"'),
         ({"recgrela.format": None}, "`recgrela.format`: found nothing"),
         ({"recgrela.config": None}, "`recgrela.config`: found nothing, expected a JSON object"),

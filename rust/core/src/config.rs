@@ -1,6 +1,6 @@
 //! The architecture, as stated by the model file.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::Result;
 use crate::error::Cause;
@@ -39,6 +39,17 @@ pub struct Config {
     pub positions: Positions,
     /// Whether there is a LayerNorm after the last block.
     pub final_norm: bool,
+    /// Whether there is a start vector, which answers before the first event. Format 2.
+    pub start: bool,
+    /// The names of the kinds of events; none if events have no kinds. Format 2.
+    pub kinds: Vec<String>,
+}
+
+/// The versions of the model file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    One,
+    Two,
 }
 
 /// [`Positions`] as spelled in the file. Public deserialisable types would bypass the checks.
@@ -50,9 +61,12 @@ enum StatedPositions {
     None,
 }
 
+/// The longest name of a kind, in bytes.
+const LONGEST_NAME: usize = 64;
+
 /// [`Config`] as stated by the file. Unknown keys are an error: they could change the function.
 #[derive(Deserialize)]
-#[serde(remote = "Config", rename = "Config", deny_unknown_fields)]
+#[serde(rename = "Config", deny_unknown_fields)]
 struct Stated {
     hidden_size: usize,
     num_heads: usize,
@@ -64,15 +78,66 @@ struct Stated {
     #[serde(with = "StatedPositions")]
     positions: Positions,
     final_norm: bool,
+    #[serde(default, deserialize_with = "stated")]
+    start: Option<bool>,
+    #[serde(default, deserialize_with = "stated")]
+    kinds: Option<Vec<String>>,
+}
+
+/// The value of a key that is there: null is none.
+fn stated<'de, D, T>(value: D) -> std::result::Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(value).map(Some)
+}
+
+impl Stated {
+    /// The config, if it has the keys of its format.
+    fn of_format(self, format: Format) -> Result<Config> {
+        let Self { start, kinds, .. } = self;
+        let (start, kinds) = match (format, start, kinds) {
+            (Format::One, None, None) => (false, Vec::new()),
+            (Format::Two, Some(start), Some(kinds)) => (start, kinds),
+            (Format::One, Some(_), _) => return unknown("start"),
+            (Format::One, ..) => return unknown("kinds"),
+            (Format::Two, None, _) => return missing("start"),
+            (Format::Two, ..) => return missing("kinds"),
+        };
+        Ok(Config {
+            hidden_size: self.hidden_size,
+            num_heads: self.num_heads,
+            num_layers: self.num_layers,
+            inner_size: self.inner_size,
+            num_items: self.num_items,
+            gate: self.gate,
+            local_conv: self.local_conv,
+            positions: self.positions,
+            final_norm: self.final_norm,
+            start,
+            kinds,
+        })
+    }
+}
+
+fn unknown(key: &str) -> Result<Config> {
+    Err(Cause::Config(format!("unknown field `{key}`: format 1 does not have it")).into())
+}
+
+fn missing(key: &str) -> Result<Config> {
+    Err(Cause::Config(format!("missing field `{key}`: format 2 needs it")).into())
 }
 
 impl Config {
     /// Parses and checks the text of `recgrela.config`.
-    pub(crate) fn from_json(text: &str) -> Result<Self> {
+    pub(crate) fn from_json(text: &str, format: Format) -> Result<Self> {
         let mut json = serde_json::Deserializer::from_str(text);
         let config = Stated::deserialize(&mut json).and_then(|config| json.end().map(|()| config));
         let config = config.map_err(|error| Cause::Config(error.to_string()))?;
+        let config = config.of_format(format)?;
         config.check()?;
+        config.check_kinds()?;
         Ok(config)
     }
 
@@ -96,6 +161,26 @@ impl Config {
                 Err(Cause::Config(format!("`{key}`: found {found}, expected {expected}")).into())
             }
         }
+    }
+
+    fn check_kinds(&self) -> Result<()> {
+        let most = usize::from(u8::MAX);
+        let refuse = |found: String, expected: String| {
+            Err(Cause::Config(format!("`kinds`: found {found}, expected {expected}")).into())
+        };
+        if self.kinds.len() > most {
+            return refuse(format!("{} names", self.kinds.len()), format!("at most {most}"));
+        }
+        for (index, name) in self.kinds.iter().enumerate() {
+            if !(1..=LONGEST_NAME).contains(&name.len()) {
+                let expected = format!("1 to {LONGEST_NAME}");
+                return refuse(format!("a name of {} bytes", name.len()), expected);
+            }
+            if self.kinds[..index].contains(name) {
+                return refuse(format!("`{name}` twice"), "distinct names".to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// d, the size of a head.

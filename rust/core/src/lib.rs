@@ -45,6 +45,7 @@ mod aligned;
 mod catalog;
 mod config;
 mod error;
+mod event;
 mod fingerprint;
 mod fleet;
 #[cfg(feature = "internals")]
@@ -64,6 +65,7 @@ mod verify;
 pub use catalog::{Filter, Groups, Quota, Scored, TopK};
 pub use config::{Config, Positions};
 pub use error::{Error, ErrorKind, Result};
+pub use event::{Event, Kind};
 pub use fingerprint::Fingerprint;
 pub use fleet::{Fleet, FleetFilter, OwnedUserId, UserId};
 pub use isa::IsaComparison;

@@ -36,10 +36,10 @@ impl Model {
         }
         let mut report = Verification { sequences: 0, scores: 0, largest_difference: 0.0 };
         let mut session = Session::new(Arc::clone(self));
-        for case in SelfTest::take(&mut file.tensors, self.num_items())?.cases() {
+        for case in SelfTest::take(&mut file.tensors, self.config())?.cases() {
             session.reset();
             // Without an overlay, which would change the expected scores.
-            session.extend_under(None, case.events)?;
+            session.extend_under(None, case.events.iter().copied())?;
             let mut scores = vec![0.0; case.candidates.len()];
             session.score_under(None, case.candidates, &mut scores)?;
             let largest =
@@ -69,7 +69,7 @@ impl Model {
     /// If one differs, the error says where and by what.
     pub fn compare_isas(&self) -> Result<IsaComparison> {
         let mut file = ModelFile::parse(&self.bytes)?;
-        let selftest = SelfTest::take(&mut file.tensors, self.num_items())?;
+        let selftest = SelfTest::take(&mut file.tensors, self.config())?;
         let make = |backend| self.on(backend).map(Arc::new);
         isa::compare(make, |found, expected| {
             for (sequence, case) in selftest.cases().enumerate() {
@@ -96,9 +96,9 @@ fn first_difference(
 ) -> Result<Option<String>> {
     let num_items = found.num_items();
     let mut sessions = [found, expected].map(|model| Session::new(Arc::clone(model)));
-    for (event, &item) in case.events.iter().enumerate() {
+    for (index, &event) in case.events.iter().enumerate() {
         for session in &mut sessions {
-            session.append(item)?;
+            session.append(event)?;
         }
         let [found, expected] = &sessions;
         let [list, other] =
@@ -106,7 +106,7 @@ fn first_difference(
         let difference = isa::different_number("number", &found.state, &expected.state)
             .or(isa::different_position(&list?, &other?));
         if let Some(what) = difference {
-            return Ok(Some(format!("event {event}, {what}")));
+            return Ok(Some(format!("event {index}, {what}")));
         }
     }
     let [found, expected] = sessions.each_ref();
@@ -126,6 +126,7 @@ fn ranking(session: &Session, k: usize, filter: &Filter<'_>) -> Result<Vec<(u32,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Event;
 
     const TINY: &[u8] = include_bytes!("../tests/data/tiny.safetensors");
 
@@ -141,7 +142,8 @@ mod tests {
         let offset = data.as_ptr() as usize - TINY[header..].as_ptr() as usize + header;
         let mut changed = TINY.to_vec();
         changed[offset + 1] ^= 1;
-        let case = Case { events: &[5, 9, 5], candidates: &[], scores: &[] };
+        let events = [5, 9, 5].map(Event::from);
+        let case = Case { events: &events, candidates: &[], scores: &[] };
         first_difference(&model(&changed), &model(TINY), &case).unwrap()
     }
 

@@ -91,8 +91,11 @@ fn a_deeply_nested_config() {
 #[test]
 fn metadata() {
     let mut file = tiny();
-    file.format = "2".to_owned();
-    assert_refused(&file, &["recgrela.format", "\"2\"", "\"1\""]);
+    for format in ["3", "0", "", "1.0"] {
+        file.format = format.to_owned();
+        let found = format!("recgrela.format`: found {format:?}, expected \"1\" or \"2\"");
+        assert_refused(&file, &[&found]);
+    }
 
     for fingerprint in ["", "0", &"g".repeat(64), &"A".repeat(64), &"é".repeat(32), &"0".repeat(65)]
     {

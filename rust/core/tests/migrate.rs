@@ -58,10 +58,10 @@ fn the_log_may_come_out_of_the_snapshot() {
 fn nothing_known_is_an_empty_session() {
     let (old, _) = old_session(0);
     let new = model(&NEW);
-    let session = Session::migrate(new.clone(), &old.snapshot(), &[None; 40]).unwrap();
+    let session = Session::migrate(new.clone(), &old.snapshot(), &[None::<u32>; 40]).unwrap();
     assert_eq!(session.snapshot(), Session::new(new.clone()).snapshot());
     let empty = Session::new(old.model().clone()).snapshot();
-    assert_eq!(Session::migrate(new, &empty, &[]).unwrap().events(), 0);
+    assert_eq!(Session::migrate(new, &empty, &[None::<u32>; 0]).unwrap().events(), 0);
 }
 
 fn refused(new: &Arc<Model>, snapshot: &[u8], log: &[Option<u32>]) -> Error {

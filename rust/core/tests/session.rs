@@ -123,7 +123,7 @@ fn peek_is_a_copy_that_went_on() {
 fn peek_refuses_what_append_and_top_k_refuse() {
     let model = model(&Shape::TINY);
     let empty = Session::new(model.clone());
-    let error = empty.peek(&[], 3, &Filter::default()).unwrap_err();
+    let error = empty.peek(&[0; 0], 3, &Filter::default()).unwrap_err();
     assert_says(&error, ErrorKind::NoEvents, "the session has no events");
     assert_eq!(empty.peek(&[4], 3, &Filter::default()).unwrap().len(), 3);
     let error = empty.peek(&[4, 33], 3, &Filter::default()).unwrap_err();

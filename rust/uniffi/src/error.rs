@@ -24,7 +24,7 @@ pub enum RecgrelaError {
     /// The session has no events yet, so it cannot score.
     #[error("{0}")]
     NoEvents(String),
-    /// A number is out of range.
+    /// A number is out of range, or the model needs the kind of each event.
     #[error("{0}")]
     InvalidArgument(String),
     /// Fewer events are undoable than requested, or the undo buffer is too large to allocate.
@@ -49,7 +49,7 @@ impl From<Error> for RecgrelaError {
             ErrorKind::Isa => Self::InstructionSet,
             ErrorKind::Item => Self::UnknownItem,
             ErrorKind::NoEvents => Self::NoEvents,
-            ErrorKind::Argument => Self::InvalidArgument,
+            ErrorKind::Argument | ErrorKind::Kind => Self::InvalidArgument,
             ErrorKind::Undo | ErrorKind::OutOfMemory => Self::NotUndoable,
             ErrorKind::Log => Self::IncompleteLog,
             // Here only a snapshot can have the wrong overlay or model.

@@ -32,6 +32,7 @@ pub(crate) fn to_js(error: Error) -> RecgrelaError {
 fn code_of(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::Model => "invalid-model",
+        ErrorKind::Kind => "invalid-argument",
         ErrorKind::NoEvents => "no-events",
         ErrorKind::Undo => "undo-depth",
         ErrorKind::OutOfMemory => "out-of-memory",

@@ -42,10 +42,22 @@ pub(crate) enum Cause {
     FleetOfOtherModel { found: Fingerprint, expected: Fingerprint },
     #[error("self-test sequence {sequence}, item {item}: found score {found}, expected {expected}")]
     SelfTest { sequence: usize, item: u32, found: f32, expected: f32 },
-    #[error("the session has no events: append at least one item before scoring")]
+    #[error(
+        "the session has no events: append at least one item before scoring (the model has no start \
+         vector; export it again to get one)"
+    )]
     NoEvents,
     #[error("item index: found {found}, expected less than {num_items}")]
     ItemOutOfRange { found: u32, num_items: usize },
+    #[error("kind of event: found {}, expected one of {}", OneLine(found), OneLine(known))]
+    UnknownKind { found: String, known: String },
+    #[error(
+        "kind of event: found none, expected one of {}: pass the kind of each event",
+        OneLine(known)
+    )]
+    MissingKind { known: String },
+    #[error("kind of event: found {}, expected none: this model has no kinds", OneLine(found))]
+    KindWithoutKinds { found: String },
     #[error("buffer of scores: found length {found}, expected {expected}")]
     BufferLength { found: usize, expected: usize },
     #[error("undo: found {found} undoable events, expected {expected}: set a larger undo depth")]
@@ -64,7 +76,8 @@ pub(crate) enum Cause {
     IncompleteLogs { first: Vec<String>, count: usize },
     #[error("log to migrate: found {found}, expected {expected}")]
     MigrationLog { found: String, expected: String },
-    #[error("{} no events: append at least one item before scoring, or skip such users", Users(first, *count))]
+    #[error("{} no events: append at least one item before scoring, or skip such users (the model \
+             has no start vector; export it again to get one)", Users(first, *count))]
     UsersWithoutEvents { first: Vec<String>, count: usize },
     #[error("user id {found}: found {kind}, expected {expected}, as the other users have")]
     UserKind { found: String, kind: &'static str, expected: &'static str },

@@ -14,7 +14,9 @@ pub enum ErrorKind {
     Isa,
     /// An item index is out of range.
     Item,
-    /// There is no event yet, so there are no scores.
+    /// The kind of an event is missing, or is not one of the model's.
+    Kind,
+    /// There is no event yet, and no start vector, so there are no scores.
     NoEvents,
     /// The length of an argument is invalid.
     Argument,
@@ -54,6 +56,9 @@ impl Cause {
             | Self::SelfTest { .. } => ErrorKind::Model,
             Self::Isa { .. } | Self::IsaDisagrees { .. } => ErrorKind::Isa,
             Self::ItemOutOfRange { .. } => ErrorKind::Item,
+            Self::UnknownKind { .. } | Self::MissingKind { .. } | Self::KindWithoutKinds { .. } => {
+                ErrorKind::Kind
+            }
             Self::NoEvents | Self::UsersWithoutEvents { .. } => ErrorKind::NoEvents,
             Self::BufferLength { .. } | Self::GroupsLength { .. } | Self::DenyLengths { .. } => {
                 ErrorKind::Argument

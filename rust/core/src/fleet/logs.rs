@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Fleet, UserId};
 use crate::error::Cause;
-use crate::{Model, Result};
+use crate::{Event, Kind, Model, Result};
 
 /// Events that [`Fleet::migrate`] replays at once.
 const BATCH: usize = 1 << 14;
@@ -17,7 +17,7 @@ impl Fleet {
         let number = self.changes.number();
         for record in &mut self.records {
             // Without it, the file would keep events that are dropped here.
-            if record.log.events.len() > capacity {
+            if record.log.len() > capacity {
                 record.changed = number;
             }
             record.log.set_capacity(capacity);
@@ -29,12 +29,19 @@ impl Fleet {
         self.log_capacity
     }
 
-    /// The events in a user's log, oldest first. They are the whole history if their number equals
+    /// The items of the events in a user's log, oldest first. They are the whole history if their number equals
     /// [`Fleet::events`], otherwise the most recent part.
     pub fn log<'a>(&self, user: impl Into<UserId<'a>>) -> Result<Vec<u32>> {
         let slot = self.users.slot(user.into())?;
-        let log = slot.map(|slot| self.records[slot].log.events.iter().copied().collect());
+        let log = slot.map(|slot| self.records[slot].log.items.iter().copied().collect());
         Ok(log.unwrap_or_default())
+    }
+
+    /// The kinds of the events in a user's log, oldest first; none if the model has no kinds.
+    pub fn log_kinds<'a>(&self, user: impl Into<UserId<'a>>) -> Result<Vec<Kind>> {
+        let slot = self.users.slot(user.into())?;
+        let kinds = slot.map(|slot| self.records[slot].log.kinds.iter().map(|&k| Kind::new(k)));
+        Ok(kinds.map(Iterator::collect).unwrap_or_default())
     }
 
     /// [`Session::forget`](crate::Session::forget) for a user: removes every event of the given
@@ -48,11 +55,13 @@ impl Fleet {
     }
 
     /// Creates a fleet on another model, such as a retrained one, by replaying the logs of all
-    /// users. Items are translated by their ids; the new model's unknown items are skipped, and
-    /// users are left out if it knows none of theirs. The new fleet has the same log capacity.
+    /// users. Items are translated by their ids, and kinds by their names; the new model's unknown
+    /// items are skipped, and users are left out if it knows none of theirs. A model without kinds
+    /// takes the events without them. The new fleet has the same log capacity.
     ///
-    /// Returns an error if a user's log does not hold the whole history, and if the ids of one
-    /// model are integers and those of the other strings.
+    /// Returns an error if a user's log does not hold the whole history, if the ids of one model
+    /// are integers and those of the other strings, and if the new model has kinds, but lacks that
+    /// of an event.
     pub fn migrate(&self, model: Arc<Model>) -> Result<Self> {
         let (old, new) = (self.model.catalog(), model.catalog());
         if old.is_text() != new.is_text() {
@@ -65,27 +74,32 @@ impl Fleet {
         let translated: Vec<Option<u32>> = (0..old.len() as u32)
             .map(|item| old.id(item).and_then(|id| new.index_of(id)))
             .collect();
+        let (names, untyped) = (&self.model.config().kinds, model.config().kinds.is_empty());
+        let translate = |kind: Kind| model.kind(&names[usize::from(kind.index())]);
         let mut fleet = Self::new(Arc::clone(&model));
         fleet.set_log_capacity(self.log_capacity);
-        let (mut users, mut items) = (Vec::new(), Vec::new());
+        let (mut users, mut events) = (Vec::new(), Vec::new());
         for (user, record) in self.users.iter().zip(&self.records) {
-            let known = record.log.events.iter().filter_map(|&item| translated[item as usize]);
-            items.extend(known);
-            users.resize(items.len(), user);
-            if items.len() >= BATCH {
-                fleet.append(&users, &items)?;
+            for event in record.log.events() {
+                let Some(item) = translated[event.item as usize] else { continue };
+                let kind = event.kind.filter(|_| !untyped).map(translate).transpose()?;
+                events.push(Event { item, kind });
+            }
+            users.resize(events.len(), user);
+            if events.len() >= BATCH {
+                fleet.append(&users, &events)?;
                 users.clear();
-                items.clear();
+                events.clear();
             }
         }
-        fleet.append(&users, &items)?;
+        fleet.append(&users, &events)?;
         Ok(fleet)
     }
 
     /// Checks that all logs hold whole histories.
     fn check_logs(&self) -> Result<()> {
         let lacking = self.users.iter().zip(&self.records);
-        let lacking = lacking.filter(|(_, user)| user.log.events.len() as u64 != user.events);
+        let lacking = lacking.filter(|(_, user)| user.log.len() as u64 != user.events);
         let lacking: Vec<_> = lacking.map(|(user, _)| user).collect();
         if lacking.is_empty() {
             return Ok(());

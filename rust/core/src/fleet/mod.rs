@@ -23,7 +23,7 @@ use users::Users;
 
 use crate::error::Cause;
 use crate::network::{Scratch, Step};
-use crate::{Model, Result, Session};
+use crate::{Event, Model, Result, Session};
 
 /// The histories of many users on a model.
 ///
@@ -33,7 +33,7 @@ use crate::{Model, Result, Session};
 ///
 /// Users are known by their ids, which are all integers or all strings. A user is in the fleet from
 /// the first event on. An unknown user is one without history: it has no events and has seen
-/// nothing, and [`Fleet::top_k`] has no answer for it.
+/// nothing, and [`Fleet::top_k`] answers for it only if the model has a start vector.
 ///
 /// A user takes as much as a session's state, and 4 D bytes for the last hidden vector, together
 /// rounded up to whole cache lines. The list of distinct items, the id and about 100 bytes come on
@@ -123,23 +123,24 @@ impl Fleet {
         self.grow(self.len().saturating_add(additional))
     }
 
-    /// Appends events: `items[i]` to `users[i]`. A user may occur more than once, oldest event
+    /// Appends events: `events[i]` to `users[i]`, as [`Session::append`] takes them. A user may occur more than once, oldest event
     /// first; unknown users are added. Lists of different lengths, a user id of the other kind, an
-    /// invalid item index and memory that is short are errors, and nothing changes.
-    pub fn append<'a, U>(&mut self, users: &[U], items: &[u32]) -> Result<()>
+    /// invalid item index or kind and memory that is short are errors, and nothing changes.
+    pub fn append<'a, U, E>(&mut self, users: &[U], events: &[E]) -> Result<()>
     where
         U: Copy + Into<UserId<'a>>,
+        E: Copy + Into<Event>,
     {
-        if users.len() != items.len() {
-            return Err(Cause::FleetLengths { users: users.len(), items: items.len() }.into());
+        if users.len() != events.len() {
+            return Err(Cause::FleetLengths { users: users.len(), items: events.len() }.into());
         }
         let model = Arc::clone(&self.model);
         let overlay = model.overlay();
-        model.view(overlay.as_deref()).check(items.iter().copied())?;
+        model.check_events(overlay.as_deref(), events.iter().map(|&event| event.into()))?;
         self.add(users.iter().map(|&user| user.into()))?;
         let number = self.changes.number();
-        for (slots, items) in self.slots.chunks(PIECE).zip(items.chunks(PIECE)) {
-            self.queue.fill(slots, items, &mut self.records, &self.arena);
+        for (slots, events) in self.slots.chunks(PIECE).zip(events.chunks(PIECE)) {
+            self.queue.fill(slots, events, &mut self.records, &self.arena);
             let mut tiles = self.queue.tiles().peekable();
             while let Some(tile) = tiles.next() {
                 model.backend.run(Step {
@@ -151,8 +152,8 @@ impl Fleet {
                     scratch: &mut self.scratch,
                 });
             }
-            for (&slot, &item) in slots.iter().zip(items) {
-                self.records[slot as usize].add(item, number);
+            for (&slot, &event) in slots.iter().zip(events) {
+                self.records[slot as usize].add(event.into(), number);
             }
         }
         Ok(())
@@ -251,7 +252,7 @@ impl Fleet {
     }
 
     /// The bytes of all users' states, hidden vectors and lists of distinct items. Logs, of four
-    /// bytes per event, are not included.
+    /// or five bytes per event, are not included.
     pub fn state_bytes(&self) -> usize {
         let lists: usize = self.records.iter().map(|user| size_of_val(&user.seen[..])).sum();
         self.len() * self.arena.user_bytes() + lists

@@ -14,7 +14,8 @@ pub struct FleetFilter<'a> {
     pub filter: Filter<'a>,
     /// If given, further items to exclude, one list per user. Lists may be unordered.
     pub deny_each: Option<&'a [Vec<u32>]>,
-    /// Whether users without history get an empty ranking. Otherwise they are an error.
+    /// Whether users without history get an empty ranking. Otherwise the model's start vector
+    /// answers for them, and without one they are an error.
     pub skip_without_history: bool,
 }
 
@@ -62,14 +63,22 @@ impl Fleet {
         let filter = filter.into();
         let slots = self.slots_of(users)?;
         if !filter.skip_without_history {
-            with_history(users, &slots)?;
+            self.answerable(users, &slots)?;
         }
         self.answer(&slots, k, &filter, rankings)
     }
 
-    /// Checks that all users have a history. The error names those that have none.
+    /// Checks that all users have a history, unless the model has a start vector. The error names
+    /// those that have none.
     pub fn check_history<'a, U: Copy + Into<UserId<'a>>>(&self, users: &[U]) -> Result<()> {
-        with_history(users, &self.slots_of(users)?)
+        self.answerable(users, &self.slots_of(users)?)
+    }
+
+    fn answerable<'a, U>(&self, users: &[U], slots: &[Option<usize>]) -> Result<()>
+    where
+        U: Copy + Into<UserId<'a>>,
+    {
+        if self.model.config().start { Ok(()) } else { with_history(users, slots) }
     }
 
     fn slots_of<'a, U: Copy + Into<UserId<'a>>>(&self, users: &[U]) -> Result<Vec<Option<usize>>> {
@@ -94,43 +103,32 @@ impl Fleet {
             let catalog = self.model.view(overlay.as_deref());
             catalog.check(lists.iter().flatten().copied())?;
         }
-        let present: Vec<_> =
-            (0..slots.len()).filter_map(|index| Some((index, slots[index]?))).collect();
-        let excluded = self.excluded(&present, filter);
-        let users = present.iter().zip(&excluded).map(|(&(_, slot), denied)| User {
-            hidden: self.hidden(slot),
+        let start = if filter.skip_without_history { None } else { self.start() };
+        let answered = |index: usize| match slots[index] {
+            Some(slot) => Some((index, self.hidden(slot), &self.records[slot].seen[..])),
+            None => Some((index, start?, &[][..])),
+        };
+        let present: Vec<_> = (0..slots.len()).filter_map(answered).collect();
+        let excluded = excluded(&present, filter);
+        let users = present.iter().zip(&excluded).map(|(&(_, hidden, seen), denied)| User {
+            hidden,
             excluded: match denied {
                 Some(list) => list,
-                None if filter.filter.exclude_seen => &self.records[slot].seen,
+                None if filter.filter.exclude_seen => seen,
                 None => &[],
             },
         });
         rankings.resize_with(slots.len(), TopK::new);
         query.answer_each(users, &mut rankings[..present.len()]);
-        // The answers are dense; users without history belong between them.
-        for (from, &(to, _)) in present.iter().enumerate().rev() {
+        // The answers are dense; users who are skipped belong between them.
+        for (from, &(to, ..)) in present.iter().enumerate().rev() {
             rankings.swap(from, to);
         }
-        for (ranking, _) in rankings.iter_mut().zip(slots).filter(|(_, slot)| slot.is_none()) {
-            ranking.clear();
+        if start.is_none() {
+            let skipped = rankings.iter_mut().zip(slots).filter(|(_, slot)| slot.is_none());
+            skipped.for_each(|(ranking, _)| ranking.clear());
         }
         Ok(())
-    }
-
-    /// Per present user, with lists per user: all items to exclude, ascending.
-    fn excluded(
-        &self,
-        present: &[(usize, usize)],
-        filter: &FleetFilter<'_>,
-    ) -> Vec<Option<Vec<u32>>> {
-        let merged = |&(index, slot): &(usize, usize)| {
-            let own = &filter.deny_each?[index];
-            let seen = if filter.filter.exclude_seen { &self.records[slot].seen[..] } else { &[] };
-            let mut list = [own, seen].concat();
-            list.sort_unstable();
-            Some(list)
-        };
-        present.iter().map(merged).collect()
     }
 
     /// The scores of items for a user, in the given order, like
@@ -145,12 +143,13 @@ impl Fleet {
         Ok(scores)
     }
 
-    /// The hidden vector after a user's last event, of length D. Fails before the first event.
+    /// The hidden vector after a user's last event, of length D, like
+    /// [`Session::user_vector`](crate::Session::user_vector).
     pub fn user_vector<'a>(&self, user: impl Into<UserId<'a>>) -> Result<&[f32]> {
         let user = user.into();
         match self.users.slot(user)? {
             Some(slot) => Ok(self.hidden(slot)),
-            None => Err(without_events(&[user])),
+            None => self.start().ok_or_else(|| without_events(&[user])),
         }
     }
 
@@ -164,9 +163,29 @@ impl Fleet {
         Ok(self.users.slot(user.into())?.map_or(&[][..], |slot| &self.records[slot].seen))
     }
 
+    fn start(&self) -> Option<&[f32]> {
+        self.model.network.start.as_deref()
+    }
+
     fn hidden(&self, slot: usize) -> &[f32] {
         &self.arena.of(slot)[self.model.config().state_len()..]
     }
+}
+
+/// Per answered user, with lists per user: all items to exclude, ascending. Takes the index, the
+/// hidden vector and the seen items of each.
+fn excluded(
+    answered: &[(usize, &[f32], &[u32])],
+    filter: &FleetFilter<'_>,
+) -> Vec<Option<Vec<u32>>> {
+    let merged = |&(index, _, seen): &(usize, &[f32], &[u32])| {
+        let own = &filter.deny_each?[index];
+        let seen = if filter.filter.exclude_seen { seen } else { &[] };
+        let mut list = [own, seen].concat();
+        list.sort_unstable();
+        Some(list)
+    };
+    answered.iter().map(merged).collect()
 }
 
 fn with_history<'a, U: Copy + Into<UserId<'a>>>(

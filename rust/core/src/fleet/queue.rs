@@ -2,6 +2,7 @@
 
 use super::arena::Arena;
 use super::record::Record;
+use crate::Event;
 use crate::network::Arrival;
 
 /// Users per tile, whose events pass through the network together. Large enough that each weight is
@@ -24,10 +25,10 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Takes the events of a piece.
-    pub(super) fn fill(
+    pub(super) fn fill<E: Copy + Into<Event>>(
         &mut self,
         slots: &[u32],
-        items: &[u32],
+        events: &[E],
         records: &mut [Record],
         arena: &Arena,
     ) {
@@ -47,7 +48,8 @@ impl Queue {
             let slot = slots[index] as usize;
             let position = records[slot].events.saturating_add(round as u64);
             let (chunk, offset) = arena.place(slot);
-            Arrival { item: items[index], position, chunk, offset }
+            let Event { item, kind } = events[index].into();
+            Arrival { item, kind, position, chunk, offset }
         }));
         for &slot in slots {
             records[slot as usize].queued = 0;

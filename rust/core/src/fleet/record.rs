@@ -1,5 +1,6 @@
 //! What is stored of a user besides the state.
 
+use crate::Event;
 use crate::session::EventLog;
 
 #[derive(Clone, Default)]
@@ -24,13 +25,13 @@ impl Record {
 
     /// Adds an event, whose state the network has computed. `changed` is the number of the next
     /// save.
-    pub(super) fn add(&mut self, item: u32, changed: u64) {
+    pub(super) fn add(&mut self, event: Event, changed: u64) {
         // Only a restored history can come near the limit.
         self.events = self.events.saturating_add(1);
-        if let Err(index) = self.seen.binary_search(&item) {
-            self.seen.insert(index, item);
+        if let Err(index) = self.seen.binary_search(&event.item) {
+            self.seen.insert(index, event.item);
         }
-        self.log.push(item);
+        self.log.push(event);
         self.changed = changed;
     }
 }

@@ -74,10 +74,16 @@ impl Entries {
         self.0.get(key).map(String::as_str).ok_or_else(missing)
     }
 
-    /// Checks that an entry has this text. `quoted` is the text in quotes, for the error.
-    pub(crate) fn expect(&self, key: &'static str, text: &str, quoted: &'static str) -> Result<()> {
+    /// The index of an entry's text in a list. `quoted` is the list for the error.
+    pub(crate) fn one_of(
+        &self,
+        key: &'static str,
+        texts: &[&str],
+        quoted: &'static str,
+    ) -> Result<usize> {
         let found = self.text(key, quoted)?;
-        if found == text { Ok(()) } else { Err(invalid(key, found, quoted)) }
+        let index = texts.iter().position(|&text| text == found);
+        index.ok_or_else(|| invalid(key, found, quoted))
     }
 
     pub(crate) fn fingerprint(&self, key: &'static str) -> Result<Fingerprint> {

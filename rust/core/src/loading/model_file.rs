@@ -1,6 +1,7 @@
 //! A model file: its metadata and its tensors.
 
 use super::TensorFile;
+use crate::config::Format;
 use crate::{Config, Fingerprint, Result};
 
 const FORMAT_KEY: &str = "recgrela.format";
@@ -19,9 +20,12 @@ pub(crate) struct ModelFile<'a> {
 impl<'a> ModelFile<'a> {
     pub(crate) fn parse(file: &'a [u8]) -> Result<Self> {
         let (tensors, entries) = TensorFile::parse(file)?;
-        entries.expect(FORMAT_KEY, "1", "\"1\"")?;
+        let format = match entries.one_of(FORMAT_KEY, &["1", "2"], "\"1\" or \"2\"")? {
+            0 => Format::One,
+            _ => Format::Two,
+        };
         let config_text = entries.text(CONFIG_KEY, "a JSON object")?.to_owned();
-        let config = Config::from_json(&config_text)?;
+        let config = Config::from_json(&config_text, format)?;
         let fingerprint = entries.fingerprint(FINGERPRINT_KEY)?;
         Ok(Self { config, config_text, fingerprint, tensors })
     }

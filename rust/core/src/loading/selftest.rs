@@ -1,7 +1,7 @@
 //! The self-test of a file: event sequences and their expected scores.
 
 use super::{Dtype, TensorFile};
-use crate::Result;
+use crate::{Config, Event, Result};
 
 /// The maximum number of events, so that replaying a hostile file's self-test ends soon.
 const MAX_EVENTS: usize = 1 << 12;
@@ -10,15 +10,15 @@ const MAX_SCORES: usize = 1 << 16;
 
 #[derive(Debug)]
 pub(crate) struct SelfTest {
-    items: Vec<u32>,
+    events: Vec<Event>,
     end: Vec<usize>,
     candidates: Vec<u32>,
     scores: Vec<f32>,
 }
 
 pub(crate) struct Case<'a> {
-    /// The events, at least one.
-    pub(crate) events: &'a [u32],
+    /// The events; none only if the model has a start vector.
+    pub(crate) events: &'a [Event],
     /// The items to score after them.
     pub(crate) candidates: &'a [u32],
     /// The expected scores, from the float64 reference.
@@ -26,8 +26,10 @@ pub(crate) struct Case<'a> {
 }
 
 impl SelfTest {
-    /// Takes the tensors. Ensures that there is at least one sequence and that none is empty.
-    pub(crate) fn take(file: &mut TensorFile<'_>, num_items: usize) -> Result<Self> {
+    /// Takes the tensors. Ensures that there is at least one sequence, and that none is empty unless
+    /// the model has a start vector.
+    pub(crate) fn take(file: &mut TensorFile<'_>, config: &Config) -> Result<Self> {
+        let num_items = config.num_items;
         let items = file.take_any_shape("selftest.items", Dtype::I32)?;
         let end = file.take_any_shape("selftest.end", Dtype::I32)?;
         let candidates = file.take_any_shape("selftest.candidates", Dtype::I32)?;
@@ -49,20 +51,33 @@ impl SelfTest {
         let shape = candidates.shape.clone();
 
         let mut ends = Vec::with_capacity(sequences);
-        let mut last = 0;
+        let (mut last, least) = (0, if config.start { 0 } else { 1 });
+        let expected = match config.start {
+            true => "at least the previous one, at most the number of items",
+            false => "more than the previous one, at most the number of items",
+        };
         for (index, &bytes) in end.elements().iter().enumerate() {
             let value = i32::from_le_bytes(bytes);
-            let inside = |&end: &usize| end > last && end <= items.shape[0];
-            last = usize::try_from(value).ok().filter(inside).ok_or_else(|| {
-                end.invalid(index, value, "more than the previous one, at most the number of items")
-            })?;
+            let inside = |&end: &usize| end >= last + least && end <= items.shape[0];
+            last = usize::try_from(value)
+                .ok()
+                .filter(inside)
+                .ok_or_else(|| end.invalid(index, value, expected))?;
             ends.push(last);
         }
         if last != items.shape[0] {
             return Err(items.wrong_shape(format!("[{last}], the last of `{}`", end.name)));
         }
+        let mut events: Vec<Event> =
+            items.item_indices(num_items)?.into_iter().map(Event::from).collect();
+        if !config.kinds.is_empty() {
+            let kinds = file.take("selftest.kinds", Dtype::I32, &items.shape)?;
+            for (event, kind) in events.iter_mut().zip(kinds.kinds(config.kinds.len())?) {
+                event.kind = Some(kind);
+            }
+        }
         Ok(Self {
-            items: items.item_indices(num_items)?,
+            events,
             end: ends,
             candidates: candidates.item_indices(num_items)?,
             scores: file.take_finite("selftest.scores", &shape)?,
@@ -75,7 +90,7 @@ impl SelfTest {
         let rows = self.candidates.chunks_exact(width).zip(self.scores.chunks_exact(width));
         let starts = std::iter::once(0).chain(self.end.iter().copied());
         starts.zip(&self.end).zip(rows).map(|((start, &end), (candidates, scores))| Case {
-            events: &self.items[start..end],
+            events: &self.events[start..end],
             candidates,
             scores,
         })

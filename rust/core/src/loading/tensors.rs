@@ -7,7 +7,7 @@ use super::header::{Entries, Header};
 use crate::error::Cause;
 use crate::fingerprint::Fingerprinter;
 use crate::kernels::element::Element;
-use crate::{Error, Fingerprint, Result};
+use crate::{Error, Fingerprint, Kind, Result};
 
 /// The element types of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,6 +188,14 @@ impl<'a> Tensor<'a> {
         let valid = |&item: &i32| usize::try_from(item).is_ok_and(|item| item < num_items);
         let items = self.checked(values, valid, "an item index")?;
         Ok(items.into_iter().map(i32::cast_unsigned).collect())
+    }
+
+    /// The elements of an I32 tensor. All must be below `num_kinds`, which is at most 255.
+    pub(crate) fn kinds(&self, num_kinds: usize) -> Result<Vec<Kind>> {
+        let values = self.elements().iter().map(|&bytes| i32::from_le_bytes(bytes));
+        let valid = |&kind: &i32| usize::try_from(kind).is_ok_and(|kind| kind < num_kinds);
+        let kinds = self.checked(values, valid, "the index of a kind")?;
+        Ok(kinds.into_iter().map(|kind| Kind::new(kind as u8)).collect())
     }
 
     fn checked<T: std::fmt::Display>(

@@ -2,6 +2,7 @@
 
 mod added;
 mod catalog;
+mod kinds;
 mod options;
 mod overlay;
 mod table;
@@ -58,7 +59,7 @@ impl Model {
         let table = Table::take(&mut tensors, &config, &bytes)?;
         let vocabulary = VocabularyLayout::take(&mut tensors, config.num_items, &bytes)?;
         let network = Network::take(&mut tensors, &config)?;
-        SelfTest::take(&mut tensors, config.num_items)?;
+        SelfTest::take(&mut tensors, &config)?;
         tensors.expect_all_taken()?;
         Ok(Self {
             bytes,

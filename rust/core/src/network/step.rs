@@ -49,6 +49,10 @@ impl Step<'_> {
             let user = u * size..(u + 1) * size;
             let normed = &mut normed[user.clone()];
             self.catalog.embedding(simd, arrival.item as usize, normed);
+            if let (Some(weight), Some(kind)) = (&self.network.kinds, arrival.kind) {
+                let row = usize::from(kind.index());
+                add_assign(simd, normed, &weight[row * size..(row + 1) * size]);
+            }
             match &self.network.order {
                 Order::Rotary(frequency) => {
                     let (cos, sin) = (&mut cos[user.clone()], &mut sin[user]);

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::Kind;
 use crate::aligned::AlignedBuf;
 use crate::kernels::lanes;
 use crate::simd::Simd;
@@ -11,6 +12,8 @@ use crate::simd::Simd;
 pub(crate) struct Arrival {
     /// Must be a valid item index.
     pub(crate) item: u32,
+    /// Must be a kind of the model if it has kinds.
+    pub(crate) kind: Option<Kind>,
     /// The number of earlier events of this user.
     pub(crate) position: u64,
     /// The chunk of [`Step::chunks`](super::Step::chunks) with the user's state.

@@ -2,49 +2,83 @@
 
 use std::collections::VecDeque;
 
+use crate::{Event, Kind};
+
 #[derive(Clone, Default)]
 pub(crate) struct EventLog {
-    pub(crate) events: VecDeque<u32>,
+    pub(crate) items: VecDeque<u32>,
+    /// The kind of each event, as an index; empty if the model has no kinds.
+    pub(crate) kinds: VecDeque<u8>,
     /// 0 if no events are kept.
     pub(crate) capacity: usize,
 }
 
 impl EventLog {
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// The events, oldest first.
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> + Clone {
+        let kinds = self.kinds.iter().map(|&kind| Some(Kind::new(kind)));
+        let events = self.items.iter().zip(kinds.chain(std::iter::repeat(None)));
+        events.map(|(&item, kind)| Event { item, kind })
+    }
+
     /// Appends an event. Returns the one that a full log drops.
-    pub(crate) fn push(&mut self, item: u32) -> Option<u32> {
+    pub(crate) fn push(&mut self, event: Event) -> Option<Event> {
         if self.capacity == 0 {
             return None;
         }
-        let full = self.events.len() == self.capacity;
-        let dropped = if full { self.events.pop_front() } else { None };
-        self.events.push_back(item);
+        let full = self.items.len() == self.capacity;
+        let dropped = if full { self.pop_front() } else { None };
+        self.items.push_back(event.item);
+        self.kinds.extend(event.kind.map(Kind::index));
         dropped
+    }
+
+    fn pop_front(&mut self) -> Option<Event> {
+        let item = self.items.pop_front()?;
+        Some(Event { item, kind: self.kinds.pop_front().map(Kind::new) })
     }
 
     /// Changes the capacity. A smaller log drops its oldest events.
     pub(crate) fn set_capacity(&mut self, capacity: usize) {
         self.capacity = capacity;
-        self.events.drain(..self.events.len().saturating_sub(capacity));
+        let excess = self.len().saturating_sub(capacity);
+        self.items.drain(..excess);
+        self.kinds.drain(..excess.min(self.kinds.len()));
     }
 
-    pub(crate) fn unpush(&mut self, dropped: Option<u32>) {
-        self.events.pop_back();
-        if let Some(item) = dropped {
-            self.events.push_front(item);
+    pub(crate) fn unpush(&mut self, dropped: Option<Event>) {
+        self.items.pop_back();
+        self.kinds.pop_back();
+        if let Some(event) = dropped {
+            self.items.push_front(event.item);
+            if let Some(kind) = event.kind {
+                self.kinds.push_front(kind.index());
+            }
         }
     }
 
     pub(crate) fn clear(&mut self) {
-        self.events.clear();
+        self.items.clear();
+        self.kinds.clear();
     }
 
     /// Restores the log of a snapshot, and its capacity if no log is kept here.
-    pub(crate) fn restore(&mut self, capacity: usize, log: impl ExactSizeIterator<Item = u32>) {
+    pub(crate) fn restore(
+        &mut self,
+        capacity: usize,
+        items: impl ExactSizeIterator<Item = u32>,
+        kinds: impl ExactSizeIterator<Item = Kind>,
+    ) {
         if self.capacity == 0 {
             self.capacity = capacity;
         }
-        self.events.clear();
-        let excess = log.len().saturating_sub(self.capacity);
-        self.events.extend(log.skip(excess));
+        self.clear();
+        let excess = items.len().saturating_sub(self.capacity);
+        self.items.extend(items.skip(excess));
+        self.kinds.extend(kinds.skip(excess).map(Kind::index));
     }
 }

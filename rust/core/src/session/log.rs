@@ -1,12 +1,12 @@
 //! The log of events, and exact forgetting.
 
 use crate::error::Cause;
-use crate::{Result, Session};
+use crate::{Kind, Result, Session};
 
 impl Session {
     /// Keeps the last `capacity` events; 0, the default, keeps none.
     ///
-    /// The log takes four bytes per event and grows as needed, so a capacity of `usize::MAX` keeps
+    /// The log takes four bytes per event, five if the model has kinds, and grows as needed, so a capacity of `usize::MAX` keeps
     /// every event. A full log drops its oldest events; reducing the capacity does so at once.
     /// Events before the first call are not in the log. Drops the checkpoints of [`Session::undo`].
     pub fn set_log_capacity(&mut self, capacity: usize) {
@@ -19,10 +19,15 @@ impl Session {
         self.log.capacity
     }
 
-    /// The events in the log, oldest first. They are the whole history if their number equals
+    /// The items of the events in the log, oldest first. They are the whole history if their number equals
     /// [`Session::events`], otherwise the most recent part.
     pub fn log(&self) -> impl ExactSizeIterator<Item = u32> + '_ {
-        self.log.events.iter().copied()
+        self.log.items.iter().copied()
+    }
+
+    /// The kinds of the events in the log, oldest first; none if the model has no kinds.
+    pub fn log_kinds(&self) -> impl ExactSizeIterator<Item = Kind> + '_ {
+        self.log.kinds.iter().map(|&kind| Kind::new(kind))
     }
 
     /// Removes every event of the given items from the history, exactly: afterwards the session has
@@ -38,15 +43,16 @@ impl Session {
         if self.log.capacity == 0 {
             return Err(Cause::NoLog.into());
         }
-        if self.log.events.len() as u64 != self.events {
-            let found = self.log.events.len();
+        if self.log.len() as u64 != self.events {
+            let found = self.log.len();
             return Err(Cause::IncompleteLog { found, expected: self.events }.into());
         }
         let mut forgotten = items.to_vec();
         forgotten.sort_unstable();
-        let kept = self.log().filter(|item| forgotten.binary_search(item).is_err());
+        let kept = self.log.events();
+        let kept = kept.filter(|event| forgotten.binary_search(&event.item).is_err());
         let kept: Vec<_> = kept.collect();
         self.reset();
-        self.extend_under(overlay.as_deref(), &kept)
+        self.extend_under(overlay.as_deref(), kept.iter().copied())
     }
 }

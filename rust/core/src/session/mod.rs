@@ -18,7 +18,7 @@ use crate::aligned::AlignedBuf;
 use crate::catalog::{Query, Scores, User};
 use crate::error::Cause;
 use crate::network::{Arrival, Scratch, Step};
-use crate::{Filter, Model, Overlay, Result, Scored, TopK};
+use crate::{Event, Filter, Model, Overlay, Result, Scored, TopK};
 
 /// One user's history on a model: a recurrent state of fixed size and the items seen.
 ///
@@ -77,33 +77,39 @@ impl Session {
         &self.model
     }
 
-    /// Appends an event. The item must be a valid index; on an error, nothing changes.
-    pub fn append(&mut self, item: u32) -> Result<()> {
-        self.extend(&[item])
+    /// Appends an event: an item, or an item and a [`Kind`](crate::Kind). The item must be a valid
+    /// index, and there must be a kind if the model has kinds; on an error, nothing changes.
+    pub fn append(&mut self, event: impl Into<Event>) -> Result<()> {
+        self.extend(&[event.into()])
     }
 
     /// Appends events, oldest first. If one is invalid, returns an error, and nothing changes.
-    pub fn extend(&mut self, items: &[u32]) -> Result<()> {
+    pub fn extend<E: Copy + Into<Event>>(&mut self, events: &[E]) -> Result<()> {
         let overlay = self.model.overlay();
-        self.extend_under(overlay.as_deref(), items)
+        self.extend_under(overlay.as_deref(), events.iter().map(|&event| event.into()))
     }
 
     /// [`Session::extend`] with a given overlay.
-    pub(crate) fn extend_under(&mut self, overlay: Option<&Overlay>, items: &[u32]) -> Result<()> {
-        self.model.view(overlay).check(items.iter().copied())?;
-        for &item in items {
-            self.step(overlay, item);
+    pub(crate) fn extend_under(
+        &mut self,
+        overlay: Option<&Overlay>,
+        events: impl Iterator<Item = Event> + Clone,
+    ) -> Result<()> {
+        self.model.check_events(overlay, events.clone())?;
+        for event in events {
+            self.step(overlay, event);
         }
         Ok(())
     }
 
-    fn step(&mut self, overlay: Option<&Overlay>, item: u32) {
+    fn step(&mut self, overlay: Option<&Overlay>, event: Event) {
+        let Event { item, kind } = event;
         let first = self.seen.binary_search(&item);
         let checkpoint = Checkpoint {
             events: self.events,
             item,
             first_time: first.is_err(),
-            dropped: self.log.push(item),
+            dropped: self.log.push(event),
         };
         self.undo.push(checkpoint, &self.state);
         if let Err(index) = first {
@@ -113,7 +119,7 @@ impl Session {
         model.backend.run(Step {
             network: &model.network,
             catalog: model.view(overlay),
-            tile: &[Arrival { item, position: self.events, chunk: 0, offset: 0 }],
+            tile: &[Arrival { item, kind, position: self.events, chunk: 0, offset: 0 }],
             next: &[],
             chunks: slice::from_mut(&mut self.state),
             scratch: &mut self.scratch,
@@ -123,7 +129,8 @@ impl Session {
     }
 
     /// The scores of items, in the given order, with the same bits that [`Session::top_k`] ranks.
-    /// Returns an error before the first event and for an invalid item index.
+    /// Returns an error before the first event, unless the model has a start vector, and for an
+    /// invalid item index.
     pub fn score(&self, items: &[u32]) -> Result<Vec<f32>> {
         let mut scores = vec![0.0; items.len()];
         self.score_into(items, &mut scores)?;
@@ -155,8 +162,8 @@ impl Session {
     /// The `k` best items that the filter allows, best first; fewer if there are fewer. Ties rank
     /// by smaller item index. Items whose score is NaN are never returned.
     ///
-    /// Returns an error before the first event, for an invalid item index in the filter, and for
-    /// groups of another model.
+    /// Returns an error before the first event, unless the model has a start vector, for an invalid
+    /// item index in the filter, and for groups of another model.
     pub fn top_k(&self, k: usize, filter: &Filter<'_>) -> Result<Vec<Scored>> {
         let mut ranking = TopK::new();
         self.top_k_into(k, filter, &mut ranking)?;
@@ -186,7 +193,12 @@ impl Session {
     /// The result of [`Session::top_k`] after more events, oldest first, without changing the
     /// session. Their items then count as seen. Copies the state and the list of seen items. Errors
     /// are those of [`Session::extend`] and [`Session::top_k`].
-    pub fn peek(&self, items: &[u32], k: usize, filter: &Filter<'_>) -> Result<Vec<Scored>> {
+    pub fn peek<E: Copy + Into<Event>>(
+        &self,
+        events: &[E],
+        k: usize,
+        filter: &Filter<'_>,
+    ) -> Result<Vec<Scored>> {
         let mut later = Self {
             model: Arc::clone(&self.model),
             events: self.events,
@@ -197,18 +209,19 @@ impl Session {
             scratch: self.scratch.clone(),
         };
         let (overlay, mut ranking) = (self.model.overlay(), TopK::new());
-        later.extend_under(overlay.as_deref(), items)?;
+        later.extend_under(overlay.as_deref(), events.iter().map(|&event| event.into()))?;
         later.top_k_under(overlay.as_deref(), k, filter, &mut ranking)?;
         Ok(ranking.into_items())
     }
 
-    /// The hidden vector after the last event, of length D. A score is its dot product with an
-    /// item's embedding. Returns an error before the first event.
+    /// The hidden vector after the last event, of length D; before the first event, the model's
+    /// start vector. A score is its dot product with an item's embedding. Returns an error before
+    /// the first event if the model has no start vector.
     pub fn user_vector(&self) -> Result<&[f32]> {
-        if self.events == 0 {
-            return Err(Cause::NoEvents.into());
+        if self.events > 0 {
+            return Ok(&self.state[self.model.config().state_len()..]);
         }
-        Ok(&self.state[self.model.config().state_len()..])
+        self.model.network.start.as_deref().ok_or_else(|| Cause::NoEvents.into())
     }
 
     /// The number of events so far.

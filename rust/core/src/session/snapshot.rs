@@ -27,9 +27,10 @@ impl Session {
             log_capacity: self.log_capacity() as u64,
             log: self.log().len() as u64,
             fingerprint: self.model.fingerprint(),
+            kinds: !config.kinds.is_empty(),
             added: self.model.added_up_to(self.seen.last().copied()),
         };
-        header.snapshot(&self.state, &self.seen, self.log())
+        header.snapshot(&self.state, &self.seen, self.log(), self.log_kinds())
     }
 
     /// Replaces the history by that of a snapshot. An f32 snapshot is exact: all further results
@@ -47,7 +48,7 @@ impl Session {
         self.seen.clear();
         self.seen.extend(snapshot.seen());
         self.events = snapshot.events();
-        self.log.restore(snapshot.log_capacity(), snapshot.log());
+        self.log.restore(snapshot.log_capacity(), snapshot.log(), snapshot.log_kinds());
         self.undo.clear();
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! A ring buffer of checkpoints, one before each of the last events.
 
+use crate::Event;
 use crate::aligned::AlignedBuf;
 
 /// What an event changed, apart from the state.
@@ -9,7 +10,7 @@ pub(super) struct Checkpoint {
     pub(super) item: u32,
     pub(super) first_time: bool,
     /// The event that a full log dropped.
-    pub(super) dropped: Option<u32>,
+    pub(super) dropped: Option<Event>,
 }
 
 /// The last checkpoints. Allocated once, so that pushing does not allocate.

@@ -5,10 +5,11 @@ use sha2::{Digest, Sha256};
 use super::state::{self, Precision, refuse};
 use crate::error::Cause;
 use crate::model::Added;
-use crate::{Fingerprint, Result};
+use crate::{Fingerprint, Kind, Result};
 
 const MAGIC: &[u8; 8] = b"RGRLSESS";
-const VERSION: u32 = 2;
+/// The version of snapshots without kinds of events, and of those with them.
+const VERSIONS: [u32; 2] = [2, 3];
 pub(super) const HEADER_BYTES: usize = 120;
 pub(super) const CHECKSUM_BYTES: usize = 32;
 
@@ -21,17 +22,21 @@ pub(crate) struct Header {
     pub(crate) seen: u32,
     pub(crate) log_capacity: u64,
     pub(crate) log: u64,
+    /// Whether the events have kinds.
+    pub(crate) kinds: bool,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) added: Added,
 }
 
 impl Header {
-    /// Serialises the session: recurrent state and hidden vector, distinct items, log, checksum.
+    /// Serialises the session: recurrent state and hidden vector, distinct items, log, kinds,
+    /// checksum.
     pub(crate) fn snapshot(
         &self,
         numbers: &[f32],
         seen: &[u32],
         log: impl Iterator<Item = u32>,
+        kinds: impl Iterator<Item = Kind>,
     ) -> Vec<u8> {
         let mut blob = Vec::with_capacity(self.snapshot_bytes() as usize);
         self.write(&mut blob);
@@ -40,6 +45,7 @@ impl Header {
         blob.extend(hidden.iter().flat_map(|number| number.to_le_bytes()));
         blob.extend(seen.iter().flat_map(|item| item.to_le_bytes()));
         blob.extend(log.flat_map(u32::to_le_bytes));
+        blob.extend(kinds.map(Kind::index));
         let checksum = Sha256::digest(&blob);
         blob.extend_from_slice(&checksum);
         blob
@@ -47,7 +53,8 @@ impl Header {
 
     fn write(&self, blob: &mut Vec<u8>) {
         blob.extend_from_slice(MAGIC);
-        for field in [VERSION, self.precision.code(), self.numbers, self.hidden_size] {
+        let version = VERSIONS[usize::from(self.kinds)];
+        for field in [version, self.precision.code(), self.numbers, self.hidden_size] {
             blob.extend_from_slice(&field.to_le_bytes());
         }
         blob.extend_from_slice(&self.events.to_le_bytes());
@@ -68,8 +75,8 @@ impl Header {
             return Err(Cause::SnapshotMagic.into());
         }
         let version = u32::from_le_bytes(take(&mut rest)?);
-        if version != VERSION {
-            return refuse(format!("version {version}"), VERSION);
+        if !VERSIONS.contains(&version) {
+            return refuse(format!("version {version}"), "2 or 3");
         }
         let mut header = Self {
             precision: Precision::from_code(u32::from_le_bytes(take(&mut rest)?))?,
@@ -80,6 +87,7 @@ impl Header {
             added: Added { count: u32::from_le_bytes(take(&mut rest)?), digest: [0; 32] },
             log_capacity: u64::from_le_bytes(take(&mut rest)?),
             log: u64::from_le_bytes(take(&mut rest)?),
+            kinds: version == VERSIONS[1],
             fingerprint: Fingerprint::from_bytes(take(&mut rest)?),
         };
         header.added.digest = take(&mut rest)?;
@@ -111,6 +119,11 @@ impl Header {
         self.precision.bytes(numbers, rows)
     }
 
+    /// The bytes of the kinds of the events in the log.
+    pub(super) fn kinds_bytes(&self) -> u64 {
+        if self.kinds { self.log } else { 0 }
+    }
+
     /// The bytes of the whole snapshot, saturating.
     pub(super) fn snapshot_bytes(&self) -> u64 {
         let fixed = (HEADER_BYTES + CHECKSUM_BYTES) as u64;
@@ -118,6 +131,7 @@ impl Header {
         fixed
             .saturating_add(self.state_bytes())
             .saturating_add(words.saturating_add(self.log).saturating_mul(4))
+            .saturating_add(self.kinds_bytes())
     }
 }
 

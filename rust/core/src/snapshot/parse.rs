@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::header::{CHECKSUM_BYTES, HEADER_BYTES, Header};
 use super::state::{self, Numbers, Precision, refuse};
 use crate::error::Cause;
-use crate::{Fingerprint, Model, Result};
+use crate::{Fingerprint, Kind, Model, Result};
 
 /// A snapshot, parsed and checked without its model.
 ///
@@ -19,6 +19,7 @@ pub struct Snapshot<'a> {
     hidden: &'a [[u8; 4]],
     seen: &'a [[u8; 4]],
     log: &'a [[u8; 4]],
+    kinds: &'a [u8],
 }
 
 impl<'a> Snapshot<'a> {
@@ -31,11 +32,12 @@ impl<'a> Snapshot<'a> {
         }
         // All counts are in range: the sizes add up to the snapshot's length.
         let (state, words) = body[HEADER_BYTES..].split_at(header.state_bytes() as usize);
+        let (words, kinds) = words.split_at(words.len() - header.kinds_bytes() as usize);
         let (words, _) = words.as_chunks();
         let (hidden, words) = words.split_at(header.hidden_size as usize);
         let (seen, log) = words.split_at(header.seen as usize);
         let state = state::read(header.precision, state, hidden.len());
-        let snapshot = Self { bytes, header, state, hidden, seen, log };
+        let snapshot = Self { bytes, header, state, hidden, seen, log, kinds };
         snapshot.check_numbers()?;
         snapshot.check_seen()?;
         snapshot.check_log()?;
@@ -62,9 +64,14 @@ impl<'a> Snapshot<'a> {
         self.seen.iter().map(|&bytes| u32::from_le_bytes(bytes))
     }
 
-    /// The events in the session's log, oldest first; see [`Session::log`](crate::Session::log).
+    /// The items of the events in the session's log, oldest first; see [`Session::log`](crate::Session::log).
     pub fn log(&self) -> impl ExactSizeIterator<Item = u32> + use<'a> {
         self.log.iter().map(|&bytes| u32::from_le_bytes(bytes))
+    }
+
+    /// The kinds of the events in the session's log, oldest first; none if the model has no kinds.
+    pub fn log_kinds(&self) -> impl ExactSizeIterator<Item = Kind> + use<'a> {
+        self.kinds.iter().map(|&kind| Kind::new(kind))
     }
 
     /// The capacity of the session's log; 0 if it kept none.
@@ -90,12 +97,25 @@ impl<'a> Snapshot<'a> {
                 return refuse(format!("{found} {what}"), expected);
             }
         }
+        self.check_kinds(config.kinds.len())?;
         let added = &self.header.added;
         model.check_added(added)?;
         let num_items = config.num_items + added.count as usize;
         match self.seen().last().filter(|&last| last as usize >= num_items) {
             None => Ok(()),
             Some(last) => refuse(format!("seen item {last}"), "an item index of the model"),
+        }
+    }
+
+    /// Checks that the events have kinds if the model has `num_kinds`, and that it has theirs.
+    fn check_kinds(&self, num_kinds: usize) -> Result<()> {
+        match (self.header.kinds, num_kinds) {
+            (false, 1..) => refuse("version 2, without kinds of events", "3: the model has kinds"),
+            (true, 0) => refuse("version 3, with kinds of events", "2: the model has none"),
+            _ => match self.kinds.iter().find(|&&kind| usize::from(kind) >= num_kinds) {
+                None => Ok(()),
+                Some(kind) => refuse(format!("kind {kind} in the log"), "a kind of the model"),
+            },
         }
     }
 

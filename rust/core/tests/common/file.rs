@@ -38,7 +38,7 @@ impl ModelFile {
     /// Random weights, with activations of a magnitude at which every part of the model matters.
     pub fn random(shape: &Shape) -> Self {
         let mut file = Self {
-            format: "1".to_owned(),
+            format: shape.format().to_owned(),
             config: shape.config(),
             fingerprint: None,
             tensors: BTreeMap::new(),
@@ -62,6 +62,12 @@ impl ModelFile {
         }
         for block in 0..shape.layers {
             file.random_block(block, shape, rng);
+        }
+        if shape.start {
+            file.random_f32("start", &[shape.hidden], 1.0, rng);
+        }
+        if shape.kinds > 0 {
+            file.random_f32("kinds.weight", &[shape.kinds, shape.hidden], 0.5, rng);
         }
         file.random_selftest(shape, rng);
         file
@@ -160,21 +166,26 @@ impl ModelFile {
         let mut end = 0;
         let (mut items, mut ends, mut candidates, mut scores) = (vec![], vec![], vec![], vec![]);
         let reference = Reference::new(self, shape);
-        for length in [1, 5, 30] {
-            let events = rng.items(length, shape.items);
+        let mut kinds = vec![];
+        for length in [0, 1, 5, 30].into_iter().skip(usize::from(!shape.start)) {
+            let events = rng.events(length, shape);
             let scored = rng.items(4, shape.items);
             let mut state = reference.start();
-            events.iter().for_each(|&item| state.append(item));
+            events.iter().for_each(|&event| state.append(event));
             scores.extend(scored.iter().map(|&item| state.score(item) as f32));
-            items.extend(events.into_iter().map(|item| item as i32));
+            items.extend(events.iter().map(|event| event.item as i32));
+            kinds.extend(events.iter().filter_map(|event| Some(i32::from(event.kind?.index()))));
             candidates.extend(scored.into_iter().map(|item| item as i32));
             end += length as i32;
             ends.push(end);
         }
         self.put_i32("selftest.items", &[items.len()], &items);
-        self.put_i32("selftest.end", &[3], &ends);
-        self.put_i32("selftest.candidates", &[3, 4], &candidates);
-        self.put_f32("selftest.scores", &[3, 4], &scores);
+        if shape.kinds > 0 {
+            self.put_i32("selftest.kinds", &[kinds.len()], &kinds);
+        }
+        self.put_i32("selftest.end", &[ends.len()], &ends);
+        self.put_i32("selftest.candidates", &[ends.len(), 4], &candidates);
+        self.put_f32("selftest.scores", &[ends.len(), 4], &scores);
     }
 
     fn random_norm(&mut self, name: &str, size: usize, rng: &mut Rng) {

@@ -22,7 +22,7 @@ pub use naive_catalogue::{NaiveCatalogue, dot, id_of};
 pub use overlay_file::OverlayFile;
 pub use reference::Reference;
 pub use rng::Rng;
-pub use shape::{SHAPES, Shape};
+pub use shape::{FORMAT_2, KINDS, SHAPES, Shape};
 
 use recgrela::{Error, ErrorKind, Isa, Model, ModelOptions, Session};
 

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use recgrela::Event;
+
 use super::{ModelFile, Shape};
 
 /// The weights, by their names in the file.
@@ -48,7 +50,8 @@ impl Reference {
             z: vec![vec![0.0; d]; h],
             values: vec![],
         };
-        State { model: self, position: 0, blocks: vec![block; self.shape.layers], hidden: vec![] }
+        let hidden = if self.shape.start { self.w("start").to_vec() } else { vec![] };
+        State { model: self, position: 0, blocks: vec![block; self.shape.layers], hidden }
     }
 
     fn w(&self, name: &str) -> &[f64] {
@@ -99,10 +102,14 @@ impl Reference {
 }
 
 impl State<'_> {
-    pub fn append(&mut self, item: u32) {
-        let model = self.model;
-        let mut x = model.embedding(item);
+    pub fn append(&mut self, event: impl Into<Event>) {
+        let (model, event) = (self.model, event.into());
+        let mut x = model.embedding(event.item);
         let size = x.len();
+        if let Some(kind) = event.kind {
+            let row = usize::from(kind.index()) * size;
+            (0..size).for_each(|i| x[i] += model.w("kinds.weight")[row + i]);
+        }
         if model.shape.positions == "learned" {
             let table = model.w("positions.weight");
             let row = self.position.min(table.len() / size - 1);

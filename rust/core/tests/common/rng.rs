@@ -1,5 +1,9 @@
 //! A small random number generator (SplitMix64), so that failures are reproducible.
 
+use recgrela::{Event, Kind};
+
+use super::Shape;
+
 pub struct Rng(u64);
 
 impl Rng {
@@ -22,6 +26,16 @@ impl Rng {
     /// In [-1, 1).
     pub fn unit(&mut self) -> f32 {
         (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    /// Events with kinds if the shape has kinds.
+    pub fn events(&mut self, count: usize, shape: &Shape) -> Vec<Event> {
+        let items = self.items(count, shape.items);
+        if shape.kinds == 0 {
+            return items.into_iter().map(Event::from).collect();
+        }
+        let kinds = items.into_iter().map(|item| (item, Kind::new(self.below(shape.kinds) as u8)));
+        kinds.map(Event::from).collect()
     }
 
     pub fn items(&mut self, count: usize, num_items: usize) -> Vec<u32> {

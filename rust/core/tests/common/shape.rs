@@ -19,7 +19,14 @@ pub struct Shape {
     /// The dtype of the matrices: f32 or f16.
     pub matrices: &'static str,
     pub text: bool,
+    /// Whether there is a start vector.
+    pub start: bool,
+    /// The number of kinds of events, at most that of [`KINDS`].
+    pub kinds: usize,
 }
+
+/// The names of kinds.
+pub const KINDS: [&str; 4] = ["view", "Kauf 電影", "skip", "c\u{7f}"];
 
 impl Shape {
     pub const BASE: Self = Self {
@@ -35,15 +42,27 @@ impl Shape {
         table: F32,
         matrices: F32,
         text: false,
+        start: false,
+        kinds: 0,
     };
 
     /// The smallest shape: quick to load, with a short file.
     pub const TINY: Self =
         Self { hidden: 8, heads: 2, layers: 1, inner: 8, items: 33, ..Self::BASE };
 
+    /// The version of the smallest format that has what the model needs.
+    pub fn format(&self) -> &'static str {
+        if self.start || self.kinds > 0 { "2" } else { "1" }
+    }
+
     pub fn config(&self) -> String {
+        let kinds = serde_json::to_string(&KINDS[..self.kinds]).unwrap();
+        let more = match self.format() {
+            "1" => String::new(),
+            _ => format!(r#","start":{},"kinds":{kinds}"#, self.start),
+        };
         format!(
-            r#"{{"hidden_size":{},"num_heads":{},"num_layers":{},"inner_size":{},"num_items":{},"gate":{},"local_conv":{},"positions":"{}","final_norm":{}}}"#,
+            r#"{{"hidden_size":{},"num_heads":{},"num_layers":{},"inner_size":{},"num_items":{},"gate":{},"local_conv":{},"positions":"{}","final_norm":{}{more}}}"#,
             self.hidden,
             self.heads,
             self.layers,
@@ -56,6 +75,15 @@ impl Shape {
         )
     }
 }
+
+/// Models of format 2: with a start vector, with kinds, with both; each type of table and of positions.
+pub const FORMAT_2: [Shape; 5] = [
+    Shape { start: true, ..Shape::BASE },
+    Shape { kinds: 2, positions: "learned", table: F16, matrices: F16, ..Shape::BASE },
+    Shape { start: true, kinds: 4, hidden: 24, heads: 3, table: I8, text: true, ..Shape::BASE },
+    Shape { start: true, kinds: 1, positions: "none", final_norm: false, ..Shape::BASE },
+    Shape { kinds: 3, hidden: 40, heads: 5, inner: 72, gate: false, conv: false, ..Shape::BASE },
+];
 
 /// Head sizes of 16, 1, 8, 1, 2, 12 and 40; each switch on and off; tables that end inside a block.
 pub const SHAPES: [Shape; 13] = [

@@ -5,7 +5,8 @@ use crate::model::Added;
 use crate::{Fingerprint, Model, Result};
 
 const MAGIC: &[u8; 8] = b"RGRLFLET";
-const VERSION: u32 = 2;
+/// The version of files of models without kinds of events, and with them.
+const VERSIONS: [u32; 2] = [2, 3];
 pub(super) const HEADER_BYTES: usize = 48;
 pub(super) const SEGMENT_BYTES: usize = 88;
 pub(super) const CHECKSUM_BYTES: usize = 32;
@@ -18,10 +19,14 @@ pub(super) fn numbers(model: &Model) -> usize {
     model.config().state_len() + model.config().hidden_size
 }
 
+fn version(model: &Model) -> u32 {
+    VERSIONS[usize::from(!model.config().kinds.is_empty())]
+}
+
 pub(super) fn write_header(model: &Model) -> [u8; HEADER_BYTES] {
     let mut bytes = [0; HEADER_BYTES];
     bytes[..8].copy_from_slice(MAGIC);
-    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[8..12].copy_from_slice(&version(model).to_le_bytes());
     bytes[12..16].copy_from_slice(&(numbers(model) as u32).to_le_bytes());
     bytes[16..].copy_from_slice(model.fingerprint().as_bytes());
     bytes
@@ -31,17 +36,24 @@ pub(super) fn check_header(bytes: &[u8; HEADER_BYTES], model: &Model) -> Result<
     if bytes[..8] != *MAGIC {
         return Err(Cause::FleetMagic.into());
     }
-    let version = word(bytes, 8);
-    if version != VERSION {
-        let hint = if version == 1 { ", which has no user ids" } else { "" };
-        let expected = format!("{VERSION}: append the events again and save");
-        return refuse(format!("version {version}{hint}"), expected);
+    let found = word(bytes, 8);
+    if !VERSIONS.contains(&found) {
+        let hint = if found == 1 { ", which has no user ids" } else { "" };
+        let expected = format!("{}: append the events again and save", version(model));
+        return refuse(format!("version {found}{hint}"), expected);
     }
     let mut fingerprint = [0; 32];
     fingerprint.copy_from_slice(&bytes[16..]);
     let (found, expected) = (Fingerprint::from_bytes(fingerprint), model.fingerprint());
     if found != expected {
         return Err(Cause::FleetOfOtherModel { found, expected }.into());
+    }
+    let expected = version(model);
+    if word(bytes, 8) != expected {
+        return refuse(
+            format!("version {}", word(bytes, 8)),
+            format!("{expected}, as of its model"),
+        );
     }
     match word(bytes, 12) as usize {
         found if found == numbers(model) => Ok(()),

@@ -100,6 +100,7 @@ impl Fleet {
         first: bool,
     ) -> Result<()> {
         let num_items = self.model.num_items() + segment.added.count as usize;
+        let num_kinds = self.model.config().kinds.len();
         for _ in 0..segment.users {
             let id = read_id(body, segment.kind)?;
             let user = (&id).into();
@@ -110,7 +111,8 @@ impl Fleet {
             self.add(std::iter::once(user))?;
             let slot = self.slots[0] as usize;
             let state = self.arena.of_mut(slot);
-            let mut record = read_user(body, user, num_items, segment.log_capacity, state)?;
+            let capacity = segment.log_capacity;
+            let mut record = read_user(body, user, num_items, num_kinds, capacity, state)?;
             record.log.set_capacity(self.log_capacity);
             self.records[slot] = record;
         }

@@ -29,13 +29,14 @@ pub(super) fn write_user(user: UserId<'_>, record: &Record, state: &[f32], to: &
     write_id(user, to);
     to.extend(record.events.to_le_bytes());
     to.extend((record.seen.len() as u64).to_le_bytes());
-    to.extend((record.log.events.len() as u64).to_le_bytes());
+    to.extend((record.log.len() as u64).to_le_bytes());
     // The crate supports little-endian targets only.
     to.extend_from_slice(bytemuck::cast_slice(state));
     to.extend_from_slice(bytemuck::cast_slice(&record.seen));
-    let (older, newer) = record.log.events.as_slices();
+    let (older, newer) = record.log.items.as_slices();
     to.extend_from_slice(bytemuck::cast_slice(older));
     to.extend_from_slice(bytemuck::cast_slice(newer));
+    to.extend(&record.log.kinds);
 }
 
 pub(super) fn read_id(body: &mut Body<'_, '_>, kind: Kind) -> Result<OwnedUserId> {
@@ -51,11 +52,13 @@ pub(super) fn read_id(body: &mut Body<'_, '_>, kind: Kind) -> Result<OwnedUserId
     }
 }
 
-/// Reads what follows the id. `num_items` is that of the model, with added items.
+/// Reads what follows the id. `num_items` is that of the model, with added items, and `num_kinds` the
+/// number of its kinds.
 pub(super) fn read_user(
     body: &mut Body<'_, '_>,
     user: UserId<'_>,
     num_items: usize,
+    num_kinds: usize,
     log_capacity: u64,
     state: &mut [f32],
 ) -> Result<Record> {
@@ -83,8 +86,16 @@ pub(super) fn read_user(
     let mut log = Vec::new();
     body.read_into(&mut log, logged)?;
     check_log(user, &log, &seen, logged == events)?;
+    let mut kinds = Vec::new();
+    if num_kinds > 0 {
+        body.read_into(&mut kinds, logged)?;
+    }
+    if let Some(kind) = kinds.iter().find(|&&kind| usize::from(kind) >= num_kinds) {
+        return refuse(format!("kind {kind} in the log of user {user}"), "a kind of the model");
+    }
     let mut record = Record { events, seen, ..Record::default() };
-    record.log.events = log.into();
+    record.log.items = log.into();
+    record.log.kinds = kinds.into();
     Ok(record)
 }
 

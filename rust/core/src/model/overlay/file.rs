@@ -26,7 +26,7 @@ impl Overlay {
     /// [`Overlay::open`] from bytes.
     pub fn from_bytes(model: &Model, bytes: &[u8]) -> Result<Self> {
         let (mut tensors, entries) = TensorFile::parse(bytes)?;
-        entries.expect(FORMAT_KEY, "1", "\"1\"")?;
+        entries.one_of(FORMAT_KEY, &["1"], "\"1\"")?;
         model.check_fingerprint("overlay", entries.fingerprint(MODEL_KEY)?)?;
         let found = tensors.compute_fingerprint(&model.fingerprint().to_string());
         let expected = entries.fingerprint(FINGERPRINT_KEY)?;

@@ -14,6 +14,10 @@ use crate::{Config, Positions, Result};
 
 #[derive(Debug)]
 pub(crate) struct Network {
+    /// The hidden vector before the first event. `[D]`
+    pub(crate) start: Option<AlignedBuf>,
+    /// What a kind of event adds to the embedding of the item. `[K, D]`
+    pub(crate) kinds: Option<AlignedBuf>,
     pub(crate) order: Order,
     pub(crate) input_norm: Norm,
     pub(crate) blocks: Vec<Block>,
@@ -36,7 +40,17 @@ impl Network {
     pub(crate) fn take(tensors: &mut TensorFile<'_>, config: &Config) -> Result<Self> {
         let size = config.hidden_size;
         let dtype = Matrix::dtype(tensors)?;
+        let start = match config.start {
+            true => Some(tensors.take_finite("start", &[size])?.into()),
+            false => None,
+        };
+        let kinds = match config.kinds.len() {
+            0 => None,
+            kinds => Some(tensors.take_finite("kinds.weight", &[kinds, size])?.into()),
+        };
         Ok(Self {
+            start,
+            kinds,
             order: Order::take(tensors, config)?,
             input_norm: take_norm(tensors, "input_norm", size)?,
             blocks: (0..config.num_layers)

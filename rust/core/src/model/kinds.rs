@@ -1,0 +1,46 @@
+//! The kinds of a model's events.
+
+use crate::error::Cause;
+use crate::{Error, Event, Kind, Model, Overlay, Result};
+
+impl Model {
+    /// The kind of event with a name. If there is none, the error lists the model's kinds.
+    pub fn kind(&self, name: &str) -> Result<Kind> {
+        match self.config().kinds.iter().position(|kind| kind == name) {
+            // There are at most 255 kinds.
+            Some(index) => Ok(Kind::new(index as u8)),
+            None => Err(self.unknown_kind(format!("`{name}`"))),
+        }
+    }
+
+    /// Checks that the events have valid items, and the kinds that the model needs.
+    pub(crate) fn check_events(
+        &self,
+        overlay: Option<&Overlay>,
+        events: impl Iterator<Item = Event> + Clone,
+    ) -> Result<()> {
+        self.view(overlay).check(events.clone().map(|event| event.item))?;
+        let kinds = self.config().kinds.len();
+        let valid = |kind: Option<Kind>| match kind {
+            None => kinds == 0,
+            Some(kind) => usize::from(kind.index()) < kinds,
+        };
+        match events.map(|event| event.kind).find(|&kind| !valid(kind)) {
+            None => Ok(()),
+            Some(None) => Err(Cause::MissingKind { known: self.known_kinds() }.into()),
+            Some(Some(kind)) => Err(self.unknown_kind(format!("index {}", kind.index()))),
+        }
+    }
+
+    fn unknown_kind(&self, found: String) -> Error {
+        match self.config().kinds.is_empty() {
+            true => Cause::KindWithoutKinds { found }.into(),
+            false => Cause::UnknownKind { found, known: self.known_kinds() }.into(),
+        }
+    }
+
+    fn known_kinds(&self) -> String {
+        let names: Vec<_> = self.config().kinds.iter().map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    }
+}
