@@ -8,13 +8,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::{F16, I8, ModelFile, Rng, Shape, catalogue};
-use recgrela::{Filter, Isa, ModelOptions, Scored, Session};
+use recgrela::{Event, Filter, Isa, Kind, ModelOptions, Scored, Session};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// `golden.json`.
 #[derive(Serialize, Deserialize)]
 struct Golden {
+    /// Those of format 1.
+    #[serde(flatten)]
+    format_1: Models,
+    format_2: Models,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Models {
     /// Keyed by the model's file name.
     models: BTreeMap<String, GoldenModel>,
     sha256: String,
@@ -24,7 +32,23 @@ struct Golden {
 struct GoldenModel {
     /// Each is replayed from an empty session.
     sequences: Vec<Vec<u32>>,
+    /// The kind of each of these events, if the model has kinds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    kinds: Vec<Vec<u8>>,
     sha256: String,
+}
+
+impl GoldenModel {
+    fn events(&self) -> Vec<Vec<Event>> {
+        let event = |(&item, &kind): (&u32, &u8)| (item, Kind::new(kind)).into();
+        let sequences = self.sequences.iter().enumerate();
+        sequences
+            .map(|(index, items)| match self.kinds.get(index) {
+                Some(kinds) => items.iter().zip(kinds).map(event).collect(),
+                None => items.iter().map(|&item| item.into()).collect(),
+            })
+            .collect()
+    }
 }
 
 fn path(name: &str) -> PathBuf {
@@ -43,19 +67,26 @@ fn hash_list(hash: &mut Sha256, list: &[Scored]) {
     }
 }
 
-fn hash_of_model(name: &str, sequences: &[Vec<u32>], isa: Isa) -> [u8; 32] {
+fn hash_answers(hash: &mut Sha256, session: &Session) {
+    let items = catalogue(session.model());
+    for score in session.score(&items).unwrap() {
+        hash.update(score.to_le_bytes());
+    }
+    hash_list(hash, &session.top_k(10, &Filter::unseen()).unwrap());
+    hash_list(hash, &session.top_k(items.len(), &Filter::default()).unwrap());
+}
+
+fn hash_of_model(name: &str, golden: &GoldenModel, isa: Isa) -> [u8; 32] {
     let model = Arc::new(ModelOptions::new().isa(isa).open(path(name)).unwrap());
-    let items = catalogue(&model);
     let mut hash = Sha256::new();
-    for events in sequences {
+    for events in golden.events() {
         let mut session = Session::new(Arc::clone(&model));
-        for &item in events {
-            session.append(item).unwrap();
-            for score in session.score(&items).unwrap() {
-                hash.update(score.to_le_bytes());
-            }
-            hash_list(&mut hash, &session.top_k(10, &Filter::unseen()).unwrap());
-            hash_list(&mut hash, &session.top_k(items.len(), &Filter::default()).unwrap());
+        if model.config().start {
+            hash_answers(&mut hash, &session);
+        }
+        for event in events {
+            session.append(event).unwrap();
+            hash_answers(&mut hash, &session);
         }
     }
     hash.finalize().into()
@@ -69,14 +100,18 @@ fn hex(digest: &[u8]) -> String {
 fn every_instruction_set_gives_the_golden_hash() {
     let golden = read();
     for isa in Isa::available() {
-        let mut all = Sha256::new();
-        for (name, GoldenModel { sequences, sha256 }) in &golden.models {
-            let digest = hash_of_model(name, sequences, isa);
-            assert_eq!(hex(&digest), *sha256, "{name} on {isa}");
-            all.update(digest);
+        for (name, Models { models, sha256 }) in
+            [(isa.to_string(), &golden.format_1), (format!("{isa}-format-2"), &golden.format_2)]
+        {
+            let mut all = Sha256::new();
+            for (file, model) in models {
+                let digest = hash_of_model(file, model, isa);
+                assert_eq!(hex(&digest), model.sha256, "{file} on {isa}");
+                all.update(digest);
+            }
+            assert_eq!(hex(&all.finalize()), *sha256, "all models: {name}");
+            println!("{name}: {sha256}");
         }
-        assert_eq!(hex(&all.finalize()), golden.sha256, "all models on {isa}");
-        println!("{isa}: {}", golden.sha256);
     }
 }
 
@@ -138,30 +173,78 @@ const MODELS: [(&str, Shape); 5] = [
     ),
 ];
 
+/// Models of format 2: with a start vector, with kinds, with both, and each type of table.
+const FORMAT_2: [(&str, Shape); 3] = [
+    (
+        "both.safetensors",
+        Shape {
+            hidden: 24,
+            heads: 3,
+            layers: 1,
+            inner: 48,
+            items: 70,
+            table: I8,
+            matrices: F16,
+            text: true,
+            start: true,
+            kinds: 3,
+            ..Shape::BASE
+        },
+    ),
+    (
+        "kinds.safetensors",
+        Shape {
+            hidden: 16,
+            heads: 2,
+            inner: 32,
+            items: 60,
+            positions: "learned",
+            table: F16,
+            matrices: F16,
+            kinds: 4,
+            ..Shape::BASE
+        },
+    ),
+    (
+        "start.safetensors",
+        Shape { hidden: 32, heads: 2, layers: 1, inner: 64, start: true, ..Shape::BASE },
+    ),
+];
+
 #[test]
 #[ignore = "writes the model files; run by hand after a change of the format, then write_the_hashes"]
 fn write_the_models() {
-    for (name, shape) in &MODELS {
+    for (name, shape) in MODELS.iter().chain(&FORMAT_2) {
         std::fs::write(path(name), ModelFile::random(shape).to_bytes()).unwrap();
     }
+}
+
+fn computed(shapes: &[(&str, Shape)]) -> Models {
+    let mut models = BTreeMap::new();
+    for (index, (name, shape)) in shapes.iter().enumerate() {
+        let rng = &mut Rng::new(index as u64);
+        let sequences = [1, 29, 70].map(|length| rng.items(length, shape.items)).to_vec();
+        let kinds = match shape.kinds {
+            0 => Vec::new(),
+            kinds => {
+                let mut of =
+                    |items: &Vec<u32>| items.iter().map(|_| rng.below(kinds) as u8).collect();
+                sequences.iter().map(&mut of).collect()
+            }
+        };
+        let mut model = GoldenModel { sequences, kinds, sha256: String::new() };
+        model.sha256 = hex(&hash_of_model(name, &model, Isa::Scalar));
+        models.insert(name.to_string(), model);
+    }
+    let digests = models.iter().map(|(name, model)| hash_of_model(name, model, Isa::Scalar));
+    let sha256 = hex(&Sha256::digest(digests.collect::<Vec<_>>().concat()));
+    Models { models, sha256 }
 }
 
 #[test]
 #[ignore = "writes golden.json; run by hand after a deliberate change of the arithmetic"]
 fn write_the_hashes() {
-    let mut golden = Golden { models: BTreeMap::new(), sha256: String::new() };
-    for (index, (name, shape)) in MODELS.iter().enumerate() {
-        let rng = &mut Rng::new(index as u64);
-        let sequences: Vec<_> =
-            [1, 29, 70].map(|length| rng.items(length, shape.items)).into_iter().collect();
-        let sha256 = hex(&hash_of_model(name, &sequences, Isa::Scalar));
-        golden.models.insert(name.to_string(), GoldenModel { sequences, sha256 });
-    }
-    let digests = golden
-        .models
-        .iter()
-        .map(|(name, model)| hash_of_model(name, &model.sequences, Isa::Scalar));
-    golden.sha256 = hex(&Sha256::digest(digests.collect::<Vec<_>>().concat()));
+    let golden = Golden { format_1: computed(&MODELS), format_2: computed(&FORMAT_2) };
     let mut text = serde_json::to_string(&golden).unwrap();
     text.push('\n');
     std::fs::write(path("golden.json"), text).unwrap();

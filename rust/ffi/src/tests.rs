@@ -29,6 +29,20 @@ fn a_session_is_refused_after_a_panic() {
 }
 
 #[test]
+fn a_model_with_kinds_refuses_an_event_without_one() {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/both.safetensors");
+    let model = Arc::new(engine::Model::open(golden).unwrap());
+    let session = recgrela_session::new(engine::Session::new(model));
+    let mut error = recgrela_error { status: recgrela_status::Ok, message: [0; _] };
+    let append = || session.with(|session| Ok(session.append(0)?));
+    assert_eq!(guard(&mut error, append), recgrela_status::InvalidArgument);
+    let start = b"kind of event: found none, expected one of `view`, ";
+    assert!(error.message.map(|byte| byte as u8).starts_with(start));
+    assert_eq!(session.with(|session| Ok(session.events())).unwrap(), 0);
+    assert!(session.free().is_ok());
+}
+
+#[test]
 fn a_long_message_is_cut_between_characters() {
     let mut error = recgrela_error { status: recgrela_status::Ok, message: [0; _] };
     guard(&mut error, || Err(crate::error::Failure::argument("ä".repeat(500))));
