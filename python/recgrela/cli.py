@@ -59,14 +59,19 @@ def _parser() -> argparse.ArgumentParser:
         "recommend",
         help="process a history and recommend the next items",
         description="Process a history, oldest event first, and print the recommended items.",
-        usage="recgrela recommend MODEL [--history ITEM ...] [-k K] [--include-seen] "
-        "[--skip-unknown] [--titles FILE] [--json] [--isa ISA]",
+        usage="recgrela recommend MODEL [--history ITEM ...] [--kinds KIND ...] [-k K] "
+        "[--include-seen] [--skip-unknown] [--titles FILE] [--json] [--isa ISA]",
         epilog="example: recgrela recommend model.safetensors --history 50 172 181 -k 5",
     )
     recommend.add_argument(
-        "--history", nargs="+", metavar="ITEM",
+        "--history", nargs="*", metavar="ITEM",
         help="item ids, oldest first; by default, or with `-`, read from standard input, one per "
-        "line (integers may share a line)",
+        "line (integers may share a line); without any, the model's start vector answers",
+    )  # fmt: skip
+    recommend.add_argument(
+        "--kinds", nargs="+", metavar="KIND",
+        help="the kinds of these events, one per item or one for all, if the model has kinds "
+        "(recgrela inspect lists them)",
     )  # fmt: skip
     recommend.add_argument(
         "-k", type=cli_batch.positive, default=10, help="number of items (default: %(default)s)"
@@ -168,10 +173,9 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _recommend(options: argparse.Namespace) -> None:
-    if options.model is None and len(options.history or []) > 1:
-        options.model = Path(options.history.pop())  # `--history` also took the model
-        if not options.model.is_file():
-            options.model = None
+    for words in (options.history or [], options.kinds or []):
+        if options.model is None and len(words) > 1 and Path(words[-1]).is_file():
+            options.model = Path(words.pop())  # the option before it also took the model
     if options.model is None:
         options.usage_error("the model is missing")
     scorer = EdgeScorer.load(options.model, isa=options.isa)
@@ -184,15 +188,18 @@ def _recommend(options: argparse.Namespace) -> None:
     if scorer.id_type == "int":
         history = [_integer(word) for text in history for word in text.replace(",", " ").split()]
     unknown: Literal["skip", "error"] = "skip" if options.skip_unknown else "error"
+    kinds = options.kinds
+    if kinds is not None and len(kinds) == 1:
+        kinds = kinds[0]
     started = time.perf_counter()
-    events = scorer.extend(history, unknown=unknown)
+    events = scorer.extend(history, kinds=kinds, unknown=unknown)
     skipped = len(history) - events
-    if events == 0:
+    if events == 0 and not scorer.config["start"]:
         cause = (
             "all items are unknown" if skipped else "pass item ids by --history or standard input"
         )
-        raise ValueError(f"no event to recommend from: {cause}")
-    elapsed = (time.perf_counter() - started) / events * 1e6
+        raise ValueError(f"no event to recommend from: {cause} (the model has no start vector)")
+    elapsed = (time.perf_counter() - started) / max(events, 1) * 1e6
     top = scorer.top_k(options.k, exclude_seen=not options.include_seen)
     if options.json:
         facts = {

@@ -18,16 +18,20 @@ ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
 CFLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Werror", "-O1", "-g"]
 
-Play = Callable[[Path, list[list[int]]], bytes]
-"""Returns the bytes to hash for a model file and sequences of item indices."""
+Play = Callable[..., bytes]
+"""Returns the bytes to hash for a model file and sequences of item indices. A model with kinds has
+a third argument: the kind of each of these events, as an index."""
 
 
-def golden_hash(play: Play) -> str:
-    """The hash of all models as hex digits; AssertionError if a model's hash differs."""
+def golden_hash(play: Play, format_2: bool = False) -> str:
+    """The hash of a format's models as hex digits; AssertionError if a model's hash differs."""
     golden = json.loads((GOLDEN / "golden.json").read_text())
+    if format_2:
+        golden = golden["format_2"]
     digests = []
     for name, model in sorted(golden["models"].items()):
-        digest = hashlib.sha256(play(GOLDEN / name, model["sequences"])).digest()
+        kinds = [model["kinds"]] if "kinds" in model else []
+        digest = hashlib.sha256(play(GOLDEN / name, model["sequences"], *kinds)).digest()
         assert digest.hex() == model["sha256"], name
         digests.append(digest)
     found = hashlib.sha256(b"".join(digests)).hexdigest()
@@ -35,7 +39,12 @@ def golden_hash(play: Play) -> str:
     return found
 
 
-def play_python(path: Path, sequences: list[list[int]], isa: str | None = None) -> bytes:
+def play_python(
+    path: Path,
+    sequences: list[list[int]],
+    kinds: list[list[int]] | None = None,
+    isa: str | None = None,
+) -> bytes:
     """Replay through EdgeScorer, on the given instruction set or the best one."""
     scorer = EdgeScorer.load(path, isa=isa)
     ids = scorer.item_ids
@@ -49,13 +58,19 @@ def play_python(path: Path, sequences: list[list[int]], isa: str | None = None) 
         places["score"] = top.scores
         out.extend(np.uint32(len(places)).tobytes() + places.tobytes())
 
-    for events in sequences:
+    def put_answers() -> None:
+        out.extend(scorer.score(ids).tobytes())
+        put_list(k=10)
+        put_list(k=len(ids), exclude_seen=False)
+
+    for items, numbers in zip(sequences, kinds or [None] * len(sequences), strict=True):
+        names = [scorer.kinds[kind] for kind in numbers] if numbers else [None] * len(items)
         scorer.reset()
-        for item in events:
-            scorer.append(ids[item])
-            out.extend(scorer.score(ids).tobytes())
-            put_list(k=10)
-            put_list(k=len(ids), exclude_seen=False)
+        if scorer.config["start"]:
+            put_answers()
+        for item, name in zip(items, names, strict=True):
+            scorer.append(ids[item], kind=name)
+            put_answers()
     return bytes(out)
 
 
@@ -88,12 +103,13 @@ def play_c(program: Path) -> Play:
 
 
 def main() -> int:
-    """Print name and hash of both; fail if a hash differs."""
+    """Print name and hash of both, and of Python with format 2; fail if a hash differs."""
     with tempfile.TemporaryDirectory() as folder:
         source = ROOT / "tests/bindings/golden.c"
         program = compile_c(source, build_library("release"), Path(folder))
         for name, play in (("python", play_python), ("c", play_c(program))):
             print(name, golden_hash(play), flush=True)
+    print("python-format-2", golden_hash(play_python, format_2=True), flush=True)
     return 0
 
 

@@ -1,13 +1,16 @@
 """Small models exported for the engine, with weights of trained magnitude and every switch."""
 
 import functools
+import io
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+import recgrela.cli
 import torch
 from recgrela import EdgeScorer
 from recgrela_train.config import ModelConfig
@@ -129,3 +132,20 @@ def vector_isas() -> list[str]:
 def isa(request) -> str:
     """Each instruction set of this CPU except scalar."""
     return request.param
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Run the command in this process; return status, stdout and stderr."""
+
+    def run(*arguments, stdin: str | None = None) -> tuple[int, str, str]:
+        if stdin is not None:
+            monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        try:
+            status = recgrela.cli.main([str(a) for a in arguments])
+        except SystemExit as exit:
+            status = exit.code
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import recgrela.cli
 import torch
 from recgrela_train.config import ModelConfig
 from recgrela_train.export.model_file import export_model
@@ -25,23 +24,6 @@ def run(*arguments, **options) -> subprocess.CompletedProcess:
     words = [SCRIPT, *map(str, arguments)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
     return subprocess.run(words, timeout=60, **options)
-
-
-@pytest.fixture
-def command(capsys, monkeypatch):
-    """Run the command in this process; return status, stdout and stderr."""
-
-    def run(*arguments, stdin: str | None = None) -> tuple[int, str, str]:
-        if stdin is not None:
-            monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        try:
-            status = recgrela.cli.main([str(a) for a in arguments])
-        except SystemExit as exit:
-            status = exit.code
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
 
 
 def items_of(output: str) -> list[str]:

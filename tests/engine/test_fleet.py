@@ -263,6 +263,7 @@ def test_log_forget_and_export(small):
         "events": alone.events,
         "seen": alone.seen,
         "log": alone.log,
+        "log_kinds": [],
         "state_bytes": alone.state_bytes,
         "model": scorer.fingerprint,
     }

@@ -45,5 +45,7 @@ pub(crate) fn config<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'p
     dict.set_item("local_conv", config.local_conv)?;
     dict.set_item("positions", positions)?;
     dict.set_item("final_norm", config.final_norm)?;
+    dict.set_item("start", config.start)?;
+    dict.set_item("kinds", &config.kinds)?;
     Ok(dict)
 }

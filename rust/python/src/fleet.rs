@@ -13,9 +13,9 @@ use recgrela::{self as engine, FleetFilter, Groups, Model, OwnedUserId, Scored, 
 use crate::arrays::{Rows, TopKArrays};
 use crate::constructor::Constructor;
 use crate::convert::{
-    Count, Unknown, WithoutHistory, ids_of, in_file, known_sequence_of, sequence_of, set_of,
-    to_python,
+    Count, Unknown, WithoutHistory, ids_of, in_file, sequence_of, set_of, to_python,
 };
+use crate::events::{events_of, names_of};
 use crate::options::{Choice, Options};
 use crate::scorer::EdgeScorer;
 use crate::sequence::{each_of, ordered};
@@ -117,45 +117,48 @@ impl Fleet {
     }
 
     /// Append events: items[i] for users[i]; returns how many were appended. A user may occur more
-    /// than once, oldest event first. Unknown users are added.
+    /// than once, oldest event first. Unknown users are added. kinds is the kind of all events, or
+    /// has one per item: a model with kinds needs them, a model without refuses them.
     ///
     /// Raises KeyError for an unknown item; with unknown="skip" its event is skipped. Raises
-    /// TypeError for an id of the wrong type. After an error nothing has changed.
+    /// TypeError for an id of the wrong type, and ValueError for an unknown or missing kind. After an
+    /// error nothing has changed.
     #[pyo3(
-        signature = (users, items, *, unknown=Unknown::Error),
-        text_signature = "($self, users, items, *, unknown='error')"
+        signature = (users, items, *, kinds=None, unknown=Unknown::Error),
+        text_signature = "($self, users, items, *, kinds=None, unknown='error')"
     )]
     fn append(
         &self,
         py: Python<'_>,
         users: &Bound<'_, PyAny>,
         items: &Bound<'_, PyAny>,
+        kinds: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
     ) -> PyResult<usize> {
         let users = Users::new(users)?;
         let mut users = users.ids();
-        let items = known_sequence_of(&self.model.catalog(), items, unknown)?;
-        if users.len() != items.len() {
+        let events = events_of(&self.model, items, kinds, unknown)?;
+        if users.len() != events.len() {
             return Err(PyValueError::new_err(format!(
                 "items to append: found {}, expected {}, one per user",
-                items.len(),
+                events.len(),
                 users.len()
             )));
         }
-        if items.contains(&None) {
-            let mut known = items.iter().map(Option::is_some);
+        if events.contains(&None) {
+            let mut known = events.iter().map(Option::is_some);
             users.retain(|_| known.next().unwrap_or(false));
         }
-        let items: Vec<_> = items.into_iter().flatten().collect();
-        self.fleet.try_change(py, |fleet| fleet.append(&users, &items))?;
-        Ok(items.len())
+        let events: Vec<_> = events.into_iter().flatten().collect();
+        self.fleet.try_change(py, |fleet| fleet.append(&users, &events))?;
+        Ok(events.len())
     }
 
     /// The k best items of each user, as a list of TopK. The options are those of EdgeScorer.top_k
     /// and apply to all users; each user's own seen items are excluded.
     ///
-    /// A user without history raises ValueError, which names it; with without_history="skip" its
-    /// result is empty. deny_each has a list of further items to exclude per user: a list of lists,
+    /// For a user without history the model's start vector answers; without one, ValueError names the
+    /// user. With without_history="skip" the user's result is empty. deny_each has a list of further items to exclude per user: a list of lists,
     /// or a dict from users to lists.
     #[pyo3(
         signature = (users, k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error, without_history=WithoutHistory(Unknown::Error), deny_each=None),
@@ -255,6 +258,12 @@ impl Fleet {
         ids_of(py, &self.model.catalog(), log)
     }
 
+    /// The kinds of the events in a user's log, oldest first; empty if the model has no kinds.
+    fn log_kinds<'py>(&self, py: Python<'py>, user: User) -> PyResult<Bound<'py, PyList>> {
+        let kinds = self.fleet.try_read(py, |fleet| fleet.log_kinds(user.id()))?;
+        names_of(py, &self.model, kinds)
+    }
+
     /// Forget items of a user, exactly: the history becomes one that never had them. A user without
     /// other events is removed.
     ///
@@ -268,26 +277,29 @@ impl Fleet {
     /// A new fleet on the model of another scorer, such as the one after retraining, with all users
     /// and their logs. Their events are replayed; items that the model does not know are skipped.
     ///
-    /// Raises ValueError if a user's log does not have every event (see keep_log).
+    /// Raises ValueError if a user's log does not have every event (see keep_log), and if the model has
+    /// kinds, but not that of an event.
     fn migrate(&self, py: Python<'_>, scorer: &EdgeScorer) -> PyResult<Self> {
         let model = Arc::clone(&scorer.model);
         let fleet = self.fleet.try_read(py, |fleet| fleet.migrate(model))?;
         Ok(Self::of(scorer, fleet))
     }
 
-    /// What is stored of a user, as a dict for json.dumps: user, events, seen, log (None if none is
-    /// kept), state_bytes and model. The state itself is session(user).snapshot().
+    /// What is stored of a user, as a dict for json.dumps: user, events, seen, log and log_kinds (None
+    /// if none is kept), state_bytes and model. The state itself is session(user).snapshot().
     fn export<'py>(&self, py: Python<'py>, user: User) -> PyResult<Bound<'py, PyDict>> {
         let (session, logs) = self
             .fleet
             .try_read(py, |fleet| Ok((fleet.session(user.id())?, fleet.log_capacity() > 0)))?;
         let catalog = self.model.catalog();
         let log = logs.then(|| ids_of(py, &catalog, session.log())).transpose()?;
+        let kinds = logs.then(|| names_of(py, &self.model, session.log_kinds())).transpose()?;
         let dict = PyDict::new(py);
         dict.set_item("user", user_of(py, user.id())?)?;
         dict.set_item("events", session.events())?;
         dict.set_item("seen", ids_of(py, &catalog, session.seen().iter().copied())?)?;
         dict.set_item("log", log)?;
+        dict.set_item("log_kinds", kinds)?;
         dict.set_item("state_bytes", if session.events() > 0 { session.state_bytes() } else { 0 })?;
         dict.set_item("model", self.model.fingerprint().to_string())?;
         Ok(dict)
@@ -367,8 +379,9 @@ impl Fleet {
         if !choice.skip {
             self.fleet.try_read(py, |fleet| fleet.check_history(&users))?;
         }
-        // A user who is removed after the check gets an empty result.
-        let filter = FleetFilter::from(&filter).skip_without_history(true);
+        // Without a start vector, a user who is removed after the check gets an empty result.
+        let skip = choice.skip || !self.model.config().start;
+        let filter = FleetFilter::from(&filter).skip_without_history(skip);
         let mut rankings = Vec::new();
         // Without users, the engine still checks the filter.
         for start in (0..users.len().max(1)).step_by(TURN) {

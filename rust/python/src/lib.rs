@@ -5,6 +5,7 @@ mod catalog;
 mod constructor;
 mod convert;
 mod dicts;
+mod events;
 mod fleet;
 mod options;
 mod pickle;

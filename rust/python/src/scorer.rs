@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use numpy::PyArray1;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
-use recgrela::{self as engine, Groups, Model, ModelOptions, Precision, Scored, Session};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use recgrela::{self as engine, Groups, Kind, Model, ModelOptions, Precision, Scored, Session};
 
 use crate::catalog::Catalog;
 use crate::convert::{
-    Blob, Count, StatePrecision, Unknown, find, groups_of, ids_of, in_file, index_of, isa_of,
-    known_sequence_of, sequence_of, set_of, to_python,
+    Blob, Count, StatePrecision, Unknown, find, groups_of, ids_of, in_file, isa_of, sequence_of,
+    set_of, to_python,
 };
 use crate::dicts::{comparison, config, verification};
+use crate::events::{event_of, events_of, names_of};
 use crate::options::{Choice, Options};
 use crate::pickle::{Kept, keep};
 use crate::top_k::TopK;
@@ -142,40 +143,57 @@ impl EdgeScorer {
         Self::open(py, verify, groups, None, || options.from_bytes(data.0.into_owned()))
     }
 
-    /// Append one event; returns whether it was appended.
+    /// Append one event; returns whether it was appended. kind is the kind of event: a model with
+    /// kinds needs one of its kinds, a model without refuses any.
     ///
-    /// Raises KeyError for an unknown item; with unknown="skip" it is skipped.
-    #[pyo3(signature = (item, *, unknown=Unknown::Error), text_signature = "($self, item, *, unknown='error')")]
-    fn append(&self, py: Python<'_>, item: &Bound<'_, PyAny>, unknown: Unknown) -> PyResult<bool> {
-        match index_of(&self.model.catalog(), item, unknown)? {
+    /// Raises KeyError for an unknown item; with unknown="skip" it is skipped. Raises ValueError for
+    /// an unknown or missing kind.
+    #[pyo3(
+        signature = (item, *, kind=None, unknown=Unknown::Error),
+        text_signature = "($self, item, *, kind=None, unknown='error')"
+    )]
+    fn append(
+        &self,
+        py: Python<'_>,
+        item: &Bound<'_, PyAny>,
+        kind: Option<&str>,
+        unknown: Unknown,
+    ) -> PyResult<bool> {
+        match event_of(&self.model, item, kind, unknown)? {
             None => Ok(false),
-            Some(index) => {
-                self.try_with(py, |session| session.append(index))?;
+            Some(event) => {
+                self.try_with(py, |session| session.append(event))?;
                 Ok(true)
             }
         }
     }
 
-    /// Append events, oldest first; returns how many were appended.
+    /// Append events, oldest first; returns how many were appended. kinds is the kind of all events,
+    /// or has one per item (see append).
     ///
     /// Raises KeyError for an unknown item, and then appends nothing; with unknown="skip" it is
-    /// skipped.
-    #[pyo3(signature = (items, *, unknown=Unknown::Error), text_signature = "($self, items, *, unknown='error')")]
+    /// skipped. Raises ValueError for an unknown or missing kind.
+    #[pyo3(
+        signature = (items, *, kinds=None, unknown=Unknown::Error),
+        text_signature = "($self, items, *, kinds=None, unknown='error')"
+    )]
     fn extend(
         &self,
         py: Python<'_>,
         items: &Bound<'_, PyAny>,
+        kinds: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
     ) -> PyResult<usize> {
-        let items = sequence_of(&self.model.catalog(), items, unknown)?;
-        self.try_with(py, |session| session.extend(&items))?;
-        Ok(items.len())
+        let events = events_of(&self.model, items, kinds, unknown)?;
+        let events: Vec<_> = events.into_iter().flatten().collect();
+        self.try_with(py, |session| session.extend(&events))?;
+        Ok(events.len())
     }
 
     /// Scores of some items given the events so far, float32 of shape [len(items)].
     ///
-    /// These are the scores that top_k ranks by. Raises KeyError for an unknown item and ValueError
-    /// before the first event.
+    /// These are the scores that top_k ranks by. Raises KeyError for an unknown item. Before the
+    /// first event, the model's start vector answers; ValueError if it has none.
     fn score<'py>(
         &self,
         py: Python<'py>,
@@ -194,8 +212,8 @@ impl EdgeScorer {
     /// than 100,000 items; the result does not depend on their number, and a forked process starts
     /// its own.
     ///
-    /// Raises KeyError for an unknown item in allow or deny, unless unknown="skip", and ValueError
-    /// before the first event.
+    /// Before the first event, the model's start vector answers; ValueError if it has none. Raises
+    /// KeyError for an unknown item in allow or deny, unless unknown="skip".
     #[pyo3(
         signature = (k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, threads=Count(1), unknown=Unknown::Error),
         text_signature = "($self, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, threads=1, unknown='error')"
@@ -226,10 +244,11 @@ impl EdgeScorer {
 
     /// The result of top_k after more events, without changing the session.
     ///
-    /// The options are those of top_k. The hypothetical items count as seen.
+    /// The options are those of top_k, and kinds that of extend. The hypothetical items count as
+    /// seen.
     #[pyo3(
-        signature = (items, k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error),
-        text_signature = "($self, items, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error')"
+        signature = (items, k=Count(10), *, kinds=None, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error),
+        text_signature = "($self, items, k=10, *, kinds=None, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error')"
     )]
     #[allow(clippy::too_many_arguments)] // keyword arguments in Python
     fn peek(
@@ -237,6 +256,7 @@ impl EdgeScorer {
         py: Python<'_>,
         items: &Bound<'_, PyAny>,
         k: Count,
+        kinds: Option<&Bound<'_, PyAny>>,
         exclude_seen: bool,
         allow: Option<&Bound<'_, PyAny>>,
         deny: Option<&Bound<'_, PyAny>>,
@@ -244,11 +264,12 @@ impl EdgeScorer {
         groups: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
     ) -> PyResult<TopK> {
-        let items = sequence_of(&self.model.catalog(), items, unknown)?;
+        let events = events_of(&self.model, items, kinds, unknown)?;
+        let events: Vec<_> = events.into_iter().flatten().collect();
         let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
         let options = Options::new(&self.model, self.groups.as_ref(), &choice)?;
         let filter = options.filter();
-        let top: Vec<Scored> = self.try_with(py, |session| session.peek(&items, k.0, &filter))?;
+        let top: Vec<Scored> = self.try_with(py, |session| session.peek(&events, k.0, &filter))?;
         TopK::new(py, &self.model.catalog(), &top)
     }
 
@@ -279,7 +300,8 @@ impl EdgeScorer {
     }
 
     /// The hidden vector after the last event, float32 of shape [D]; an item's score is its dot
-    /// product with the item's embedding. Raises ValueError before the first event.
+    /// product with the item's embedding. Before the first event it is the model's start vector;
+    /// ValueError if it has none.
     fn user_vector<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f32>>> {
         let vector = self.try_with(py, |session| session.user_vector().map(<[f32]>::to_vec))?;
         Ok(PyArray1::from_vec(py, vector))
@@ -308,16 +330,18 @@ impl EdgeScorer {
     /// A new session on this model with the history of a snapshot of another model, such as the one
     /// before retraining.
     ///
-    /// log has the item ids of all events of the snapshot, oldest first. They are replayed; items
-    /// that this model does not know are skipped. Raises ValueError for a damaged snapshot, and for
-    /// a log that does not match it.
+    /// log has the item ids of all events of the snapshot, oldest first, and kinds their kinds as in
+    /// extend. They are replayed; items that this model does not know are skipped. Raises ValueError
+    /// for a damaged snapshot, and for a log that does not match it.
+    #[pyo3(signature = (snapshot, log, *, kinds=None))]
     fn migrate(
         &self,
         py: Python<'_>,
         snapshot: Blob<'_>,
         log: &Bound<'_, PyAny>,
+        kinds: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let log = known_sequence_of(&self.model.catalog(), log, Unknown::Skip)?;
+        let log = events_of(&self.model, log, kinds, Unknown::Skip)?;
         let model = Arc::clone(&self.model);
         let session =
             py.detach(|| Session::migrate(model, &snapshot.0, &log)).map_err(to_python)?;
@@ -421,6 +445,19 @@ impl EdgeScorer {
     fn log<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let log: Vec<u32> = self.with(py, |session| session.log().collect())?;
         ids_of(py, &self.model.catalog(), log)
+    }
+
+    /// The kinds of the events in the log, oldest first; empty if the model has no kinds.
+    #[getter]
+    fn log_kinds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let kinds: Vec<Kind> = self.with(py, |session| session.log_kinds().collect())?;
+        names_of(py, &self.model, kinds)
+    }
+
+    /// The names of the kinds of events; empty if the model has no kinds.
+    #[getter]
+    fn kinds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.model.config().kinds)
     }
 
     /// The items, and changes to them that all sessions on this model share.
