@@ -304,13 +304,19 @@ class Recommender:
             return export_overlay(model, trained.item_ids, Path(file), Path(path))
 
     def cold_overlay(
-        self, items: str | Path, path: str | Path, *, deployed: str | Path | None = None
+        self,
+        items: str | Path,
+        path: str | Path,
+        *,
+        deployed: str | Path | None = None,
+        boost: float = 1.0,
     ) -> "ColdOverlay":
         """Write new items to an overlay for the deployed model file, by their features alone.
 
         `items` is a file as `data.items`; those of its items that the model does not know are
-        written. `deployed` is by default `model.safetensors` of the run. Raises ExportError if
-        there are no such items, if the model was trained without features, or as `export_overlay`.
+        written. `deployed` is by default `model.safetensors` of the run. Their vectors, and so
+        their scores, are multiplied by `boost`. Raises ExportError, as `export_overlay`,
+        CheckpointError if the model was trained without features, and DataError for the items.
         """
         trained = self._trained().checkpoint
         file = export_path(Path(self.run or ""), None) if deployed is None else Path(deployed)
@@ -321,18 +327,18 @@ class Recommender:
             cold = new_items(trained, items)
         with self._console.status("exporting"):
             ids = joined_ids(trained.item_ids, cold.ids)
-            overlay = export_overlay(extended(model, cold.vectors), ids, file, Path(path))
-        return ColdOverlay(overlay, cold)
+            wider = extended(model, boost * cold.vectors)
+            return ColdOverlay(export_overlay(wider, ids, file, Path(path)), cold)
 
-    def measure_cold(self, events: Table | None = None) -> ColdMetrics:
+    def measure_cold(self, events: Table | None = None, *, boost: float = 1.0) -> ColdMetrics:
         """NDCG@10 on items held out of training (`data.hold_out_items`), ranked among all items.
 
-        Beside the vectors that these items have by their features: those of the nearest trained
-        item by features, popularity and a random order. The data is that of the fit, or a table.
-        Raises ConfigError if no items are held out.
+        Beside the vectors that these items have by their features, times `boost`: those of the
+        nearest trained items by features, popularity and a random order. The data is that of the
+        fit, or a table. Raises ConfigError if no items are held out.
         """
         model = self._trained()
-        return measure_held_out(model.checkpoint, model.config, events, self._console)
+        return measure_held_out(model.checkpoint, model.config, events, self._console, boost)
 
     def __repr__(self) -> str:
         """The network, and the number of items that it knows."""

@@ -44,6 +44,17 @@ def cold(
             help="The deployed model file that gets the overlay; default: RUN/model.safetensors.",
         ),
     ] = None,
+    boost: Annotated[
+        float,
+        typer.Option(
+            min=0.1,
+            max=10,
+            metavar="FACTOR",
+            help="Multiply the vectors of new items, and so their scores: above 1 they are "
+            "recommended more often, at the expense of the other items. Measure it on held-out "
+            "items.",
+        ),
+    ] = 1.0,
     settings: MeasurementSettings = [],
     json: Json = False,
 ) -> None:
@@ -81,10 +92,10 @@ def cold(
     with redirect_stdout(sys.stderr) if json else nullcontext(), data_warnings():
         recommender = Recommender.load(run, settings)
         if items is None:
-            metrics = recommender.measure_cold()
+            metrics = recommender.measure_cold(boost=boost)
         else:
             target = output or items.with_suffix(".overlay")
-            done = recommender.cold_overlay(items, target, deployed=deployed)
+            done = recommender.cold_overlay(items, target, deployed=deployed, boost=boost)
     if items is None:
         if json:
             print(metrics.to_json())

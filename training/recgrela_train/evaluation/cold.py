@@ -19,21 +19,19 @@ from .measurement import Measurement
 from .nearest import nearest_items
 
 METRIC = "ndcg@10"
-FEATURES = "their features"
-TRAINED = "trained items"
 Interval = tuple[float, float, float]
 """Value, and the bounds of its 95% interval."""
 
 
 @dataclass(frozen=True)
 class ColdSplit:
-    """NDCG@10 of the targets of a split at cold items, among all items."""
+    """NDCG@10 of the targets of a split, ranked among all items."""
 
-    targets: int
-    users: int
-    rankers: dict[str, Interval]
-    random: float  # the expectation of a random ranking
-    trained: Interval  # NDCG@10 of the other known targets, by the model
+    targets: int  # at cold items
+    users: int  # of these
+    cold: dict[str, Interval]  # by vectors or scores of cold items: of the targets at cold items
+    trained: dict[str, Interval]  # of the other targets
+    random: float  # at cold items, the expectation of a random order
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class ColdMetrics:
             name: {
                 "targets": split.targets,
                 "users": split.users,
-                METRIC: {**split.rankers, "random": split.random, TRAINED: split.trained},
+                METRIC: {"cold": {**split.cold, "random": split.random}, "trained": split.trained},
             }
             for name, split in self.splits.items()
         }
@@ -65,12 +63,11 @@ class ColdMetrics:
                 f"{self.cold_items:,} cold items, ranked among all {total:,}"
             )
             table.add_column("vectors or scores of cold items")
-            table.add_column("NDCG@10 (95%)", justify="right")
-            for ranker, (value, low, high) in split.rankers.items():
-                table.add_row(ranker, f"{value:.4f} ({low:.4f}, {high:.4f})")
-            table.add_row("random order of all items", f"{split.random:.4f}", end_section=True)
-            value, low, high = split.trained
-            table.add_row(f"targets at {TRAINED}", f"{value:.4f} ({low:.4f}, {high:.4f})")
+            table.add_column("NDCG@10 (95%)\nat cold items", justify="right")
+            table.add_column("at trained items", justify="right")
+            for ranker, interval in split.cold.items():
+                table.add_row(ranker, _text(interval), _text(split.trained[ranker]))
+            table.add_row("random order of all items", f"{split.random:.4f}", "")
             yield table
 
 
@@ -81,17 +78,20 @@ def measure_cold(
     dataset: Dataset,
     settings: EvaluateConfig,
     console: Console,
+    boost: float,
 ) -> ColdMetrics:
-    """Ranks the held-out events at cold items, among all items.
+    """Ranks the held-out events, among all items.
 
     `vectors` [A, D] are those of the cold items, which follow the model's N in `dataset` and in
-    `features`. Events at cold items are inputs too, as on a device that has their overlay.
+    `features`; they are multiplied by `boost`. Events at cold items are inputs too, as on a device
+    that has their overlay.
     """
     count = model.num_items
     nearest = model.embedding.table().detach().cpu().numpy()[1:][nearest_items(features, count)]
     found: dict[str, Measurement] = {}
-    for name, rows in ((FEATURES, vectors), ("those of the nearest trained item", nearest)):
-        console.print(f"measuring with {name}", highlight=False)
+    by_features = "sum of their features" + (f", times {boost:g}" if boost != 1 else "")
+    for name, rows in ((by_features, boost * vectors), ("nearest trained item", nearest)):
+        console.print(f"measuring with vectors of cold items: {name}", highlight=False)
         found[name] = measure(extended(model, rows), dataset, settings, console)
     counts = dataset.train_counts
     unseen = np.where(np.arange(len(counts)) < count, counts, 0)
@@ -111,8 +111,8 @@ def measure_cold(
             int(cold.sum()),
             len(np.unique(users[cold])),
             {name: _metric(each, users, cold) for name, each in ranks.items()},
+            {name: _metric(each, users, warm) for name, each in ranks.items()},
             _random(dataset, targets.take(cold), settings),
-            _metric(ranks[FEATURES], users, warm),
         )
     return ColdMetrics(count, len(vectors), splits)
 
@@ -129,6 +129,11 @@ def _metric(ranks: dict[str, np.ndarray], users: np.ndarray, some: np.ndarray) -
     rank = next(iter(ranks.values()))
     value, low, high = intervals(rank[some], users[some])[METRIC]
     return float(value), float(low), float(high)
+
+
+def _text(interval: Interval) -> str:
+    value, low, high = interval
+    return f"{value:.4f} ({low:.4f}, {high:.4f})"
 
 
 def _random(dataset: Dataset, targets: Targets, settings: EvaluateConfig) -> float:

@@ -72,7 +72,7 @@ def new_items(trained: Checkpoint, file: str | Path) -> NewItems:
 
 
 def measure_held_out(
-    trained: Checkpoint, config: Config, events: Table | None, console: Console
+    trained: Checkpoint, config: Config, events: Table | None, console: Console, boost: float
 ) -> ColdMetrics:
     """`measure_cold` for the items that the run held out of training.
 
@@ -95,4 +95,4 @@ def measure_held_out(
         dataset = split(histories, data, joined_ids(trained.item_ids, new))
     vectors = features.vectors(found)[len(trained.item_ids) :]
     model = trained.model.to(find_device(config.train.accelerator))
-    return measure_cold(model, vectors, found, dataset, config.evaluate, console)
+    return measure_cold(model, vectors, found, dataset, config.evaluate, console, boost)
