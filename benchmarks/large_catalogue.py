@@ -64,7 +64,9 @@ def batch(items: int, seed: int) -> TrainBatch:
     rows = torch.from_numpy(log_uniform(items, (ROWS, WINDOW + 1), seed)).long()
     return TrainBatch(
         inputs=rows[:, :-1],
+        kinds=None,
         targets=rows[:, 1:],
+        firsts=rows[:, 0],
         keep=torch.zeros(ROWS, dtype=torch.bool),
         carried=False,
         share=1.0,

@@ -13,13 +13,15 @@ def make_events(rows: list[tuple]) -> pl.DataFrame:
 def make_dataset(events: pl.DataFrame | list[tuple], **settings) -> Dataset:
     """The Dataset of events, by default with all of them, in the order of rows, leave-one-out.
 
-    `settings` are of `data.*`, or the `vocabulary` of `split`.
+    `settings` are of `data.*`, or the `vocabulary`, `kinds` and `extend` of `split`.
     """
-    vocabulary = settings.pop("vocabulary", None)
+    vocabulary, kinds = settings.pop("vocabulary", None), settings.pop("kinds", None)
+    extend = settings.pop("extend", False)
     defaults = {"source": "the events", "min_events": 1, "ties": "file", "split": "leave_one_out"}
     config = DataConfig(**defaults | settings)
     table = events if isinstance(events, pl.DataFrame) else make_events(events)
-    return split(prepare(table, config.ties, config.tie_seed), config, vocabulary)
+    histories = prepare(table, config.ties, config.tie_seed)
+    return split(histories, config, vocabulary, kinds, extend=extend)
 
 
 def names(dataset: Dataset, user: int) -> list:

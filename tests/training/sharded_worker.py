@@ -16,7 +16,9 @@ def loss_of(model: RecGrela, rank: int) -> torch.Tensor:
     """The loss of this process's own batch."""
     items = torch.arange(12).view(2, 6) * (rank + 1) % ITEMS + 1
     hidden, _ = model(items)
-    return nn.functional.cross_entropy(model.scores(hidden).flatten(0, 1), items.flatten() - 1)
+    hidden = torch.cat([hidden.flatten(0, 1), model.start.expand(2, -1)])
+    targets = torch.cat([items.flatten(), items[:, 0]])
+    return nn.functional.cross_entropy(model.scores(hidden), targets - 1)
 
 
 def gradients(model: RecGrela, rank: int) -> None:

@@ -208,3 +208,28 @@ def test_no_prefixes_is_no_batch():
     batches = PrefixBatches(make([1, 3]), 5, 4, 0)
     assert len(batches) == 0
     assert list(batches) == []
+
+
+@pytest.mark.parametrize("carry_state", [True, False])
+def test_the_first_event_of_every_history_is_a_target_of_the_start_vector_once(carry_state):
+    dataset = make([*LENGTHS, 1, 1, 1])
+    starts, stops = dataset.train_bounds()
+    wanted = dataset.items[starts[stops > starts]].tolist()
+    batches = WindowBatches(dataset, 5, 4, carry_state, 1, firsts=True)
+    for epoch in (0, 1):
+        batches.set_epoch(epoch)
+        found = list(batches)
+        firsts = torch.cat([batch["firsts"] for batch in found]).tolist()
+        assert sorted(firsts) == sorted(wanted)
+        for batch in found:  # of a history with a window, in the batch where that begins
+            begun = batch["inputs"][~batch["keep"], 0].tolist()
+            with_window = set(dataset.items[starts[stops - starts > 1]].tolist())
+            assert with_window.intersection(batch["firsts"].tolist()) <= set(begun)
+        counts = [int((b["targets"] > 0).sum()) + len(b["firsts"]) for b in found]
+        shares = np.array([b["share"] for b in found])
+        assert shares == pytest.approx(np.array(counts) / np.mean(counts))
+
+
+def test_without_firsts_there_are_none():
+    batches = list(WindowBatches(make(LENGTHS), 5, 4, True, 1))
+    assert not any(len(batch["firsts"]) for batch in batches)

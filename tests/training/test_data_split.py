@@ -135,6 +135,7 @@ def test_time_divides_all_users_at_the_same_moments():
         (1, ["a", "b", "a"], "b"),
         (2, ["b"], None),
         (2, ["b"], "b"),
+        (3, [], "a"),
         (3, ["a"], "b"),
     ]
     assert shown(dataset, "test") == [
@@ -142,14 +143,18 @@ def test_time_divides_all_users_at_the_same_moments():
         (1, ["a", "b", "a", "b"], "a"),
         (2, ["b", "b"], "b"),
         (3, ["a", "b"], "a"),
+        (4, [], None),
+        (4, [], "a"),
         (4, ["a"], "b"),
+        (5, [], "a"),
     ]
-    assert dataset.targets("test").times.tolist() == [20, 25, 20, 30, 24]
+    assert dataset.targets("test").first.tolist() == [False] * 4 + [True, True, False, True]
+    assert dataset.targets("test").times.tolist() == [20, 25, 20, 30, 22, 23, 24, 40]
     assert dataset.train_counts.tolist() == [2, 1]
     assert dataset.describe() == [
         "5 users, 2 items, 14 events (before min_events=1: 5 users, 3 items, 17 events), 1 to 40",
-        "validation from 10: 5 targets of 3 users, 20.0% at items unknown to the model",
-        "test from 20: 5 targets of 4 users, 20.0% at items unknown to the model",
+        "validation from 10: 6 targets of 3 users, 16.7% at items unknown to the model",
+        "test from 20: 8 targets of 5 users, 25.0% at items unknown to the model",
     ]
 
 
@@ -163,18 +168,23 @@ def test_items_with_few_training_events_are_unknown():
         (1, ["b"], "b"),
         (2, ["b"], None),
         (2, ["b"], "b"),
+        (3, [], None),
+        (3, [], "b"),
     ]
     assert shown(dataset, "test") == [
         (1, ["b", "b"], None),
         (1, ["b", "b"], None),
         (2, ["b", "b"], "b"),
         (3, ["b"], None),
+        (4, [], None),
+        (4, [], None),
+        (4, [], "b"),
     ]
 
 
 def test_repeated_targets_are_those_of_their_history():
     dataset = by_time()
-    for split, expected in (("validation", [1, 1, 0, 1, 0]), ("test", [0, 1, 1, 1, 0])):
+    for split, expected in (("validation", [1, 1, 0, 1, 0, 0]), ("test", [0, 1, 1, 1, 0, 0, 0, 0])):
         assert dataset.repeated(dataset.targets(split)).tolist() == expected
 
 
@@ -308,7 +318,8 @@ def test_a_vocabulary_replaces_the_counts():
     assert dataset.item_ids == ["z", "a", "d"]  # "z" is not in the data, "b" is not in the model
     assert dataset.train_counts.tolist() == [0, 1, 0]
     assert shown(dataset, "validation") == [
-        (1, ["a"], "a"), (1, ["a", "a"], None), (2, ["d"], None), (3, ["a"], None),
+        (1, ["a"], "a"), (1, ["a", "a"], None), (2, [], "d"), (2, ["d"], None), (3, [], "a"),
+        (3, ["a"], None),
     ]  # fmt: skip
     assert shown(dataset, "test")[:2] == [(1, ["a", "a"], "d"), (1, ["a", "a", "d"], "a")]
     assert dataset.report.after == (5, 3, 10)
@@ -326,7 +337,7 @@ def test_a_trained_model_needs_test_targets_only():
         by_time(rows)
     dataset = by_time(rows, vocabulary=["a", "b"])
     assert shown(dataset, "validation") == []
-    assert shown(dataset, "test") == [(4, ["a"], "b")]
+    assert [row for row in shown(dataset, "test") if row[1]] == [(4, ["a"], "b")]
     with pytest.raises(DataError, match=r"from data\.test_from=50 on"):
         by_time(rows, test_from="50", vocabulary=["a", "b"])
 

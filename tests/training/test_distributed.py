@@ -24,16 +24,19 @@ from two_processes import free_port, torchrun
 @pytest.mark.parametrize("processes", [2, 3])
 @pytest.mark.parametrize("carry_state", [True, False])
 def test_parts_make_up_the_batches_of_one_process(small_dataset, processes, carry_state):
-    batches = WindowBatches(small_dataset, 8, 5, carry_state, seed=1)
+    batches = WindowBatches(small_dataset, 8, 5, carry_state, seed=1, firsts=True)
     parts = [ShardedBatches(batches, Shard(rank, processes)) for rank in range(processes)]
     assert {len(part) for part in parts} == {len(batches)}
     spare = 0
     for whole, *mine in zip(batches, *parts, strict=True):
         assert sum(part["share"] for part in mine) == pytest.approx(processes * whole["share"])
+        firsts = torch.cat([part["firsts"] for part in mine])
+        assert sorted(firsts.tolist()) == sorted(whole["firsts"].tolist())
         for rank, part in enumerate(mine):
             if not part["share"]:
                 spare += 1
                 assert len(part["inputs"]) == 1  # it takes part with weight 0
+                assert not len(part["firsts"])
                 continue
             length = part["inputs"].shape[1]
             for name in ("inputs", "targets"):
@@ -48,7 +51,7 @@ def test_one_process_has_whole_batches(small_dataset):
     for whole, part in zip(batches, ShardedBatches(batches, Shard(0, 1)), strict=True):
         assert part["share"] == whole["share"]
         assert part["carried"] == whole["carried"]
-        tensors = ("inputs", "targets", "keep")
+        tensors = ("inputs", "targets", "firsts", "keep")
         assert all(torch.equal(part[name], whole[name]) for name in tensors)
 
 
@@ -59,15 +62,17 @@ def test_the_mean_over_processes_is_the_gradient_of_one(small_dataset):
 
     def gradients(rank: int, processes: int) -> list[torch.Tensor]:
         """Gradients of the loss summed over an epoch, as the module computes them."""
-        batches = WindowBatches(small_dataset, 8, 5, True, seed=1)
+        batches = WindowBatches(small_dataset, 8, 5, True, seed=1, firsts=True)
         state, total = None, 0.0
         for batch in ShardedBatches(batches, Shard(rank, processes)):
             before = state and state.keep(batch["keep"]) if batch["carried"] else None
             hidden, after = model(batch["inputs"], before)
             state = after.detach() if batch["carried"] else state
             valid = batch["targets"] != 0
-            scores = model.scores(hidden[valid])
-            loss = torch.nn.functional.cross_entropy(scores, batch["targets"][valid] - 1)
+            starts = model.start.expand(len(batch["firsts"]), -1)
+            scores = model.scores(torch.cat([hidden[valid], starts]))
+            targets = torch.cat([batch["targets"][valid], batch["firsts"]])
+            loss = torch.nn.functional.cross_entropy(scores, targets - 1)
             total = total + loss * batch["share"]
         return torch.autograd.grad(total, list(model.parameters()))
 

@@ -9,11 +9,15 @@ from recgrela_train.data import EvaluationBatches, Shard, sampled
 
 @pytest.fixture(scope="module")
 def dataset():
-    """Sixty users of 1 to 40 events, whose times overlap; many have several targets."""
+    """Sixty users of 1 to 40 events, whose times overlap; many have several targets.
+
+    Ten of them have their first event after a cut.
+    """
     random = np.random.default_rng(4)
     rows = []
     for user in range(60):
-        times = random.integers(0, 1000, random.integers(1, 40))
+        since = (0, 0, 650, 0, 850, 0)[user % 12 // 2] if user % 2 else 0
+        times = random.integers(since, 1000, random.integers(1, 40))
         rows += [
             (user, int(item), int(t))
             for t, item in zip(times, random.integers(9, size=len(times)), strict=True)
@@ -52,7 +56,8 @@ def test_a_batch_in_tensors(dataset, targets):
     for batch in EvaluationBatches(dataset, targets, 7):
         whole = [history.tolist() for history in batch.histories]
         joined = [[] for _ in whole]
-        for row, piece in batch.chunks(6):
+        for row, inputs in batch.chunks(6):
+            piece = inputs.items
             assert piece.shape[1] <= 6
             assert all(
                 len(history) == len(before)
@@ -63,10 +68,10 @@ def test_a_batch_in_tensors(dataset, targets):
                 assert events[0] > 0  # a row that has ended is dropped
                 before += [item for item in events if item]
         assert joined == whole
-        windows = [[item for item in row if item] for row in batch.windows(5).tolist()]
+        windows = [[item for item in row if item] for row in batch.windows(5).items.tolist()]
         assert windows == [batch.prefix(number, 5).tolist() for number in range(len(batch.rows))]
         rows = np.arange(len(whole))[::2]
-        heads = [[item for item in row if item] for row in batch.heads(rows, 4).tolist()]
+        heads = [[item for item in row if item] for row in batch.heads(rows, 4).items.tolist()]
         assert heads == [whole[row][:4] for row in rows]
 
 
@@ -100,14 +105,22 @@ def test_no_targets_are_no_batches(dataset, targets):
 
 
 def test_a_sample_of_users_has_all_of_their_targets_and_is_always_the_same(targets):
-    some = sampled(targets, 10)
+    some = sampled(targets, 10, firsts=True)
     chosen = set(some.users.tolist())
     assert len(chosen) == 10
     assert len(some) == np.isin(targets.users, list(chosen)).sum()
-    again = sampled(targets, 10)
+    again = sampled(targets, 10, firsts=True)
     assert np.array_equal(again.users, some.users)
     assert np.array_equal(again.stops, some.stops)
     assert (np.diff(some.users) >= 0).all()
     assert chosen != set(np.unique(targets.users)[:10])  # random, not the first
     for enough in (None, 60, 10_000):
-        assert sampled(targets, enough) is targets
+        assert sampled(targets, enough, firsts=True) is targets
+
+
+def test_a_sample_without_first_events_is_of_the_same_users(targets):
+    assert targets.first.any()
+    some, without = (sampled(targets, 30, firsts=firsts) for firsts in (True, False))
+    assert some.first.any()
+    assert np.array_equal(without.stops, some.stops[~some.first])
+    assert np.array_equal(without.users, some.users[~some.first])

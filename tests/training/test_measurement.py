@@ -53,10 +53,11 @@ def names_of(result: SplitResult, title: str, column: np.ndarray) -> dict[str, l
 
 
 def test_slices_have_their_borders_below():
-    lengths = np.array([1, 4, 5, 9, 99, 100, 199, 200, 201, 499, 500, 9000])
-    result = made({"window": [1] * 12}, lengths=lengths)
+    lengths = np.array([0, 1, 4, 5, 9, 99, 100, 199, 200, 201, 499, 500, 9000])
+    result = made({"window": [1] * 13}, lengths=lengths)
     assert names_of(result, LENGTHS, lengths) == {
-        "under 5": [1, 4],
+        "0": [0],
+        "1-4": [1, 4],
         "5-9": [5, 9],
         "50-99": [99],
         "100-199": [100, 199],

@@ -1,5 +1,6 @@
 """The Python API: the commands' results from code, on tables."""
 
+import copy
 import gc
 import json
 import subprocess
@@ -19,6 +20,7 @@ from recgrela_train.cli import app
 from recgrela_train.config import ConfigError
 from recgrela_train.data import DataError
 from recgrela_train.data.errors import DataWarning
+from recgrela_train.evaluation.recommend import recommend
 from recgrela_train.export.errors import ExportError
 from recgrela_train.fitting.fit import RunError
 from recgrela_train.recommender import NotFittedError
@@ -115,7 +117,6 @@ def test_no_more_items_than_there_are(fitted):
 @pytest.mark.parametrize(
     ("users", "k", "says"),
     [
-        (["u1", "nobody", "noone"], 3, "2 of 3 users are unknown, such as 'nobody'"),
         ([1, 2], 3, "users are Int64, expected String as in the data"),
         (["u1"], 0, "k is 0, expected at least 1"),
     ],
@@ -123,6 +124,29 @@ def test_no_more_items_than_there_are(fitted):
 def test_users_that_cannot_be_recommended_to(fitted, users, k, says):
     with pytest.raises(ValueError, match=says):
         fitted.recommend(users, k)
+
+
+def test_a_user_without_a_history_gets_the_answer_of_the_start_vector(fitted):
+    found = fitted.recommend(["u1", "nobody", "noone"], k=3)
+    assert found["user"].to_list() == ["u1"] * 3 + ["nobody"] * 3 + ["noone"] * 3
+    assert_frame_equal(found[:3], fitted.recommend(["u1"], k=3), abs_tol=1e-5)
+    model = fitted._model.checkpoint.model
+    scores = (model.embedding.weight[1:] @ model.start).detach()
+    best = scores.topk(3)
+    for part in (found[3:6], found[6:]):
+        assert part["score"].to_list() == pytest.approx(best.values.tolist())
+        ids = fitted._model.checkpoint.item_ids
+        assert part["item"].to_list() == [ids[i] for i in best.indices]
+    assert fitted.recommend(["nobody"], k=3)["item"].to_list() == found[3:6]["item"].to_list()
+
+
+def test_a_network_without_a_start_vector_cannot_answer_without_a_history(fitted):
+    model = copy.deepcopy(fitted._model.checkpoint.model)
+    model.start = None
+    dataset, settings = fitted._model.dataset, fitted.config.evaluate
+    assert len(recommend(model, dataset, ["u1"], 3, settings)) == 3
+    with pytest.raises(ValueError, match="2 of 3 users are unknown, such as 'nobody'"):
+        recommend(model, dataset, ["u1", "nobody", "noone"], 3, settings)
 
 
 def test_other_events_are_histories_too(fitted):

@@ -73,6 +73,39 @@ def test_markov_approaches_the_optimum_and_popularity_does_not(tmp_path):
     assert got["popularity"]["hr@10"] < best["hr@10"] / 2
 
 
+def test_the_next_item_depends_on_the_kind(tmp_path):
+    recipe = Recipe(users=3_000, items=320, events=120_000, kinds=True)
+    table = write(tmp_path / "a", recipe).sort("user_id", "timestamp")
+    shares = table["kind"].value_counts()
+    assert sorted(shares["kind"]) == ["buy", "cart", "view"]
+    assert (shares["count"] / len(table)).to_list() == pytest.approx([1 / 3] * 3, abs=0.01)
+    best = json.loads((tmp_path / "a" / "synth.json").read_text())["optimum"]
+    # The same items without kinds, and each pair of item and kind as an item of its own.
+    pairs = table.with_columns(
+        before=pl.format("{} {}", "item_id", "kind").shift().over("user_id")
+    ).drop_nulls()
+    half = len(pairs) // 2
+    counts = pairs[:half].group_by("before", "item_id").len().sort("len", descending=True)
+    ranked = counts.with_columns(
+        rank=pl.int_range(1, pl.len() + 1).over("before"),
+    )
+    test = pairs[half:].join(ranked, on=["before", "item_id"], how="left")
+    hits = (test["rank"] <= 10).fill_null(False).mean()
+    assert hits == pytest.approx(best["hr@10"], abs=0.03)
+    assert best["without_kinds_hr@10"] < best["hr@10"] - 0.03
+    assert best["without_kinds_ndcg@10"] < 0.75 * best["ndcg@10"]
+    dataset = load_dataset(DataConfig(source=str(tmp_path / "a" / "part-00000.parquet")))
+    measured = measure_counts(
+        COUNTING["markov"](dataset),
+        dataset,
+        EvaluateConfig(exclude_seen="none"),
+        Console(quiet=True),
+    )
+    got = summarize(measured.test.ranks["stream"])
+    for metric in ("hr@10", "ndcg@10"):
+        assert got[metric] == pytest.approx(best[f"without_kinds_{metric}"], abs=0.03)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
 def test_a_share_of_repeats(share):
     recipe = Recipe(users=500, items=3_000, events=15_000, repeats=share)
@@ -124,3 +157,6 @@ def test_the_command_prints_the_optimum(command, tmp_path):
     result = command("synth", tmp_path / "b", *sizes, "--repeats", 0.4)
     assert result.returncode == 0, result.stderr
     assert "best possible" not in result.stdout
+    result = command("synth", tmp_path / "c", *sizes, "--kinds")
+    best = optimum(40, kinds=True)
+    assert f"without kinds: HR@10 {best['without_kinds_hr@10']:.4f}, NDCG@10" in result.stdout

@@ -73,6 +73,9 @@ class DataConfig(_Section):
     """Column of item ids, for inter, csv and parquet."""
     time_column: str = "timestamp"
     """Column of event times (numbers or ISO dates), for inter, csv and parquet."""
+    kind_column: Annotated[str | None, BeforeValidator(_none)] = None
+    """Column of the kinds of events, such as view, cart and buy, for inter, csv and parquet. The
+    model then knows the kind of every event. none: all events are of one kind."""
     items: Annotated[str | None, BeforeValidator(_none)] = None
     """A Parquet or CSV file with one row per item: its id and its features. Features are part of an
     item's vector, and give one to items without events: see docs/guides/cold-items.md. ml-100k
@@ -83,8 +86,8 @@ class DataConfig(_Section):
     """What separates several values in a cell of a CSV file of `data.items`. A Parquet file has
     lists."""
     missing: Literal["refuse", "drop", "keep"] = "refuse"
-    """What to do with missing users, items and times (blank, `NULL`, `\\N`, `None`, `nan`, `NA`):
-    refuse the file, drop the events, or keep all but blanks as ids."""
+    """What to do with missing users, items, times and kinds (blank, `NULL`, `\\N`, `None`, `nan`,
+    `NA`): refuse the file, drop the events, or keep all but blanks as ids."""
     split: Literal["time", "leave_one_out", "none"] = "time"
     """Held-out events: time (those after two cuts), leave_one_out (each user's last two, for
     comparison with published results) or none (train on all events). Sequences have no times and
@@ -94,6 +97,9 @@ class DataConfig(_Section):
     date."""
     test_from: str = "90%"
     """Start of the test events, for split=time: a share of all events, or a date."""
+    targets: Annotated[tuple[str, ...] | None, BeforeValidator(_names)] = None
+    """Kinds of the events to predict, such as `[buy, cart]`, in training and evaluation; none: all.
+    Events of other kinds are history only. Needs data.kind_column."""
     min_events: int = Field(5, ge=1)
     """Items with fewer training events are dropped. For split=leave_one_out it is the k of the
     k-core filter: users and items with fewer than k events are dropped, repeatedly."""
@@ -109,6 +115,12 @@ class DataConfig(_Section):
     docs/guides/splits.md."""
     tie_seed: int = Field(42, ge=0, le=2**32 - 1)
     """Seed of `ties=random`. It is separate from `seed`, so runs of several seeds share a split."""
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The names of the columns of events, by role: user, item, time and, if set, kind."""
+        named = {"user": self.user_column, "item": self.item_column, "time": self.time_column}
+        return named if self.kind_column is None else {**named, "kind": self.kind_column}
 
     @property
     def held_out(self) -> bool:
@@ -141,6 +153,15 @@ class DataConfig(_Section):
         if self.item_features is not None and self.items is None:
             raise ValueError(
                 "item_features names columns of items, but no file is named: set items to it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _targets_need_kinds(self) -> Self:
+        if self.targets and self.kind_column is None:
+            raise ValueError(
+                f"targets={', '.join(self.targets)} are kinds of events, but kind_column is none: "
+                "set data.kind_column"
             )
         return self
 

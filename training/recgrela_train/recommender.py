@@ -22,7 +22,6 @@ from .data import (
     DataError,
     Dataset,
     DataWarning,
-    Ids,
     Table,
     joined_ids,
     load_dataset,
@@ -154,7 +153,8 @@ class Recommender:
         """Train until validation no longer improves; the model is then that of the best epoch.
 
         `events` is a polars, pandas or Arrow table with one event per row. Its columns of users,
-        items and times are named by `data.user_column`, `data.item_column` and `data.time_column`.
+        items and times are named by `data.user_column`, `data.item_column` and `data.time_column`;
+        that of kinds, if any, by `data.kind_column`.
         Without a table, `data.source` is read. `run` is the folder for settings, checkpoints and
         TensorBoard curves; by default, a temporary one that is deleted with this object. `resume`
         continues the run in it, and `overwrite` deletes that first. `callbacks` and `logger` are
@@ -235,17 +235,20 @@ class Recommender:
         """The best `k` items for the next event of each user, as the engine recommends them.
 
         `users` are ids of the data of the fit, or of a table of `events`; by default, all. A user's
-        whole history is used, held-out events included, and its items are excluded. Returns columns
-        user, item, score (float32) and rank (from 1), users in the given order.
+        whole history is used, held-out events included, and its items are excluded. A user without
+        events at known items gets the recommendations before the first event. Returns columns user,
+        item, score (float32) and rank (from 1), users in the given order.
 
-        Raises ValueError for an unknown user, and for a user without events at known items.
+        Raises ValueError for ids of another type than the data's and, for a network without a start
+        vector (all but `model.kind=grela`), for a user without events at known items.
         """
         model = self._trained()
         if events is None:
             dataset = self._data(None)[1]
         else:
             config = change_config(_in_memory(model.config), {"data.split": "none"})
-            dataset = load_table(events, config.data, model.checkpoint.item_ids)
+            trained = model.checkpoint
+            dataset = load_table(events, config.data, trained.item_ids, trained.kinds)
         network = model.checkpoint.model.to(find_device(model.config.train.accelerator))
         return recommend(network, dataset, users, k, model.config.evaluate)
 
@@ -378,7 +381,7 @@ class Recommender:
         if events is None and model.dataset is not None:
             return model.config, model.dataset
         config = model.config if events is None else _in_memory(model.config)
-        dataset = read_data(config, self._console, events, model.checkpoint.item_ids)
+        dataset = read_data(config, self._console, events, model.checkpoint)
         warn(other_data(model.checkpoint, config, dataset))
         if events is None:
             self._model = model._replace(dataset=dataset)
@@ -425,17 +428,21 @@ def read_data(
     config: Config,
     console: Console,
     events: Table | None = None,
-    vocabulary: Ids | None = None,
+    trained: Checkpoint | None = None,
     *,
     extend: bool = False,
 ) -> Dataset:
-    """Reads `events` or the source of a config, and prints its size; see `split`."""
+    """Reads `events` or the source of a config, and prints its size.
+
+    Items and kinds are numbered as in a trained model, if there is one; see `split`.
+    """
+    known = (None, None) if trained is None else (trained.item_ids, trained.kinds)
     source = escape(config.data.source)
     with console.status(f"reading {source}"):
         if events is None:
-            dataset = load_dataset(config.data, vocabulary, extend=extend)
+            dataset = load_dataset(config.data, *known, extend=extend)
         else:
-            dataset = load_table(events, config.data, vocabulary, extend=extend)
+            dataset = load_table(events, config.data, *known, extend=extend)
     size, *parts = dataset.describe()
     for line in (f"{source}: {escape(size)}", *map(escape, parts)):
         console.print(line, highlight=False)
@@ -449,8 +456,7 @@ def read_training_data(
 
     With `start`, the run to start from, its items are the first, and its columns are read.
     """
-    ids = start and start.item_ids
-    dataset = read_data(config, console, events, ids, extend=start is not None)
+    dataset = read_data(config, console, events, start, extend=start is not None)
     if config.data.items is None:
         return dataset
     with console.status(f"reading {escape(config.data.items)}"):

@@ -26,11 +26,16 @@ from .dataset import Dataset
 POOL = 16  # batches sorted by length together; more means less padding, but also less mixing
 
 
+NO_FIRSTS = torch.empty(0, dtype=torch.int64)
+
+
 class TrainBatch(TypedDict):
     """Windows of B histories; row b continues row b of the last carried batch if keep[b]."""
 
     inputs: Tensor  # [B, T] int64, T <= window; 0 is padding, at the end of a row
-    targets: Tensor  # [B, T] int64, the item after each input; 0 for padding
+    kinds: Tensor | None  # [B, T] int64, kinds of the inputs; None without kinds
+    targets: Tensor  # [B, T] int64, the item after each input; 0 for padding and if not predicted
+    firsts: Tensor  # [F] int64, first items of histories: targets of the start vector
     keep: Tensor  # [B] bool; False: the row starts from the empty state
     carried: bool  # False for standalone windows, which neither use nor change the carried state
     share: float  # weight of the batch's mean loss, so that all events of an epoch count the same
@@ -41,7 +46,7 @@ class _Windows:
     counts: np.ndarray  # [histories] windows of each
     starts: np.ndarray  # [windows]
     lengths: np.ndarray  # [windows]
-    continued: np.ndarray  # [windows] bool, not the first of its history
+    continued: np.ndarray  # [windows] bool, not the first of its history, at whose start it begins
 
 
 class WindowBatches:
@@ -50,13 +55,26 @@ class WindowBatches:
     In carried batches B is `batch_size` until the queue of users is empty, and then never grows:
     the state before a batch is the first B rows of the state after the last carried one. Without
     `carry_state` all windows are standalone.
+
+    With `firsts`, the first events are targets too: those of the histories that begin in a batch.
+    Histories of one event have no window. They are divided evenly among the batches.
     """
 
     def __init__(
-        self, dataset: Dataset, window: int, batch_size: int, carry_state: bool, seed: int
+        self,
+        dataset: Dataset,
+        window: int,
+        batch_size: int,
+        carry_state: bool,
+        seed: int,
+        *,
+        firsts: bool = False,
     ):
-        self._items = dataset.items
+        self._dataset = dataset
         starts, stops = dataset.train_bounds()
+        self._with_firsts = firsts
+        single = starts[(stops - starts == 1) & firsts]
+        self._single = single[dataset.target_items[single] > 0]
         some = stops - starts >= 2  # a single event has no target
         self._starts, self._stops = starts[some], stops[some]
         self._window = window
@@ -91,8 +109,11 @@ class WindowBatches:
         self._window_starts = windows.starts[by_place]
         self._lengths = windows.lengths[by_place]
         self._keep = (windows.continued & ~alone)[by_place]
+        first = self._dataset.target_items[self._window_starts] > 0
+        self._begins = ~windows.continued[by_place] & first & self._with_firsts
         self._carried = np.isin(np.arange(lanes + buckets), carried)
         self._bounds = np.concatenate([[0], np.cumsum(np.bincount(step))])
+        self._singles = np.array_split(generator.permutation(self._single), max(1, len(self)))
 
     def _cut(self, order: np.ndarray) -> _Windows:
         """Cuts histories into consecutive windows.
@@ -115,16 +136,23 @@ class WindowBatches:
 
     def __iter__(self) -> Iterator[TrainBatch]:
         """The batches of the epoch, in order."""
-        bounds = zip(self._bounds[:-1], self._bounds[1:], self._carried, strict=True)
-        mean_events = self._lengths.sum() / max(1, len(self))
-        for begin, end, carried in bounds:
-            starts, lengths = self._window_starts[begin:end], self._lengths[begin:end]
+        items, targets = self._dataset.items, self._dataset.target_items
+        after = self._window_starts + 1
+        counts = self._dataset.count_targets(after, after + self._lengths)
+        whole = counts.sum() + self._begins.sum() + len(self._single)
+        mean = max(1, whole) / max(1, len(self))
+        for number, carried in enumerate(self._carried):
+            part = slice(self._bounds[number], self._bounds[number + 1])
+            starts, lengths = self._window_starts[part], self._lengths[part]
+            firsts = np.concatenate([starts[self._begins[part]], self._singles[number]])
             yield TrainBatch(
-                inputs=padded(self._items, starts, lengths),
-                targets=padded(self._items, starts + 1, lengths),
-                keep=torch.from_numpy(self._keep[begin:end]),
+                inputs=padded(items, starts, lengths),
+                kinds=padded_kinds(self._dataset, starts, lengths),
+                targets=padded(targets, starts + 1, lengths),
+                firsts=torch.from_numpy(items[firsts]).long(),
+                keep=torch.from_numpy(self._keep[part]),
                 carried=bool(carried),
-                share=float(lengths.sum() / mean_events),
+                share=float((counts[part].sum() + len(firsts)) / mean),
             )
 
 
@@ -136,7 +164,7 @@ class PrefixBatches:
     """
 
     def __init__(self, dataset: Dataset, window: int, batch_size: int, seed: int):
-        self._items = dataset.items
+        self._dataset = dataset
         self._targets, self._history_starts = dataset.train_targets()
         self._window = window
         self._batch_size = batch_size
@@ -157,13 +185,16 @@ class PrefixBatches:
             part = self._order[begin : begin + self._batch_size]
             stops = self._targets[part]
             starts = np.maximum(self._history_starts[part], stops - self._window)
-            inputs = padded(self._items, starts, stops - starts)
+            items = self._dataset.items
+            inputs = padded(items, starts, stops - starts)
             targets = torch.zeros_like(inputs)
             last = torch.from_numpy(stops - starts - 1).unsqueeze(1)
-            targets.scatter_(1, last, torch.from_numpy(self._items[stops]).long().unsqueeze(1))
+            targets.scatter_(1, last, torch.from_numpy(items[stops]).long().unsqueeze(1))
             yield TrainBatch(
                 inputs=inputs,
+                kinds=padded_kinds(self._dataset, starts, stops - starts),
                 targets=targets,
+                firsts=NO_FIRSTS,
                 keep=torch.zeros(len(part)).bool(),
                 carried=False,
                 share=len(part) / self._batch_size,
@@ -212,3 +243,8 @@ def padded(items: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> Tensor
     column = np.arange(lengths.max())
     inside = column < lengths[:, None]
     return torch.from_numpy(items[np.where(inside, starts[:, None] + column, 0)] * inside).long()
+
+
+def padded_kinds(dataset: Dataset, starts: np.ndarray, lengths: np.ndarray) -> Tensor | None:
+    """The kinds of the events in rows as of `padded`; None if the data has no kinds."""
+    return None if dataset.kinds is None else padded(dataset.kinds, starts, lengths)

@@ -39,9 +39,17 @@ def whole_times(piece: Piece) -> pl.DataFrame:
     return events.with_columns(times.cast(pl.Int64).alias("time"), fraction.alias("fraction"))
 
 
-def encode(events: pl.DataFrame, users: pl.Series, items: pl.Series) -> pl.DataFrame:
-    """The events with codes (Int32), indices into the ascending ids, in place of ids."""
-    return events.with_columns(
+def encode(
+    events: pl.DataFrame, users: pl.Series, items: pl.Series, kinds: tuple[str, ...]
+) -> pl.DataFrame:
+    """The events with codes, indices into what is ascending, in place of ids and kinds.
+
+    Codes of ids are Int32. Codes of kinds are UInt8; without kinds there is no such column.
+    """
+    codes = [
         ids.search_sorted(events[role]).cast(pl.Int32).alias(role)
         for role, ids in (("user", users), ("item", items))
-    )
+    ]
+    if kinds:
+        codes.append(pl.Series(kinds).search_sorted(events["kind"]).cast(pl.UInt8).alias("kind"))
+    return events.with_columns(codes)

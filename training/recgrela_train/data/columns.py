@@ -10,7 +10,9 @@ from .errors import DataError, Fail, warn
 
 Missing = Literal["refuse", "drop", "keep"]
 
-ROLES = ("user", "item", "time")
+ROLES = ("user", "item", "time", "kind")
+IDS = ("user", "item")
+KIND_BYTES = 64  # of UTF-8, most of a kind's name
 FIRST = 1000  # rows to try first: if they are not numbers, the rest need not be read
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}"
 ZONE = r":\d{2}(\.\d+)?\s*(Z|[+-]\d{2}:?(\d{2})?)$"
@@ -18,12 +20,11 @@ NO_VALUE = ["NULL", "Null", "null", "\\N", "None", "none", "NaN", "nan", "NaT", 
 NUMBER = pl.Decimal(38, 18)  # exact for nanoseconds and for fractions of a second
 
 
-def find_columns(path: Path, found: list[str], user: str, item: str, time: str) -> dict[str, int]:
-    """The indices of user, item and time among the columns `found`.
+def find_columns(path: Path, found: list[str], wanted: dict[str, str]) -> dict[str, int]:
+    """The indices of the columns `wanted`, names by role, among the columns `found`.
 
     Raises DataError naming the missing and the found columns, or a duplicate name.
     """
-    wanted = {"user": user, "item": item, "time": time}
     missing = {role: name for role, name in wanted.items() if name not in found}
     if missing:
         names = ", ".join(repr(name) for name in missing.values())
@@ -49,43 +50,63 @@ def to_events(
     *,
     keep_text: bool = False,
 ) -> pl.DataFrame:
-    """The columns user, item and time, with values trimmed and without missing values.
+    """The columns user, item, time and, if there is one, kind; trimmed, without missing values.
 
     String ids become Int64 if that preserves every spelling, unless `keep_text`; string times
-    become Int64, Decimal or Datetime. `fail(line, problem, hint)` returns the error for a line.
+    become Int64, Decimal or Datetime; kinds are strings. `fail(line, problem, hint)` returns the
+    error for a line.
     """
-    numeric = ("time",) if keep_text else ROLES
+    roles = [role for role in ROLES if role in rows.columns]
+    numeric = ("time",) if keep_text else ("user", "item", "time")
     rows = rows.with_columns(parse_ids(rows[role]) for role in numeric)
-    text = [role for role in ROLES if rows[role].dtype == pl.String]
+    text = [role for role in roles if rows[role].dtype == pl.String]
     before, rows = rows, rows.with_columns(pl.col(text).str.strip_chars())
     for role in text:
         changed = before[role].filter((before[role] != rows[role]) & (rows[role] != ""))
-        if len(changed) and role != "time":
+        if len(changed) and role in IDS:
             warn(f"{path}: {len(changed):,} {role} ids have surrounding blanks, such as "
                  f"{changed[0]!r}: they are trimmed")  # fmt: skip
-    rows = _without_missing(path, rows, missing, fail)
+    rows = _without_missing(path, rows, roles, missing, fail)
     rows = rows.with_columns(parse_ids(rows[role]) for role in numeric)
-    for role in ("user", "item"):
+    for role in IDS:
         _warn_of_spellings(path, role, rows[role])
     if rows["time"].dtype == pl.String:
         rows = rows.with_columns(_parse_times(rows, fail))
-    return rows.select(ROLES)
+    if "kind" in roles:
+        _check_kinds(rows, fail)
+    return rows.select(roles)
 
 
-def _without_missing(path: Path, rows: pl.DataFrame, missing: Missing, fail: Fail) -> pl.DataFrame:
-    absent = rows.select(_is_missing(role, rows[role].dtype, missing) for role in ROLES)
-    some = absent.select(some=pl.any_horizontal(ROLES))["some"]
+def _without_missing(
+    path: Path, rows: pl.DataFrame, roles: list[str], missing: Missing, fail: Fail
+) -> pl.DataFrame:
+    absent = rows.select(_is_missing(role, rows[role].dtype, missing) for role in roles)
+    some = absent.select(some=pl.any_horizontal(roles))["some"]
     if not some.any():
         return rows
-    count = f"{some.sum():,} of {rows.height:,} events lack a user, item or time"
+    any_of = f"{', '.join(roles[:-1])} or {roles[-1]}"
+    count = f"{some.sum():,} of {rows.height:,} events lack a {any_of}"
     if missing == "drop":
         warn(f"{path}: {count}, the first in line {rows['line'].filter(some)[0]}: dropped")
         return rows.filter(~some)
-    role = next(role for role in ROLES if absent[role].any())
+    role = next(role for role in roles if absent[role].any())
     line, value = rows.filter(absent[role]).select("line", role).row(0)
     problem = f"the {role} {value!r} is a missing value" if value else f"no {role}"
-    hint = ", data.missing=keep keeps it as an id" if value and role != "time" else ""
+    hint = ", data.missing=keep keeps it" if value and role != "time" else ""
+    if hint and role in IDS:
+        hint += " as an id"
     raise fail(line, problem, f"; {count}: data.missing=drop drops them{hint}")
+
+
+def _check_kinds(rows: pl.DataFrame, fail: Fail) -> None:
+    long = rows.filter(pl.col("kind").str.len_bytes() > KIND_BYTES)
+    if long.height:
+        line, kind = long.select("line", "kind").row(0)
+        raise fail(
+            line,
+            f"the kind {kind!r} has {len(kind.encode())} bytes; a kind of events has {KIND_BYTES} "
+            "at most, such as 'cart': shorten it, or set data.kind_column to another column",
+        )
 
 
 def _is_missing(role: str, kind: pl.DataType, missing: Missing) -> pl.Expr:

@@ -77,14 +77,16 @@ class Targets:
     """M held-out events, each with the history before it, by ascending user and time.
 
     A history is `items[start:stop]`, and `items[stop]` its target. Of a target that the model
-    does not know, the item index is 0 and `stop` is where it would be.
+    does not know, the item index is 0 and `stop` is where it would be. The history of a user's
+    first event is empty.
     """
 
     users: np.ndarray  # [M] user indices
     starts: np.ndarray  # [M]
-    stops: np.ndarray  # [M], > starts
+    stops: np.ndarray  # [M], >= starts
     items: np.ndarray  # [M] item indices; 0 is an item that the model does not know
     times: np.ndarray | None  # [M] int64
+    kinds: np.ndarray | None = None  # [M] uint8, the targets' own kinds
 
     def __len__(self) -> int:
         """M."""
@@ -96,25 +98,32 @@ class Targets:
         return self.items > 0
 
     @property
+    def first(self) -> np.ndarray:
+        """Whether the target has no event before it, [M] bool."""
+        first: np.ndarray = self.stops == self.starts
+        return first
+
+    @property
     def last(self) -> np.ndarray:
         """The place of each user's last target, by ascending user."""
         return np.flatnonzero(np.diff(self.users, append=-1))
 
     def take(self, chosen: np.ndarray) -> "Targets":
         """The targets of a mask or of indices."""
-        times = None if self.times is None else self.times[chosen]
+        times, kinds = (None if x is None else x[chosen] for x in (self.times, self.kinds))
         users, starts, stops = (x[chosen] for x in (self.users, self.starts, self.stops))
-        return Targets(users, starts, stops, self.items[chosen], times)
+        return Targets(users, starts, stops, self.items[chosen], times, kinds)
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """Held-out events at items that the model does not know."""
+    """Held-out events to predict at items that the model does not know."""
 
     users: np.ndarray  # [K] user indices, ascending
     stops: np.ndarray  # [K]; it comes just before items[stop]
     test: np.ndarray  # [K] bool; otherwise a validation target
     times: np.ndarray | None  # [K]
+    kinds: np.ndarray | None  # [K] uint8
 
 
 @dataclass(frozen=True)
@@ -131,6 +140,9 @@ class Dataset:
     cuts: Cuts | None  # of a split by time
     unknown: Unknown
     report: Report
+    kinds: np.ndarray | None  # [E] uint8, places in `kind_names`
+    kind_names: tuple[str, ...]
+    predicted: np.ndarray | None  # [E] bool, whether an event is a target; None: all are
     item_features: ItemFeatures | None = None  # of the N items, for training
 
     @property
@@ -157,6 +169,8 @@ class Dataset:
                 f"{self.report.held_out_items:,} more items are held out of training with all of "
                 "their events"
             )
+        if self.kinds is not None:
+            lines.append(f"kinds of events: {self._kind_counts(self.kinds)}")
         if self.cuts:
             for split, start in zip(SPLITS, self.cuts.texts(), strict=True):
                 targets = self.targets(split)
@@ -172,6 +186,15 @@ class Dataset:
             lines.append(f"{trained:,} users have no held-out events: training only")
         return lines
 
+    def _kind_counts(self, kinds: np.ndarray) -> str:
+        """The number of events of each kind, and which are predicted."""
+        counts = np.bincount(kinds, minlength=len(self.kind_names))
+        text = ", ".join(f"{n:,} {kind}" for kind, n in zip(self.kind_names, counts, strict=True))
+        if self.predicted is None:
+            return text
+        chosen = np.unique(kinds[self.predicted])
+        return f"{text}; predicted: {', '.join(self.kind_names[kind] for kind in chosen)}"
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all histories, the split and item ids; equal only for the same split."""
@@ -182,6 +205,11 @@ class Dataset:
         for array in (self.unknown.users, self.unknown.stops, self.unknown.test):
             digest.update(np.ascontiguousarray(array).data)
         digest.update(ids)
+        if self.kinds is not None:
+            digest.update("\0".join(["", *self.kind_names, ""]).encode())
+            digest.update(np.ascontiguousarray(self.kinds).data)
+        if self.predicted is not None:
+            digest.update(np.ascontiguousarray(self.predicted).data)
         return digest.hexdigest()
 
     def train_bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -189,15 +217,44 @@ class Dataset:
         return self.offsets[:-1], self.train_stops
 
     @cached_property
+    def target_items(self) -> np.ndarray:
+        """The item of each event that is predicted, otherwise 0: [E]."""
+        if self.predicted is None:
+            return self.items
+        chosen: np.ndarray = self.items * self.predicted
+        return chosen
+
+    def count_targets(self, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+        """The number of events in each `[start, stop)` that are predicted, [n]."""
+        before = self._predicted_before
+        counts: np.ndarray = stops - starts if before is None else before[stops] - before[starts]
+        return counts
+
+    @cached_property
+    def _predicted_before(self) -> np.ndarray | None:
+        """The number of events before each that are predicted, [E + 1]."""
+        if self.predicted is None:
+            return None
+        return np.concatenate([[0], np.cumsum(self.predicted, dtype=np.int64)])
+
+    @cached_property
     def train_counts(self) -> np.ndarray:
         """Number of training events of each item, [N]."""
+        return self._counts(self.items)
+
+    @cached_property
+    def target_counts(self) -> np.ndarray:
+        """Number of training events of each item that are predicted, [N]."""
+        return self._counts(self.target_items)
+
+    def _counts(self, items: np.ndarray) -> np.ndarray:
         starts, stops = self.train_bounds()
         inside = np.zeros(len(self.items) + 1, dtype=np.int8)
         # A part may be empty, and then starts where it stops.
         some = starts < stops
         inside[starts[some]] += 1
         inside[stops[some]] -= 1
-        trained = self.items[np.cumsum(inside[:-1], dtype=np.int8) > 0]
+        trained = items[np.cumsum(inside[:-1], dtype=np.int8) > 0]
         return np.bincount(trained, minlength=self.num_items + 1)[1:]
 
     @property
@@ -208,20 +265,28 @@ class Dataset:
             return None
         return int(self.times[stops[starts < stops] - 1].max())
 
-    def train_targets(self) -> tuple[np.ndarray, np.ndarray]:
-        """Offsets of the training targets [M] and of the starts of their histories [M].
+    def train_successors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Offsets of the events of the training parts but the first of each [M].
 
-        All events of the training parts but the first of each are targets.
+        Also those of the starts of their histories [M].
         """
         starts, stops = self.train_bounds()
         return _each(starts + 1, stops), np.repeat(starts, np.maximum(stops - starts - 1, 0))
+
+    def train_targets(self) -> tuple[np.ndarray, np.ndarray]:
+        """As `train_successors`, of those that are predicted."""
+        places, starts = self.train_successors()
+        if self.predicted is None:
+            return places, starts
+        chosen = self.predicted[places]
+        return places[chosen], starts[chosen]
 
     @cached_property
     def _held_out(self) -> dict[HeldOutSplit, Targets]:
         return {split: self._targets(split) for split in SPLITS}
 
     def targets(self, split: HeldOutSplit) -> Targets:
-        """The held-out events of a split that have an event before them."""
+        """The held-out events of a split that are predicted."""
         return self._held_out[split]
 
     def _targets(self, split: HeldOutSplit) -> Targets:
@@ -229,20 +294,23 @@ class Dataset:
         if split == "test":
             starts, stops = self.test_starts, self.offsets[1:]
         first = self.offsets[:-1]
-        starts = np.maximum(starts, first + 1)
         places = _each(starts, stops)
-        users = np.repeat(np.arange(self.num_users), np.maximum(stops - starts, 0))
+        users = np.repeat(np.arange(self.num_users), stops - starts)
+        if self.predicted is not None:
+            chosen = self.predicted[places]
+            places, users = places[chosen], users[chosen]
         unknown = self.unknown
-        others = np.flatnonzero(
-            (unknown.test == (split == "test")) & (unknown.stops > first[unknown.users])
-        )
+        others = np.flatnonzero(unknown.test == (split == "test"))
         users = np.concatenate([users, unknown.users[others]])
         stops = np.concatenate([places, unknown.stops[others]])
         items = np.concatenate([self.items[places], np.zeros(len(others), self.items.dtype)])
         times = None
         if self.times is not None and unknown.times is not None:
             times = np.concatenate([self.times[places], unknown.times[others]])
-        found = Targets(users, first[users], stops, items, times)
+        kinds = None
+        if self.kinds is not None and unknown.kinds is not None:
+            kinds = np.concatenate([self.kinds[places], unknown.kinds[others]])
+        found = Targets(users, first[users], stops, items, times, kinds)
         # An unknown item comes before the event at its place.
         return found.take(np.lexsort((items != 0, stops, users)))
 

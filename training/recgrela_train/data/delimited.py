@@ -34,9 +34,8 @@ class Layout:
 
     separators: tuple[str, ...]
     """The one that yields most of the wanted columns of the header, then most columns, is used."""
-    user: str
-    item: str
-    time: str
+    columns: dict[str, str]
+    """The names of the wanted columns, by role."""
     fields: tuple[str, ...] | None = None
     """Names of the fields of a file without a header; None: the first line has them."""
     quoted: bool = False
@@ -49,11 +48,12 @@ class Layout:
         """The expected content of a line, for errors."""
         if self.fields:
             return self.separators[0].replace("\t", "<tab>").join(self.fields)
-        return f"a value in each of {self.user}, {self.item} and {self.time}"
+        *names, last = self.columns.values()
+        return f"a value in each of {', '.join(names)} and {last}"
 
 
 def read_delimited(path: Path, layout: Layout, missing: Missing) -> pl.DataFrame:
-    """The columns user, item and time of a delimited text file, in file order.
+    """The columns user, item, time and, if wanted, kind of a delimited text file, in file order.
 
     Raises DataError naming the file and the line.
     """
@@ -78,7 +78,7 @@ def read_delimited(path: Path, layout: Layout, missing: Missing) -> pl.DataFrame
         except csv.Error as error:
             raise at(1, _malformed(error)) from None
         _check_header(names, layout, reader.line_num, at)
-    places = find_columns(path, names, layout.user, layout.item, layout.time)
+    places = find_columns(path, names, layout.columns)
     strict = layout.quoted and b'"' in data and not _well_formed(data, separator)
     table = None if strict else _read_table(data, separator, layout)
     if table is None:
@@ -102,7 +102,7 @@ def _separator(first: str, layout: Layout) -> str:
     """The separator that yields most of the wanted columns of the header, then most columns."""
     if len(layout.separators[0]) == 2:
         return STAND_IN
-    wanted = {layout.user, layout.item, layout.time}
+    wanted = set(layout.columns.values())
 
     def yields(separator: str) -> tuple[int, int]:
         found = _names(next(csv.reader([first], delimiter=separator)), layout)
@@ -118,7 +118,7 @@ def _names(header: list[str], layout: Layout) -> list[str]:
 
 def _check_header(names: list[str], layout: Layout, line: int, at: Fail) -> None:
     """Raises DataError if the first line looks like an event."""
-    wanted = [layout.user, layout.item, layout.time]
+    wanted = list(layout.columns.values())
     if not set(wanted) <= set(names) and any(re.match(VALUE, name) for name in names):
         example = layout.separators[0].join(wanted).replace("\t", "<tab>")
         raise at(

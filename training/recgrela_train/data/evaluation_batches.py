@@ -3,8 +3,9 @@
 A user's history is read once, whatever the number of their targets.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,17 @@ from .batches import padded
 from .dataset import Dataset, Targets
 
 SAMPLE_SEED = 0  # fixed: every run is measured on the same sample of users
+
+
+class Inputs(NamedTuple):
+    """Rows of events, padded with 0 at the end."""
+
+    items: Tensor  # [B, T] int64
+    kinds: Tensor | None  # [B, T] int64
+
+    def to(self, device: torch.device) -> "Inputs":
+        """The same rows on another device."""
+        return Inputs(self.items.to(device), None if self.kinds is None else self.kinds.to(device))
 
 
 @dataclass(frozen=True)
@@ -28,36 +40,48 @@ class EvaluationBatch:
     stops: np.ndarray  # [T] events before the targets
     items: Tensor  # [T] int64, item indices of the targets
     places: np.ndarray  # [T] places of the targets in the `Targets` that are measured
+    kinds: list[np.ndarray] | None = None  # B views of the kinds of the histories' events
 
     def take(self, chosen: slice | np.ndarray) -> "EvaluationBatch":
         """The same histories with some of the targets."""
         rows, stops, places = (x[chosen] for x in (self.rows, self.stops, self.places))
-        return EvaluationBatch(self.histories, rows, stops, self.items[chosen], places)
+        return EvaluationBatch(self.histories, rows, stops, self.items[chosen], places, self.kinds)
 
     def prefix(self, target: int, window: int | None = None) -> np.ndarray:
-        """The events before a target, or the last `window` of them."""
+        """The items before a target, or the last `window` of them."""
         stop = self.stops[target]
         start = 0 if window is None else max(0, stop - window)
         events: np.ndarray = self.histories[self.rows[target]][start:stop]
         return events
 
-    def windows(self, window: int) -> Tensor:
-        """The last `window` events before each target, [T, <= window], padded at the end."""
-        return pad([self.prefix(target, window) for target in range(len(self.rows))])
+    def windows(self, window: int) -> Inputs:
+        """The last `window` events before each target, [T, <= window]."""
+        starts = np.maximum(0, self.stops - window)
+        return self._inputs(zip(self.rows, starts, self.stops, strict=True))
 
-    def heads(self, rows: np.ndarray, size: int) -> Tensor:
-        """The first `size` events of the histories in `rows`, padded at the end."""
-        return pad([self.histories[row][:size] for row in rows])
+    def heads(self, rows: np.ndarray, size: int) -> Inputs:
+        """The first `size` events of the histories in `rows`."""
+        return self._inputs((row, 0, size) for row in rows)
 
-    def chunks(self, size: int) -> Iterator[tuple[int, Tensor]]:
-        """Consecutive chunks [B - r, <= size] of the histories from row r on, padded at the end.
+    def _inputs(self, parts: Iterable[tuple[int, int, int]]) -> Inputs:
+        """Parts of histories: row, start and stop of each."""
+        places = list(parts)
+
+        def rows(of: list[np.ndarray]) -> Tensor:
+            return pad([of[row][start:stop] for row, start, stop in places])
+
+        return Inputs(rows(self.histories), None if self.kinds is None else rows(self.kinds))
+
+    def chunks(self, size: int) -> Iterator[tuple[int, Inputs]]:
+        """Consecutive chunks [B - r, <= size] of the histories from row r on.
 
         Rows before r have ended.
         """
         lengths = np.array([len(history) for history in self.histories])
         for start in range(0, lengths.max(initial=0), size):
             row = int(np.searchsorted(lengths, start, side="right"))
-            yield row, pad([history[start : start + size] for history in self.histories[row:]])
+            rows = range(row, len(lengths))
+            yield row, self._inputs((row, start, start + size) for row in rows)
 
 
 class EvaluationBatches:
@@ -73,7 +97,7 @@ class EvaluationBatches:
         batch_size: int,
         shard: tuple[int, int] = (0, 1),
     ):
-        self._items = dataset.items
+        self._items, self._kinds = dataset.items, dataset.kinds
         self._targets = targets
         last = targets.last
         self._ends = last + 1  # of each user
@@ -97,23 +121,28 @@ class EvaluationBatches:
             places = np.concatenate(
                 [np.arange(*bounds) for bounds in zip(firsts, ends, strict=True)]
             )
-            bounds = zip(targets.starts[firsts], targets.stops[ends - 1], strict=True)
+            bounds = [*zip(targets.starts[firsts], targets.stops[ends - 1], strict=True)]
+            kinds = self._kinds
             yield EvaluationBatch(
                 histories=[self._items[start:stop] for start, stop in bounds],
                 rows=np.repeat(np.arange(len(users)), ends - firsts),
                 stops=targets.stops[places] - targets.starts[places],
                 items=torch.from_numpy(targets.items[places]).long(),
                 places=places,
+                kinds=None if kinds is None else [kinds[start:stop] for start, stop in bounds],
             )
 
 
-def sampled(targets: Targets, users: int | None) -> Targets:
-    """The targets of a random sample of users; all, if there are not more than `users`."""
+def sampled(targets: Targets, users: int | None, *, firsts: bool) -> Targets:
+    """The targets of a random sample of users; all, if there are not more than `users`.
+
+    Without `firsts`, only those that have an event before them.
+    """
     everyone = np.unique(targets.users)
-    if users is None or users >= len(everyone):
-        return targets
-    chosen = np.random.default_rng(SAMPLE_SEED).choice(everyone, users, replace=False)
-    return targets.take(np.isin(targets.users, chosen))
+    if users is not None and users < len(everyone):
+        chosen = np.random.default_rng(SAMPLE_SEED).choice(everyone, users, replace=False)
+        targets = targets.take(np.isin(targets.users, chosen))
+    return targets if firsts else targets.take(~targets.first)
 
 
 def pad(rows: list[np.ndarray]) -> Tensor:

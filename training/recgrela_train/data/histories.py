@@ -27,3 +27,6 @@ class Histories:
     offsets: np.ndarray  # [U + 1] int64; user u has items[offsets[u]:offsets[u + 1]]
     item_ids: StoredIds  # [N], ascending; item_ids[code]
     user_ids: StoredIds  # [U], ascending
+    kinds: np.ndarray | None = None  # [E] uint8, codes of `kind_names`; may be memory-mapped
+    kind_names: tuple[str, ...] = ()
+    """The names of the kinds of events, ascending; empty: all are of one kind."""

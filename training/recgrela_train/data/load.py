@@ -12,13 +12,17 @@ from .split import split
 
 
 def load_dataset(
-    config: DataConfig, vocabulary: Ids | None = None, *, extend: bool = False
+    config: DataConfig,
+    vocabulary: Ids | None = None,
+    kinds: tuple[str, ...] | None = None,
+    *,
+    extend: bool = False,
 ) -> Dataset:
-    """Reads, sorts, filters and splits the events; see `split` for the vocabulary.
+    """Reads, sorts, filters and splits the events; see `split` for the vocabulary and kinds.
 
     Raises DataError naming the file and the problem.
     """
-    return split(load_histories(config), config, vocabulary, extend=extend)
+    return split(load_histories(config), config, vocabulary, kinds, extend=extend)
 
 
 def load_histories(config: DataConfig) -> Histories:

@@ -21,10 +21,11 @@ SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
 
 @dataclass(frozen=True)
 class Order:
-    """Sorts coded events: columns user and item (Int32), time and fraction (Int64).
+    """Sorts coded events: columns user and item (Int32), time and fraction (Int64), perhaps kind.
 
-    `random` breaks ties by a hash of user id, item id, time and seed; `file` by position; `item` by
-    item id; `recbole` rounds times to float32 seconds and then keeps positions.
+    `random` breaks ties by a hash of user id, item id, time and seed, and then by kind; `file` by
+    position; `item` by item id and kind; `recbole` rounds times to float32 seconds and then keeps
+    positions.
     """
 
     ties: Ties
@@ -57,6 +58,8 @@ class Order:
             "file": ["user", "time", "fraction"],
             "recbole": ["user", "time"],
         }[self.ties]
+        if "item" in by and "kind" in events.columns:
+            by.append("kind")
         return events.select(pl.all().sort_by(*(keys[name] for name in by), maintain_order=True))
 
     def _hashes(self, events: pl.DataFrame) -> pl.Series:

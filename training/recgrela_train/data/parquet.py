@@ -13,43 +13,43 @@ TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
 def read_parquet(
-    path: Path, user: str, item: str, time: str, missing: Missing, *, hive: bool = False
+    path: Path, columns: dict[str, str], missing: Missing, *, hive: bool = False
 ) -> Iterator[pl.DataFrame]:
-    """The columns user, item and time of a Parquet file, PART rows at a time, in file order.
+    """The `columns`, names by role, of a Parquet file, PART rows at a time, in file order.
 
     With `hive`, the folders in its path, such as `day=2026-11-30`, are columns too. Raises
     DataError naming the file and the column or row.
     """
     try:
         table = pl.scan_parquet(path, glob=False, hive_partitioning=hive)
-        places = find_columns(path, table.collect_schema().names(), user, item, time)
+        places = find_columns(path, table.collect_schema().names(), columns)
         chosen = table.select(**{role: pl.nth(place) for role, place in places.items()})
         for start in range(0, chosen.select(pl.len()).collect().item(), PART):
             rows = chosen.slice(start, PART).collect()
-            yield typed_events(path, rows, (user, item, time), missing, start)
+            yield typed_events(path, rows, columns, missing, start)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).split("\n")[0]
         raise DataError(f"{path}: cannot be read as Parquet: {reason}") from None
 
 
 def typed_events(
-    path: Path, rows: pl.DataFrame, names: tuple[str, str, str], missing: Missing, start: int = 0
+    path: Path, rows: pl.DataFrame, columns: dict[str, str], missing: Missing, start: int = 0
 ) -> pl.DataFrame:
-    """`to_events` for columns that have types; `names` are those of the source.
+    """`to_events` for columns by role that have types; `columns` are their names in the source.
 
     `start` rows come before them. Raises DataError naming the source `path` and the column or row,
     from 1.
     """
-    user, item, time = names
     typed = rows.select(
-        _ids(path, user, rows["user"]),
-        _ids(path, item, rows["item"]),
-        _times(path, time, rows["time"], start),
+        _ids(path, columns["user"], rows["user"]),
+        _ids(path, columns["item"], rows["item"]),
+        _times(path, columns["time"], rows["time"], start),
+        *(_kinds(path, columns[role], rows[role]) for role in rows.columns if role == "kind"),
         line=pl.int_range(start + 1, start + pl.len() + 1),
     )
 
     def fail(line: int, problem: str, hint: str = "") -> DataError:
-        found = dict(zip(names, rows.row(line - start - 1), strict=False))
+        found = dict(zip(columns.values(), rows.row(line - start - 1), strict=True))
         return DataError(f"{path}, row {line}: {problem}{hint}\n  found: {found}")
 
     return to_events(path, typed, missing, fail, keep_text=True)
@@ -62,6 +62,14 @@ def _ids(path: Path, name: str, column: pl.Series) -> pl.Series:
         return column.cast(pl.String)
     raise DataError(
         f"{path}: column '{name}' holds {column.dtype}; expected ids: 64-bit integers or text"
+    )
+
+
+def _kinds(path: Path, name: str, column: pl.Series) -> pl.Series:
+    if column.dtype in TEXT or column.dtype.is_integer():
+        return column.cast(pl.String)
+    raise DataError(
+        f"{path}: column '{name}' holds {column.dtype}; expected kinds of events: text or integers"
     )
 
 

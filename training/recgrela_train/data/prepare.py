@@ -18,7 +18,7 @@ from .times import Clock, above_units
 
 
 def prepare(events: pl.DataFrame, ties: Ties, seed: int) -> Histories:
-    """The Histories of one table of events: columns user, item and, but for sequences, time.
+    """The Histories of one table of events, with columns as of a `Piece`.
 
     `ties` orders a user's ties in time, see `order.Order`.
     """
@@ -34,7 +34,7 @@ def prepare_pieces(pieces: Iterable[Piece], ties: Ties, seed: int) -> Histories:
     events = pl.concat(types.unify(frame) for frame in frames)
     users, items = (events[role].unique().sort() for role in ("user", "item"))
     order = order_of(types, ties, seed, users, items)
-    ordered = order.sort(encode(events, users, items))
+    ordered = order.sort(encode(events, users, items, types.kinds))
     times, dated = None, False
     if types.timed:
         values = ordered["time"].to_numpy()
@@ -48,6 +48,8 @@ def prepare_pieces(pieces: Iterable[Piece], ties: Ties, seed: int) -> Histories:
         offsets=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
         item_ids=stored(items),
         user_ids=stored(users),
+        kinds=ordered["kind"].to_numpy() if types.kinds else None,
+        kind_names=types.kinds,
     )
 
 

@@ -2,6 +2,7 @@
 
 items.npy       int32 [E], item codes
 times.npy       int64 [E]; absent for sequences
+kinds.npy       uint8 [E], codes of the names in prepared.json; absent without data.kind_column
 offsets.npy     int64 [U + 1]
 item_ids.npy    int64 [N]; or the UTF-8 bytes of all ids, with item_ids.bounds.npy, int64 [N + 1]
 user_ids.npy    the same of users
@@ -51,7 +52,7 @@ def write_prepared(
     """
     files = _files(config)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (ABOUT, "times.npy"):
+    for name in (ABOUT, "times.npy", "kinds.npy"):
         (folder / name).unlink(missing_ok=True)
     found = write_histories(read_pieces(config), config.ties, config.tie_seed, folder, progress)
     source = config.source if files is None else str(Path(config.source).expanduser().absolute())
@@ -61,6 +62,7 @@ def write_prepared(
         "format": config.format,
         "files": files and {str(file.absolute()): [*_stamp(file), _hash(file)] for file in files},
         "settings": _settings(config),
+        "kind_column": config.kind_column,
         **found,
     }
     write_atomically(folder / ABOUT, json.dumps(content, indent=2).encode())
@@ -80,6 +82,7 @@ def open_prepared(folder: Path, config: DataConfig) -> Histories:
             )
         _check_settings(folder, content["settings"], _settings(config))
         _check_source(folder, content)
+        kinds = _kinds(folder, content, config)
         histories = Histories(
             items=_load(folder, "items"),
             times=_load(folder, "times") if content["timed"] else None,
@@ -87,6 +90,8 @@ def open_prepared(folder: Path, config: DataConfig) -> Histories:
             offsets=np.array(_load(folder, "offsets")),
             item_ids=_load_ids(folder, "item_ids", text=content["text"]["item"]),
             user_ids=_load_ids(folder, "user_ids", text=content["text"]["user"]),
+            kinds=_load(folder, "kinds") if kinds else None,
+            kind_names=kinds,
         )
         _check_sizes(folder, histories, content["events"])
         return histories
@@ -100,9 +105,10 @@ def open_prepared(folder: Path, config: DataConfig) -> Histories:
 
 def _check_sizes(folder: Path, histories: Histories, events: int) -> None:
     """Raises DataError for arrays that do not fit together."""
-    items, offsets, times = histories.items, histories.offsets, histories.times
+    items, offsets, kinds = histories.items, histories.offsets, histories.kinds
     users, num_items = len(histories.user_ids), len(histories.item_ids)
-    sizes = {len(items), int(offsets[-1]), len(items if times is None else times)}
+    columns = [each for each in (items, histories.times, kinds) if each is not None]
+    sizes = {int(offsets[-1]), *map(len, columns)}
     if sizes != {events} or users + 1 != len(offsets):
         raise DataError(
             f"{folder}: damaged: expected {events:,} events, found {len(items):,} of {users:,} "
@@ -113,8 +119,25 @@ def _check_sizes(folder: Path, histories: Histories, events: int) -> None:
             f"{folder}: damaged: items.npy has {items.min()} to {items.max()}, expected 0 to "
             f"{num_items - 1}: {ANEW}"
         )
+    if kinds is not None and kinds.max() >= len(histories.kind_names):
+        raise DataError(
+            f"{folder}: damaged: kinds.npy has {kinds.max()}, expected below "
+            f"{len(histories.kind_names)}: {ANEW}"
+        )
     if offsets[0] != 0 or (np.diff(offsets) <= 0).any():
         raise DataError(f"{folder}: damaged: offsets.npy is not ascending from 0: {ANEW}")
+
+
+def _kinds(folder: Path, content: dict[str, Any], config: DataConfig) -> tuple[str, ...]:
+    """The names of the kinds that are asked for. Raises DataError for those of another column."""
+    if config.kind_column is None:
+        return ()
+    if content.get("kind_column") != config.kind_column:
+        raise DataError(
+            f"{folder} was prepared with data.kind_column={content.get('kind_column') or 'none'}, "
+            f"but {config.kind_column} was requested: change the setting, or {ANEW}"
+        )
+    return tuple(content["kinds"])
 
 
 def _load(folder: Path, name: str) -> np.ndarray:

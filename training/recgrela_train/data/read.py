@@ -15,16 +15,17 @@ COLUMNS = ("user_column", "item_column", "time_column")
 NAMED_COLUMNS = ("inter", "csv", "parquet")
 """Formats whose columns are chosen by `data.user_column` and so on."""
 
+MOVIELENS = {"user": "UserID", "item": "MovieID", "time": "Timestamp"}
 MOVIELENS_FIELDS = ("UserID", "MovieID", "Rating", "Timestamp")
 
 
 def read_pieces(config: DataConfig, cache: Path | None = None) -> Iterator[Piece]:
     """The events of `config.source`: files by name, and rows in their order, a part at a time.
 
-    Events have the columns user, item and, but for sequences, time, without nulls. Ids are Int64 or
-    String: of text files they are Int64 if all are integers in canonical spelling (not '007').
-    Times are numbers or Datetime. `cache` is the folder for data sets known by name, see
-    `known.cache_folder`.
+    Events have the columns user, item, time (but for sequences) and, if set, kind, without nulls.
+    Ids are Int64 or String: of text files they are Int64 if all are integers in canonical spelling
+    (not '007'). Times are numbers or Datetime, kinds String. `cache` is the folder for data sets
+    known by name, see `known.cache_folder`.
 
     Raises DataError naming the file, the line and what to do.
     """
@@ -40,15 +41,15 @@ def read_pieces(config: DataConfig, cache: Path | None = None) -> Iterator[Piece
 
 
 def _read(file: SourceFile, config: DataConfig, *, alone: bool) -> Iterator[Piece]:
-    columns = config.user_column, config.item_column, config.time_column
+    columns = config.columns
     path = file.path
     name = _format(path) if config.format == "auto" else config.format
     if name not in NAMED_COLUMNS:
         what = f"format {name}, whose columns are fixed"
         other = "set data.format=csv for named columns"
-        check_no_effect(path, what, config, COLUMNS, other)
+        check_no_effect(path, what, config, (*COLUMNS, "kind_column"), other)
     if name == "parquet":
-        for part in read_parquet(path, *columns, config.missing, hive=file.hive):
+        for part in read_parquet(path, columns, config.missing, hive=file.hive):
             yield Piece(path, part, typed=True)
     elif name in SEQUENCES:
         if not alone:
@@ -82,15 +83,15 @@ def _format(path: Path) -> str:
     return found
 
 
-def _layout(name: str, columns: tuple[str, str, str]) -> Layout:
-    user, item, time = columns
+def _layout(name: str, columns: dict[str, str]) -> Layout:
     match name:
         case "inter":
-            return Layout(("\t",), user, item, time, typed_header=True)
+            return Layout(("\t",), columns, typed_header=True)
         case "ml-dat":
-            return Layout(("::",), "UserID", "MovieID", "Timestamp", MOVIELENS_FIELDS)
+            return Layout(("::",), MOVIELENS, MOVIELENS_FIELDS)
         case "u.data":
-            return Layout(("\t",), "UserID", "MovieID", "Timestamp", MOVIELENS_FIELDS)
+            return Layout(("\t",), MOVIELENS, MOVIELENS_FIELDS)
         case "ml-csv":
-            return Layout((",",), "userId", "movieId", "timestamp", quoted=True)
-    return Layout((",", "\t", ";", "|"), user, item, time, quoted=True)
+            named = {"user": "userId", "item": "movieId", "time": "timestamp"}
+            return Layout((",",), named, quoted=True)
+    return Layout((",", "\t", ";", "|"), columns, quoted=True)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple, Protocol
 
+from torch import Tensor
+
 from .batches import TrainBatch
 
 
@@ -68,16 +70,24 @@ def part_of(batch: TrainBatch, shard: Shard) -> TrainBatch:
     """
     rows = slice(shard.rank, None, shard.count)
     targets = batch["targets"][rows]
-    events = int((targets != 0).sum()) / int((batch["targets"] != 0).sum())
+    firsts = batch["firsts"][shard.rank :: min(shard.count, len(batch["targets"]))]
+    events = _targets(targets, firsts) / max(1, _targets(batch["targets"], batch["firsts"]))
     if not len(targets):
-        rows = slice(0, 1)
+        rows, firsts, events = slice(0, 1), firsts[:0], 0.0
         targets = batch["targets"][rows]
     inputs = batch["inputs"][rows]
     longest = int((inputs != 0).sum(1).max())
+    kinds = batch["kinds"]
     return TrainBatch(
         inputs=inputs[:, :longest],
+        kinds=None if kinds is None else kinds[rows, :longest],
         targets=targets[:, :longest],
+        firsts=firsts,
         keep=batch["keep"][rows],
         carried=batch["carried"],
         share=batch["share"] * shard.count * events,
     )
+
+
+def _targets(targets: Tensor, firsts: Tensor) -> int:
+    return int((targets != 0).sum()) + len(firsts)

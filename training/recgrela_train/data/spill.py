@@ -31,7 +31,8 @@ from .times import Clock, above_units
 SCRATCH = ".spill-"
 BUCKET = 4_000_000  # events
 MOST_BUCKETS = 256  # open files
-ROW = np.dtype([("user", "<i4"), ("item", "<i4"), ("time", "<i8"), ("fraction", "<i8")])
+ROW = [("user", "<i4"), ("item", "<i4"), ("time", "<i8"), ("fraction", "<i8")]
+KIND = ("kind", "u1")  # of a row, if there are kinds
 
 Progress = Callable[[str, int], object]
 """Called with a step and the events that it has done since the last call."""
@@ -68,7 +69,8 @@ def write_histories(
             _write_ids(folder, name, ids)
         _write(folder / "offsets.npy", np.concatenate([[0], ends]))
         size = max(BUCKET, spilled.events // MOST_BUCKETS + 1)
-        buckets = _Buckets(Path(scratch), ((ends - 1) // size).astype(np.int32))
+        row = np.dtype([*ROW, KIND] if spilled.types.kinds else ROW)
+        buckets = _Buckets(Path(scratch), ((ends - 1) // size).astype(np.int32), row)
         buckets.fill(spilled, users, items, progress)
         order = order_of(spilled.types, ties, seed, users, items)
         dated = _write_events(folder, spilled, buckets.sorted(order), progress)
@@ -76,6 +78,7 @@ def write_histories(
         "events": spilled.events,
         "timed": spilled.types.timed,
         "dated": dated,
+        "kinds": list(spilled.types.kinds),
         "text": {role: spilled.types.text(role) for role in ("user", "item")},
     }
 
@@ -109,11 +112,15 @@ def _write_events(
         items = stack.enter_context(_array(folder / "items.npy", "<i4", spilled.events))
         if timed:
             times = stack.enter_context(_array(folder / "times.npy", "<i8", spilled.events))
+        if spilled.types.kinds:
+            kinds = stack.enter_context(_array(folder / "kinds.npy", "|u1", spilled.events))
         for rows in parts:
             items.write(rows["item"].to_numpy().data)
             if timed:
                 columns = rows["time"].to_numpy(), rows["fraction"].to_numpy()
                 times.write(clock.convert(*columns).data)
+            if spilled.types.kinds:
+                kinds.write(rows["kind"].to_numpy().data)
             progress("sorting", len(rows))
     return timed and clock.dated
 
@@ -121,7 +128,8 @@ def _write_events(
 class _Buckets:
     """Files of rows, each for the users of a range of codes."""
 
-    def __init__(self, scratch: Path, bucket_of: np.ndarray):
+    def __init__(self, scratch: Path, bucket_of: np.ndarray, row: np.dtype[np.void]):
+        self._row = row
         self._of = bucket_of  # [U] ascending
         self._files = [scratch / f"bucket-{number}" for number in range(bucket_of[-1] + 1)]
 
@@ -133,7 +141,8 @@ class _Buckets:
             opened = [stack.enter_context(file.open("wb")) for file in self._files]
             for path in spilled.files:
                 events = spilled.types.unify(pl.read_parquet(path, glob=False))
-                rows, stops = self._divided(encode(events, users, items))
+                coded = encode(events, users, items, spilled.types.kinds)
+                rows, stops = self._divided(coded)
                 for file, part in zip(opened, np.split(rows, stops), strict=True):
                     file.write(part.data)
                 progress("distributing", len(rows))
@@ -143,17 +152,17 @@ class _Buckets:
         """The rows by bucket, and the first row of every bucket but the first."""
         bucket = self._of[coded["user"].to_numpy()]
         place = np.argsort(bucket, kind="stable")
-        rows = np.empty(len(place), dtype=ROW)
-        for name in ROW.names or ():
+        rows = np.empty(len(place), dtype=self._row)
+        for name in self._row.names or ():
             rows[name] = coded[name].to_numpy()[place]
         return rows, np.searchsorted(bucket[place], np.arange(1, len(self._files)))
 
     def sorted(self, order: Order) -> Iterator[pl.DataFrame]:
         """The events of each bucket in order."""
         for path in self._files:
-            rows = np.fromfile(path, dtype=ROW)
+            rows = np.fromfile(path, dtype=self._row)
             path.unlink()
-            yield order.sort(pl.DataFrame({name: rows[name] for name in ROW.names or ()}))
+            yield order.sort(pl.DataFrame({name: rows[name] for name in self._row.names or ()}))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ engine skips unknown items.
 """
 
 import hashlib
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..config import DataConfig
 from .dataset import SPLITS, Counts, Cuts, Dataset, Report, Unknown
 from .errors import DataError, warn
 from .histories import Histories, Ids, StoredIds
+from .pieces import check_number
 from .times import DAY, cut_time, time_text
 
 MANY_TIES = 0.2
@@ -32,6 +34,7 @@ def split(
     histories: Histories,
     config: DataConfig,
     vocabulary: Ids | None = None,
+    kinds: tuple[str, ...] | None = None,
     *,
     extend: bool = False,
 ) -> Dataset:
@@ -41,11 +44,13 @@ def split(
     events, as published results do, otherwise of training events.
     With `vocabulary`, the item ids of a trained model in its order, these are the known items,
     whatever their counts; then the training and validation parts may be empty. With `extend`, the
-    data's other frequent items follow them.
+    data's other frequent items follow them. `kinds` are the model's kinds of events likewise.
 
-    Raises DataError if nothing is left, no item is in the vocabulary, without times to split by, or
-    for a cut that leaves a part empty. Warns of items that only the vocabulary to extend has.
+    Raises DataError if nothing is left, no item is in the vocabulary, for a kind that the model
+    does not know, without times to split by, or for a cut that leaves a part empty. Warns of items
+    that only the vocabulary to extend has.
     """
+    histories = _with_kinds(histories, config, kinds, extend=extend)
     before, tied = _size(histories), tied_share(histories)
     if tied > MANY_TIES:
         warn(_many_ties(tied, histories, config))
@@ -54,7 +59,7 @@ def split(
     cuts = None
     if config.split == "leave_one_out":
         histories = _core(histories, config.min_events)
-        bounds = _leave_one_out(histories.offsets)
+        bounds = _leave_one_out(histories.offsets, _predicted(histories, config))
     elif config.split == "time":
         cuts = _cuts(histories, config)
         bounds = _divided(histories, cuts)
@@ -74,7 +79,13 @@ def split(
     report = Report(config.min_events, before, after, _dates(histories), tied, held_out)
     if not after.events:
         raise _nothing_left(report, config, cuts)
-    dataset = _known_events(histories, known, bounds, vocabulary, cuts, report)
+    predicted = _predicted(histories, config)
+    dataset = _known_events(histories, known, bounds, vocabulary, cuts, report, predicted)
+    if training and config.targets and not dataset.target_counts.any():
+        raise DataError(
+            f"{config.source}: no training event is of data.targets={', '.join(config.targets)}: "
+            "choose other kinds of events to predict"
+        )
     if cuts:
         _check_parts(dataset, cuts, config, training=training)
     return dataset
@@ -105,11 +116,59 @@ def _known_items(
     return np.concatenate([codes, added]), ids, held_out
 
 
+def _with_kinds(
+    histories: Histories, config: DataConfig, known: tuple[str, ...] | None, *, extend: bool
+) -> Histories:
+    """The events with codes of the `known` kinds; with `extend`, of the data's others after them.
+
+    None: of the data's. Raises DataError for kinds that the model does not know, or if it needs
+    them; also for `data.targets` that no event has.
+    """
+    found = histories.kind_names
+    names = found if known is None else known
+    if known and not found:
+        raise DataError(
+            f"the model knows the kinds of events {', '.join(known)} and needs the kind of every "
+            "event: set data.kind_column to the column that has it"
+        )
+    if added := tuple(kind for kind in found if kind not in names):
+        if not extend:
+            what = f"knows only {', '.join(names)}" if names else "was trained without kinds"
+            raise DataError(
+                f"{config.source}: events of the kind {added[0]!r}, but the model {what}: "
+                + ("remove them" if names else "omit data.kind_column")
+                + ", or train a model that knows them"
+            )
+        names += added
+        check_number(config.source, names)
+    for kind in config.targets or ():
+        if kind not in names:
+            raise DataError(
+                f"{config.source}: data.targets has {kind!r}, expected kinds of events: "
+                f"{', '.join(names)}"
+            )
+    if names == found:
+        return histories
+    code = np.array([names.index(kind) for kind in found], np.uint8)
+    return replace(histories, kinds=code[histories.kinds], kind_names=names)
+
+
+def _predicted(histories: Histories, config: DataConfig) -> np.ndarray | None:
+    """Whether each event is of the kinds to predict, [E] bool; None: all are."""
+    if not config.targets:
+        return None
+    chosen = np.isin(histories.kind_names, config.targets)
+    predicted: np.ndarray = chosen[histories.kinds]
+    return predicted
+
+
 def drop_consecutive(histories: Histories) -> Histories:
-    """The events at another item than the one before them of their user."""
-    items = histories.items
+    """The events at another item than the one before them of their user, or of another kind."""
+    items, kinds = histories.items, histories.kinds
     keep = np.ones(len(items), bool)
     np.not_equal(items[1:], items[:-1], out=keep[1:])
+    if kinds is not None:
+        keep[1:] |= kinds[1:] != kinds[:-1]
     keep[histories.offsets[:-1]] = True
     return _where(histories, keep)
 
@@ -138,17 +197,27 @@ def _where(histories: Histories, keep: np.ndarray) -> Histories:
         np.concatenate([[0], offsets[1:][some]]),
         histories.item_ids,
         _take(histories.user_ids, np.flatnonzero(some)),
+        None if histories.kinds is None else histories.kinds[keep],
+        histories.kind_names,
     )
 
 
-def _leave_one_out(offsets: np.ndarray) -> _Bounds:
-    """A user's last event is for the test, the one before it for validation.
+def _leave_one_out(offsets: np.ndarray, predicted: np.ndarray | None) -> _Bounds:
+    """A user's last event to predict is for the test, the one before it for validation.
 
-    No events are held out of a user with fewer than three.
+    No events are held out of a user with fewer than three to predict.
     """
     stops = offsets[1:]
-    enough = np.diff(offsets) >= 3
-    return _Bounds(np.where(enough, stops - 2, stops), np.where(enough, stops - 1, stops))
+    if predicted is None:
+        enough = np.diff(offsets) >= 3
+        return _Bounds(np.where(enough, stops - 2, stops), np.where(enough, stops - 1, stops))
+    places = np.flatnonzero(predicted)
+    ends = np.searchsorted(places, stops)
+    enough = ends - np.searchsorted(places, offsets[:-1]) >= 3
+    train_stops, test_starts = stops.copy(), stops.copy()
+    train_stops[enough] = places[ends[enough] - 2]
+    test_starts[enough] = places[ends[enough] - 1]
+    return _Bounds(train_stops, test_starts)
 
 
 def _cuts(histories: Histories, config: DataConfig) -> Cuts:
@@ -218,6 +287,7 @@ def _known_events(
     item_ids: Ids,
     cuts: Cuts | None,
     report: Report,
+    predicted: np.ndarray | None,
 ) -> Dataset:
     """The Dataset without events at unknown items, where `items` is 0, and users without others."""
     keep = items > 0
@@ -226,14 +296,16 @@ def _known_events(
     some = np.diff(offsets) > 0
     number = np.cumsum(some) - 1  # of each user that stays
     users = _users(histories.offsets)
-    held_out = np.flatnonzero(~keep & (np.arange(len(keep)) >= bounds.train_stops[users]))
+    lost = ~keep if predicted is None else ~keep & predicted
+    held_out = np.flatnonzero(lost & (np.arange(len(keep)) >= bounds.train_stops[users]))
     held_out = held_out[some[users[held_out]]]
-    times = histories.times
+    times, kinds = histories.times, histories.kinds
     unknown = Unknown(
         number[users[held_out]],
         before[held_out],
         held_out >= bounds.test_starts[users[held_out]],
         None if times is None else times[held_out],
+        None if kinds is None else kinds[held_out],
     )
     return Dataset(
         items=items[keep],
@@ -246,6 +318,9 @@ def _known_events(
         cuts=cuts,
         unknown=unknown,
         report=report,
+        kinds=None if kinds is None else kinds[keep],
+        kind_names=histories.kind_names,
+        predicted=None if predicted is None else predicted[keep],
     )
 
 
@@ -272,7 +347,7 @@ def _check_parts(dataset: Dataset, cuts: Cuts, config: DataConfig, *, training: 
         "test": f"from data.test_from={end} on",
     }
     for part in SPLITS if training else SPLITS[1:]:
-        if not len(dataset.targets(part)):
+        if dataset.targets(part).first.all():
             raise DataError(
                 f"{config.source}: no {part} targets {when[part]}; found events"
                 f"{_span(dataset.report)}. Move the cut: a target needs an event before it"

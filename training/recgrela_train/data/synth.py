@@ -5,6 +5,10 @@ Items are on rings of 16 or a few more, and ring c (from 0) has weight w_c propo
 its n_c items. Every later item is, with probability FOLLOWED, one of the next four on the ring of
 the item before it, with the probabilities SHARES; otherwise it is drawn by popularity again.
 
+With kinds, every event is of one of KINDS, drawn uniformly, and the kind decides which four items
+of the ring may follow: those that come 4 k to 4 k + 3 places after the next one for the k-th kind,
+from 0. So the next item depends on the item and the kind.
+
 Moving along rings maps the items of a ring onto each other, so the popularity w_c / n_c of an item
 is the same at every position of a history. Hence the metrics of a ranking by the true
 probabilities, which none can exceed, have a closed form: see `optimum`.
@@ -22,7 +26,9 @@ from .errors import DataError
 RING = 16  # smallest size of a ring
 FOLLOWED = 0.6  # probability that an item depends on the item before it
 SHARES = np.array([0.4, 0.3, 0.2, 0.1])  # of the next items on the ring
+KINDS = ("view", "cart", "buy")
 BLOCK = 500_000  # events generated at a time, on average
+GAINS = 1 / np.log2(np.arange(2, 12))  # of NDCG@10, by rank
 DRAWS = 20  # for an item that a user has not seen, before a seen one is kept
 
 START = np.datetime64("2024-01-01", "us").astype(np.int64)
@@ -43,6 +49,8 @@ class Recipe:
     repeats: float | None = None
     """Share of the events after a user's first whose item the user has seen before, drawn
     uniformly from the earlier events. None: whatever the signal yields."""
+    kinds: bool = False
+    """Events are of KINDS, on which the next item depends."""
 
     def __post_init__(self) -> None:
         if self.items < RING:
@@ -61,29 +69,37 @@ class Events(NamedTuple):
     items: np.ndarray  # ids, from 1
     times: np.ndarray  # microseconds since 1970, ascending within a user
     repeated: int  # users whose last item they had seen before
+    kinds: np.ndarray | None  # places in KINDS; None without kinds
 
 
-def optimum(items: int) -> dict[str, float]:
+def optimum(items: int, *, kinds: bool = False) -> dict[str, float]:
     """Expected metrics of the ranking by true probabilities, and of the ranking by popularity.
 
+    With `kinds`, also of the ranking by the true probabilities of one that does not know them.
     After an item of ring c, its j-th successor has probability FOLLOWED SHARES_j + p_c, any other
     item of ring b has p_b, where p_c = (1 - FOLLOWED) w_c / n_c. Ring 0 has at least ten other
     items. So the best ten are the largest of the four successors and ten times p_0. Seen items
     are not excluded.
     """
     weights, sizes = _rings(items)
+    popular = weights[0] / sizes[0]
+    found = _best(weights, sizes, SHARES) | {
+        "popularity_hr@10": float(10 * popular),
+        "popularity_ndcg@10": float(popular * GAINS.sum()),
+    }
+    if kinds:
+        unknown = _best(weights, sizes, np.tile(SHARES, len(KINDS)) / len(KINDS))
+        found |= {f"without_kinds_{metric}": value for metric, value in unknown.items()}
+    return found
+
+
+def _best(weights: np.ndarray, sizes: np.ndarray, shares: np.ndarray) -> dict[str, float]:
+    """Metrics of the ranking by true probabilities, for the `shares` of successors."""
     noise = (1 - FOLLOWED) * weights / sizes
-    successors = FOLLOWED * SHARES + noise[:, None]
+    successors = FOLLOWED * shares + noise[:, None]
     candidates = np.hstack([successors, np.full((len(weights), 10), noise[0])])
     best = -np.sort(-candidates)[:, :10]
-    gains = 1 / np.log2(np.arange(2, 12))
-    popular = weights[0] / sizes[0]
-    return {
-        "hr@10": float(weights @ best.sum(1)),
-        "ndcg@10": float(weights @ (best @ gains)),
-        "popularity_hr@10": float(10 * popular),
-        "popularity_ndcg@10": float(popular * gains.sum()),
-    }
+    return {"hr@10": float(weights @ best.sum(1)), "ndcg@10": float(weights @ (best @ GAINS))}
 
 
 def generate(recipe: Recipe) -> Iterator[Events]:
@@ -96,7 +112,7 @@ def generate(recipe: Recipe) -> Iterator[Events]:
         sizes = lengths[first : first + per_block]
         order = np.argsort(-sizes, kind="stable")  # longest first: those still active are a prefix
         sizes = sizes[order]
-        history = walk.histories(sizes, random)
+        history, kinds = walk.histories(sizes, random)
         position = np.arange(len(history))
         inside = position < sizes[:, None]  # [users, T]
         before_last = position[:, None] < sizes - 1
@@ -106,6 +122,7 @@ def generate(recipe: Recipe) -> Iterator[Events]:
             items=walk.ids(history.T[inside]),
             times=_times(sizes, recipe.days * DAY, random),
             repeated=int(((history == targets) & before_last).any(0).sum()),
+            kinds=None if kinds is None else kinds.T[inside],
         )
 
 
@@ -114,6 +131,7 @@ class _Walk:
 
     def __init__(self, recipe: Recipe):
         self._items, self._repeats = recipe.items, recipe.repeats
+        self._kinds = recipe.kinds
         self._weights = np.cumsum(_rings(recipe.items)[0])
         self._rings = len(self._weights)
         stride = max(1, int(recipe.items * 0.618))  # ids that do not ascend with popularity
@@ -126,35 +144,52 @@ class _Walk:
         ids: np.ndarray = 1 + items * self._stride % self._items
         return ids
 
-    def histories(self, sizes: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Items by position and user, [T, users]; -1 after a user's last. `sizes` descend."""
+    def histories(
+        self, sizes: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Items by position and user, [T, users]; -1 after a user's last. `sizes` descend.
+
+        Also the kinds, if there are any.
+        """
         history = np.full((sizes[0], len(sizes)), -1, dtype=np.int64)
+        kinds: np.ndarray | None = None
+        if self._kinds:
+            kinds = np.asarray(random.integers(len(KINDS), size=history.shape))
         history[0] = self._popular(len(sizes), random)
         active = np.searchsorted(-sizes, -np.arange(sizes[0]))
         for position in range(1, len(history)):
             past = history[:position, : active[position]]
+            further = 0 if kinds is None else kinds[position - 1, : active[position]] * len(SHARES)
             history[position, : active[position]] = (
-                self._next(past[-1], random)
+                self._next(past[-1], further, random)
                 if self._repeats is None
-                else self._next_or_repeat(past, self._repeats, random)
+                else self._next_or_repeat(past, further, self._repeats, random)
             )
-        return history
+        return history, kinds
 
-    def _next(self, last: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    def _next(
+        self, last: np.ndarray, further: np.ndarray | int, random: np.random.Generator
+    ) -> np.ndarray:
+        """An item that follows the `last` ones, `further` places on if it depends on them."""
         step = 1 + np.searchsorted(np.cumsum(SHARES)[:-1], random.random(len(last)), side="right")
+        step = step + further
         first, size = self._ring(last * self._rings // self._items)
         after = first + (last - first + step) % size
         followed = random.random(len(last)) < FOLLOWED
         return np.where(followed, after, self._popular(len(last), random))
 
     def _next_or_repeat(
-        self, past: np.ndarray, repeats: float, random: np.random.Generator
+        self,
+        past: np.ndarray,
+        further: np.ndarray | int,
+        repeats: float,
+        random: np.random.Generator,
     ) -> np.ndarray:
         """An item of the past [T, users] with probability `repeats`, otherwise one not in it."""
         users = np.arange(past.shape[1])
         repeat = random.random(len(users)) < repeats
         earlier = past[(random.random(len(users)) * len(past)).astype(np.int64), users]
-        chosen = np.where(repeat, earlier, self._next(past[-1], random))
+        chosen = np.where(repeat, earlier, self._next(past[-1], further, random))
         again = users[~repeat]
         for _ in range(DRAWS):
             again = again[(past[:, again] == chosen[again]).any(0)]

@@ -31,13 +31,18 @@ Table = pl.DataFrame | pl.LazyFrame | ArrowTable
 
 
 def load_table(
-    table: Table, config: DataConfig, vocabulary: Ids | None = None, *, extend: bool = False
+    table: Table,
+    config: DataConfig,
+    vocabulary: Ids | None = None,
+    kinds: tuple[str, ...] | None = None,
+    *,
+    extend: bool = False,
 ) -> Dataset:
     """As `load_dataset`, for a table with the columns `data.user_column` and so on.
 
     Raises DataError naming the column or row, and TypeError for anything but a table.
     """
-    return split(table_histories(table, config), config, vocabulary, extend=extend)
+    return split(table_histories(table, config), config, vocabulary, kinds, extend=extend)
 
 
 def table_histories(table: Table, config: DataConfig) -> Histories:
@@ -46,21 +51,24 @@ def table_histories(table: Table, config: DataConfig) -> Histories:
 
 
 def read_table(table: Table, config: DataConfig) -> pl.DataFrame:
-    """The columns user, item and time of a table, in its order. Ids keep their types."""
+    """The columns user, item, time and, if set, kind of a table, in its order.
+
+    Ids keep their types.
+    """
     source = Path(IN_MEMORY)
-    names = config.user_column, config.item_column, config.time_column
+    columns = config.columns
     if "pandas" in sys.modules and isinstance(table, sys.modules["pandas"].DataFrame):
-        rows = _from_pandas(table, source, names)
+        rows = _from_pandas(table, source, columns)
     else:
         frame = _lazy(table)
         try:
-            places = find_columns(source, frame.collect_schema().names(), *names)
+            places = find_columns(source, frame.collect_schema().names(), columns)
             rows = frame.select(**{role: pl.nth(place) for role, place in places.items()}).collect()
         except pl.exceptions.PolarsError as error:
             raise DataError(f"{source} cannot be read: {error}") from None
     if rows.is_empty():
         raise DataError(f"{source}: the table has no rows; expected one event per row")
-    return typed_events(source, rows, names, config.missing)
+    return typed_events(source, rows, columns, config.missing)
 
 
 def _lazy(table: object) -> pl.LazyFrame:
@@ -75,17 +83,17 @@ def _lazy(table: object) -> pl.LazyFrame:
     )
 
 
-def _from_pandas(table: Any, source: Path, names: tuple[str, str, str]) -> pl.DataFrame:
-    """The columns user, item and time of a pandas DataFrame. Its index is not a column."""
+def _from_pandas(table: Any, source: Path, wanted: dict[str, str]) -> pl.DataFrame:
+    """The columns by role of a pandas DataFrame. Its index is not a column."""
     found = [str(name) for name in table.columns]
     for name in table.index.names:
-        if name in names and name not in found:
+        if name in wanted.values() and name not in found:
             raise DataError(
                 f"{source}: {name!r} is the index, expected a column: pass table.reset_index()"
             )
-    places = find_columns(source, found, *names)
+    places = find_columns(source, found, wanted)
     columns = {}
-    for name, (role, place) in zip(names, places.items(), strict=True):
+    for role, place in places.items():
         column = table.iloc[:, place]
         try:
             columns[role] = pl.Series(role, column)
@@ -97,7 +105,7 @@ def _from_pandas(table: Any, source: Path, names: tuple[str, str, str]) -> pl.Da
         except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
             reason = str(error).split("\n")[0]
             raise DataError(
-                f"{source}: column {name!r} cannot be read ({reason}); expected values of one "
-                "type: numbers, text or dates"
+                f"{source}: column {wanted[role]!r} cannot be read ({reason}); expected values of "
+                "one type: numbers, text or dates"
             ) from None
     return pl.DataFrame(columns)

@@ -51,6 +51,7 @@ def card_of(metrics: dict[str, Any]) -> Card | None:
     return {
         "data": metrics["data"],
         "split": {key: data[key] for key in SPLIT_SETTINGS if key in data}
+        | ({"targets": data["targets"]} if data.get("targets") else {})
         | metrics.get("cuts", {}),
         "evaluate": {
             "readout": readout,

@@ -15,7 +15,7 @@ from ..networks.network import N, Network, with_table
 from .bootstrap import intervals
 from .counting import Popularity, measure_counts
 from .evaluate import BEST, measure
-from .measurement import Measurement
+from .measurement import Measurement, on_equal_targets
 from .nearest import nearest_items
 
 METRIC = "ndcg@10"
@@ -98,9 +98,11 @@ def measure_cold(
     for name, known in (("popularity", unseen), ("popularity, had it seen their events", counts)):
         popularity = Popularity(dataset, known)
         found[name] = measure_counts(popularity, dataset, settings, console)
+    found = dict(zip(found, on_equal_targets([*found.values()]), strict=True))
     splits: dict[str, ColdSplit] = {}
     for split in SPLITS:
-        targets = sampled(dataset.targets(split), settings.max_users)
+        firsts = model.start is not None
+        targets = sampled(dataset.targets(split), settings.max_users, firsts=firsts)
         cold = targets.items > count
         if not cold.any():
             continue

@@ -25,16 +25,22 @@ class CountingModel(Protocol):
     """Size of the per-user state."""
 
     def scores(self, last: np.ndarray, items: Tensor) -> Tensor:
-        """Scores of `items` [n] given each `last` item [B], all by index: [B, n] float64."""
+        """Scores of `items` [n] given each `last` item [B], all by index: [B, n] float64.
+
+        A last item of 0 stands for none.
+        """
 
 
 class Popularity:
-    """The score of an item is the number of its training events, or one of `counts` [N]."""
+    """The score of an item is the number of its training events that are predicted.
+
+    Or, if they are given, one of `counts` [N].
+    """
 
     state_bytes: ClassVar[int] = 0
 
     def __init__(self, dataset: Dataset, counts: np.ndarray | None = None):
-        counts = dataset.train_counts if counts is None else counts
+        counts = dataset.target_counts if counts is None else counts
         self._counts = torch.from_numpy(counts).double()
 
     def scores(self, last: np.ndarray, items: Tensor) -> Tensor:
@@ -52,7 +58,7 @@ class Markov:
 
     def __init__(self, dataset: Dataset):
         self._items = dataset.num_items
-        popularity = torch.from_numpy(dataset.train_counts).double()
+        popularity = torch.from_numpy(dataset.target_counts).double()
         self._below_one = popularity / (popularity.sum() + 1)
         targets, _ = dataset.train_targets()
         # A pair (i, j) is stored as i N + j - 1, so that sorting groups pairs by their first item.
@@ -78,14 +84,16 @@ def measure_counts(
     """`evaluate.measure` for a counting baseline."""
 
     def scores_of(batch: EvaluationBatch, _readout: str) -> Scores:
-        last = np.array([batch.prefix(target)[-1] for target in range(len(batch.stops))])
+        last = np.zeros(len(batch.stops), np.int64)  # 0 before a first event
+        some = np.flatnonzero(batch.stops)
+        last[some] = [batch.prefix(target)[-1] for target in some.tolist()]
 
         def scores(targets: slice, items: Tensor) -> Tensor:
             return model.scores(last[targets], items)
 
         return scores
 
-    found = measure_scores(scores_of, ("stream",), dataset, settings, console)
+    found = measure_scores(scores_of, ("stream",), dataset, settings, console, firsts=True)
     splits = {
         split: dataclasses.replace(result, ranks=_both(result.ranks), others=_both(result.others))
         for split, result in found.splits.items()

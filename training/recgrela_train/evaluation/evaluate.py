@@ -90,7 +90,8 @@ def measure(
     def scores(batch: EvaluationBatch, readout: str) -> Scores:
         return item_scores(model, batch, readout, settings)
 
-    return measure_scores(scores, model.readouts, dataset, settings, console)
+    firsts = model.start is not None
+    return measure_scores(scores, model.readouts, dataset, settings, console, firsts=firsts)
 
 
 def measure_scores(
@@ -99,17 +100,20 @@ def measure_scores(
     dataset: Dataset,
     settings: EvaluateConfig,
     console: Console,
+    *,
+    firsts: bool,
 ) -> Measurement:
     """`measure` for a function from a batch and a read-out to scores.
 
-    Distributed processes measure a shard of the users each; all return the whole measurement.
-    Raises DataError if there is no test target.
+    Without `firsts`, targets that have no event before them are omitted. Distributed processes
+    measure a shard of the users each; all return the whole measurement. Raises DataError if there
+    is no test target.
     """
     splits: dict[str, SplitResult] = {}
     best: dict[str, np.ndarray] = {}
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for split in SPLITS:
-            targets = sampled(dataset.targets(split), settings.max_users)
+            targets = sampled(dataset.targets(split), settings.max_users, firsts=firsts)
             known = np.flatnonzero(targets.known)
             asked = targets.take(known)
             ranks, others = {}, {}

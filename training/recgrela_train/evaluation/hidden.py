@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..data import EvaluationBatch
+from ..data.evaluation_batches import Inputs
 from ..networks.network import Network
 
 PIECE = 256  # positions of a long history in memory at once
@@ -18,19 +19,23 @@ def hidden_before(
 ) -> Tensor:
     """Hidden vector before each target, [T, D], given the last `window` events or all.
 
-    `options`, such as `form`, are passed to the model.
+    Before a first event it is the start vector. `options`, such as `form`, are passed to the model.
     """
     hidden = model.embedding.weight.new_empty(len(batch.stops), model.config.hidden_size)
+    first = batch.stops == 0
+    if first.any():
+        assert model.start is not None
+        hidden[torch.from_numpy(first)] = model.start
     if window is None:
         _stream(model, batch, hidden, options)
         return hidden
     # A causal model reads the first window of a history once, for all targets in it.
-    early = batch.stops <= window if not model.prefixes else np.zeros(len(batch.stops), bool)
+    early = ~first & (batch.stops <= window) & (not model.prefixes)
     if early.any():
         rows, place = np.unique(batch.rows[early], return_inverse=True)
         heads = batch.heads(rows, window)
         hidden[np.flatnonzero(early)] = _gathered(model, heads, place, batch.stops[early], options)
-    late = np.flatnonzero(~early)
+    late = np.flatnonzero(~early & ~first)
     for begin in range(0, len(late), len(batch.histories)):
         part = late[begin : begin + len(batch.histories)]
         windows = batch.take(part).windows(window)
@@ -40,10 +45,11 @@ def hidden_before(
 
 
 def _gathered(
-    model: Network, items: Tensor, rows: np.ndarray, stops: np.ndarray, options: dict[str, Any]
+    model: Network, inputs: Inputs, rows: np.ndarray, stops: np.ndarray, options: dict[str, Any]
 ) -> Tensor:
     """Hidden vectors [n, D] after the first `stops` [n] events of `rows` [n], from empty states."""
-    outputs, _ = model(items.to(model.embedding.weight.device), None, **options)
+    inputs = inputs.to(model.embedding.weight.device)
+    outputs, _ = model(inputs.items, None, kinds=inputs.kinds, **options)
     last: Tensor = outputs[torch.from_numpy(rows), torch.from_numpy(stops - 1)]
     return last.to(model.embedding.weight.dtype)
 
@@ -57,7 +63,8 @@ def _stream(
     for number, (row, piece) in enumerate(batch.chunks(PIECE)):
         if state is not None:  # histories that have ended are dropped
             state = state.map(lambda x, ended=row - row_before: x[ended:])
-        outputs, state = model(piece.to(hidden.device), state, **options)
+        inputs = piece.to(hidden.device)
+        outputs, state = model(inputs.items, state, kinds=inputs.kinds, **options)
         row_before = row
         here = np.flatnonzero((batch.stops - 1) // PIECE == number)
         rows, places = (torch.from_numpy(x[here]) for x in (batch.rows - row, batch.stops - 1))

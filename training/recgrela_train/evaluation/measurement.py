@@ -18,7 +18,7 @@ from ..data import SPLITS, Dataset, HeldOutSplit, Targets
 from ..data.histories import StoredIds
 from ..files import write_atomically
 
-FIELDS = ("users", "lengths", "item_events", "repeated", "days")
+FIELDS = ("users", "lengths", "item_events", "repeated", "days", "kinds")
 
 
 class MeasurementError(ValueError):
@@ -40,6 +40,8 @@ class SplitResult:
     days: np.ndarray | None  # [M] since the start of the split; None without dates
     ranks: dict[str, np.ndarray]  # read-out -> ranks by evaluate.exclude_seen
     others: dict[str, np.ndarray]  # read-out -> ranks by OTHER_EXCLUSION of it
+    kinds: np.ndarray | None = None  # [M] places in `kind_names`; None without kinds
+    kind_names: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -54,7 +56,24 @@ class SplitResult:
         events = np.concatenate([[-1], dataset.train_counts])[targets.items]
         days = dataset.days(split, targets)
         lengths, repeated = targets.stops - targets.starts, dataset.repeated(targets)
-        return cls(targets.users, lengths, events, repeated, days, ranks, others)
+        return cls(
+            targets.users, lengths, events, repeated, days, ranks, others,
+            targets.kinds, dataset.kind_names,
+        )  # fmt: skip
+
+    def take(self, chosen: np.ndarray) -> "SplitResult":
+        """The results of the targets of a mask [M]."""
+        return SplitResult(
+            self.users[chosen],
+            self.lengths[chosen],
+            self.item_events[chosen],
+            self.repeated[chosen],
+            None if self.days is None else self.days[chosen],
+            {name: rank[..., chosen] for name, rank in self.ranks.items()},
+            {name: rank[..., chosen] for name, rank in self.others.items()},
+            None if self.kinds is None else self.kinds[chosen],
+            self.kind_names,
+        )
 
 
 OTHER_EXCLUSION = {"none": "history", "window": "none", "history": "none"}
@@ -74,6 +93,27 @@ class Measurement:
     def test(self) -> SplitResult:
         """The test split."""
         return self.splits["test"]
+
+    @property
+    def successive(self) -> "Measurement":
+        """The results of the targets that have an event before them."""
+        keep = {split: result.lengths > 0 for split, result in self.splits.items()}
+        users = keep["test"][self.last]
+        return Measurement(
+            {split: result.take(keep[split]) for split, result in self.splits.items()},
+            (np.cumsum(keep["test"]) - 1)[self.last[users]],
+            {readout: best[users] for readout, best in self.best.items()},
+            self.data,
+        )
+
+
+def on_equal_targets(measurements: list[Measurement]) -> list[Measurement]:
+    """The measurements as they are, or without first events if not all networks predict them."""
+    numbers = {
+        tuple((split, len(result.users)) for split, result in each.splits.items())
+        for each in measurements
+    }
+    return measurements if len(numbers) == 1 else [each.successive for each in measurements]
 
 
 def common_readout(results: list[dict[str, Any]]) -> str:
@@ -106,6 +146,8 @@ def write_measurement(
         for name in FIELDS:
             if (column := getattr(result, name)) is not None:
                 arrays[f"{split}.{name}"] = column if name == "repeated" else _int32(column)
+        if result.kind_names:
+            arrays[f"{split}.kind_names"] = np.array(result.kind_names)
         for readout in result.ranks:
             arrays[f"{split}.rank.{readout}"] = _int32(result.ranks[readout])
             arrays[f"{split}.other.{readout}"] = _int32(result.others[readout])
@@ -134,6 +176,8 @@ def read_measurement(metrics: Path) -> Measurement:
                 days=arrays.get(f"{split}.days"),
                 ranks=_by_readout(arrays, f"{split}.rank."),
                 others=_by_readout(arrays, f"{split}.other."),
+                kinds=arrays.get(f"{split}.kinds"),
+                kind_names=tuple(arrays.get(f"{split}.kind_names", np.empty(0, str)).tolist()),
             )
             for split in SPLITS
             if f"{split}.users" in arrays

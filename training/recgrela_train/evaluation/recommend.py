@@ -21,18 +21,23 @@ def recommend(
     """The best `k` items for the next event of users, or of all: user, item, score and rank.
 
     The model, in evaluation mode, is fed by the first of its read-outs. Items of a user's history
-    are excluded. Ranks are from 1. Raises ValueError for an unknown user.
+    are excluded. A user without a history gets the answer of the start vector. Ranks are from 1.
+    Raises ValueError for a user of another type than the data's, and for one without a history if
+    the network has no start vector.
     """
     if k < 1:
         raise ValueError(f"k is {k}, expected at least 1")
     ids = pl.Series("user", dataset.user_ids[:])
-    index = np.arange(len(ids)) if users is None else _indices(ids, pl.Series("user", users))
+    asked = ids if users is None else pl.Series("user", users)
+    index = np.arange(len(ids)) if users is None else _indices(ids, asked)
+    if model.start is None:
+        _check_known(asked, index)
     unique, places = np.unique(index, return_inverse=True)
     size = min(k, dataset.num_items)
     items, scores = best_items(model, dataset, unique, size, settings)
     found = pl.DataFrame(
         {
-            "user": ids.gather(np.repeat(index, size)),
+            "user": asked.cast(ids.dtype).gather(np.repeat(np.arange(len(index)), size)),
             "item": items[places].ravel(),
             "score": scores[places].ravel(),
             "rank": np.tile(np.arange(1, size + 1), len(index)),
@@ -46,10 +51,11 @@ def best_items(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Items [U, size], best first, and their scores [U, size], for ascending user indices [U].
 
-    Items are indices; 0 where fewer are left.
+    -1 is a user without a history. Items are indices; 0 where fewer are left.
     """
-    starts, stops = dataset.offsets[users], dataset.offsets[users + 1]
-    targets = Targets(users, starts, stops, np.zeros(len(users), np.int32), None)
+    starts, stops = np.where(users < 0, 0, dataset.offsets[users]), dataset.offsets[users + 1]
+    rows = np.arange(len(users))
+    targets = Targets(rows, starts, stops, np.zeros(len(users), np.int32), None)
     items = np.zeros((len(users), size), np.int64)
     values = np.zeros((len(users), size), np.float32)
     for batch in EvaluationBatches(dataset, targets, settings.batch_size):
@@ -61,7 +67,7 @@ def best_items(
 
 
 def _indices(known: pl.Series, users: pl.Series) -> np.ndarray:
-    """The user index of each id. Raises ValueError for an unknown one."""
+    """The user index of each id; -1 if it is unknown. Raises ValueError for another type."""
     if users.is_empty():
         return np.zeros(0, np.int64)
     if users.dtype.is_integer() != known.dtype.is_integer():
@@ -70,10 +76,15 @@ def _indices(known: pl.Series, users: pl.Series) -> np.ndarray:
     found = pl.DataFrame({"user": users.cast(known.dtype)}).join(
         places, on="user", how="left", maintain_order="left"
     )["index"]
-    if found.null_count():
+    return found.cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def _check_known(users: pl.Series, index: np.ndarray) -> None:
+    """Raises ValueError if a user has no history."""
+    unknown = index < 0
+    if unknown.any():
         raise ValueError(
-            f"{found.null_count():,} of {len(users):,} users are unknown, such as "
-            f"{users.filter(found.is_null())[0]!r}: they have no events, or none at items that the "
-            "model knows"
+            f"{unknown.sum():,} of {len(users):,} users are unknown, such as "
+            f"{users.filter(pl.Series(unknown))[0]!r}: they have no events, or none at items that "
+            "the model knows, and the network has no start vector"
         )
-    return found.to_numpy()

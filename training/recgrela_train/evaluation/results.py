@@ -54,7 +54,7 @@ class Metrics(JupyterMixin, Mapping[str, Any]):
         return metric_tables(self._values, self._config, self._dataset, splits)
 
     def slices(self, split: HeldOutSplit) -> Iterator[Table]:
-        """NDCG@10 by length of history, training events of the item and, with dates, by day."""
+        """NDCG@10 by length of history, training events of the item, day and kind of the event."""
         return slice_tables(self._values, split)
 
     def to_json(self, splits: Sequence[HeldOutSplit]) -> str:

@@ -10,13 +10,14 @@ from .measurement import Measurement, SplitResult
 from .metrics import summarize, summarize_users
 
 SLICED = "ndcg@10"
-LENGTH_BOUNDS = (5, 10, 20, 50, 100, 200, 500)  # events; lower bounds of all but the first slice
+LENGTH_BOUNDS = (1, 5, 10, 20, 50, 100, 200, 500)  # events; lower bounds of all but the first slice
 ITEM_BOUNDS = (0, 1, 10, 100, 1000)  # training events of the target's item; -1 is unknown
 DAY_BOUNDS = (1, 2, 4, 8, 15, 31, 91)
 
 LENGTHS = "events of history"
 ITEMS = "training events of the item"
 DAYS = "days since the cut"
+KINDS = "kind of the event"
 
 Slice = tuple[str, np.ndarray]
 """A name, and which of the targets are in it, [M] bool."""
@@ -55,14 +56,21 @@ def summary(measurement: Measurement, window: int) -> dict[str, Any]:
 
 
 def slices_of(result: SplitResult, window: int) -> dict[str, list[Slice]]:
-    """Slices by length of history, by training events of the item and, with dates, by days."""
+    """Slices by length of history, by training events of the item, by days and by kinds.
+
+    Days need dates, and kinds several of them.
+    """
     lengths = [*_slices(result.lengths, LENGTH_BOUNDS)]
+    lengths[0] = ("0", lengths[0][1])
     lengths.append((f"over {window}, the window", result.lengths > window))
     items = [*_slices(result.item_events, ITEM_BOUNDS)]
     items[0] = ("unknown to the model", items[0][1])
     found = {LENGTHS: lengths, ITEMS: items}
     if result.days is not None:
         found[DAYS] = [*_slices(result.days, DAY_BOUNDS)]
+    if result.kinds is not None:
+        names = enumerate(result.kind_names)
+        found[KINDS] = [(name, result.kinds == number) for number, name in names]
     return found
 
 

@@ -51,7 +51,9 @@ def rounding_loss(
 
 
 def _ndcg(model: RecGrela, dataset: Dataset, settings: EvaluateConfig) -> float:
-    targets = sampled(dataset.targets("validation"), settings.max_users)
+    targets = sampled(
+        dataset.targets("validation"), settings.max_users, firsts=model.start is not None
+    )
     known = targets.take(targets.known)
     # Allocated once: small arrays kept from each batch would fragment the heap.
     ranks = np.full(len(targets), MISS)

@@ -39,6 +39,7 @@ class Checkpoint(NamedTuple):
     model: Network  # float32, in evaluation mode
     config: Config
     item_ids: Ids  # item_ids[j] is the id of item j + 1
+    kinds: tuple[str, ...]  # names of the kinds of events, in the order of their rows
     data: str  # Dataset.fingerprint
     cuts: Cuts | None  # of a split by time
     trained_until: int | None  # the time of the last training event
@@ -84,8 +85,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         saved = content["recgrela"]
         config, ids = parse_config(saved["config"]), saved["item_ids"]
         ids = ids.numpy() if isinstance(ids, Tensor) else ids
-        model = make_network(config.model, len(ids))
+        kinds = tuple(saved.get("kinds", ()))
+        model = make_network(config.model, len(ids), len(kinds))
         weights = {k.removeprefix("model."): v for k, v in content["state_dict"].items()}
+        if "start" not in weights:  # of an older version, or of a network that has none
+            model.start = None
         features = None
         if described := saved.get("item_features"):
             features = TrainedFeatures.of(described, weights)
@@ -96,7 +100,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
         cuts = saved["cuts"] and Cuts(*saved["cuts"])
         until = saved.get("trained_until")
         return Checkpoint(
-            path, model.eval(), config, ids, saved["data"], cuts, until, epochs, seconds, features
+            path,
+            model.eval(),
+            config,
+            ids,
+            kinds,
+            saved["data"],
+            cuts,
+            until,
+            epochs,
+            seconds,
+            features,
         )
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None

@@ -92,7 +92,7 @@ def measure_held_out(
         cold = [item for item in np.asarray(every).tolist() if item not in known]
         new: Ids = np.array(cold) if isinstance(every, np.ndarray) else cold
         found = load_features(data, joined_ids(trained.item_ids, new), features.columns)
-        dataset = split(histories, data, joined_ids(trained.item_ids, new))
+        dataset = split(histories, data, joined_ids(trained.item_ids, new), trained.kinds)
     vectors = features.vectors(found)[len(trained.item_ids) :]
     model = trained.model.to(find_device(config.train.accelerator))
     return measure_cold(model, vectors, found, dataset, config.evaluate, console, boost)

@@ -395,6 +395,11 @@ def _checked_start(run: Path, config: Config, dataset: Dataset, console: Console
             f"this run has {last.epochs} epochs, more than train.max_epochs="
             f"{config.train.max_epochs}: set it to {last.epochs} or more"
         )
+    if last.model.start is None and config.model.kind == "grela":
+        raise RunError(
+            f"{run} was started by an older version, whose models have no start vector, so it "
+            "cannot be continued: evaluate or export it, or start another run"
+        )
     for key, old, new in changed_settings(last.config, config):
         if key == "train.max_epochs" and config.train.schedule == "cosine":
             raise RunError(

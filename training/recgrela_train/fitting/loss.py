@@ -15,7 +15,7 @@ MIN_ROWS = 32  # per chunk: each chunk reads the whole table and updates its who
 
 
 def full_softmax_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """Mean of -log softmax(weight[1:] h)[target] over M positions, a scalar.
+    """Mean of -log softmax(weight[1:] h)[target] over M positions, a scalar; 0 for none.
 
     hidden [M, D]; weight [N + 1, D], whose row 0 is padding and is ignored; targets [M], item
     indices 1..N. Under autocast the matrix products use its type; softmax and sums keep the type
@@ -39,13 +39,13 @@ class _FullSoftmaxLoss(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, product: torch.dtype
     ) -> Tensor:
-        count, table = len(hidden), weight[1:].to(product)
+        count, table = max(1, len(hidden)), weight[1:].to(product)
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros_like(weight)
         total = weight.new_zeros(())
         rows = max(MIN_ROWS, CHUNK_LOGITS // len(table))
         with torch.autocast(hidden.device.type, enabled=False):
-            for start in range(0, count, rows):
+            for start in range(0, len(hidden), rows):
                 part = slice(start, start + rows)
                 x, target = hidden[part].to(product), targets[part, None] - 1
                 logits = x @ table.T

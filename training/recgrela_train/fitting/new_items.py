@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ..config import Config
 from ..data import Dataset, TrainBatch
-from ..data.batches import padded
+from ..data.batches import padded, padded_kinds
 from ..networks.network import CarriedState, Network
 from .checkpoints import Checkpoint
 from .loss import full_softmax_loss
@@ -42,7 +42,7 @@ class NewItemBatches:
     """
 
     def __init__(self, dataset: Dataset, known: int, window: int, batch_size: int, seed: int):
-        self._items = dataset.items
+        self._dataset = dataset
         self._seed = seed
         self._limit = window * batch_size
         self._rows = batch_size
@@ -59,7 +59,9 @@ class NewItemBatches:
         ends = np.minimum(ends, stops[users] - 1)  # the last event is a target only
         some = ends > starts  # otherwise the new item is alone
         self.firsts, self.starts, self._stops = firsts[some], starts[some], ends[some]
-        self.events = int((self._stops - self.starts).sum())
+        self._begins = (self.starts == self.firsts) & (dataset.target_items[self.starts] > 0)
+        self._counts = dataset.count_targets(self.starts + 1, self._stops + 1) + self._begins
+        self.targets = int(self._counts.sum())
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
@@ -90,15 +92,18 @@ class NewItemBatches:
 
     def __iter__(self) -> Iterator[TrainBatch]:
         """The batches of the epoch, in order."""
-        mean_events = self.events / max(1, len(self))
+        mean = max(1, self.targets) / max(1, len(self))
+        items, targets = self._dataset.items, self._dataset.target_items
         for rows in self._batches:
             starts, lengths = self.starts[rows], self._stops[rows] - self.starts[rows]
             yield TrainBatch(
-                inputs=padded(self._items, starts, lengths),
-                targets=padded(self._items, starts + 1, lengths),
+                inputs=padded(items, starts, lengths),
+                kinds=padded_kinds(self._dataset, starts, lengths),
+                targets=padded(targets, starts + 1, lengths),
+                firsts=torch.from_numpy(items[starts[self._begins[rows]]]).long(),
                 keep=torch.ones(len(rows)).bool(),
                 carried=False,
-                share=float(lengths.sum() / mean_events),
+                share=float(self._counts[rows].sum() / mean),
             )
 
 
@@ -119,6 +124,11 @@ class NewItemsModule(TrainingModule):
                 f"--freeze writes an overlay for the engine, which does not run model.kind="
                 f"{config.model.kind}: omit --freeze"
             )
+        if added := dataset.kind_names[len(start.kinds) :]:
+            raise StartError(
+                f"--freeze keeps the weights of {config.train.start_from}, which does not know the "
+                f"kind of events {added[0]!r}: remove these events, or omit --freeze"
+            )
         if dataset.num_items == self._known:
             raise StartError(
                 f"--freeze trains the embeddings of new items, but all items with at least "
@@ -126,13 +136,18 @@ class NewItemsModule(TrainingModule):
                 f"{self._known:,} of {config.train.start_from}: use newer data, lower "
                 "data.min_events, or omit --freeze"
             )
+        if start.model.start is None:
+            raise StartError(
+                f"--freeze keeps the weights of {config.train.start_from}, which an older version "
+                "trained, without a start vector: omit --freeze"
+            )
         super().__init__(config, dataset)
         load_weights(self.model, start, dataset)
         self.model.requires_grad_(False).eval()
         table = self.model.embedding.weight.requires_grad_(True)
         table.register_hook(self._of_new_items)
-        targets, _ = dataset.train_targets()
-        self._offset = math.log(len(targets) / max(1, self._new_batches.events))
+        targets = int(dataset.target_counts.sum())
+        self._offset = math.log(targets / max(1, self._new_batches.targets))
 
     @property
     def _new_batches(self) -> NewItemBatches:
@@ -181,11 +196,11 @@ def states_before(
         left = np.flatnonzero(lengths > begin)
         for rows in np.split(left, range(ROWS, len(left), ROWS)):
             chosen = torch.from_numpy(rows).to(device)
-            items = padded(
-                dataset.items, parts.firsts[rows] + begin, np.minimum(lengths[rows] - begin, PIECE)
-            )
+            part = parts.firsts[rows] + begin, np.minimum(lengths[rows] - begin, PIECE)
+            items, kinds = padded(dataset.items, *part), padded_kinds(dataset, *part)
             here = state.map(partial(torch.index_select, dim=0, index=chosen))
-            _, after = model(items.to(device), here)
-            for whole, part in zip(state.tensors(), after.tensors(), strict=True):
-                whole.index_copy_(0, chosen, part)
+            kinds = None if kinds is None else kinds.to(device)
+            _, after = model(items.to(device), here, kinds=kinds)
+            for whole, new in zip(state.tensors(), after.tensors(), strict=True):
+                whole.index_copy_(0, chosen, new)
     return state

@@ -22,6 +22,7 @@ MAY_DIFFER = (
     "data.item_column",
     "data.time_column",
     "data.items",
+    "data.kind_column",
     "seed",
     "evaluate.batch_size",
     "train.accelerator",

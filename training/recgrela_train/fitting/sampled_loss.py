@@ -25,7 +25,7 @@ from .negatives import NegativeSampler
 def sampled_softmax_loss(
     hidden: Tensor, vectors: Callable[[Tensor], Tensor], targets: Tensor, sampler: NegativeSampler
 ) -> Tensor:
-    """Mean of the loss over M positions, a scalar, with a new sample of K items.
+    """Mean of the loss over M positions, a scalar (0 for none), with a new sample of K items.
 
     hidden [M, D]; targets [M], item indices 1..N. `vectors` looks up items by index: [n] ->
     [n, D]; it is asked for those of the targets and of the sample only. Types and memory are as in
@@ -63,13 +63,13 @@ class _SampledSoftmaxLoss(torch.autograd.Function):
         hits: Tensor,
         product: torch.dtype,
     ) -> Tensor:
-        count, columns = len(hidden), table.to(product)
+        count, columns = max(1, len(hidden)), table.to(product)
         grad_hidden, grad_own = torch.empty_like(hidden), torch.empty_like(own)
         grad_table = torch.zeros_like(table)
         total = own.new_zeros(())
         rows = max(MIN_ROWS, CHUNK_LOGITS // len(table))
         with torch.autocast(hidden.device.type, enabled=False):
-            for start in range(0, count, rows):
+            for start in range(0, len(hidden), rows):
                 part = slice(start, start + rows)
                 x, target = hidden[part].to(own.dtype), own[part]
                 logits = (x.to(product) @ columns.T).to(own.dtype).sub_(log_count)

@@ -78,7 +78,7 @@ class TrainingModule(lightning.LightningModule):
         super().__init__()
         self.config = config
         self.dataset = dataset
-        self.model = make_network(config.model, dataset.num_items)
+        self.model = make_network(config.model, dataset.num_items, len(dataset.kind_names))
         if dataset.item_features is not None and self.sums_features:
             self.model.embedding = feature_embedding(
                 dataset.item_features, config.model.hidden_size, config.model.feature_only
@@ -95,7 +95,11 @@ class TrainingModule(lightning.LightningModule):
         self._batches = self._train_batches()
         self._steps_per_epoch = len(self._batches)  # in the first epoch; others differ slightly
         self._state: CarriedState | None = None  # after the last carried batch of the epoch
-        targets = sampled(dataset.targets("validation"), config.evaluate.max_users)
+        targets = sampled(
+            dataset.targets("validation"),
+            config.evaluate.max_users,
+            firsts=self.model.start is not None,
+        )
         self._targets = targets.take(targets.known)
         self._unknown = len(targets) - len(self._targets)
         # Allocated once: small arrays kept from each batch would fragment the heap.
@@ -120,7 +124,14 @@ class TrainingModule(lightning.LightningModule):
         if self.model.prefixes:
             return PrefixBatches(self.dataset, train.window, train.batch_size, seed)
         carry_state = train.carry_state and "stream" in self.model.readouts
-        return WindowBatches(self.dataset, train.window, train.batch_size, carry_state, seed)
+        return WindowBatches(
+            self.dataset,
+            train.window,
+            train.batch_size,
+            carry_state,
+            seed,
+            firsts=self.model.start is not None,
+        )
 
     def val_dataloader(self) -> EvaluationBatches:
         """This process's shard of the validation users."""
@@ -149,15 +160,20 @@ class TrainingModule(lightning.LightningModule):
     def training_step(self, batch: TrainBatch, index: int) -> Tensor:
         """Mean cross-entropy of the batch, weighted by its share. Raises NonFiniteLossError."""
         before = self._state_before(batch, index)
-        hidden, state = self.model(batch["inputs"], before)
+        hidden, state = self.model(batch["inputs"], before, kinds=batch["kinds"])
         if batch["carried"]:
             self._state = state.detach()
         valid = batch["targets"] != 0
-        loss = self._loss(hidden[valid], batch["targets"][valid])
+        hidden, targets = hidden[valid], batch["targets"][valid]
+        if self.model.start is not None:
+            starts = self.model.start.to(hidden.dtype).expand(len(batch["firsts"]), -1)
+            hidden = torch.cat([hidden, starts])
+            targets = torch.cat([targets, batch["firsts"]])
+        loss = self._loss(hidden, targets)
         if (rank := first_process(~loss.isfinite())) is not None:
             raise NonFiniteLossError(loss, batch, before, rank)
         # The mean over all processes' events. A float, because the trainer would round integers.
-        events: Any = float(valid.sum()) if batch["share"] else 0.0
+        events: Any = float(len(targets)) if batch["share"] else 0.0
         self.log(
             "train/loss", loss, on_step=False, on_epoch=True, batch_size=events, sync_dist=True
         )
@@ -222,12 +238,13 @@ class TrainingModule(lightning.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the config, the item ids, facts of the data, and the state."""
+        """Adds the config, the item ids, the kinds, facts of the data, and the state."""
         ids, cuts = self.dataset.item_ids, self.dataset.cuts
         until = [t for t in (self.started_from, self.dataset.trained_until) if t is not None]
         checkpoint["recgrela"] = {
             "config": self.config.model_dump(),
             "item_ids": torch.tensor(ids) if isinstance(ids, np.ndarray) else ids,
+            "kinds": list(self.dataset.kind_names),
             "data": self.dataset.fingerprint,
             "cuts": cuts and list(cuts),
             "trained_until": max(until, default=None),

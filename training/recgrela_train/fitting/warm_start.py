@@ -22,6 +22,8 @@ from ..networks.network import Network
 from .checkpoints import Checkpoint, CheckpointError, best_checkpoint, load_checkpoint
 from .item_features import FEATURES, TABLE
 
+KINDS = "kinds.weight"
+
 
 class StartError(ValueError):
     """A run cannot start from another one; the message says why and what to do."""
@@ -87,8 +89,14 @@ def check_unseen(start: Checkpoint, config: Config, dataset: Dataset) -> None:
 
 
 def load_weights(model: Network, start: Checkpoint, dataset: Dataset) -> None:
-    """Copies the weights of a checkpoint whose items are the first of the data's."""
+    """Copies the weights of a checkpoint whose items and kinds are the first of the data's.
+
+    New kinds start at zero. The start vector of an older version's checkpoint, which has none,
+    stays as it is.
+    """
     weights = start.model.state_dict()
+    if model.start is not None:
+        weights.setdefault("start", model.start.detach())
     known = weights[TABLE]
     added = torch.from_numpy(neighbour_means(dataset, known[1:].numpy()))
     features, trained = dataset.item_features, start.features
@@ -101,6 +109,10 @@ def load_weights(model: Network, start: Checkpoint, dataset: Dataset) -> None:
             known = trained.own
             weights |= {FEATURES + name: w for name, w in trained.sum.state_dict().items()}
     weights[TABLE] = torch.cat([known, added])
+    if model.kinds is not None:
+        kinds = torch.zeros_like(model.kinds.weight)
+        kinds[: len(start.kinds)] = weights.get(KINDS, kinds[:0])
+        weights[KINDS] = kinds
     model.load_state_dict(weights)
 
 
@@ -110,7 +122,7 @@ def neighbour_means(dataset: Dataset, known: np.ndarray) -> np.ndarray:
     The mean over all training events next to those of the new item; without any at a known item,
     the mean of all known items.
     """
-    after, _ = dataset.train_targets()
+    after, _ = dataset.train_successors()
     pairs = dataset.items[after - 1], dataset.items[after]
     count = len(known)
     sums = np.zeros((dataset.num_items - count, known.shape[1]), np.float64)

@@ -15,6 +15,6 @@ NETWORKS: dict[str, type[Network]] = {
 }
 
 
-def make_network(config: ModelConfig, num_items: int) -> Network:
+def make_network(config: ModelConfig, num_items: int, num_kinds: int = 0) -> Network:
     """The network of `config.kind` over N items, initialised from torch's default generator."""
-    return NETWORKS[config.kind](config, num_items)
+    return NETWORKS[config.kind](config, num_items, num_kinds)

@@ -17,10 +17,10 @@ class BidirectionalGrela(RecGrela):
     prefixes = True
 
     def forward(  # type: ignore[override]  # it has no state and one form
-        self, items: Tensor, state: None = None
+        self, items: Tensor, state: None = None, kinds: Tensor | None = None
     ) -> tuple[Tensor, None]:
-        """items [B, T] -> hidden [B, T, D] and no state."""
-        hidden, _ = super().forward(items, form="bidirectional")
+        """items and kinds [B, T] -> hidden [B, T, D] and no state."""
+        hidden, _ = super().forward(items, form="bidirectional", kinds=kinds)
         return hidden, state
 
     def state_bytes(self) -> int:

@@ -128,8 +128,8 @@ class Block(nn.Module):
 class RecGrela(Network):
     """The model over N items, with float32 parameters; `.double()` is the reference."""
 
-    def __init__(self, config: ModelConfig, num_items: int):
-        super().__init__(config, num_items)
+    def __init__(self, config: ModelConfig, num_items: int, num_kinds: int = 0):
+        super().__init__(config, num_items, num_kinds)
         size = config.hidden_size
         self.positions = (
             nn.Embedding(config.max_positions, size) if config.positions == "learned" else None
@@ -139,6 +139,8 @@ class RecGrela(Network):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.final_norm = nn.LayerNorm(size, eps=NORM_EPS) if config.final_norm else None
         self.frequency = rotary_frequency(size) if config.positions == "rotary" else None
+        if config.kind == "grela":
+            self.start = nn.Parameter(torch.zeros(size))
         self.apply(init_weights)
 
     def empty_state(self, rows: int) -> State:
@@ -155,13 +157,20 @@ class RecGrela(Network):
         return State(position, [block() for _ in self.blocks])
 
     def forward(
-        self, items: Tensor, state: State | None = None, form: str = "chunked"
+        self,
+        items: Tensor,
+        state: State | None = None,
+        form: str = "chunked",
+        kinds: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """items [B, T], 0 is padding at the end -> hidden [B, T, D] and the state after them."""
+        """items and kinds [B, T], padding at the end -> hidden [B, T, D] and the state after them.
+
+        Padding has item 0 and any kind.
+        """
         state = self.empty_state(items.shape[0]) if state is None else state
         mask = items != 0
         position = state.position[:, None] + torch.arange(items.shape[1], device=items.device)
-        h = self.embedding(items)
+        h = self.inputs(items, kinds)
         by = None
         if self.positions is not None:
             h = h + self.positions(position.clamp(max=self.config.max_positions - 1))

@@ -31,8 +31,8 @@ class GruState(CarriedState):
 class Gru4Rec(Network):
     """The model over N items."""
 
-    def __init__(self, config: ModelConfig, num_items: int):
-        super().__init__(config, num_items)
+    def __init__(self, config: ModelConfig, num_items: int, num_kinds: int = 0):
+        super().__init__(config, num_items, num_kinds)
         size = config.hidden_size
         self.input_norm = nn.LayerNorm(size, eps=NORM_EPS)
         self.dropout = Dropout(config.dropout)
@@ -48,11 +48,13 @@ class Gru4Rec(Network):
         shape = (rows, len(self.layers), self.config.hidden_size)
         return GruState(self.embedding.weight.new_zeros(shape))
 
-    def forward(self, items: Tensor, state: GruState | None = None) -> tuple[Tensor, GruState]:
-        """items [B, T] -> hidden [B, T, D] and the state after the last event of each row."""
+    def forward(
+        self, items: Tensor, state: GruState | None = None, kinds: Tensor | None = None
+    ) -> tuple[Tensor, GruState]:
+        """items and kinds [B, T] -> hidden [B, T, D] and the state after each row's last event."""
         state = self.empty_state(len(items)) if state is None else state
         last = (items != 0).sum(1)[:, None, None].expand(-1, 1, self.config.hidden_size)
-        h = self.input_norm(self.dropout(self.embedding(items)))
+        h = self.input_norm(self.dropout(self.inputs(items, kinds)))
         after = []
         for layer, before in zip(self.layers, state.layers.unbind(1), strict=True):
             outputs, _ = layer(h, before.unsqueeze(0).contiguous())

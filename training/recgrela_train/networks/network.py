@@ -48,20 +48,37 @@ class CarriedState:
 class Network(nn.Module):
     """A network over N items. Item indices are 1..N; 0 is padding, at the end of a row.
 
-    It maps items [B, T] and the state before them (None: the empty state) to hidden [B, T, D] and
-    the state after them (None for a network without a state).
+    It maps items [B, T], the state before them (None: the empty state) and the kinds [B, T] of
+    these events to hidden [B, T, D] and the state after them (None for a network without a state).
+    Kinds are numbered from 0; with `num_kinds` of 0 there are none.
     """
 
     readouts: ClassVar[tuple[str, ...]] = ("stream", "window")
     """The read-outs that it supports (see evaluate.py); early stopping uses the first."""
+    start: nn.Parameter | None
+    """The start vector [D], which stands for the hidden vector before the first event; None if the
+    network cannot predict a first event."""
     prefixes: ClassVar[bool] = False
     """Whether an event sees later ones, so that only the last output of a prefix may be trained."""
 
-    def __init__(self, config: ModelConfig, num_items: int):
+    def __init__(self, config: ModelConfig, num_items: int, num_kinds: int = 0):
         super().__init__()
         self.config = config
         self.num_items = num_items
+        self.kinds = nn.Embedding(num_kinds, config.hidden_size) if num_kinds else None
         self.embedding = ItemEmbedding(num_items + 1, config.hidden_size, padding_idx=0)
+        self.register_parameter("start", None)
+
+    def inputs(self, items: Tensor, kinds: Tensor | None) -> Tensor:
+        """The vectors of events: items and kinds [B, T] -> [B, T, D].
+
+        Raises ValueError if kinds are missing, or given to a network that has none.
+        """
+        if (kinds is None) != (self.kinds is None):
+            need = "no kinds of events" if self.kinds is None else "the kind of every event"
+            raise ValueError(f"expected {need}, as the network was trained")
+        vectors: Tensor = self.embedding(items)
+        return vectors if self.kinds is None else vectors + self.kinds(kinds)
 
     def scores(self, hidden: Tensor, items: Tensor | slice = slice(1, None)) -> Tensor:
         """Scores of n items by index, by default of all: hidden [..., D] -> [..., n]."""

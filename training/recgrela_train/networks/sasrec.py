@@ -55,8 +55,8 @@ class SasRec(Network):
 
     readouts = ("window",)
 
-    def __init__(self, config: ModelConfig, num_items: int):
-        super().__init__(config, num_items)
+    def __init__(self, config: ModelConfig, num_items: int, num_kinds: int = 0):
+        super().__init__(config, num_items, num_kinds)
         size = config.hidden_size
         self.positions = nn.Embedding(config.max_positions, size)
         self.input_norm = nn.LayerNorm(size, eps=NORM_EPS)
@@ -65,10 +65,12 @@ class SasRec(Network):
         self.final_norm = nn.LayerNorm(size, eps=NORM_EPS) if config.final_norm else nn.Identity()
         self.apply(init_weights)
 
-    def forward(self, items: Tensor, state: None = None) -> tuple[Tensor, None]:
-        """items [B, T <= max_positions] -> hidden [B, T, D] and no state."""
+    def forward(
+        self, items: Tensor, state: None = None, kinds: Tensor | None = None
+    ) -> tuple[Tensor, None]:
+        """items and kinds [B, T <= max_positions] -> hidden [B, T, D] and no state."""
         position = torch.arange(items.shape[1], device=items.device)
-        h = self.input_norm(self.dropout(self.embedding(items) + self.positions(position)))
+        h = self.input_norm(self.dropout(self.inputs(items, kinds) + self.positions(position)))
         for block in self.blocks:
             h = block(h)
         return self.final_norm(h), state

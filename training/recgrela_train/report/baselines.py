@@ -9,19 +9,22 @@ from ..data import Dataset
 from ..evaluation.bootstrap import differences, intervals
 from ..evaluation.card import METRICS
 from ..evaluation.counting import COUNTING, measure_counts
-from ..evaluation.measurement import SplitResult
+from ..evaluation.measurement import SplitResult, on_equal_targets
 from .runs import RunResult
 
 COMPARED = METRICS[0]
 
 
-def measure_baselines(dataset: Dataset, settings: EvaluateConfig) -> dict[str, SplitResult]:
-    """The test results of every counting baseline, by name."""
+def measure_baselines(
+    dataset: Dataset, settings: EvaluateConfig, run: RunResult
+) -> dict[str, SplitResult]:
+    """The test results of every counting baseline, by name, on the targets of the run."""
     console = Console(quiet=True)
-    return {
-        name: measure_counts(kind(dataset), dataset, settings, console).test
-        for name, kind in COUNTING.items()
-    }
+    found = {}
+    for name, kind in COUNTING.items():
+        measurement = measure_counts(kind(dataset), dataset, settings, console)
+        found[name] = on_equal_targets([measurement, run.measurement])[0].test
+    return found
 
 
 def baseline_rows(

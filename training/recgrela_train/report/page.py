@@ -61,7 +61,7 @@ def _content(
     popularity = PopularityGroups.of_training(dataset)
     readout = common_readout([run.metrics for run in runs])
     leans = {run.name: lean(run.measurement.best[run.readouts[0]], popularity) for run in runs}
-    baselines = measure_baselines(dataset, runs[0].config.evaluate)
+    baselines = measure_baselines(dataset, runs[0].config.evaluate, runs[0])
     return {
         "title": ", ".join(run.name for run in runs),
         "source": runs[0].config.data.source,

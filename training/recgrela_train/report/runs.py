@@ -1,5 +1,6 @@
 """The results of finished runs: metrics, per-user results and training curves."""
 
+import dataclasses
 import itertools
 import json
 from dataclasses import dataclass
@@ -10,7 +11,13 @@ import numpy as np
 
 from ..config import Config, ConfigError, load_config, parse_config
 from ..data import IN_MEMORY, Dataset, load_dataset
-from ..evaluation.measurement import Measurement, MeasurementError, read_measurement
+from ..evaluation.measurement import (
+    Measurement,
+    MeasurementError,
+    on_equal_targets,
+    read_measurement,
+)
+from ..evaluation.summary import summary
 from ..fitting.checkpoints import best_checkpoint, load_checkpoint
 from ..fitting.fit import config_path
 
@@ -44,7 +51,10 @@ class RunResult:
 
 
 def load_runs(folders: list[Path]) -> list[RunResult]:
-    """The runs. Raises ReportError unless they were measured on the same data in the same way."""
+    """The runs, on equal targets.
+
+    Raises ReportError unless they were measured on the same data in the same way.
+    """
     paths = [folder.resolve() for folder in folders]
     if len(set(paths)) < len(paths):
         raise ReportError("a run is named twice: name each run once")
@@ -63,7 +73,16 @@ def load_runs(folders: list[Path]) -> list[RunResult]:
                 f"{_measured_as(other)}: measure one of them again with recgrela-train evaluate "
                 "RUN --set KEY=VALUE --output RUN/metrics.json"
             )
-    return runs
+    equal = on_equal_targets([run.measurement for run in runs])
+    return [_restricted(run, measurement) for run, measurement in zip(runs, equal, strict=True)]
+
+
+def _restricted(run: RunResult, measurement: Measurement) -> RunResult:
+    """The run with the metrics of some of its targets."""
+    if measurement is run.measurement:
+        return run
+    metrics = run.metrics | summary(measurement, run.config.evaluate.window)
+    return dataclasses.replace(run, metrics=metrics, measurement=measurement)
 
 
 def load_histories(run: RunResult) -> Dataset:
@@ -75,8 +94,11 @@ def load_histories(run: RunResult) -> Dataset:
             "RUN/metrics.json"
         )
     best = best_checkpoint(run.folder)
-    vocabulary = load_checkpoint(best).item_ids if best.exists() else None  # a baseline has none
-    dataset = load_dataset(run.config.data, vocabulary)
+    if best.exists():
+        trained = load_checkpoint(best)
+        dataset = load_dataset(run.config.data, trained.item_ids, trained.kinds)
+    else:  # a baseline
+        dataset = load_dataset(run.config.data)
     if dataset.fingerprint != run.measurement.data:
         raise ReportError(
             f"{run.name}: the histories of {run.config.data.source} changed since it was "

@@ -25,6 +25,7 @@ from ..evaluation.counting import COUNTING, measure_counts
 from ..evaluation.measurement import (
     Measurement,
     common_readout,
+    on_equal_targets,
     read_measurement,
     write_measurement,
 )
@@ -127,7 +128,7 @@ def run_study(
     Raises RunError if the folder holds a run with other settings. On KeyboardInterrupt finished
     runs are kept, and the current run can be resumed.
     """
-    rows, measured = [], []
+    measured = []
     for number, variant in enumerate(variants, 1):
         settings = " ".join(variant.settings)
         console.print(f"{variant.name} ({number} of {len(variants)}) {settings}", highlight=False)
@@ -140,9 +141,12 @@ def run_study(
             else:
                 _run(variant, config, dataset, device, run, console)
         measured.append(mean_of([_measured(run, dataset) for run in runs]))
-        with console.status(INTERVALS):
-            rows.append(_row(variant, runs, measured[-1]))
+    measured = on_equal_targets(measured)
     with console.status(INTERVALS):
+        rows = [
+            _row(variant, _runs(variant, folder, seeds), mean)
+            for variant, mean in zip(variants, measured, strict=True)
+        ]
         _add_differences(rows, measured)
     return rows
 
