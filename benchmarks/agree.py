@@ -125,7 +125,7 @@ def agree(run: Path) -> int:
         raise ValueError(f"{run}: the table is rounded to {scorer.table_dtype}: export it as f32")
     measurement = read_measurement(run / "metrics.json")
     ids = scorer.item_ids if scorer.id_type == "str" else np.array(scorer.item_ids)
-    if load_dataset(config.data, ids).fingerprint != measurement.data:
+    if load_dataset(config.data, ids, scorer.kinds).fingerprint != measurement.data:
         raise ValueError(f"{run}: its data has changed since it was measured: measure it again")
     histories = load_histories(config.data)
     if config.data.repeats == "drop_consecutive":
@@ -185,18 +185,25 @@ class Replay:
         items = (
             ids[codes].tolist() if isinstance(ids, np.ndarray) else [ids[code] for code in codes]
         )
+        kinds = self._kinds(begin, end)
         self._stream.reset()
         before: list[int | str] = []
-        for item, split in zip(items, self._splits(items, begin, end), strict=True):
-            if split and before:
+        kinds_before: list[str] = []
+        if not any(item in self._stream for item in items):  # not a user of the run
+            return
+        splits = self._splits(items, kinds, begin, end)
+        for item, kind, split in zip(items, kinds, splits, strict=True):
+            if split:
                 self._window.reset()
-                self._window.extend(before[-self._size :])
+                named = kinds_before[-self._size :] if kind else None
+                self._window.extend(before[-self._size :], kinds=named)
                 for exclusion in self._exclusions:
                     stream, window = self._options(exclusion, before)
                     yield (split, "stream", exclusion), Query(self._stream, item, stream)
                     yield (split, "window", exclusion), Query(self._window, item, window)
-            if self._stream.append(item, unknown="skip"):
+            if self._stream.append(item, kind=kind, unknown="skip"):
                 before.append(item)
+                kinds_before.append(kind or "")
 
     def _options(self, exclusion: str, before: list[int | str]) -> tuple[Options, Options]:
         """The options of top_k by each read-out: the window's session knows its own events only."""
@@ -206,17 +213,29 @@ class Replay:
             return {"exclude_seen": False, "deny": before[-self._size :]}, {}
         return {}, {"deny": before}
 
-    def _splits(self, items: list[int | str], begin: int, end: int) -> list[str | None]:
+    def _kinds(self, begin: int, end: int) -> list[str | None]:
+        """The kind of each event, None without kinds."""
+        kinds, names = self._histories.kinds, self._histories.kind_names
+        if kinds is None:
+            return [None] * (end - begin)
+        return [names[code] for code in kinds[begin:end].tolist()]
+
+    def _splits(
+        self, items: list[int | str], kinds: list[str | None], begin: int, end: int
+    ) -> list[str | None]:
         """The split that each event of a user is a target of."""
+        chosen = [not self._data.targets or kind in self._data.targets for kind in kinds]
         if self._data.split == "time":
             times = self._histories.times
             assert times is not None
             reached = np.searchsorted(self._cuts, times[begin:end], side="right")
-            return [(None, "validation", "test")[cuts] for cuts in reached]
+            splits = [(None, "validation", "test")[cuts] for cuts in reached]
+            return [split if here else None for split, here in zip(splits, chosen, strict=True)]
         splits: list[str | None] = [None] * len(items)
         known = [place for place, item in enumerate(items) if item in self._stream]
-        if len(known) >= max(3, self._data.min_events):
-            splits[known[-2]], splits[known[-1]] = "validation", "test"
+        asked = [place for place in known if chosen[place]]
+        if len(known) >= self._data.min_events and len(asked) >= 3:
+            splits[asked[-2]], splits[asked[-1]] = "validation", "test"
         return splits
 
 

@@ -38,11 +38,11 @@ def main() -> int:
 
     trained = load_checkpoint(best_checkpoint(options.run))
     model, config, ids = trained.model, trained.config, trained.item_ids
-    dataset = load_dataset(config.data)
+    dataset = load_dataset(config.data, ids, trained.kinds)
     targets = dataset.targets("test")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
-        export_model(model, ids, path)
+        export_model(model, ids, path, kinds=trained.kinds)
         scorer = EdgeScorer.load(path)
     reference = model.double()
 
@@ -52,7 +52,8 @@ def main() -> int:
         for row, history in enumerate(batch.histories):
             items = dataset.item_ids[history - 1]
             scorer.reset()
-            scorer.extend(items)
+            kinds = batch.kinds and [trained.kinds[code] for code in batch.kinds[row]]
+            scorer.extend(items, kinds=kinds)
             events += len(items)
             scores = scorer.score(dataset.item_ids)
             largest = np.abs(expected[row]).max()

@@ -44,6 +44,7 @@ class Exported:
     model: RecGrela
     path: Path
     ids: list
+    kinds: tuple[str, ...] = ()
 
     def load(self, **options) -> EdgeScorer:
         return EdgeScorer.load(self.path, **options)
@@ -53,11 +54,16 @@ class Exported:
         random = np.random.default_rng(seed)
         return [self.ids[i] for i in random.integers(len(self.ids), size=events)]
 
+    def history_kinds(self, events: int, seed: int = 7) -> list[str]:
+        """A random kind of each event."""
+        random = np.random.default_rng(seed)
+        return [self.kinds[i] for i in random.integers(len(self.kinds), size=events)]
 
-def make_model(num_items: int, seed: int, settings: dict) -> RecGrela:
+
+def make_model(num_items: int, seed: int, settings: dict, kinds: int = 0) -> RecGrela:
     torch.manual_seed(seed)
     config = {"hidden_size": 16, "num_heads": 2, "num_layers": 2, **settings}
-    model = RecGrela(ModelConfig(**config), num_items).eval()
+    model = RecGrela(ModelConfig(**config), num_items, kinds).eval()
     with torch.no_grad():  # of trained magnitude, so that differences show
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
@@ -86,16 +92,33 @@ def export(tmp_path_factory) -> Callable[..., Exported]:
     @functools.cache
     def cached(key: str) -> Exported:
         settings = json.loads(key)
-        ids, items, seed = (settings.pop(k) for k in ("ids", "items", "seed"))
+        ids, items, seed, count = (settings.pop(k) for k in ("ids", "items", "seed", "kinds"))
+        start = settings.pop("start")
+        kinds = ("view", "cart", "buy")[:count]
         types = settings.pop("table"), settings.pop("matrices")
         vocabulary = int_ids(items) if ids == "int" else str_ids(items)
-        model = make_model(items, seed, settings)
+        model = make_model(items, seed, settings, count)
+        if not start:
+            model.start = None
         path = folder / f"{len(list(folder.iterdir()))}.safetensors"
-        export_model(model, vocabulary, path, *types)
-        return Exported(model, path, list(map(int, vocabulary)) if ids == "int" else vocabulary)
+        export_model(model, vocabulary, path, *types, kinds=kinds)
+        known = list(map(int, vocabulary)) if ids == "int" else vocabulary
+        return Exported(model, path, known, kinds)
 
-    def export(ids="int", table="f32", matrices="f32", items=70, seed=3, **settings) -> Exported:
-        file = {"ids": ids, "table": table, "matrices": matrices, "items": items, "seed": seed}
+    def export(
+        ids="int",
+        table="f32",
+        matrices="f32",
+        items=70,
+        seed=3,
+        kinds=0,
+        start=False,
+        **settings,
+    ) -> Exported:
+        file = {
+            "ids": ids, "table": table, "matrices": matrices, "items": items, "seed": seed,
+            "kinds": kinds, "start": start,
+        }  # fmt: skip
         return cached(json.dumps({**file, **settings}, sort_keys=True))
 
     return export

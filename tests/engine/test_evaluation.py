@@ -18,7 +18,7 @@ CUTS = {"validation_from": "8", "test_from": "12"}
 @pytest.fixture(scope="module")
 def histories(export) -> list[list[int]]:
     """Ids of thirty users' items; many of the later ones are repeated or unknown to the model."""
-    ids, random = export().ids, np.random.default_rng(8)
+    ids, random = export(start=True).ids, np.random.default_rng(8)
     assert NEW not in ids
     users = []
     for _ in range(30):
@@ -34,19 +34,19 @@ def histories(export) -> list[list[int]]:
 def dataset(export, histories):
     """The histories, split by time; an event's time is its place in the history."""
     rows = [(u, item, time) for u, items in enumerate(histories) for time, item in enumerate(items)]
-    return make_dataset(rows, split="time", vocabulary=np.array(export().ids), **CUTS)
+    return make_dataset(rows, split="time", vocabulary=np.array(export(start=True).ids), **CUTS)
 
 
 @pytest.fixture(scope="module")
 def measured(export, dataset):
-    return measure(export().model, dataset, EvaluateConfig(), Console(quiet=True))
+    return measure(export(start=True).model, dataset, EvaluateConfig(), Console(quiet=True))
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_metrics_are_those_of_the_engine_s_recommendations(
     export, histories, dataset, measured, split
 ):
-    scorer = export().load()
+    scorer = export(start=True).load()
     targets, result = dataset.targets(split), measured.splits[split]
     found = []
     for user, time in zip(targets.users, targets.times, strict=True):
@@ -58,7 +58,7 @@ def test_metrics_are_those_of_the_engine_s_recommendations(
     assert np.where(stored <= K, stored, MISS).tolist() == found
     missed = result.repeated | ~targets.known
     assert (stored[missed] == MISS).all()
-    assert (stored[~missed] <= len(export().ids)).all()
+    assert (stored[~missed] <= len(export(start=True).ids)).all()
     expected = summarize(np.array(found))
     for metric in ("hr@10", "ndcg@10", "mrr@10"):
         assert summarize(stored)[metric] == pytest.approx(expected[metric])
@@ -68,7 +68,7 @@ def test_metrics_are_those_of_the_engine_s_recommendations(
 
 
 def test_recommendations_are_those_of_the_engine(export, histories, dataset, measured):
-    scorer = export().load()
+    scorer = export(start=True).load()
     targets = dataset.targets("test").take(measured.last)
     assert len(np.unique(targets.users)) == len(targets) > 20
     for user, time, best in zip(targets.users, targets.times, measured.best["stream"], strict=True):

@@ -40,6 +40,30 @@ def test_every_score_for_every_switch(export, switch, table, matrices):
     assert largest <= TOLERANCE
 
 
+@pytest.mark.parametrize(("table", "matrices"), [("f32", "f32"), ("f16", "f16"), ("int8", "f16")])
+@pytest.mark.parametrize("kinds", [0, 1, 3])
+def test_every_score_with_kinds_and_before_the_first_event(export, kinds, table, matrices):
+    file = export(kinds=kinds, start=True, table=table, matrices=matrices, positions="learned")
+    model = rounded_model(file.model, round_table(file.model, table), matrices).double()
+    history = file.history(EVENTS)
+    named = file.history_kinds(EVENTS) if kinds else None
+    codes = torch.tensor([[file.kinds.index(kind) for kind in named]]) if named else None
+    items = torch.tensor([[file.ids.index(item) + 1 for item in history]])
+    with torch.inference_mode():
+        hidden, _ = model(items, form="recurrent", kinds=codes)
+        expected = model.scores(torch.cat([model.start[None], hidden[0]])).numpy()
+    scorer, largest = file.load(), 0.0
+    assert scorer.kinds == file.kinds
+    for point in (0, *POINTS):
+        part = slice(scorer.events, point)
+        scorer.extend(history[part], kinds=named and named[part])
+        found, wanted = scorer.score(file.ids), expected[point]
+        scale = np.abs(wanted).max()
+        largest = max(largest, np.abs(found - wanted).max() / scale)
+        assert_same_top(scorer.top_k(K, exclude_seen=False), file, wanted, scale * TOLERANCE)
+    assert largest <= TOLERANCE
+
+
 def assert_same_top(found, file, wanted: np.ndarray, near: float) -> None:
     """Assert the same top 10, except for items whose true scores differ by less than `near`."""
     for item, best in zip(found.ids, top(wanted), strict=True):

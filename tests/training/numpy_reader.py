@@ -28,12 +28,19 @@ class ModelFile:
         quantised = np.concatenate([block.swapaxes(0, 1).reshape(32, -1) for block in table])
         return quantised.astype(np.float32) * self.tensors["catalog.scale"].reshape(-1, 1)
 
-    def scores(self, items: np.ndarray) -> np.ndarray:
-        """Scores [N] after a history of item indices, event by event from the empty state."""
+    def scores(self, items: np.ndarray, begin: int = 0) -> np.ndarray:
+        """Scores [N] after a history of item indices, event by event from the empty state.
+
+        The kinds, if the file has any, are those of the self-test's events from `begin` on.
+        """
         rows = self.rows()[: self.config["num_items"]].astype(np.float64)
         blocks = [_Block(self, f"blocks.{index}.") for index in range(self.config["num_layers"])]
+        if not len(items):
+            return rows @ self.get("start")
         for position, item in enumerate(items):
             h = rows[item]
+            if self.config["kinds"]:
+                h = h + self.get("kinds.weight")[self.tensors["selftest.kinds"][begin + position]]
             if self.config["positions"] == "learned":
                 learned = self.get("positions.weight")
                 h = h + learned[min(position, len(learned) - 1)]

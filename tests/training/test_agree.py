@@ -31,13 +31,16 @@ def _few_resamples(monkeypatch):
 
 @pytest.fixture(scope="module")
 def events_csv(tmp_path_factory):
-    """Events with dates, repeats, and items that appear after the cut of the training events."""
+    """Events with dates, repeats, and users and items that appear after the cuts."""
     random = np.random.default_rng(5)
-    lines = ["user_id,item_id,timestamp"]
+    lines = ["user_id,item_id,timestamp,event"]
     for number in range(EVENTS):
         newest = 40 if number < 0.7 * EVENTS else ITEMS
         user, item = random.integers(USERS), int(newest * random.random() ** 2)
-        lines.append(f"u{user},sku-{item:02},{1_700_000_000 + 3600 * number}")
+        if number > 0.8 * EVENTS and number % 4 == 0:
+            user += USERS
+        kind = ("view", "cart", "buy")[random.integers(3)]
+        lines.append(f"u{user},sku-{item:02},{1_700_000_000 + 3600 * number},{kind}")
     path = tmp_path_factory.mktemp("data") / "events.csv"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -54,7 +57,7 @@ def exported_run(folder, source, *settings):
     )  # fmt: skip
     dataset = load_dataset(config.data)
     torch.manual_seed(0)
-    model = make_network(config.model, dataset.num_items).eval()
+    model = make_network(config.model, dataset.num_items, len(dataset.kind_names)).eval()
     with torch.no_grad():  # initial weights are small, so that all items score alike
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
@@ -62,7 +65,7 @@ def exported_run(folder, source, *settings):
     measurement = measure(model, dataset, config.evaluate, Console(quiet=True))
     metrics = summary(measurement, config.evaluate.window)
     write_measurement(folder / "metrics.json", measurement, metrics, config)
-    export_model(model, dataset.item_ids, folder / "model.safetensors")
+    export_model(model, dataset.item_ids, folder / "model.safetensors", kinds=dataset.kind_names)
     return metrics
 
 
@@ -71,9 +74,19 @@ def test_the_engine_yields_every_metric(events_csv, tmp_path, exclusion, capsys)
     metrics = exported_run(tmp_path, events_csv, f"evaluate.exclude_seen={exclusion}")
     assert metrics["targets"]["test"]["repeated"] > 0.2
     assert metrics["targets"]["test"]["unknown"] > 0.05
+    assert metrics["slices"]["test"]["events of history"][0]["slice"] == "0"
     assert 0 < metrics["test"]["window"]["mrr@20"] != metrics["test"]["stream"]["mrr@20"]
     assert agree.agree(tmp_path) == 0
     assert "0 otherwise" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("split", ["time", "leave_one_out"])
+@pytest.mark.parametrize("targets", ["none", "[buy, cart]"])
+def test_kinds_of_events(events_csv, tmp_path, split, targets):
+    settings = [f"data.split={split}", "data.kind_column=event", f"data.targets={targets}"]
+    metrics = exported_run(tmp_path, events_csv, *settings, "evaluate.exclude_seen=none")
+    assert metrics["targets"]["test"]["targets"] > 20
+    assert agree.agree(tmp_path) == 0
 
 
 def test_consecutive_repeats_that_were_dropped(events_csv, tmp_path):

@@ -57,10 +57,49 @@ def test_data_starts_on_a_cache_line_with_the_table(tmp_path):
 def test_metadata_names_the_format_and_fits_the_tensors(tmp_path):
     export_model(make_model(), np.arange(70), tmp_path / "m.safetensors")
     metadata, tensors = read(tmp_path / "m.safetensors")
-    assert metadata["recgrela.format"] == "1"
+    assert metadata["recgrela.format"] == "2"
     config = metadata["recgrela.config"]
     assert json.loads(config)["num_items"] == 70
     assert metadata["recgrela.fingerprint"] == fingerprint(config, tensors)
+
+
+def test_the_start_vector_and_its_empty_history(tmp_path):
+    model = make_model()
+    model.start.data = torch.randn(16)
+    export_model(model, np.arange(70), tmp_path / "m.safetensors")
+    metadata, tensors = read(tmp_path / "m.safetensors")
+    config = json.loads(metadata["recgrela.config"])
+    assert (config["start"], config["kinds"]) == (True, [])
+    assert np.array_equal(tensors["start"], model.start.detach().numpy())
+    assert tensors["selftest.end"].tolist() == [0, 48, 96, 144, 192]
+    scores = tensors["catalog.table"].transpose(0, 2, 1).reshape(-1, 16) @ tensors["start"]
+    expected = scores[tensors["selftest.candidates"][0]]
+    np.testing.assert_allclose(tensors["selftest.scores"][0], expected, rtol=1e-5, atol=1e-6)
+    assert not {"kinds.weight", "selftest.kinds"} & set(tensors)
+
+
+def test_a_model_of_an_older_version_is_exported_without_a_start_vector(tmp_path):
+    model = make_model()
+    model.start = None
+    export_model(model, np.arange(70), tmp_path / "m.safetensors")
+    metadata, tensors = read(tmp_path / "m.safetensors")
+    assert json.loads(metadata["recgrela.config"])["start"] is False
+    assert "start" not in tensors
+    assert tensors["selftest.end"].tolist() == [48, 96, 144, 192]
+    assert tensors["selftest.scores"].shape == (4, 64)
+
+
+def test_kinds_of_events(tmp_path):
+    torch.manual_seed(0)
+    config = ModelConfig(hidden_size=16, num_heads=2, num_layers=2)
+    model = RecGrela(config, 70, 2).eval()
+    export_model(model, np.arange(70), tmp_path / "m.safetensors", kinds=("view", "buy"))
+    metadata, tensors = read(tmp_path / "m.safetensors")
+    assert json.loads(metadata["recgrela.config"])["kinds"] == ["view", "buy"]
+    assert np.array_equal(tensors["kinds.weight"], model.kinds.weight.detach().numpy())
+    assert tensors["selftest.kinds"].dtype == np.int32
+    assert len(tensors["selftest.kinds"]) == len(tensors["selftest.items"]) == 192
+    assert set(tensors["selftest.kinds"].tolist()) == {0, 1}
 
 
 def test_integer_ids_and_their_order(tmp_path):

@@ -12,10 +12,10 @@ MATRICES = ("gate", "input", "query_key", "output", "ffn_in", "ffn_out")
 DTYPES = {"int8": np.int8, "f16": np.float16, "f32": np.float32}
 
 
-def make_model(num_items: int = 70, **settings) -> RecGrela:
+def make_model(num_items: int = 70, kinds: int = 0, **settings) -> RecGrela:
     torch.manual_seed(0)
     config = {"hidden_size": 16, "num_heads": 2, "num_layers": 2, **settings}
-    model = RecGrela(ModelConfig(**config), num_items).eval()
+    model = RecGrela(ModelConfig(**config), num_items, kinds).eval()
     with torch.no_grad():  # of trained magnitude, so that rounding shows
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
@@ -25,9 +25,9 @@ def make_model(num_items: int = 70, **settings) -> RecGrela:
 
 @pytest.fixture
 def export(tmp_path):
-    def export(model: RecGrela, *types: str) -> ModelFile:
+    def export(model: RecGrela, *types: str, kinds: tuple[str, ...] = ()) -> ModelFile:
         path = tmp_path / "m.safetensors"
-        export_model(model, np.arange(model.num_items), path, *types)
+        export_model(model, np.arange(model.num_items), path, *types, kinds=kinds)
         return ModelFile(path)
 
     return export
@@ -37,7 +37,7 @@ def largest_difference(file: ModelFile) -> float:
     """Error of the stored self-test scores against NumPy, relative to each history's largest."""
     worst, begin = 0.0, 0
     for row, end in enumerate(file.tensors["selftest.end"]):
-        scores = file.scores(file.tensors["selftest.items"][begin:end])
+        scores = file.scores(file.tensors["selftest.items"][begin:end], begin)
         expected = scores[file.tensors["selftest.candidates"][row]]
         difference = np.abs(file.tensors["selftest.scores"][row] - expected).max()
         worst, begin = max(worst, difference / np.abs(expected).max()), end
@@ -68,6 +68,13 @@ def test_the_selftest_holds_the_scores_of_the_stored_values(export, table, matri
 )
 def test_the_selftest_under_every_switch(export, settings):
     assert largest_difference(export(make_model(**settings), "int8", "f16")) < 1e-7
+
+
+@pytest.mark.parametrize("positions", ["rotary", "learned"])
+def test_the_selftest_with_kinds(export, positions):
+    model = make_model(kinds=3, positions=positions)
+    file = export(model, "int8", "f16", kinds=("view", "cart", "buy"))
+    assert largest_difference(file) < 1e-7
 
 
 def test_rounding_changes_the_scores_of_the_selftest(export):

@@ -282,10 +282,13 @@ class Recommender:
             self._console.print(line, highlight=False, soft_wrap=True)
             loss.check(max_ndcg_drop)
         with self._console.status("exporting"):
-            done = export_verified(model, trained.item_ids, path, *types, exported_card(trained))
+            done = export_verified(
+                model, trained.item_ids, path, *types, exported_card(trained), trained.kinds
+            )
         done = done._replace(loss=loss)
         if readme:
-            done = done._replace(readme=write_readme(path, model, trained.item_ids, done))
+            written = write_readme(path, model, trained.item_ids, trained.kinds, done)
+            done = done._replace(readme=written)
         return done
 
     def export_overlay(self, path: str | Path, *, deployed: str | Path | None = None) -> Overlay:

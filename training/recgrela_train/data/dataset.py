@@ -159,6 +159,13 @@ class Dataset:
         """All item indices of a user, [n], as a view."""
         return self.items[self.offsets[user] : self.offsets[user + 1]]
 
+    def kinds_of(self, user: int) -> list[str] | None:
+        """The names of the kinds of a user's events, [n]; None without kinds."""
+        if self.kinds is None:
+            return None
+        codes = self.kinds[self.offsets[user] : self.offsets[user + 1]].tolist()
+        return [self.kind_names[code] for code in codes]
+
     def describe(self) -> list[str]:
         """Size and split, one line each, for the log."""
         lines = [str(self.report)]

@@ -20,7 +20,7 @@ from .safetensors_file import fingerprint, write_safetensors
 from .weight_types import MatrixType, TableType
 
 ItemIds = np.ndarray | Sequence[str]
-FORMAT = "1"
+FORMAT = "2"
 LANES = 32  # items per block of the table
 GROUP = 4  # consecutive features of an item in an int8 table
 SELFTEST_SEQUENCES = 4
@@ -75,17 +75,18 @@ def export_model(
     table: TableType = TableType.F32,
     matrices: MatrixType = MatrixType.F32,
     card: Card | None = None,
+    kinds: Sequence[str] = (),
 ) -> None:
     """Writes `model` with its vocabulary (`item_ids[j]` is item j + 1) to a safetensors file.
 
     `table` is the type of the item table and `matrices` that of the Linear layers' weights. `card`
-    says how the model was measured.
+    says how the model was measured. `kinds` are the names of its kinds of events, in their order.
 
     Raises ExportError, ValueError for an unknown type, and OSError if the file cannot be written;
     an existing file at `path` is then unchanged.
     """
     with replacing(path) as file:
-        _write(model, item_ids, file, TableType(table), MatrixType(matrices), card)
+        _write(model, item_ids, file, TableType(table), MatrixType(matrices), card, kinds)
 
 
 def export_verified(
@@ -95,10 +96,11 @@ def export_verified(
     table: TableType,
     matrices: MatrixType,
     card: Card | None = None,
+    kinds: Sequence[str] = (),
 ) -> Exported:
     """`export_model`, but an existing file is replaced only if the engine verifies the new one."""
     with replacing(path) as file:
-        saved, digest = _write(model, item_ids, file, table, matrices, card)
+        saved, digest = _write(model, item_ids, file, table, matrices, card, kinds)
         size = file.stat().st_size
         try:
             verification = verify(file)
@@ -143,19 +145,20 @@ def _write(
     table: TableType,
     matrices: MatrixType,
     card: Card | None,
+    kinds: Sequence[str],
 ) -> tuple[int, str]:
     """Writes the file; returns the bytes that rounding saved, and the fingerprint."""
     check_exportable(model)
     stored = round_table(model, table)
-    items, candidates = selftest_draw(model.num_items)
-    known = np.union1d(items, candidates)
+    test = selftest_draw(model.num_items, len(kinds))
+    known = test.known
     # The self-test uses few items, so its float64 model has only these.
     rounded = rounded_model(model, stored, matrices, known)
     tensors = stored_weights(rounded, stored, matrices)
     tensors |= id_tensors(item_ids, "catalog") | {"catalog.order": _order(item_ids)}
-    tensors |= selftest(rounded.double(), known, items, candidates)
+    tensors |= selftest(rounded.double(), test)
     check_finite(tensors)
-    config = json.dumps(_config(model))
+    config = json.dumps(_config(model, kinds))
     digest = fingerprint(config, tensors)
     metadata = {
         "recgrela.format": FORMAT,
@@ -182,7 +185,7 @@ def _bytes_saved(tensors: dict[str, np.ndarray]) -> int:
     return sum(4 * t.size - t.nbytes for t in rounded) - scale
 
 
-def _config(model: RecGrela) -> dict[str, Any]:
+def _config(model: RecGrela, kinds: Sequence[str]) -> dict[str, Any]:
     config = model.config
     return {
         "hidden_size": config.hidden_size,
@@ -194,6 +197,8 @@ def _config(model: RecGrela) -> dict[str, Any]:
         "local_conv": config.local_conv,
         "positions": config.positions,
         "final_norm": config.final_norm,
+        "start": model.start is not None,
+        "kinds": list(kinds),
     }
 
 
@@ -226,6 +231,10 @@ def stored_weights(rounded: RecGrela, table: Table, matrices: MatrixType) -> dic
 
 def _weights(model: RecGrela, matrices: Dtype) -> dict[str, np.ndarray]:
     tensors = _layer("input_norm", model.input_norm)
+    if model.start is not None:
+        tensors["start"] = _f32(model.start)
+    if model.kinds is not None:
+        tensors["kinds.weight"] = _f32(model.kinds.weight)
     if model.frequency is not None:
         tensors["rotary.frequency"] = model.frequency.cpu().numpy()
     if model.positions is not None:
@@ -280,31 +289,50 @@ def _order(item_ids: ItemIds) -> np.ndarray:
     return np.array(sorted(range(len(encoded)), key=encoded.__getitem__), dtype=np.int32)
 
 
-def selftest_draw(num_items: int) -> tuple[np.ndarray, np.ndarray]:
-    """Item indices of the self-test's histories [K, T] and of its candidates [K, C]."""
+class SelfTest(NamedTuple):
+    """Histories of the self-test and the items that are scored after each; all are indices."""
+
+    items: np.ndarray  # [K, T]
+    kinds: np.ndarray | None  # [K, T]; None without kinds
+    candidates: np.ndarray  # [K + 1, C]; the first row is for an empty history
+
+    @property
+    def known(self) -> np.ndarray:
+        """The distinct items, ascending."""
+        return np.union1d(self.items, self.candidates)
+
+
+def selftest_draw(num_items: int, num_kinds: int) -> SelfTest:
+    """A self-test of random histories."""
     random = np.random.default_rng(0)
     shape = (SELFTEST_SEQUENCES, SELFTEST_EVENTS)
     items = random.integers(num_items, size=shape, dtype=np.int32)
     count = min(SELFTEST_CANDIDATES, num_items)
-    candidates = [random.permutation(num_items)[:count] for _ in range(SELFTEST_SEQUENCES)]
-    return items, np.stack(candidates).astype(np.int32)
+    candidates = [random.permutation(num_items)[:count] for _ in range(SELFTEST_SEQUENCES + 1)]
+    kinds = random.integers(num_kinds, size=shape, dtype=np.int32) if num_kinds else None
+    return SelfTest(items, kinds, np.stack(candidates).astype(np.int32))
 
 
 @torch.inference_mode()
-def selftest(
-    model: RecGrela, known: np.ndarray, items: np.ndarray, candidates: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Histories, candidates and their scores by the recurrent form in float64.
+def selftest(model: RecGrela, test: SelfTest) -> dict[str, np.ndarray]:
+    """The tensors of a self-test, with the scores of the recurrent form in float64.
 
-    `known` has the indices of the model's items, ascending.
+    The model's items are those of the test. With a start vector, the first history is empty.
     """
-    inputs = torch.from_numpy(np.searchsorted(known, items) + 1)
-    hidden, _ = model(inputs, form="recurrent")
-    scores = model.scores(hidden[:, -1]).numpy()
-    scores = np.take_along_axis(scores, np.searchsorted(known, candidates), axis=1)
-    return {
-        "selftest.items": items.ravel(),
-        "selftest.end": np.arange(1, len(items) + 1, dtype=np.int32) * SELFTEST_EVENTS,
+    kinds = None if test.kinds is None else torch.from_numpy(test.kinds).long()
+    inputs = torch.from_numpy(np.searchsorted(test.known, test.items) + 1)
+    hidden = model(inputs, form="recurrent", kinds=kinds)[0][:, -1]
+    ends = np.arange(1, len(test.items) + 1, dtype=np.int32) * test.items.shape[1]
+    candidates = test.candidates[1:]
+    if model.start is not None:
+        hidden = torch.cat([model.start[None], hidden])
+        ends, candidates = np.insert(ends, 0, 0), test.candidates
+    scores = model.scores(hidden).numpy()
+    scores = np.take_along_axis(scores, np.searchsorted(test.known, candidates), axis=1)
+    tensors = {
+        "selftest.items": test.items.ravel(),
+        "selftest.end": ends,
         "selftest.candidates": candidates,
         "selftest.scores": scores.astype(np.float32),
     }
+    return tensors if test.kinds is None else {**tensors, "selftest.kinds": test.kinds.ravel()}

@@ -134,31 +134,36 @@ def _verify(path: Path, base: Deployed, model: RecGrela, table: Table, item_ids:
         from recgrela import EdgeScorer
     except ImportError:
         return "not verified: install the engine with 'pip install recgrela' and export again"
-    items, candidates = selftest_draw(model.num_items)
+    test = selftest_draw(model.num_items, 0 if model.kinds is None else model.kinds.num_embeddings)
     added = np.arange(base.num_items, model.num_items)
-    items[:, -1] = np.resize(added, len(items))
-    candidates = np.concatenate(
-        [candidates, np.resize(added, (len(candidates), min(len(added), 8)))], axis=1
-    ).astype(np.int32)
-    known = np.union1d(items, candidates)
-    rounded = rounded_model(model, table, base.matrices, known).double()
-    expected = selftest(rounded, known, items, candidates)["selftest.scores"]
+    test.items[:, -1] = np.resize(added, len(test.items))
+    more = np.resize(added, (len(test.candidates), min(len(added), 8)))
+    candidates = np.concatenate([test.candidates, more], axis=1).astype(np.int32)
+    test = test._replace(candidates=candidates)
+    rounded = rounded_model(model, table, base.matrices, test.known).double()
+    expected = selftest(rounded, test)
     try:
         scorer = EdgeScorer.load(base.path, verify=False, mmap=True)
         scorer.catalog.load(path)
         ids = np.asarray(item_ids, object)
-        largest = 0.0
-        for row, events in enumerate(items):
+        largest, begin = 0.0, 0
+        for row, end in enumerate(expected["selftest.end"]):
+            events = slice(begin, begin := end)
+            kinds = None
+            if test.kinds is not None:
+                kinds = [scorer.kinds[kind] for kind in expected["selftest.kinds"][events]]
             scorer.reset()
-            scorer.extend(ids[events].tolist())
-            scores = scorer.score(ids[candidates[row]].tolist())
-            difference = np.abs(scores - expected[row]).max() / np.abs(expected[row]).max()
+            scorer.extend(ids[expected["selftest.items"][events]].tolist(), kinds=kinds)
+            wanted = expected["selftest.scores"][row]
+            scores = scorer.score(ids[expected["selftest.candidates"][row]].tolist())
+            difference = np.abs(scores - wanted).max() / np.abs(wanted).max()
             largest = max(largest, float(difference))
     except ValueError as error:
         raise ExportError(f"the engine refuses it: {error}") from None
     if not largest <= TOLERANCE:
         raise ExportError(f"the engine disagrees with the model by {largest:.1e} of the scores")
     return (
-        f"verified by the engine: {expected.size} scores of {len(items)} histories with new items, "
+        f"verified by the engine: {expected['selftest.scores'].size} scores of "
+        f"{len(expected['selftest.end'])} histories with new items, "
         f"largest relative difference {largest:.1e}"
     )

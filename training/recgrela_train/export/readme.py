@@ -6,7 +6,7 @@ no user and no item.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,9 @@ def is_ours(path: Path) -> bool:
     return text == _signed(body)
 
 
-def write_readme(file: Path, model: RecGrela, item_ids: ItemIds, done: Exported) -> bool:
+def write_readme(
+    file: Path, model: RecGrela, item_ids: ItemIds, kinds: Sequence[str], done: Exported
+) -> bool:
     """Writes the page of an exported file, unless there is one that is not ours.
 
     Returns whether it was written. Raises OSError.
@@ -56,7 +58,7 @@ def write_readme(file: Path, model: RecGrela, item_ids: ItemIds, done: Exported)
     path = readme_path(file)
     if path.exists() and not is_ours(path):
         return False
-    write_atomically(path, _signed(_page(file.name, model, item_ids, done)).encode())
+    write_atomically(path, _signed(_page(file.name, model, item_ids, kinds, done)).encode())
     return True
 
 
@@ -64,7 +66,9 @@ def _signed(body: str) -> str:
     return body + SIGNATURE.format(hashlib.sha256(body.encode()).hexdigest())
 
 
-def _page(name: str, model: RecGrela, item_ids: ItemIds, done: Exported) -> str:
+def _page(
+    name: str, model: RecGrela, item_ids: ItemIds, kinds: Sequence[str], done: Exported
+) -> str:
     front: dict[str, Any] = {"library_name": "recgrela", "tags": TAGS}
     if done.card is not None:
         front["metrics"] = list(METRICS)
@@ -79,11 +83,11 @@ def _page(name: str, model: RecGrela, item_ids: ItemIds, done: Exported) -> str:
             "It is a causal RecGRELA model ([arXiv 2506.13315](https://arxiv.org/abs/2506.13315)) "
             "for the recgrela engine, which processes one event at a time.",
             "",
-            *_table(("model", ""), _model_rows(model, item_ids, done)),
+            *_table(("model", ""), _model_rows(model, item_ids, kinds, done)),
             "",
             "## Load",
             "",
-            *_loading(name),
+            *_loading(name, kinds),
             "",
             *(_measured(done.card) if done.card else _NOT_MEASURED),
             *(_rounding(done.loss) if done.loss else ()),
@@ -104,10 +108,16 @@ _NOT_MEASURED = [
 ]
 
 
-def _model_rows(model: RecGrela, item_ids: ItemIds, done: Exported) -> Iterator[tuple[str, str]]:
+def _model_rows(
+    model: RecGrela, item_ids: ItemIds, kinds: Sequence[str], done: Exported
+) -> Iterator[tuple[str, str]]:
     config = model.config
     ids = "integers" if isinstance(item_ids, np.ndarray) else "text"
     yield "items", f"{done.items:,}, ids are {ids}"
+    if kinds:
+        yield "kinds of events", ", ".join(kinds)
+    if model.start is not None:
+        yield "before the first event", "a learned start vector recommends"
     yield (
         "layers, hidden size, heads",
         (f"{config.num_layers}, {config.hidden_size}, {config.num_heads}"),
@@ -119,13 +129,14 @@ def _model_rows(model: RecGrela, item_ids: ItemIds, done: Exported) -> Iterator[
     yield "fingerprint", f"`{done.fingerprint}`"
 
 
-def _loading(name: str) -> list[str]:
+def _loading(name: str, kinds: Sequence[str]) -> list[str]:
     other = "" if name == "model.safetensors" else f", filename={json.dumps(name)}"
+    of_each = ", kinds=kinds" if kinds else ""
     return [
         "```python",
         "from recgrela import EdgeScorer  # pip install 'recgrela[hub]'",
         f'scorer = EdgeScorer.load({json.dumps(name)})  # or .from_pretrained("ORG/NAME"{other})',
-        "print(scorer.peek(history, 10).ids)  # history: item ids, oldest first",
+        f"print(scorer.peek(history, 10{of_each}).ids)  # history: item ids, oldest first",
         "```",
     ]
 
