@@ -95,6 +95,32 @@ def test_what_cannot_be_added_changes_nothing(model, ids, numbers, error, messag
     assert len(scorer.catalog) == 70
 
 
+@pytest.mark.parametrize("table", ["f32", "f16", "int8"])
+def test_vectors_of_items_are_those_that_are_stored(export, table):
+    model = export(ids="str", table=table)
+    scorer = model.load()
+    stored = scorer.item_vectors(model.ids)
+    assert stored.shape == (70, 16) and stored.dtype == np.float32
+    scorer.extend(model.history(10))
+    np.testing.assert_allclose(stored @ scorer.user_vector(), scorer.score(model.ids), rtol=1e-4)
+    scorer.catalog.add(["new", model.ids[3]], vectors(2))
+    np.testing.assert_array_equal(scorer.item_vectors([model.ids[3], "new"]), vectors(2)[::-1])
+    assert scorer.item_vectors([]).shape == (0, 16)
+    with pytest.raises(KeyError):
+        scorer.item_vectors(["absent"])
+
+
+def test_added_items_without_a_group_are_one_group(model):
+    scorer = model.load(groups=np.zeros(70, int))
+    scorer.extend(model.history(10))
+    added = {f"new-{n}" for n in range(5)}
+    scorer.catalog.add(sorted(added), 10 * scorer.user_vector() + vectors(5) / 100)
+    best = scorer.top_k(70, max_per_group=2).ids
+    assert len(best) == 4 and len(added.intersection(best)) == 2
+    best = scorer.top_k(70, max_per_group=2, groups=[0] * 71 + [1] * 4).ids
+    assert len(best) == 4 and len(added.intersection(best) - {"new-0"}) >= 2
+
+
 def greedy(pairs, groups, limit, k):
     taken, result = {}, []
     for item, score in pairs:

@@ -91,13 +91,21 @@ fn a_log_of_another_history_is_refused() {
     assert!(error.contains("found item 7 at event 3, expected 8"), "{error}");
     let error = refused(&new, &short, &[Some(9), Some(8), Some(9), None]).to_string();
     assert!(error.contains("found item None at event 3"), "{error}");
-    assert!(Session::migrate(new.clone(), &short, &log([9, 9, 9, 9])).is_ok(), "merged");
+    let error = refused(&new, &short, &log([9, 9, 9, 9])).to_string();
+    assert!(error.contains("item 9 at event 2, expected another one than for another"), "{error}");
 
-    // A log with more distinct items than were seen.
+    // A log with another number of distinct items than were seen.
     let mut unlogged = Session::new(old.model().clone());
     unlogged.extend(&pattern).unwrap();
     let error = refused(&new, &unlogged.snapshot(), &log([1, 2, 3, 1])).to_string();
-    assert!(error.contains("found 3 distinct items, expected at most 2"), "{error}");
+    assert!(error.contains("found 3 distinct items, expected 2 items"), "{error}");
+    let error = refused(&new, &unlogged.snapshot(), &log([1, 1, 1, 1])).to_string();
+    assert!(error.contains("found 1 distinct items, expected 2 items"), "{error}");
+    let error = refused(&new, &unlogged.snapshot(), &[Some(1), Some(2), None, None]).to_string();
+    assert!(error.contains("found 2 distinct items and 2 unknown events"), "{error}");
+    for possible in [[Some(1), None, Some(1), None], [None; 4]] {
+        assert!(Session::migrate(new.clone(), &unlogged.snapshot(), &possible).is_ok());
+    }
 
     let error = refused(&new, &short, &log([9, 50, 9, 50]));
     assert_says(&error, ErrorKind::Item, "found 50, expected less than 50");

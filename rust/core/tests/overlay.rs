@@ -359,6 +359,10 @@ fn what_is_known_follows_the_overlay() {
     );
     model.verify().unwrap();
 
+    let stored = model.item_vectors(&[33, 5, 33]).unwrap();
+    assert_eq!((&stored[..8], &stored[16..]), (&[0.25; 8][..], &[0.25; 8][..]));
+    assert!(model.item_vectors(&[34]).is_err());
+
     let beside = common::model(&Shape::TINY);
     for (length, fits) in [(32, false), (33, true), (34, true), (35, false)] {
         let groups = vec![0; length];

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use numpy::PyArray1;
+use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use recgrela::{self as engine, Groups, Kind, Model, ModelOptions, Precision, Scored, Session};
@@ -202,6 +202,19 @@ impl EdgeScorer {
         let items = sequence_of(&self.model.catalog(), items, Unknown::Error)?;
         let scores = self.try_with(py, |session| session.score(&items))?;
         Ok(PyArray1::from_vec(py, scores))
+    }
+
+    /// The vectors of items, float32 of shape [len(items), D], as the model file or an added item
+    /// has them: catalog.add takes such vectors. Raises KeyError for an unknown item.
+    fn item_vectors<'py>(
+        &self,
+        py: Python<'py>,
+        items: &Bound<'_, PyAny>,
+    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let items = sequence_of(&self.model.catalog(), items, Unknown::Error)?;
+        let vectors = py.detach(|| self.model.item_vectors(&items)).map_err(to_python)?;
+        let shape = [items.len(), self.model.config().hidden_size];
+        PyArray1::from_vec(py, vectors).reshape(shape)
     }
 
     /// The k best items, best first; fewer if fewer are left. Ties rank in catalogue order.

@@ -35,7 +35,7 @@ impl Groups {
     ///
     /// One group is required for each of the model's N items, and optional for items that an
     /// overlay has added. Any other length is an error. Added items without a group, such as those
-    /// added later, are not limited.
+    /// added later, are one group together, so that no quota lets all of them through.
     pub fn new<G: Copy + Into<i64>>(model: &Model, groups: &[G]) -> Result<Self> {
         let (least, most) = (model.num_items(), model.catalog().len());
         if !(least..=most).contains(&groups.len()) {
@@ -61,6 +61,12 @@ impl Groups {
     #[inline(always)]
     pub fn of(&self, item: u32) -> Option<usize> {
         self.numbers.get(item as usize).map(|&number| number as usize)
+    }
+
+    /// The place of an item's count: the last one is that of added items without a group.
+    #[inline(always)]
+    fn place(&self, item: u32) -> usize {
+        self.of(item).unwrap_or(self.count)
     }
 }
 
@@ -105,8 +111,9 @@ pub(super) struct GroupCounts(Vec<GroupCount>);
 
 impl GroupCounts {
     pub(super) fn cover(&mut self, groups: &Groups) {
-        if self.0.len() < groups.count {
-            self.0.resize(groups.count, NONE_TAKEN);
+        let places = groups.count + 1;
+        if self.0.len() < places {
+            self.0.resize(places, NONE_TAKEN);
         }
     }
 
@@ -118,13 +125,11 @@ impl GroupCounts {
             if taken == k {
                 return false;
             }
-            if let Some(group) = quota.groups.of(candidate.item) {
-                let count = &mut self.0[group];
-                if count.taken == quota.limit {
-                    return false;
-                }
-                *count = GroupCount { taken: count.taken + 1, worst: *candidate };
+            let count = &mut self.0[quota.groups.place(candidate.item)];
+            if count.taken == quota.limit {
+                return false;
             }
+            *count = GroupCount { taken: count.taken + 1, worst: *candidate };
             taken += 1;
             true
         });
@@ -138,8 +143,8 @@ impl GroupCounts {
 
     /// Clears the counts of the groups of these items.
     fn clear(&mut self, items: &[Scored], groups: &Groups) {
-        for group in items.iter().filter_map(|scored| groups.of(scored.item)) {
-            self.0[group] = NONE_TAKEN;
+        for scored in items {
+            self.0[groups.place(scored.item)] = NONE_TAKEN;
         }
     }
 }
@@ -196,12 +201,10 @@ impl Ranking for QuotaRanking<'_> {
 
     #[inline(always)]
     fn admits(&self, bound: Scored) -> bool {
-        let in_group = |group: usize| {
-            let count = &self.counts.0[group];
+        self.worst.is_none_or(|worst| bound.better_than(&worst)) && {
+            let count = &self.counts.0[self.quota.groups.place(bound.item)];
             count.taken < self.quota.limit || bound.better_than(&count.worst)
-        };
-        self.worst.is_none_or(|worst| bound.better_than(&worst))
-            && self.quota.groups.of(bound.item).is_none_or(in_group)
+        }
     }
 
     fn push(&mut self, scored: Scored) {

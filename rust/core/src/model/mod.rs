@@ -16,7 +16,7 @@ pub use options::ModelOptions;
 pub use overlay::Overlay;
 pub use table::TableDtype;
 pub(crate) use table::{Floats, Hidden, Numbers, Table, Visitor};
-pub(crate) use view::View;
+pub(crate) use view::{Vectors, View};
 pub use vocabulary::ItemId;
 pub(crate) use weights::{Block, Network, Order};
 

@@ -3,7 +3,7 @@
 use super::overlay::{Overlay, Rows, check_items};
 use super::table::{Numbers, Table, Visitor};
 use crate::Result;
-use crate::simd::Simd;
+use crate::simd::{Kernel, Simd};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
@@ -44,6 +44,25 @@ impl View<'_> {
     fn row_of(&self, item: usize) -> Option<(&Rows, usize)> {
         let rows = self.overlay?.rows();
         rows.row_of(item as u32).map(|row| (rows, row))
+    }
+}
+
+/// Writes the vectors of items, which have to be valid, to `out` [n, D].
+pub(crate) struct Vectors<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) items: &'a [u32],
+    pub(crate) out: &'a mut [f32],
+}
+
+impl Kernel for Vectors<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let size = self.out.len() / self.items.len().max(1);
+        for (&item, out) in self.items.iter().zip(self.out.chunks_exact_mut(size.max(1))) {
+            self.view.embedding(simd, item as usize, out);
+        }
     }
 }
 

@@ -15,10 +15,10 @@ impl Session {
     /// kinds of the new model. Items that the new model lacks are `None` and are skipped. If the
     /// snapshot holds the log itself ([`Snapshot::log`], [`Snapshot::log_kinds`]), translate that.
     ///
-    /// The snapshot is checked without its model. Returns an error if the log's length differs from
-    /// the number of events, or if the log contradicts the snapshot: more distinct items than were
-    /// seen, or two items for one in the snapshot's own log. If a log was kept, the new session
-    /// keeps one of the same capacity.
+    /// The snapshot is checked without its model. Returns an error if the log cannot be its own:
+    /// another number of events or of distinct items (with `None`, one that is impossible), or
+    /// items that do not stand for those of the snapshot's own log, one for one. If a log was kept,
+    /// the new session keeps one of the same capacity.
     pub fn migrate<E>(model: Arc<Model>, snapshot: &[u8], log: &[Option<E>]) -> Result<Self>
     where
         E: Copy + Into<Event>,
@@ -31,33 +31,47 @@ impl Session {
         }
         let log: Vec<_> = log.iter().map(|event| event.map(Into::into)).collect();
         check_translation(&snapshot, &log)?;
-        let known: Vec<Event> = log.into_iter().flatten().collect();
+        let known: Vec<Event> = log.iter().copied().flatten().collect();
         let mut session = Self::new(model);
         session.set_log_capacity(snapshot.log_capacity());
         session.extend(&known)?;
-        let (found, expected) = (session.seen.len(), snapshot.seen().len());
-        if found > expected {
-            let found = format!("{found} distinct items");
-            let expected = format!("at most {expected}, as many as the snapshot has seen");
-            return Err(Cause::MigrationLog { found, expected }.into());
-        }
+        check_distinct(session.seen.len(), log.len() - known.len(), snapshot.seen().len())?;
         Ok(session)
     }
 }
 
-/// Checks that the snapshot's own log is translated consistently. Items may be merged.
+/// Checks that a log with `known` distinct items and `unknown` events at others can have all of the
+/// `seen` items and no other.
+fn check_distinct(known: usize, unknown: usize, seen: usize) -> Result<()> {
+    let fewest = known + usize::from(unknown > 0);
+    if (fewest..=known + unknown).contains(&seen) {
+        return Ok(());
+    }
+    let others = if unknown > 0 { format!(" and {unknown} unknown events") } else { String::new() };
+    let found = format!("{known} distinct items{others}");
+    let expected = format!("{seen} items, as many as the snapshot has seen");
+    Err(Cause::MigrationLog { found, expected }.into())
+}
+
+/// Checks that the items of the snapshot's own log are translated one for one.
 fn check_translation(snapshot: &Snapshot<'_>, log: &[Option<Event>]) -> Result<()> {
     let first = log.len() - snapshot.log().len();
-    let mut translation = HashMap::new();
+    let (mut translation, mut origin) = (HashMap::new(), HashMap::new());
+    let name = |item: Option<u32>| item.map_or("None".to_owned(), |item| item.to_string());
     for (i, (old, &new)) in snapshot.log().zip(&log[first..]).enumerate() {
         let new = new.map(|event| event.item);
         let known = *translation.entry(old).or_insert(new);
-        if known != new {
-            let name = |item: Option<u32>| item.map_or("None".to_owned(), |item| item.to_string());
-            let found = format!("item {} at event {}", name(new), first + i);
-            let expected = format!("{}, as for the same item before", name(known));
-            return Err(Cause::MigrationLog { found, expected }.into());
+        let same = new.is_none_or(|new| *origin.entry(new).or_insert(old) == old);
+        if known == new && same {
+            continue;
         }
+        let found = format!("item {} at event {}", name(new), first + i);
+        let expected = if known == new {
+            "another one than for another item before".to_owned()
+        } else {
+            format!("{}, as for the same item before", name(known))
+        };
+        return Err(Cause::MigrationLog { found, expected }.into());
     }
     Ok(())
 }

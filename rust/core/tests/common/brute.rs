@@ -24,7 +24,7 @@ pub fn brute_force(
     if let Some((groups, limit)) = quota {
         let mut taken = HashMap::new();
         kept.retain(|scored| {
-            let Some(group) = groups.get(scored.item as usize) else { return true };
+            let group = groups.get(scored.item as usize); // none: of added items, one group
             let taken = taken.entry(group).or_insert(0);
             *taken += 1;
             *taken <= limit

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{AddedIds, Overlay, Rows};
 use crate::error::Cause;
 use crate::model::vocabulary::Vocabulary;
-use crate::model::{Catalog, View};
+use crate::model::{Catalog, Vectors, View};
 use crate::{Model, Result};
 
 impl Model {
@@ -68,6 +68,19 @@ impl Model {
     /// The current ids and indices of all items, including added ones.
     pub fn catalog(&self) -> Catalog<'_> {
         Catalog::new(self.vocabulary.view(&self.bytes), self.overlay())
+    }
+
+    /// The vectors of items, `[n, D]`, in the order of the items: what the model file or the active
+    /// overlay stores, in f32. [`Overlay::add`] takes such vectors.
+    ///
+    /// Returns an error for an invalid item index.
+    pub fn item_vectors(&self, items: &[u32]) -> Result<Vec<f32>> {
+        let overlay = self.overlay();
+        let view = self.view(overlay.as_deref());
+        view.check(items.iter().copied())?;
+        let mut out = vec![0.0; items.len() * self.config().hidden_size];
+        self.backend.run(Vectors { view, items, out: &mut out });
+        Ok(out)
     }
 
     pub(crate) fn view<'a>(&'a self, overlay: Option<&'a Overlay>) -> View<'a> {
