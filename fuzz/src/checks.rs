@@ -1,6 +1,6 @@
 //! Properties that several targets assert.
 
-use recgrela::{Error, ErrorKind, Filter, Scored, Session};
+use recgrela::{Error, ErrorKind, Event, Filter, Scored, Session};
 
 use crate::common::brute_force;
 
@@ -38,12 +38,27 @@ fn catalogue(session: &Session) -> Vec<u32> {
     (0..session.model().catalog().len() as u32).collect()
 }
 
-/// The bits of all items' scores; empty before the first event.
+/// The events of a session's log.
+pub(crate) fn logged(session: &Session) -> Vec<Event> {
+    if session.model().config().kinds.is_empty() {
+        assert_eq!(session.log_kinds().len(), 0);
+        return session.log().map(Event::from).collect();
+    }
+    assert_eq!(session.log_kinds().len(), session.log().len());
+    session.log().zip(session.log_kinds()).map(Event::from).collect()
+}
+
+/// Whether a session answers: it has events, or its model a start vector.
+pub(crate) fn answers(session: &Session) -> bool {
+    session.events() > 0 || session.model().config().start
+}
+
+/// The bits of all items' scores; empty before the first event, unless there is a start vector.
 pub(crate) fn all_scores(session: &Session) -> Vec<u32> {
     match session.score(&catalogue(session)) {
         Ok(scores) => bits(&scores),
         Err(error) => {
-            assert!(session.events() == 0 && error.kind() == ErrorKind::NoEvents, "{error}");
+            assert!(!answers(session) && error.kind() == ErrorKind::NoEvents, "{error}");
             vec![]
         }
     }

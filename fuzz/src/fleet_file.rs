@@ -106,8 +106,9 @@ fn loaded(model: &Arc<Model>, recipe: &Recipe<'_>, path: &Path, bytes: &[u8]) ->
     let count = model.num_items() as u32;
     for &item in recipe.after.iter().take(8) {
         let items = vec![u32::from(item) % count; alone.len()];
-        fleet.append(&users, &items).expect("valid users and items");
-        alone.iter_mut().for_each(|session| session.append(items[0]).expect("an item"));
+        let events = models::events(model, &items);
+        fleet.append(&users, &events).expect("valid users and items");
+        alone.iter_mut().for_each(|session| session.append(events[0]).expect("an item"));
     }
     let bits = |(&user, alone): (&UserId<'_>, _)| {
         let session = fleet.session(user).expect("a user");
@@ -128,7 +129,8 @@ fn append(fleet: &mut Fleet, text: bool, events: &[(u8, u8)]) {
     let count = fleet.model().num_items() as u32;
     let users: Vec<_> = events.iter().map(|(user, _)| user_of(text, *user)).collect();
     let items: Vec<_> = events.iter().map(|(_, item)| u32::from(*item) % count).collect();
-    fleet.append(&users, &items).expect("valid users and items");
+    let events = models::events(fleet.model(), &items);
+    fleet.append(&users, &events).expect("valid users and items");
 }
 
 /// Recomputes the checksums of the segments.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
-use recgrela::{Filter, Isa, Model, ModelOptions, Session};
+use recgrela::{Event, Filter, Isa, Kind, Model, ModelOptions, Session};
 use serde_json::Value;
 
 use crate::checks::{all_scores, assert_ranked, restorable, text};
@@ -94,9 +94,12 @@ fn observe(model: &Arc<Model>) -> Observed {
     }
     let verified = model.verify().map(|report| report.largest_difference.to_bits());
     let mut session = Session::new(Arc::clone(model));
-    let (mut scores, mut snapshots) = (vec![], vec![]);
+    let (mut scores, mut snapshots) = (vec![all_scores(&session)], vec![]);
+    if model.config().start {
+        assert_ranked(&session, 3, &Filter::unseen());
+    }
     for item in [0, count / 2, count - 1, 0, 1 % count] {
-        session.append(item).expect("an item of the model");
+        session.append(models::event(model, item)).expect("an item of the model");
         scores.push(all_scores(&session));
         snapshots.push(restorable(&session));
         assert_ranked(&session, 3, &Filter::unseen());
@@ -124,11 +127,20 @@ fn answer(file: &mut ModelFile) {
     };
     let (items, ends) = (indices("selftest.items"), indices("selftest.end"));
     let candidates = indices("selftest.candidates");
+    let kinds = match model.config().kinds.is_empty() {
+        true => vec![],
+        false => indices("selftest.kinds"),
+    };
+    let event = |index: usize| match kinds.get(index) {
+        Some(&kind) => Event::from((items[index], Kind::new(kind as u8))),
+        None => items[index].into(),
+    };
     let mut session = Session::new(Arc::new(model));
     let (mut start, mut scores) = (0, vec![]);
     for (&end, candidates) in ends.iter().zip(candidates.chunks(candidates.len() / ends.len())) {
         session.reset();
-        session.extend(&items[start..end as usize]).expect("a self-test that was checked");
+        let events: Vec<_> = (start..end as usize).map(event).collect();
+        session.extend(&events).expect("a self-test that was checked");
         scores.extend(session.score(candidates).expect("a self-test that was checked"));
         start = end as usize;
     }
@@ -151,7 +163,7 @@ impl Edit<'_> {
 
 fn set_config(config: &mut String, key: u8, value: u64) {
     let Ok(Value::Object(mut map)) = serde_json::from_str(config) else { return };
-    let Some(entry) = map.values_mut().nth(usize::from(key) % 10) else {
+    let Some(entry) = map.values_mut().nth(usize::from(key) % 12) else {
         map.insert("new".to_owned(), value.into());
         *config = Value::Object(map).to_string();
         return;
@@ -159,6 +171,7 @@ fn set_config(config: &mut String, key: u8, value: u64) {
     *entry = match entry {
         Value::Bool(_) => (value & 1 == 1).into(),
         Value::String(_) => ["rotary", "learned", "none", "RoPE"][value as usize % 4].into(),
+        Value::Array(_) => ["view", "buy", "\u{1b}"][..value as usize % 4].into(),
         _ => value.into(),
     };
     *config = Value::Object(map).to_string();

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, LazyLock};
 
-use recgrela::{Isa, Model, ModelOptions};
+use recgrela::{Event, Isa, Kind, Model, ModelOptions};
 
 use crate::common::{F16, I8, ModelFile, Shape};
 
 /// Small models, so that an input takes microseconds. They cover both values of each switch, every
-/// dtype, head sizes of 1, 4, 8, 12 and 40, and catalogues that end inside and at the end of a
-/// block.
-pub(crate) const SHAPES: [Shape; 8] = [
+/// dtype, head sizes of 1, 4, 8, 12 and 40, catalogues that end inside and at the end of a block, and
+/// format 2 with and without kinds of events and a start vector.
+pub(crate) const SHAPES: [Shape; 12] = [
     Shape::TINY,
     Shape { gate: false, positions: "none", items: 1, text: true, ..Shape::TINY },
     Shape { hidden: 16, heads: 16, items: 70, table: I8, matrices: F16, ..Shape::TINY },
@@ -27,6 +27,10 @@ pub(crate) const SHAPES: [Shape; 8] = [
     Shape { hidden: 40, heads: 1, items: 31, text: true, matrices: F16, ..Shape::TINY },
     Shape { layers: 3, items: 100, gate: false, table: F16, matrices: F16, ..Shape::TINY },
     Shape { conv: false, positions: "none", final_norm: false, items: 3, ..Shape::TINY },
+    Shape { start: true, ..Shape::TINY },
+    Shape { kinds: 3, items: 40, positions: "learned", table: F16, ..Shape::TINY },
+    Shape { start: true, kinds: 2, hidden: 24, table: I8, text: true, ..Shape::TINY },
+    Shape { kinds: 4, hidden: 40, heads: 1, items: 31, positions: "none", ..Shape::TINY },
 ];
 
 static FILES: LazyLock<Vec<ModelFile>> =
@@ -57,6 +61,20 @@ pub(crate) fn fresh(choice: u8) -> Vec<Arc<Model>> {
 pub(crate) fn loaded(choice: u8, isa: Isa) -> Arc<Model> {
     let bytes = BYTES[usize::from(choice) % BYTES.len()].clone();
     Arc::new(ModelOptions::new().isa(isa).from_bytes(bytes).expect("a valid file"))
+}
+
+/// An event of an item. If the model has kinds, an item always has the same one, so that kinds that
+/// are not those of their items are found.
+pub(crate) fn event(model: &Model, item: u32) -> Event {
+    match model.config().kinds.len() as u32 {
+        0 => item.into(),
+        kinds => (item, Kind::new((item % kinds) as u8)).into(),
+    }
+}
+
+/// [`event`] for each item.
+pub(crate) fn events(model: &Model, items: &[u32]) -> Vec<Event> {
+    items.iter().map(|&item| event(model, item)).collect()
 }
 
 /// The model after `choice`, of other sizes than that one, with the fingerprint that `like` states.

@@ -91,7 +91,7 @@ impl<'a> World<'a> {
         let events: Vec<_> = events.map(|&item| u32::from(item) % count).collect();
         let session = |model: &Arc<Model>| {
             let mut session = Session::new(Arc::clone(model));
-            session.extend(&events).expect("items of the model");
+            session.extend(&models::events(model, &events)).expect("items of the model");
             session
         };
         let sessions: Vec<_> = models.iter().map(session).collect();
@@ -140,9 +140,10 @@ impl<'a> World<'a> {
         let outcomes = self.sessions.iter().map(|session| {
             let mut fleet = Fleet::new(Arc::clone(session.model()));
             fleet.set(0, session).expect("a session of this model");
-            fleet.append(&vec![0; items.len()], &items).expect("items of the catalogue");
+            let events = models::events(session.model(), &items);
+            fleet.append(&vec![0; items.len()], &events).expect("items of the catalogue");
             let mut session = session.clone();
-            session.extend(&items).expect("items of the catalogue");
+            session.extend(&events).expect("items of the catalogue");
             let vector = fleet.user_vector(0).expect("it has events");
             assert_eq!(bits(vector), bits(session.user_vector().expect("it has events")));
             (all_scores(&session), restorable(&session))

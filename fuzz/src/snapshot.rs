@@ -5,11 +5,12 @@ use std::sync::Arc;
 use arbitrary::{Arbitrary, Unstructured};
 use recgrela::{Filter, Model, Precision, Session, Snapshot};
 
-use crate::checks::{NUMBERS, all_scores, assert_ranked, restorable, text};
+use crate::checks::{NUMBERS, all_scores, answers, assert_ranked, logged, restorable, text};
 use crate::edits::{CHECKSUM_BYTES, Splice, put, seal};
 use crate::models;
 
 /// Offsets of the fields in the layout of `docs/format.md`.
+const VERSION_AT: usize = 8;
 const PRECISION_AT: usize = 12;
 const EVENTS_AT: usize = 24;
 const SEEN_COUNT_AT: usize = 32;
@@ -91,7 +92,7 @@ fn restored(model: &Arc<Model>, recipe: &Recipe<'_>, blob: &[u8]) -> Outcome {
     append(&mut used, &recipe.after);
     let scores = all_scores(&used);
     assert_eq!(all_scores(&fresh), scores);
-    if used.events() > 0 {
+    if answers(&used) {
         assert_ranked(&used, 5, &Filter::unseen());
     }
     Ok((scores, vec![restorable(&used), restorable(&fresh), forgotten]))
@@ -114,6 +115,10 @@ fn check_identical(fresh: &Session, used: &Session, blob: &[u8]) {
         assert_eq!(session.undoable(), 0);
         let kept = snapshot.log().len().min(session.log_capacity());
         assert!(session.log().eq(snapshot.log().skip(snapshot.log().len() - kept)));
+        let kinds = snapshot.log_kinds();
+        assert!(
+            session.log_kinds().eq(kinds.skip(snapshot.log_kinds().len().saturating_sub(kept)))
+        );
         assert_eq!(all_scores(session), all_scores(&third));
     }
 }
@@ -127,7 +132,7 @@ fn forgotten(session: &Session, item: u8) -> Option<Vec<u8>> {
     assert_eq!(outcome.is_ok(), complete, "{outcome:?}");
     let mut replayed = Session::new(Arc::clone(session.model()));
     replayed.set_log_capacity(session.log_capacity());
-    let kept: Vec<_> = session.log().filter(|&other| other != item).collect();
+    let kept: Vec<_> = logged(session).into_iter().filter(|event| event.item != item).collect();
     replayed.extend(&kept).expect("a log that was checked");
     if complete {
         assert_eq!(forgetting.snapshot(), replayed.snapshot());
@@ -147,7 +152,8 @@ fn played(model: &Arc<Model>, log: u8, items: &[u8]) -> Session {
 fn append(session: &mut Session, items: &[u8]) {
     let count = session.model().num_items() as u32;
     let items: Vec<_> = items.iter().map(|&item| u32::from(item) % count).collect();
-    session.extend(&items).expect("items of the model");
+    let events = models::events(session.model(), &items);
+    session.extend(&events).expect("items of the model");
 }
 
 impl Edit<'_> {
@@ -157,15 +163,20 @@ impl Edit<'_> {
             Self::Precision(code) => put(blob, PRECISION_AT, &[*code]),
             Self::Events(events) => put(blob, EVENTS_AT, &events.to_le_bytes()),
             Self::Seen(items) => {
-                let log = u64_at(blob, LOG_COUNT_AT).saturating_mul(4);
+                let log =
+                    u64_at(blob, LOG_COUNT_AT).saturating_mul(4).saturating_add(kinds_of(blob));
                 let seen = 4 * (u64_at(blob, SEEN_COUNT_AT) & u64::from(u32::MAX));
-                if replace_list(blob, log, seen, items) {
+                if replace_list(blob, log, seen, words(items)) {
                     put(blob, SEEN_COUNT_AT, &(items.len() as u32).to_le_bytes());
                 }
             }
             Self::Log(items, capacity) => {
-                let log = u64_at(blob, LOG_COUNT_AT).saturating_mul(4);
-                if replace_list(blob, 0, log, items) {
+                let (log, kinds) = (u64_at(blob, LOG_COUNT_AT).saturating_mul(4), kinds_of(blob));
+                if replace_list(blob, kinds, log, words(items)) {
+                    if blob[VERSION_AT] == 3 {
+                        // Most are kinds of the model.
+                        replace_list(blob, 0, kinds, items.iter().map(|&item| item as u8 % 4));
+                    }
                     put(blob, LOG_CAPACITY_AT, &capacity.to_le_bytes());
                     put(blob, LOG_COUNT_AT, &(items.len() as u64).to_le_bytes());
                 }
@@ -192,12 +203,25 @@ fn u64_at(blob: &[u8], offset: usize) -> u64 {
     bytes.map_or(0, |&bytes| u64::from_le_bytes(bytes))
 }
 
-/// Replaces the `length` bytes that end `behind` bytes before the checksum by items, if they exist.
-fn replace_list(blob: &mut Vec<u8>, behind: u64, length: u64, items: &[u16]) -> bool {
+/// The bytes of the kinds of the events in the log.
+fn kinds_of(blob: &[u8]) -> u64 {
+    if blob.get(VERSION_AT) == Some(&3) { u64_at(blob, LOG_COUNT_AT) } else { 0 }
+}
+
+fn words(items: &[u16]) -> impl Iterator<Item = u8> {
+    items.iter().flat_map(|&item| u32::from(item).to_le_bytes())
+}
+
+/// Replaces the `length` bytes that end `behind` bytes before the checksum, if they exist.
+fn replace_list(
+    blob: &mut Vec<u8>,
+    behind: u64,
+    length: u64,
+    bytes: impl Iterator<Item = u8>,
+) -> bool {
     let end = (blob.len() as u64).checked_sub(behind.saturating_add(CHECKSUM_BYTES as u64));
     let start = end.and_then(|end| end.checked_sub(length));
     let (Some(start), Some(end)) = (start, end) else { return false };
-    let words = items.iter().flat_map(|&item| u32::from(item).to_le_bytes());
-    blob.splice(start as usize..end as usize, words);
+    blob.splice(start as usize..end as usize, bytes);
     true
 }

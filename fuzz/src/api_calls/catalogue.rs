@@ -134,7 +134,8 @@ impl Catalogues {
                 session.set_log_capacity(capacity);
             }
             session = self.under(event.version, session);
-            session.append(event.item).expect("an event that was appended before");
+            let event = models::event(session.model(), event.item);
+            session.append(event).expect("an event that was appended before");
         }
         if log == 0 {
             session.set_log_capacity(capacity);

@@ -10,6 +10,7 @@ use recgrela::{FleetFilter, Model, Session};
 use super::catalogue::{Catalogues, Event};
 use super::user::User;
 use crate::checks::{all_scores, bits, text};
+use crate::models;
 use crate::wish::{Item, Wish, indices, knows};
 
 /// The users of the fleet, by number.
@@ -84,7 +85,8 @@ impl Fleet {
                 let users = vec![0_i64; usize::from(*count)];
                 let items = self.indices(items);
                 if users.len() != items.len() {
-                    text(&self.fleet.append(&users, &items).expect_err("other lengths"));
+                    let events = models::events(self.fleet.model(), &items);
+                    text(&self.fleet.append(&users, &events).expect_err("other lengths"));
                 }
             }
             FleetCall::TopK { users, deny_each, skip_without_history, wish } => {
@@ -175,11 +177,11 @@ impl Fleet {
         if self.now.users.iter().any(|user| user.events.len() + events.len() > MAX_EVENTS) {
             return;
         }
-        let model = self.fleet.model();
+        let model = Arc::clone(self.fleet.model());
         let known = knows(model.catalog().len(), &items);
-        let events = catalogues.now(model, &items);
+        let events = catalogues.now(&model, &items);
         let ids: Vec<_> = users.iter().map(|&user| USERS[user]).collect();
-        let outcome = self.fleet.append(&ids, &items);
+        let outcome = self.fleet.append(&ids, &models::events(&model, &items));
         assert_eq!(outcome.is_ok(), known, "{outcome:?}");
         for (user, event) in users.into_iter().zip(events).filter(|_| known) {
             let history = &mut self.now.users[user];
@@ -203,7 +205,8 @@ impl Fleet {
         let fits = |lists: &[Vec<u32>]| {
             lists.len() == users.len() && knows(model.catalog().len(), &lists.concat())
         };
-        let valid = deny_each.is_none_or(fits) && (skip || users.iter().all(has_events));
+        let start = model.config().start;
+        let valid = deny_each.is_none_or(fits) && (skip || start || users.iter().all(has_events));
         wish.ask(model, |query| {
             let mut filter = FleetFilter::from(&query.filter).skip_without_history(skip);
             filter.deny_each = deny_each;
@@ -211,7 +214,7 @@ impl Fleet {
             assert_eq!(outcome.is_ok(), query.known && valid, "{outcome:?}");
             for (index, found) in outcome.into_iter().flatten().enumerate() {
                 let denied = deny_each.map_or(&[][..], |lists| &lists[index][..]);
-                let expected = match has_events(&users[index]) {
+                let expected = match has_events(&users[index]) || (start && !skip) {
                     true => query.answer_without(denied, &self.replayed(users[index], catalogues)),
                     false => vec![],
                 };

@@ -6,7 +6,8 @@ use arbitrary::Arbitrary;
 use recgrela::{ErrorKind, Model, Precision, Session, TopK};
 
 use super::catalogue::{Catalogues, Event};
-use crate::checks::{all_scores, assert_ranked, bits, text};
+use crate::checks::{all_scores, answers, assert_ranked, bits, logged, text};
+use crate::models;
 use crate::wish::{Item, Wish, indices, knows};
 
 /// Maximum number of events per session; a check replays them all.
@@ -72,9 +73,11 @@ impl User {
         let of = |items: &[Item]| indices(model.catalog().len(), items);
         match call {
             Call::Append(item) => {
-                self.extend(&of(&[*item]), catalogues, |session, items| session.append(items[0]));
+                self.extend(&of(&[*item]), catalogues, |session, events| session.append(events[0]));
             }
-            Call::Extend(items) => self.extend(&of(items), catalogues, Session::extend),
+            Call::Extend(items) => {
+                self.extend(&of(items), catalogues, |session, events| session.extend(events));
+            }
             Call::Score { items, length } => {
                 self.score(&of(items), length.map_or(items.len(), usize::from));
             }
@@ -82,7 +85,7 @@ impl User {
             Call::Peek { items, wish } => self.peek(&of(items), wish, catalogues),
             Call::UserVector => match self.session.user_vector() {
                 Ok(vector) => assert_eq!(vector.len(), model.config().hidden_size),
-                Err(error) => assert!(self.events.is_empty(), "{error}"),
+                Err(error) => assert!(!answers(&self.session), "{error}"),
             },
             Call::ReserveSeen(additional) => self.session.reserve_seen(usize::from(*additional)),
             Call::KeepUndo(depth) => {
@@ -111,13 +114,14 @@ impl User {
         &mut self,
         items: &[u32],
         catalogues: &Catalogues,
-        call: impl FnOnce(&mut Session, &[u32]) -> recgrela::Result<()>,
+        call: impl FnOnce(&mut Session, &[recgrela::Event]) -> recgrela::Result<()>,
     ) {
         if self.events.len() + items.len() > MAX_EVENTS {
             return;
         }
         let known = self.knows(items);
-        match call(&mut self.session, items) {
+        let events = models::events(self.session.model(), items);
+        match call(&mut self.session, &events) {
             Ok(()) => {
                 assert!(known);
                 self.push(catalogues.now(self.session.model(), items));
@@ -146,7 +150,7 @@ impl User {
 
     fn score(&self, items: &[u32], length: usize) {
         let known = self.knows(items);
-        let valid = known && !self.events.is_empty() && length == items.len();
+        let valid = known && answers(&self.session) && length == items.len();
         let mut scores = vec![0.0; length];
         let outcome = self.session.score_into(items, &mut scores);
         assert_eq!(outcome.is_ok(), valid, "{outcome:?}");
@@ -160,7 +164,7 @@ impl User {
         wish.ask(self.session.model(), |query| {
             let before = ranking.items().to_vec();
             let outcome = self.session.top_k_into(query.k, &query.filter, ranking);
-            assert_eq!(outcome.is_ok(), query.known && !self.events.is_empty(), "{outcome:?}");
+            assert_eq!(outcome.is_ok(), query.known && answers(&self.session), "{outcome:?}");
             let expected = if outcome.is_ok() { query.answer(&self.session) } else { before };
             assert_eq!(ranking.items(), expected);
         });
@@ -168,15 +172,16 @@ impl User {
 
     fn peek(&self, items: &[u32], wish: &Wish, catalogues: &Catalogues) {
         let mut later = self.session.clone();
-        let extended = later.extend(items).is_ok();
+        let events = models::events(self.session.model(), items);
+        let extended = later.extend(&events).is_ok();
         wish.ask(self.session.model(), |query| {
-            match self.session.peek(items, query.k, &query.filter) {
+            match self.session.peek(&events, query.k, &query.filter) {
                 Ok(found) => {
                     assert!(extended && query.known);
                     assert_eq!(found, query.answer(&later));
                 }
                 Err(error) => {
-                    assert!(!extended || !query.known || later.events() == 0, "{}", text(&error));
+                    assert!(!extended || !query.known || !answers(&later), "{}", text(&error));
                 }
             }
         });
@@ -217,7 +222,10 @@ impl User {
         let translated = |event: &Event| (event.item != without).then_some(event.item);
         let log: Vec<_> = self.events.iter().map(translated).collect();
         let model = Arc::clone(self.session.model());
-        let migrated = Session::migrate(model, &self.session.snapshot(), &log).expect("its events");
+        let events: Vec<_> =
+            log.iter().map(|item| item.map(|item| models::event(&model, item))).collect();
+        let migrated = Session::migrate(model, &self.session.snapshot(), &events);
+        let migrated = migrated.expect("its events");
         let kept: Vec<_> = log.into_iter().flatten().collect();
         let events = catalogues.now(self.session.model(), &kept);
         let log = kept.len().min(self.capacity);
@@ -232,7 +240,7 @@ impl User {
         other.restore(&blob).expect("its own snapshot");
         assert_eq!(all_scores(&other), all_scores(&self.session));
         assert_eq!((other.events(), other.seen()), (self.session.events(), self.session.seen()));
-        assert!(other.log().eq(self.session.log()));
+        assert_eq!(logged(&other), logged(&self.session));
     }
 
     pub(super) fn store(&self) -> Stored {
@@ -271,13 +279,14 @@ impl User {
         let model = self.session.model();
         let replayed = catalogues.replayed(model, &self.events, self.log, self.capacity);
         assert_eq!(self.session.events(), self.events.len() as u64);
-        let logged = &self.events[self.events.len() - self.log..];
-        assert!(self.session.log().eq(logged.iter().map(|event| event.item)));
+        let last = &self.events[self.events.len() - self.log..];
+        let last = last.iter().map(|event| models::event(model, event.item));
+        assert!(logged(&self.session).into_iter().eq(last));
         assert_eq!(self.session.undoable(), self.undo.len());
         assert_eq!(self.session.seen(), replayed.seen());
         assert_eq!(self.session.snapshot(), replayed.snapshot());
         assert_eq!(all_scores(&self.session), all_scores(&replayed));
-        if !self.events.is_empty() {
+        if answers(&self.session) {
             assert_ranked(&self.session, 3, &recgrela::Filter::unseen());
         }
     }
