@@ -10,7 +10,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
-use common::{F16, ModelFile, Rng, SHAPES, Shape, id_of, models};
+use common::{F16, FORMAT_2, ModelFile, Rng, SHAPES, Shape, id_of, models};
 use recgrela::{ErrorKind, Filter, Fleet, Groups, Model, Overlay, Quota, Session, TopK};
 
 struct Counting;
@@ -113,17 +113,19 @@ fn overlay(model: &Model, count: usize) {
 
 #[test]
 fn append_and_top_k_allocate_nothing() {
-    for (shape, overlaid) in SHAPES.iter().flat_map(|shape| [(shape, false), (shape, true)]) {
+    let shapes = SHAPES.iter().chain(&FORMAT_2);
+    for (shape, overlaid) in shapes.flat_map(|shape| [(shape, false), (shape, true)]) {
         for model in models(shape) {
             if overlaid {
                 overlay(&model, 3);
             }
-            let items = Rng::new(1).items(200, shape.items);
+            let events = Rng::new(1).events(200, shape);
+            let items: Vec<_> = events.iter().map(|event| event.item).collect();
             let mut session = Session::new(Arc::clone(&model));
             session.reserve_seen(shape.items);
             session.set_undo_depth(3).unwrap();
             session.set_log_capacity(40);
-            session.extend(&items[..40]).unwrap();
+            session.extend(&events[..40]).unwrap();
             let mut ranking = TopK::new();
             let groups: Vec<_> = (0..shape.items as i64).map(|item| item % 5).collect();
             let groups = Groups::new(&model, &groups).unwrap();
@@ -133,7 +135,7 @@ fn append_and_top_k_allocate_nothing() {
                 Filter::unseen().allow(&items).deny(&items[100..]),
                 Filter::unseen().quota(Quota { groups: &groups, limit: 2 }),
             ];
-            session.append(items[0]).unwrap();
+            session.append(events[0]).unwrap();
             // The first query returns almost nothing, but warms up for all.
             let starving = Filter::default().allow(&items[..1]);
             session.top_k_into(20, &starving, &mut ranking).unwrap();
@@ -142,8 +144,8 @@ fn append_and_top_k_allocate_nothing() {
             let mut scores = [0.0; 50];
 
             let before = ALLOCATIONS.get();
-            for &item in &items {
-                session.append(item).unwrap();
+            for &event in &events {
+                session.append(event).unwrap();
                 for (k, filter) in [20, 1, 7, 9].into_iter().zip(&filters) {
                     session.top_k_into(k, filter, &mut ranking).unwrap();
                 }
@@ -243,17 +245,21 @@ fn an_overlay_costs_a_few_times_its_file() {
 /// Counts in a snapshot are not trusted before they are checked against its length.
 #[test]
 fn a_snapshot_costs_no_more_than_its_length() {
-    let model = common::model(&Shape::TINY);
-    let good = common::session(&model, 20, 1).snapshot();
-    let mut session = Session::new(model);
-    for offset in 8..common::SNAPSHOT_HEADER {
-        let mut blob = good.clone();
-        blob[offset..(offset + 8).min(common::SNAPSHOT_HEADER)].fill(0xff);
-        let (peak, outcome) = peak(|| session.restore(&blob));
-        assert!(outcome.is_err());
-        assert!(peak <= blob.len() + 4096, "{peak} bytes, counts at {offset}");
+    for shape in [Shape::TINY, Shape { kinds: 3, ..Shape::TINY }] {
+        let model = common::model(&shape);
+        let mut session = Session::new(Arc::clone(&model));
+        session.set_log_capacity(9);
+        session.extend(&Rng::new(1).events(20, &shape)).unwrap();
+        let good = session.snapshot();
+        for offset in 8..common::SNAPSHOT_HEADER {
+            let mut blob = good.clone();
+            blob[offset..(offset + 8).min(common::SNAPSHOT_HEADER)].fill(0xff);
+            let (peak, outcome) = peak(|| session.restore(&blob));
+            assert!(outcome.is_err());
+            assert!(peak <= blob.len() + 4096, "{peak} bytes, counts at {offset}");
+        }
+        let (peak, outcome) = peak(|| session.restore(&good));
+        outcome.unwrap();
+        assert!(peak <= good.len() + 4096);
     }
-    let (peak, outcome) = peak(|| session.restore(&good));
-    outcome.unwrap();
-    assert!(peak <= good.len() + 4096);
 }

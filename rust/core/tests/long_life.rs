@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{ModelFile, Reference, Rng, SNAPSHOT_HEADER, Shape, catalogue, model};
-use recgrela::{Model, Session};
+use recgrela::{Event, Kind, Model, Session};
 
 const SHAPE: Shape = Shape { hidden: 16, heads: 4, layers: 1, inner: 8, items: 40, ..Shape::BASE };
 
@@ -65,8 +65,12 @@ fn check(shape: &Shape, decay: [f32; 4], bounds: &Apart) {
     let mut rng = Rng::new(7);
     for t in 1..=1_000_000 {
         let item = if rng.below(10) == 0 { rng.below(shape.items) as u32 } else { 3 };
-        state.append(item);
-        session.append(item).unwrap();
+        let event = match shape.kinds {
+            0 => Event::from(item),
+            kinds => (item, Kind::new(rng.below(kinds) as u8)).into(),
+        };
+        state.append(event);
+        session.append(event).unwrap();
         if ![10_000, 100_000, 1_000_000].contains(&t) {
             continue;
         }
@@ -99,6 +103,18 @@ fn with_rotation() {
         z: [5e-3, 3e-4, 1e-5, 5e-7],
     };
     check(&SHAPE, decay, &bounds);
+}
+
+#[test]
+fn with_kinds() {
+    let decay = [1.0, horizon(4096.0), horizon(256.0), horizon(16.0)];
+    let bounds = Apart {
+        scores: 1e-6,
+        values: 5e-7,
+        s: [5e-5, 5e-6, 2e-6, 5e-7],
+        z: [1.5e-2, 3e-4, 1e-5, 5e-7],
+    };
+    check(&Shape { kinds: 3, start: true, ..SHAPE }, decay, &bounds);
 }
 
 #[test]
