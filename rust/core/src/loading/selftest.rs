@@ -1,6 +1,6 @@
 //! The self-test of a file: event sequences and their expected scores.
 
-use super::{Dtype, TensorFile};
+use super::{Dtype, Tensor, TensorFile};
 use crate::{Config, Event, Result};
 
 /// The maximum number of events, so that replaying a hostile file's self-test ends soon.
@@ -37,12 +37,12 @@ impl SelfTest {
             return Err(items.wrong_shape(format!("[M] with M at most {MAX_EVENTS}")));
         }
         if end.shape.len() != 1 || end.shape[0] == 0 {
-            return Err(end.wrong_shape("[K] with K at least 1".to_owned()));
+            return Err(end.wrong_shape("[Q] with Q at least 1".to_owned()));
         }
         let sequences = end.shape[0];
         match candidates.shape[..] {
-            // Does not overflow: the file holds k ends.
-            [k, c] if k == sequences && (1..=MAX_SCORES / k).contains(&c) => {}
+            // Does not overflow: the file holds q ends.
+            [q, c] if q == sequences && (1..=MAX_SCORES / q).contains(&c) => {}
             _ => {
                 let expected = format!("[{sequences}, C], 1 to {MAX_SCORES} numbers");
                 return Err(candidates.wrong_shape(expected));
@@ -50,24 +50,7 @@ impl SelfTest {
         }
         let shape = candidates.shape.clone();
 
-        let mut ends = Vec::with_capacity(sequences);
-        let (mut last, least) = (0, if config.start { 0 } else { 1 });
-        let expected = match config.start {
-            true => "at least the previous one, at most the number of items",
-            false => "more than the previous one, at most the number of items",
-        };
-        for (index, &bytes) in end.elements().iter().enumerate() {
-            let value = i32::from_le_bytes(bytes);
-            let inside = |&end: &usize| end >= last + least && end <= items.shape[0];
-            last = usize::try_from(value)
-                .ok()
-                .filter(inside)
-                .ok_or_else(|| end.invalid(index, value, expected))?;
-            ends.push(last);
-        }
-        if last != items.shape[0] {
-            return Err(items.wrong_shape(format!("[{last}], the last of `{}`", end.name)));
-        }
+        let end = take_ends(&end, &items, config)?;
         let mut events: Vec<Event> =
             items.item_indices(num_items)?.into_iter().map(Event::from).collect();
         if !config.kinds.is_empty() {
@@ -78,7 +61,7 @@ impl SelfTest {
         }
         Ok(Self {
             events,
-            end: ends,
+            end,
             candidates: candidates.item_indices(num_items)?,
             scores: file.take_finite("selftest.scores", &shape)?,
         })
@@ -95,4 +78,27 @@ impl SelfTest {
             scores,
         })
     }
+}
+
+/// The end of each sequence. Only a start vector answers after no event.
+fn take_ends(end: &Tensor<'_>, items: &Tensor<'_>, config: &Config) -> Result<Vec<usize>> {
+    let (least, expected) = match config.start {
+        true => (0, "at least the previous one, at most the number of items"),
+        false => (1, "more than the previous one, at most the number of items"),
+    };
+    let mut last = 0;
+    let mut ends = Vec::with_capacity(end.elements::<4>().len());
+    for (index, &bytes) in end.elements().iter().enumerate() {
+        let value = i32::from_le_bytes(bytes);
+        let inside = |&end: &usize| end >= last + least && end <= items.shape[0];
+        last = usize::try_from(value)
+            .ok()
+            .filter(inside)
+            .ok_or_else(|| end.invalid(index, value, expected))?;
+        ends.push(last);
+    }
+    if last != items.shape[0] {
+        return Err(items.wrong_shape(format!("[{last}], the last of `{}`", end.name)));
+    }
+    Ok(ends)
 }
