@@ -30,7 +30,7 @@ fn kernels(criterion: &mut Criterion) {
 
 /// The bytes are those of the weights and the state that an event touches.
 fn append(criterion: &mut Criterion) {
-    for (name, matrices) in [("append_f32", F32), ("append_f16", F16)] {
+    for (name, matrices) in [("append_f32", F32), ("append_f16", F16), ("append_int8", I8)] {
         let file = ModelFile::random(&Shape { matrices, ..SHAPE });
         let weights = file.tensors.iter().filter(|(name, _)| !name.starts_with("catalog."));
         let weights = weights.filter(|(name, _)| !name.starts_with("selftest."));

@@ -110,7 +110,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let users = arguments.next().map_or(100_000, |users| users.parse().expect("a number of users"));
     let isa = arguments.next().map(|isa| isa.parse::<Isa>().expect("an instruction set"));
-    for (matrices, table) in [(F32, F32), (F16, F16), (F16, I8)] {
+    for (matrices, table) in [(F32, F32), (F16, F16), (F16, I8), (I8, I8)] {
         let shape = Shape { layers: 4, items: ITEMS, table, matrices, ..Shape::BASE };
         let bytes = ModelFile::random(&shape).to_bytes();
         let model = Arc::new(ModelOptions::new().isa(isa).from_bytes(bytes).expect("a model"));

@@ -39,6 +39,7 @@ pub fn workloads(isa: Isa) -> Result<Vec<Workload>> {
     all.add("read", 4 * matrix, read(matrix));
     all.add("linear_f32", 4 * matrix + ends, samples::linear(1, SIZE, INNER_SIZE, |x| x));
     all.add("linear_f16", 2 * matrix + ends, samples::linear(1, SIZE, INNER_SIZE, half));
+    all.add("linear_int8", matrix + ends, samples::integer_linear(1, SIZE, INNER_SIZE));
     all.add("norm", 4 * 3 * SIZE, samples::norm(SIZE));
     all.add("silu", 4 * SIZE, samples::activation::<Silu>(noise(SIZE, 1)));
     all.add("gelu", 4 * INNER_SIZE, samples::activation::<Gelu>(noise(INNER_SIZE, 1)));

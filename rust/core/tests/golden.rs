@@ -173,8 +173,9 @@ const MODELS: [(&str, Shape); 5] = [
     ),
 ];
 
-/// Models of format 2: with a start vector, with kinds, with both, and each type of table.
-const FORMAT_2: [(&str, Shape); 3] = [
+/// Models of format 2: with a start vector, with kinds, with both, with each type of table, and with
+/// 8-bit matrices, one of which has more inputs than one integer sum.
+const FORMAT_2: [(&str, Shape); 4] = [
     (
         "both.safetensors",
         Shape {
@@ -208,6 +209,19 @@ const FORMAT_2: [(&str, Shape); 3] = [
     (
         "start.safetensors",
         Shape { hidden: 32, heads: 2, layers: 1, inner: 64, start: true, ..Shape::BASE },
+    ),
+    (
+        "int8-matrices.safetensors",
+        Shape {
+            hidden: 40,
+            heads: 2,
+            inner: 520,
+            items: 90,
+            table: I8,
+            matrices: I8,
+            start: true,
+            ..Shape::BASE
+        },
     ),
 ];
 

@@ -252,6 +252,25 @@ fn matrices_share_a_dtype() {
 }
 
 #[test]
+fn integer_matrices_are_symmetric_and_have_scales() {
+    let int8 = ModelFile::random(&Shape { matrices: I8, ..Shape::TINY });
+    let mut smallest = int8.clone();
+    smallest.tensor("blocks.0.ffn_out.weight").bytes[5] = 0x80;
+    assert_refused(&smallest, &["blocks.0.ffn_out.weight", "element 5", "-128", "-127 to 127"]);
+    for scale in [-1.0, -1e-45, f32::NAN, f32::INFINITY] {
+        let mut file = int8.clone();
+        file.tensor("blocks.0.gate.scale").bytes[28..].copy_from_slice(&scale.to_le_bytes());
+        assert_refused(&file, &["blocks.0.gate.scale", "element 7", "not negative"]);
+    }
+    let mut missing = int8.clone();
+    missing.tensors.remove("blocks.0.output.scale");
+    assert_refused(&missing, &["blocks.0.output.scale"]);
+    let mut extra = tiny();
+    extra.put_f32("blocks.0.output.scale", &[8], &[1.0; 8]);
+    assert_refused(&extra, &["blocks.0.output.scale"]);
+}
+
+#[test]
 fn scales_of_8_bit_tables() {
     let int8 = ModelFile::random(&Shape { table: I8, ..Shape::TINY });
     let with_scale = |index: usize, scale: f32| {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{ModelFile, Reference, Rng, SHAPES, Shape, bits, catalogue, models, session};
+use common::{I8, ModelFile, Reference, Rng, SHAPES, Shape, bits, catalogue, models, session};
 use recgrela::{Filter, Model, Session};
 
 /// The largest difference between scores, relative to the largest score.
@@ -26,7 +26,9 @@ fn scores_are_those_of_the_reference() {
             let all = catalogue(&model);
             let expected: Vec<_> = all.iter().map(|&item| state.score(item)).collect();
             let apart = difference(&session.score(&all).unwrap(), &expected);
-            assert!(apart < 3e-5, "{shape:?}: {apart:e} after {} events", session.events());
+            // At most 1.3e-4 and 1.1e-5 were measured.
+            let tolerated = if shape.matrices == I8 { 3e-4 } else { 3e-5 };
+            assert!(apart < tolerated, "{shape:?}: {apart:e} after {} events", session.events());
         }
     }
 }
@@ -60,8 +62,9 @@ fn self_test_passes_on_every_instruction_set() {
     for shape in &SHAPES {
         for model in models(shape) {
             let report = model.verify().unwrap();
-            assert_eq!((report.sequences, report.scores), (3, 12));
-            assert!(report.largest_difference < 3e-5, "{report:?}");
+            let (scores, tolerated) = if shape.matrices == I8 { (96, 5e-4) } else { (12, 3e-5) };
+            assert_eq!((report.sequences, report.scores), (3, scores));
+            assert!(report.largest_difference < tolerated, "{report:?}");
         }
     }
 }

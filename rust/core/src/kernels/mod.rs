@@ -8,6 +8,7 @@ pub(crate) mod attention;
 pub(crate) mod block_scores;
 pub(crate) mod conv;
 pub(crate) mod element;
+pub(crate) mod integer_linear;
 pub(crate) mod integer_scores;
 pub(crate) mod linear;
 pub(crate) mod norm;

@@ -7,19 +7,23 @@ use super::attention::Event;
 use super::block_scores::{BLOCK, block_scores};
 use super::conv::Conv;
 use super::element::Element;
+use super::integer_linear::{Codes, IntegerLayer, IntegerLinear};
 use super::integer_scores::{QuantizedHidden, item_score};
 use super::linear::Linear;
 use super::norm::Norm;
 use super::{CONV_HISTORY, add_assign, lanes_mut, mul_assign, rotary};
 use crate::aligned::AlignedBuf;
 use crate::isa::Computed;
-use crate::simd::{GROUP, Kernel, LANES, Row, Simd};
+use crate::simd::{GROUP, Kernel, LANES, PAIRS_AT_ONCE, Row, Simd};
 
 /// D: whole rows of four vectors, and one more vector.
 const SIZE: usize = 40;
 
 /// Outputs of a linear layer with panels of every width.
 const OUTPUTS: usize = (8 + 4 + 2 + 1) * 8;
+
+/// More inputs than an integer sum takes.
+const LONG: usize = 2 * PAIRS_AT_ONCE + 24;
 
 /// Users of a batch: whole tiles and a remainder.
 const USERS: usize = 5;
@@ -44,6 +48,8 @@ impl Kernel for Samples {
             ("attention, heads of 8", attention(SIZE, 8).once(simd)),
             ("convolution", convolution(SIZE).once(simd)),
             ("rotary", rotation(SIZE).once(simd)),
+            ("linear int8", integer_linear(USERS, SIZE, OUTPUTS).once(simd)),
+            ("linear int8, long", integer_linear(1, LONG, BLOCK).once(simd)),
             ("block scores f32", scan(1, 1, SIZE, |x| x).once(simd)),
             ("block scores f16", scan(1, 1, SIZE, half).once(simd)),
             ("block scores f32, several users", scan(USERS, 1, SIZE, |x| x).once(simd)),
@@ -122,6 +128,19 @@ sample! { linear<E: Element>(users: usize, inputs: usize, outputs: usize, elemen
     users: usize = users;
 } vec![0.0; users * outputs], |simd, out| {
     layer.apply(simd, *users, x, x.len() / *users, out)
+}}
+
+sample! { integer_linear(users: usize, inputs: usize, outputs: usize) {
+    layer: IntegerLinear = IntegerLinear::new(&[IntegerLayer {
+        weight: integers(inputs * outputs).iter().map(|&weight| weight.max(-127)).collect(),
+        scale: positive(outputs, 33),
+        bias: noise(outputs, 5),
+    }]);
+    x: AlignedBuf = buffer(users * inputs, 6);
+    users: usize = users;
+    codes: Codes = Codes::new(users, inputs);
+} vec![0.0; users * outputs], |simd, out| {
+    layer.apply(simd, *users, x, x.len() / *users, codes, out)
 }}
 
 // The inputs are copied each time: repeated application ends in zeros or infinities.

@@ -177,6 +177,19 @@ impl<'a> Tensor<'a> {
         }
     }
 
+    /// The elements of an F32 tensor of scales: finite and not negative.
+    pub(crate) fn scales(&self) -> Result<Vec<f32>> {
+        let values = self.elements().iter().map(|&bytes| f32::from_le_bytes(bytes));
+        let valid = |scale: &f32| (0.0..f32::INFINITY).contains(scale);
+        self.checked(values, valid, "a finite number, not negative")
+    }
+
+    /// The elements of an I8 tensor, which must not contain -128.
+    pub(crate) fn symmetric_integers(&self) -> Result<Vec<i8>> {
+        let values = self.bytes.iter().map(|&byte| byte.cast_signed());
+        self.checked(values, |&value| value != i8::MIN, "-127 to 127")
+    }
+
     pub(crate) fn finite_f64(&self) -> Result<Vec<f64>> {
         let values = self.elements().iter().map(|&bytes| f64::from_le_bytes(bytes));
         self.checked(values, |value| value.is_finite(), "a finite number")

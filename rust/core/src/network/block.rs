@@ -16,14 +16,15 @@ impl Block {
         let size = self.norm1.size();
         let (value_gates, inners) = (self.value_gate.outputs(), self.ffn_in.outputs());
         let count = users.tile.len();
-        let Scratch { normed, value_gate, query_key, rotated, mixed, inner, cos, sin } = scratch;
+        let Scratch { normed, value_gate, query_key, rotated, mixed, inner, cos, sin, codes } =
+            scratch;
 
         for u in 0..count {
             let range = u * size..(u + 1) * size;
             self.norm1.apply(simd, users.hidden(u, size), &mut normed[range]);
         }
-        self.value_gate.apply(simd, count, normed, size, value_gate);
-        self.query_key.apply(simd, count, value_gate, value_gates, query_key);
+        self.value_gate.apply(simd, count, normed, size, codes, value_gate);
+        self.query_key.apply(simd, count, value_gate, value_gates, codes, query_key);
         activation::apply::<S, FeatureMap>(simd, &mut query_key[..count * 2 * size]);
         for u in 0..count {
             let range = u * size..(u + 1) * size;
@@ -38,15 +39,15 @@ impl Block {
             users.prefetch(simd, u);
             self.mix(simd, value_gate, query_key, rotation, users.state(u), &mut mixed[range]);
         }
-        self.output.apply(simd, count, mixed, size, normed);
+        self.output.apply(simd, count, mixed, size, codes, normed);
         for u in 0..count {
             let (hidden, range) = (users.hidden(u, size), u * size..(u + 1) * size);
             add_assign(simd, hidden, &normed[range.clone()]);
             self.norm2.apply(simd, hidden, &mut normed[range]);
         }
-        self.ffn_in.apply(simd, count, normed, size, inner);
+        self.ffn_in.apply(simd, count, normed, size, codes, inner);
         activation::apply::<S, Gelu>(simd, &mut inner[..count * inners]);
-        self.ffn_out.apply(simd, count, inner, inners, normed);
+        self.ffn_out.apply(simd, count, inner, inners, codes, normed);
         for u in 0..count {
             add_assign(simd, users.hidden(u, size), &normed[u * size..(u + 1) * size]);
         }

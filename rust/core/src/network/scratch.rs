@@ -1,6 +1,7 @@
 //! Buffers for the intermediate results of a step.
 
 use crate::aligned::AlignedBuf;
+use crate::kernels::integer_linear::Codes;
 use crate::{Config, Positions};
 
 /// Reusable buffers, owned by a session or a fleet, so that a step does not allocate. Their
@@ -24,6 +25,8 @@ pub(crate) struct Scratch {
     pub(super) cos: AlignedBuf,
     /// Each sine twice, with opposite signs. `[D]`, or empty without rotation.
     pub(super) sin: AlignedBuf,
+    /// The input of a layer with 8-bit weights.
+    pub(super) codes: Codes,
 }
 
 impl Scratch {
@@ -40,6 +43,7 @@ impl Scratch {
             inner: AlignedBuf::zeros(users * config.inner_size),
             cos: AlignedBuf::zeros(users * rotary),
             sin: AlignedBuf::zeros(users * rotary),
+            codes: Codes::new(users, size.max(config.inner_size)),
         }
     }
 }

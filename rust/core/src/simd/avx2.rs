@@ -3,7 +3,10 @@
 use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Four, GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Simd, Vector, packed};
+use super::{
+    Four, GroupRow, IntegerQuery, Kernel, LANES, PairRow, ROW_VECTORS, Simd, Vector, packed,
+    packed_pair,
+};
 
 /// Proof that the CPU has AVX2 and F16C. Only [`Avx2::detect`] creates it.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +115,43 @@ impl Simd for Avx2 {
             rows
         }
     }
+
+    #[inline(always)]
+    fn pair_dots<const R: usize, const U: usize>(
+        self,
+        rows: [&[PairRow]; R],
+        mut codes: [&[[i16; 2]]; U],
+    ) -> [[Four<Register>; R]; U] {
+        let pairs = rows[0].len();
+        let rows = rows.map(|row| &row[..pairs]);
+        for codes in &mut codes {
+            *codes = &codes[..pairs];
+        }
+        // SAFETY: `self` proves AVX2. Each unaligned load reads 16 bytes: 8 of a row's 32 pairs.
+        unsafe {
+            let mut sums = [[[_mm256_setzero_si256(); ROW_VECTORS]; R]; U];
+            for pair in 0..pairs {
+                for r in 0..R {
+                    for v in 0..ROW_VECTORS {
+                        let weights = _mm_loadu_si128(rows[r][pair][v * LANES..].as_ptr().cast());
+                        let weights = _mm256_cvtepi8_epi16(weights);
+                        for u in 0..U {
+                            let code = _mm256_set1_epi32(packed_pair(codes[u][pair]));
+                            let products = _mm256_madd_epi16(weights, code);
+                            sums[u][r][v] = _mm256_add_epi32(sums[u][r][v], products);
+                        }
+                    }
+                }
+            }
+            let mut out = [[Four([Register(_mm256_setzero_ps()); ROW_VECTORS]); R]; U];
+            for (out, sums) in out.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+                for (register, &sum) in out.0.iter_mut().zip(sums) {
+                    *register = Register(_mm256_cvtepi32_ps(sum));
+                }
+            }
+            out
+        }
+    }
 }
 
 macro_rules! lanewise {
@@ -160,6 +200,19 @@ impl Vector for Register {
     fn low_bits_to_exponent(self) -> Self {
         // SAFETY: a `Register` exists only where AVX2 was detected.
         Self(unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(self.0))) })
+    }
+
+    #[inline(always)]
+    fn store_low_halves(self, to: &mut [i16; LANES]) {
+        // SAFETY: a `Register` exists only where AVX2 was detected. The unaligned store writes the
+        // eight i16 of the reference.
+        unsafe {
+            let bits = _mm256_castps_si256(self.0);
+            let low = _mm256_srai_epi32::<16>(_mm256_slli_epi32::<16>(bits)); // saturation keeps it
+            let halves =
+                _mm_packs_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256::<1>(low));
+            _mm_storeu_si128(to.as_mut_ptr().cast(), halves);
+        }
     }
 
     #[inline(always)]

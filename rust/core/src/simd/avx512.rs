@@ -1,13 +1,15 @@
-//! AVX-512: a row of 32 lanes is two 512-bit registers, and VNNI sums four 8-bit products at a
-//! time. Vectors of eight lanes are those of AVX2.
+//! AVX-512: a row of 32 lanes is two 512-bit registers, and VNNI sums four 8-bit or two 16-bit
+//! products at a time. Vectors of eight lanes are those of AVX2.
 
 use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 
 use super::avx2::{Avx2, Register};
-use super::{GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Row, Simd, packed};
+use super::{
+    GroupRow, IntegerQuery, Kernel, LANES, PairRow, ROW_VECTORS, Row, Simd, packed, packed_pair,
+};
 
-/// Proof that the CPU has AVX-512 F and VNNI besides AVX2. Only [`Avx512::detect`] creates it.
+/// Proof that the CPU has AVX-512 F, BW and VNNI besides AVX2. Only [`Avx512::detect`] creates it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx512 {
     avx2: Avx2,
@@ -20,7 +22,9 @@ pub(crate) struct Pair([__m512; 2]);
 
 impl Avx512 {
     pub(crate) fn detect() -> Option<Self> {
-        let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni");
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vnni");
         Avx2::detect().filter(|_| avx512).map(|avx2| Self { avx2 })
     }
 }
@@ -33,7 +37,7 @@ impl Simd for Avx512 {
 
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
         #[inline(never)]
-        #[target_feature(enable = "avx2,f16c,avx512f,avx512vnni")]
+        #[target_feature(enable = "avx2,f16c,avx512f,avx512bw,avx512vnni")]
         fn enabled<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
             kernel.run(simd)
         }
@@ -105,6 +109,42 @@ impl Simd for Avx512 {
                 *row = Pair([_mm512_cvtepi32_ps(low), _mm512_cvtepi32_ps(high)]);
             }
             rows
+        }
+    }
+
+    #[inline(always)]
+    fn pair_dots<const R: usize, const U: usize>(
+        self,
+        rows: [&[PairRow]; R],
+        mut codes: [&[[i16; 2]]; U],
+    ) -> [[Pair; R]; U] {
+        let pairs = rows[0].len();
+        let rows = rows.map(|row| &row[..pairs]);
+        for codes in &mut codes {
+            *codes = &codes[..pairs];
+        }
+        // SAFETY: `self` proves AVX-512 F, BW and VNNI. Each unaligned load reads 32 bytes: 16 of a
+        // row's 32 pairs.
+        unsafe {
+            let mut sums = [[[_mm512_setzero_si512(); 2]; R]; U];
+            for pair in 0..pairs {
+                for r in 0..R {
+                    for half in 0..2 {
+                        let weights = rows[r][pair][half * 16..].as_ptr().cast();
+                        let weights = _mm512_cvtepi8_epi16(_mm256_loadu_si256(weights));
+                        for u in 0..U {
+                            let code = _mm512_set1_epi32(packed_pair(codes[u][pair]));
+                            let sum = &mut sums[u][r][half];
+                            *sum = _mm512_dpwssd_epi32(*sum, weights, code);
+                        }
+                    }
+                }
+            }
+            let mut out = [[Pair([_mm512_setzero_ps(); 2]); R]; U];
+            for (out, &[low, high]) in out.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+                *out = Pair([_mm512_cvtepi32_ps(low), _mm512_cvtepi32_ps(high)]);
+            }
+            out
         }
     }
 }

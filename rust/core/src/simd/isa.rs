@@ -63,7 +63,7 @@ macro_rules! instruction_sets {
 }
 
 instruction_sets! {
-    /// AVX-512 F and VNNI, on x86-64.
+    /// AVX-512 F, BW and VNNI, on x86-64.
     Avx512, "avx512", all(target_arch = "x86_64", feature = "avx512"), super::avx512::Avx512;
     /// AVX2 with F16C, on x86-64.
     Avx2, "avx2", target_arch = "x86_64", super::avx2::Avx2;

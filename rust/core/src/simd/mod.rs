@@ -47,6 +47,9 @@ pub(crate) const GROUP: usize = 4;
 /// One group of features of each of a block's 32 items.
 pub(crate) type GroupRow = [[i8; GROUP]; ROW_LANES];
 
+/// The weights of two consecutive inputs of an 8-bit matrix, for each of a row's 32 outputs.
+pub(crate) type PairRow = [[i8; 2]; ROW_LANES];
+
 /// The vector of an integer dot product, and what an instruction that takes one side as unsigned
 /// needs to know of it.
 #[derive(Clone, Copy, Default)]
@@ -104,7 +107,19 @@ pub(crate) trait Simd: Copy {
     ) -> [Self::Row; U] {
         queries.map(|query| self.integer_dots(block, query))
     }
+
+    /// The products of 32 R columns of an 8-bit matrix with U vectors of 16-bit integers, summed
+    /// exactly and then rounded to f32. All slices have the same length, at most
+    /// [`PAIRS_AT_ONCE`]; neither side contains the smallest integer of its type.
+    fn pair_dots<const R: usize, const U: usize>(
+        self,
+        rows: [&[PairRow]; R],
+        codes: [&[[i16; 2]]; U],
+    ) -> [[Self::Row; R]; U];
 }
+
+/// Pairs of inputs whose products fit a 32-bit sum: 2 * 256 * 127 * 32767 < 2^31.
+pub(crate) const PAIRS_AT_ONCE: usize = 256;
 
 /// Eight f32 lanes. Arithmetic is IEEE 754, lane by lane.
 pub(crate) trait Vector:
@@ -122,6 +137,9 @@ pub(crate) trait Vector:
     /// Shifts the bits of each lane left by 23: the low nine bits become sign and exponent. This
     /// turns 2^23 + 127 + n into 2^n.
     fn low_bits_to_exponent(self) -> Self;
+
+    /// Stores the low 16 bits of each lane. Of 1.5 * 2^23 + n they are the integer n.
+    fn store_low_halves(self, to: &mut [i16; LANES]);
 
     /// Swaps the lanes of each pair (2i, 2i + 1).
     fn swap_pairs(self) -> Self;
@@ -148,6 +166,13 @@ pub(crate) trait Row<S: Simd>:
 #[inline(always)]
 fn packed([a, b, c, d]: [i8; GROUP]) -> i32 {
     i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8])
+}
+
+/// Two integers as one 32-bit lane.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // as above
+#[inline(always)]
+fn packed_pair([a, b]: [i16; 2]) -> i32 {
+    i32::from(b) << 16 | i32::from(a.cast_unsigned())
 }
 
 /// A computation that runs on any instruction set.

@@ -4,7 +4,10 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Four, GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Simd, Vector, packed};
+use super::{
+    Four, GroupRow, IntegerQuery, Kernel, LANES, PairRow, ROW_VECTORS, Simd, Vector, packed,
+    packed_pair,
+};
 
 /// Proof that the CPU has NEON. Compiled only for targets that have it.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +79,36 @@ impl Simd for Neon {
             }
             let [a, b, c, d] = sums;
             Four([floats(a), floats(b), floats(c), floats(d)])
+        }
+    }
+
+    #[inline(always)]
+    fn pair_dots<const R: usize, const U: usize>(
+        self,
+        rows: [&[PairRow]; R],
+        codes: [&[[i16; 2]]; U],
+    ) -> [[Four<Pair>; R]; U] {
+        // SAFETY: the target has NEON. Each unaligned load reads 8 bytes: 4 of a row's 32 pairs.
+        unsafe {
+            let zero = Pair([vdupq_n_f32(0.0); 2]);
+            let mut out = [[Four([zero; ROW_VECTORS]); R]; U];
+            for (out, codes) in out.iter_mut().zip(codes) {
+                for (out, row) in out.iter_mut().zip(rows) {
+                    let mut sums = [[vdupq_n_s32(0); 2]; ROW_VECTORS];
+                    for (weights, &code) in row.iter().zip(codes) {
+                        let code = vreinterpretq_s16_s32(vdupq_n_s32(packed_pair(code)));
+                        for (half, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
+                            let weights = vmovl_s8(vld1_s8(weights[half * 4..].as_ptr().cast()));
+                            let low = vmull_s16(vget_low_s16(weights), vget_low_s16(code));
+                            let high = vmull_high_s16(weights, code);
+                            *sum = vaddq_s32(*sum, vpaddq_s32(low, high));
+                        }
+                    }
+                    let [a, b, c, d] = sums;
+                    *out = Four([floats(a), floats(b), floats(c), floats(d)]);
+                }
+            }
+            out
         }
     }
 }
@@ -172,6 +205,16 @@ impl Vector for Pair {
             let low = vshlq_n_u32::<23>(vreinterpretq_u32_f32(low));
             let high = vshlq_n_u32::<23>(vreinterpretq_u32_f32(high));
             Self([vreinterpretq_f32_u32(low), vreinterpretq_f32_u32(high)])
+        }
+    }
+
+    #[inline(always)]
+    fn store_low_halves(self, to: &mut [i16; LANES]) {
+        let [low, high] = self.0;
+        // SAFETY: the target has NEON. The unaligned store writes the eight i16 of the reference.
+        unsafe {
+            let low = vmovn_s32(vreinterpretq_s32_f32(low));
+            vst1q_s16(to.as_mut_ptr(), vmovn_high_s32(low, vreinterpretq_s32_f32(high)));
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Four, GroupRow, IntegerQuery, Kernel, LANES, ROW_LANES, Simd, Vector};
+use super::{
+    Four, GroupRow, IntegerQuery, Kernel, LANES, PairRow, ROW_LANES, ROW_VECTORS, Simd, Vector,
+};
 
 /// Portable code needs no proof.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +58,35 @@ impl Simd for Scalar {
                 }
             }
         }
-        let (vectors, _) = sums.as_chunks();
-        Four(std::array::from_fn(|v| Lanes(vectors[v].map(|sum: i32| sum as f32))))
+        floats(sums)
     }
+
+    #[inline(always)]
+    fn pair_dots<const R: usize, const U: usize>(
+        self,
+        rows: [&[PairRow]; R],
+        codes: [&[[i16; 2]]; U],
+    ) -> [[Four<Lanes>; R]; U] {
+        let mut out = [[Four([Lanes([0.0; LANES]); ROW_VECTORS]); R]; U];
+        for (out, codes) in out.iter_mut().zip(codes) {
+            for (out, row) in out.iter_mut().zip(rows) {
+                let mut sums = [0_i32; ROW_LANES];
+                for (weights, &[a, b]) in row.iter().zip(codes) {
+                    for (sum, &[v, w]) in sums.iter_mut().zip(weights) {
+                        *sum += i32::from(v) * i32::from(a) + i32::from(w) * i32::from(b);
+                    }
+                }
+                *out = floats(sums);
+            }
+        }
+        out
+    }
+}
+
+#[inline(always)]
+fn floats(sums: [i32; ROW_LANES]) -> Four<Lanes> {
+    let (vectors, _) = sums.as_chunks();
+    Four(std::array::from_fn(|v| Lanes(vectors[v].map(|sum: i32| sum as f32))))
 }
 
 /// Converts a finite half-precision value. Without the cases for infinities and NaN, this compiles
@@ -128,6 +156,11 @@ impl Vector for Lanes {
     #[inline(always)]
     fn low_bits_to_exponent(self) -> Self {
         Self(self.0.map(|x| f32::from_bits(x.to_bits() << 23)))
+    }
+
+    #[inline(always)]
+    fn store_low_halves(self, to: &mut [i16; LANES]) {
+        *to = self.0.map(|x| x.to_bits() as i16);
     }
 
     #[inline(always)]

@@ -5,7 +5,8 @@ use std::arch::wasm32::*;
 use std::ops::{Add, Div, Mul, Sub};
 
 use super::{
-    Four, GroupRow, IntegerQuery, Kernel, LANES, ROW_LANES, ROW_VECTORS, Simd, Vector, packed,
+    Four, GroupRow, IntegerQuery, Kernel, LANES, PairRow, ROW_LANES, ROW_VECTORS, Simd, Vector,
+    packed, packed_pair,
 };
 
 /// Proof that the module may use simd128. Compiled only where the whole module requires it: an
@@ -85,6 +86,34 @@ impl Simd for Simd128 {
         let ([a, b, c, d], [e, f, g, h]) = (half(0), half(ROW_LANES / 2));
         Four([Pair([a, b]), Pair([c, d]), Pair([e, f]), Pair([g, h])])
     }
+
+    #[inline(always)]
+    fn pair_dots<const R: usize, const U: usize>(
+        self,
+        rows: [&[PairRow]; R],
+        codes: [&[[i16; 2]]; U],
+    ) -> [[Four<Pair>; R]; U] {
+        let zero = Four([Pair([f32x4_splat(0.0); 2]); ROW_VECTORS]);
+        let mut out = [[zero; R]; U];
+        for (out, codes) in out.iter_mut().zip(codes) {
+            for (out, row) in out.iter_mut().zip(rows) {
+                let mut sums = [[i32x4_splat(0); 2]; ROW_VECTORS];
+                for (weights, &code) in row.iter().zip(codes) {
+                    let code = i32x4_splat(packed_pair(code));
+                    for (half, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
+                        // SAFETY: the unaligned load reads the 8 bytes of four pairs.
+                        let weights = unsafe {
+                            i16x8_load_extend_i8x8(weights[half * 4..][..4].as_ptr().cast())
+                        };
+                        *sum = i32x4_add(*sum, i32x4_dot_i16x8(weights, code));
+                    }
+                }
+                let [a, b, c, d] = sums.map(|pair| Pair(pair.map(|sum| f32x4_convert_i32x4(sum))));
+                *out = Four([a, b, c, d]);
+            }
+        }
+        out
+    }
 }
 
 /// Converts four finite half-precision values, in the steps of the portable conversion.
@@ -155,6 +184,14 @@ impl Vector for Pair {
     #[inline(always)]
     fn low_bits_to_exponent(self) -> Self {
         Self(self.0.map(|half| u32x4_shl(half, 23)))
+    }
+
+    #[inline(always)]
+    fn store_low_halves(self, to: &mut [i16; LANES]) {
+        let [low, high] = self.0;
+        let halves = i16x8_shuffle::<0, 2, 4, 6, 8, 10, 12, 14>(low, high);
+        // SAFETY: the unaligned store writes the eight i16 of the reference.
+        unsafe { v128_store(to.as_mut_ptr().cast(), halves) }
     }
 
     #[inline(always)]

@@ -162,6 +162,28 @@ fn integer_dots_are_exact() {
 }
 
 #[test]
+fn low_halves_are_the_nearest_integers() {
+    struct Halves([f32; LANES]);
+    impl Kernel for Halves {
+        type Output = [i16; LANES];
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> [i16; LANES] {
+            let mut halves = [0; LANES];
+            (simd.load(&self.0) + simd.splat(12_582_912.0)).store_low_halves(&mut halves);
+            halves
+        }
+    }
+    for backend in Backend::available() {
+        for first in (-32_767..32_767).step_by(LANES) {
+            let lanes = std::array::from_fn(|l| (first + l as i32) as f32 + 0.25);
+            let expected = std::array::from_fn(|l| (first + l as i32) as i16);
+            assert_eq!(backend.run(Halves(lanes)), expected);
+        }
+    }
+}
+
+#[test]
 fn every_8_bit_integer_converts_exactly() {
     struct LoadI8([i8; LANES]);
     impl Kernel for LoadI8 {

@@ -141,13 +141,7 @@ impl ModelFile {
         for (part, inputs, outputs) in linears {
             let scale = 2.0 / (inputs as f32).sqrt();
             let weight: Vec<_> = (0..inputs * outputs).map(|_| rng.unit() * scale).collect();
-            let shape_of_weight = [inputs, outputs];
-            self.put_floats(
-                &name(&format!("{part}.weight")),
-                shape.matrices,
-                &shape_of_weight,
-                &weight,
-            );
+            self.put_matrix(&name(part), shape.matrices, [inputs, outputs], &weight);
             self.random_f32(&name(&format!("{part}.bias")), &[outputs], 0.3, rng);
         }
         if shape.conv {
@@ -166,10 +160,13 @@ impl ModelFile {
         let mut end = 0;
         let (mut items, mut ends, mut candidates, mut scores) = (vec![], vec![], vec![], vec![]);
         let reference = Reference::new(self, shape);
+        // Inputs of 8-bit matrices are rounded to 16 bits. What is tolerated is a share of the
+        // largest score, so there have to be enough of them.
+        let count = if shape.matrices == I8 { 32 } else { 4 };
         let mut kinds = vec![];
         for length in [0, 1, 5, 30].into_iter().skip(usize::from(!shape.start)) {
             let events = rng.events(length, shape);
-            let scored = rng.items(4, shape.items);
+            let scored = rng.items(count, shape.items);
             let mut state = reference.start();
             events.iter().for_each(|&event| state.append(event));
             scores.extend(scored.iter().map(|&item| state.score(item) as f32));
@@ -184,8 +181,8 @@ impl ModelFile {
             self.put_i32("selftest.kinds", &[kinds.len()], &kinds);
         }
         self.put_i32("selftest.end", &[ends.len()], &ends);
-        self.put_i32("selftest.candidates", &[ends.len(), 4], &candidates);
-        self.put_f32("selftest.scores", &[ends.len(), 4], &scores);
+        self.put_i32("selftest.candidates", &[ends.len(), count], &candidates);
+        self.put_f32("selftest.scores", &[ends.len(), count], &scores);
     }
 
     fn random_norm(&mut self, name: &str, size: usize, rng: &mut Rng) {
@@ -215,6 +212,24 @@ impl ModelFile {
         }
         let halves = numbers.iter().flat_map(|&n| f16::from_f32(n).to_le_bytes());
         self.put(name, F16, shape, halves.collect());
+    }
+
+    /// A matrix as `dtype`, F32, F16 or I8, the last with a scale per output.
+    fn put_matrix(&mut self, layer: &str, dtype: &str, shape: [usize; 2], numbers: &[f32]) {
+        let name = format!("{layer}.weight");
+        if dtype != I8 {
+            return self.put_floats(&name, dtype, &shape, numbers);
+        }
+        let outputs = shape[1];
+        let column = |output: usize| numbers.iter().skip(output).step_by(outputs);
+        let largest = |output| column(output).fold(0.0, |largest: f32, x| largest.max(x.abs()));
+        let scales: Vec<_> = (0..outputs).map(|output| largest(output) / 127.0).collect();
+        let integer = |(index, x): (usize, &f32)| {
+            (x / scales[index % outputs]).round().clamp(-127.0, 127.0) as i8
+        };
+        let integers = numbers.iter().enumerate().map(integer).map(i8::cast_unsigned);
+        self.put(&name, I8, &shape, integers.collect());
+        self.put_f32(&format!("{layer}.scale"), &[outputs], &scales);
     }
 
     pub fn put_i32(&mut self, name: &str, shape: &[usize], numbers: &[i32]) {

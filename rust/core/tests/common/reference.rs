@@ -81,9 +81,12 @@ impl Reference {
     fn linear(&self, name: &str, x: &[f64]) -> Vec<f64> {
         let (weight, bias) = (self.w(&format!("{name}.weight")), self.w(&format!("{name}.bias")));
         let n = bias.len();
-        (0..n)
-            .map(|j| bias[j] + (0..x.len()).map(|i| x[i] * weight[i * n + j]).sum::<f64>())
-            .collect()
+        let scale = self.weights.get(&format!("{name}.scale"));
+        let output = |j: usize| {
+            let sum = (0..x.len()).map(|i| x[i] * weight[i * n + j]).sum::<f64>();
+            bias[j] + sum * scale.map_or(1.0, |scale| scale[j])
+        };
+        (0..n).map(output).collect()
     }
 
     fn rotated(&self, x: &[f64], position: usize) -> Vec<f64> {

@@ -16,7 +16,7 @@ pub struct Shape {
     pub final_norm: bool,
     /// The dtype of the table: f32, f16 or int8.
     pub table: &'static str,
-    /// The dtype of the matrices: f32 or f16.
+    /// The dtype of the matrices: f32, f16 or int8.
     pub matrices: &'static str,
     pub text: bool,
     /// Whether there is a start vector.
@@ -52,7 +52,8 @@ impl Shape {
 
     /// The version of the smallest format that has what the model needs.
     pub fn format(&self) -> &'static str {
-        if self.start || self.kinds > 0 { "2" } else { "1" }
+        let new = self.start || self.kinds > 0 || self.matrices == I8;
+        if new { "2" } else { "1" }
     }
 
     pub fn config(&self) -> String {
@@ -86,7 +87,7 @@ pub const FORMAT_2: [Shape; 5] = [
 ];
 
 /// Head sizes of 16, 1, 8, 1, 2, 12 and 40; each switch on and off; tables that end inside a block.
-pub const SHAPES: [Shape; 13] = [
+pub const SHAPES: [Shape; 15] = [
     Shape::BASE,
     Shape { hidden: 8, heads: 8, inner: 32, ..Shape::BASE },
     Shape { hidden: 24, heads: 3, inner: 40, table: F16, ..Shape::BASE },
@@ -106,6 +107,8 @@ pub const SHAPES: [Shape; 13] = [
     Shape { items: 1, layers: 4, ..Shape::BASE },
     Shape { table: I8, items: 300, ..Shape::BASE },
     Shape { hidden: 40, heads: 5, inner: 72, table: I8, matrices: F16, ..Shape::BASE },
+    Shape { table: I8, matrices: I8, ..Shape::BASE },
+    Shape { hidden: 24, heads: 3, inner: 520, gate: false, matrices: I8, ..Shape::BASE },
     Shape { hidden: 104, heads: 13, inner: 120, gate: false, conv: false, ..Shape::BASE },
     Shape { final_norm: false, table: F16, text: true, items: 257, ..Shape::BASE },
 ];

@@ -5,7 +5,7 @@ use std::ops::{Add, Div, Mul, Sub};
 
 use crate::isa::{choose, first_difference};
 use crate::kernels::samples::Samples;
-use crate::simd::{Backend, Four, GroupRow, IntegerQuery, Kernel, LANES, Simd, Vector};
+use crate::simd::{Backend, Four, GroupRow, IntegerQuery, Kernel, LANES, PairRow, Simd, Vector};
 
 /// The faulty operation. Not a type parameter, which would compile every kernel once per fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,6 +24,8 @@ enum Fault {
     F16,
     I8,
     Dots,
+    Pairs,
+    Halves,
     Tile,
 }
 
@@ -104,6 +106,28 @@ impl Simd for Faulty {
         };
         Four(std::array::from_fn(|v| self.lanes(std::array::from_fn(|l| item(v * LANES + l)))))
     }
+
+    /// Faulty: sums in f32.
+    fn pair_dots<const R: usize, const U: usize>(
+        self,
+        rows: [&[PairRow]; R],
+        codes: [&[[i16; 2]]; U],
+    ) -> [[Four<Lanes>; R]; U] {
+        let product = |[v, w]: [i8; 2], &[a, b]: &[i16; 2]| {
+            i32::from(v) * i32::from(a) + i32::from(w) * i32::from(b)
+        };
+        let output = |row: &[PairRow], codes: &[[i16; 2]], output: usize| {
+            let products = row.iter().zip(codes).map(|(row, codes)| product(row[output], codes));
+            match self.0 {
+                Fault::Pairs => products.map(|product| product as f32).sum(),
+                _ => products.sum::<i32>() as f32,
+            }
+        };
+        let vector = |row: &[PairRow], codes: &[[i16; 2]], v: usize| {
+            self.lanes(std::array::from_fn(|l| output(row, codes, v * LANES + l)))
+        };
+        codes.map(|codes| rows.map(|row| Four(std::array::from_fn(|v| vector(row, codes, v)))))
+    }
 }
 
 macro_rules! operations {
@@ -177,6 +201,14 @@ impl Vector for Lanes {
         self
     }
 
+    /// Faulty: saturates.
+    fn store_low_halves(self, to: &mut [i16; LANES]) {
+        let whole = |x: f32| x.to_bits().cast_signed();
+        let saturated = |x: f32| whole(x).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+        let faulty = self.fault == Fault::Halves;
+        *to = self.lanes.map(|x| if faulty { saturated(x) } else { whole(x) as i16 });
+    }
+
     /// Faulty: leaves the last pair unswapped.
     fn swap_pairs(mut self) -> Self {
         let pairs = if self.fault == Fault::Swap { 3 } else { 4 };
@@ -209,6 +241,8 @@ fn every_fault_is_found() {
         (Fault::Sum, Some("norm")),
         (Fault::Swap, Some("rotary")),
         (Fault::F16, Some("linear f16")),
+        (Fault::Pairs, Some("linear int8")),
+        (Fault::Halves, Some("linear int8")),
         (Fault::Mask, Some("block scores f32")),
         (Fault::I8, Some("item scores int8")),
         (Fault::Dots, Some("block scores int8")),

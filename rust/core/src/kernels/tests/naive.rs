@@ -6,6 +6,7 @@ use super::{assert_close, noise, on_every_isa, wide};
 use crate::kernels::attention::{Event, dot};
 use crate::kernels::block_scores::{BLOCK, Features, block_scores};
 use crate::kernels::conv::Conv;
+use crate::kernels::integer_linear::{Codes, IntegerLayer, IntegerLinear};
 use crate::kernels::linear::Linear;
 use crate::kernels::norm::Norm;
 use crate::kernels::{add_assign, lanes_mut, mul_assign};
@@ -108,6 +109,75 @@ fn linear() {
                 out.clone() => linear.apply(simd, x.len() / stride, x, *stride, &mut out));
             assert_close(&found, &expected(&rounded), "f16");
         }
+    }
+}
+
+fn integers(count: usize, seed: u32) -> Vec<i8> {
+    noise(count, seed).into_iter().map(|x| (x * 63.5) as i8).collect()
+}
+
+fn layer(inputs: usize, outputs: usize, seed: u32) -> IntegerLayer {
+    let scale = noise(outputs, seed + 1).into_iter().map(|x| x.abs() / 60.0).collect();
+    let (weight, bias) = (integers(inputs * outputs, seed), noise(outputs, seed + 2));
+    IntegerLayer { weight, scale, bias }
+}
+
+/// An output from its definition, with integers and roundings as documented.
+fn integer_output(x: &[f32], layer: &IntegerLayer, output: usize) -> f32 {
+    let largest = x.iter().fold(0.0, |largest: f32, x| largest.max(x.abs()));
+    let factor = if largest < 2_f32.powi(-100) { 0.0 } else { 32767.0 / largest };
+    let code = |x: f32| i64::from((x * factor).round_ties_even() as i32);
+    let outputs = layer.bias.len();
+    let weight = |input: usize| i64::from(layer.weight[input * outputs + output]);
+    let sum = |inputs: std::ops::Range<usize>| -> i64 {
+        inputs.map(|input| code(x[input]) * weight(input)).sum()
+    };
+    let parts = (0..x.len()).step_by(512).map(|start| sum(start..x.len().min(start + 512)) as f32);
+    let dot = parts.reduce(|a, b| a + b).unwrap();
+    dot * (largest / 32767.0) * layer.scale[output] + layer.bias[output]
+}
+
+/// Every bit is that of the definition. Inputs end within a sum, and outputs within a row.
+#[test]
+fn integer_linear() {
+    for (inputs, first, second, users) in
+        [(8, 8, 24, 1), (24, 64, 8, 2), (64, 128, 64, 5), (512, 40, 8, 9), (1048, 24, 72, 3)]
+    {
+        let stride = inputs + 8;
+        for scale in [1.0, 2_f32.powi(-99), 2_f32.powi(-103), 0.0, 1e37] {
+            let x: Vec<_> = noise(users * stride, 5).iter().map(|x| x * scale).collect();
+            let parts = [layer(inputs, first, 1), layer(inputs, second, 7)];
+            let mut expected = vec![];
+            for x in x.chunks_exact(stride) {
+                for (part, outputs) in parts.iter().zip([first, second]) {
+                    let x = &x[..inputs];
+                    expected.extend((0..outputs).map(|j| integer_output(x, part, j)));
+                }
+            }
+            let linear = IntegerLinear::new(&parts);
+            let found = on_every_isa!(
+            |simd, out, linear: IntegerLinear, x: Vec<f32>, stride: usize|
+            vec![0.0; users * (first + second)] => {
+                let users = x.len() / stride;
+                let mut codes = Codes::new(users, *stride);
+                linear.apply(simd, users, x, *stride, &mut codes, &mut out);
+            });
+            assert_eq!(found, expected, "{inputs} inputs, {users} users, times {scale}");
+        }
+    }
+}
+
+/// The largest sums that 512 inputs can have: one too many would wrap.
+#[test]
+fn integer_linear_of_extremes() {
+    for weight in [127, -127] {
+        let layer =
+            IntegerLayer { weight: vec![weight; 512 * 8], scale: vec![1.0; 8], bias: vec![0.0; 8] };
+        let linear = IntegerLinear::new(&[layer]);
+        let x = vec![1.0; 512];
+        let found = on_every_isa!(|simd, out, linear: IntegerLinear, x: Vec<f32>|
+            vec![0.0; 8] => linear.apply(simd, 1, x, 512, &mut Codes::new(1, 512), &mut out));
+        assert_close(&found, &[512.0 * f64::from(weight); 8], "extremes");
     }
 }
 

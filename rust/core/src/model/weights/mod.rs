@@ -64,6 +64,10 @@ impl Network {
             state_len: config.state_len(),
         })
     }
+
+    pub(crate) fn has_integer_matrices(&self) -> bool {
+        self.blocks.iter().any(|block| matches!(block.output, Matrix::I8(_)))
+    }
 }
 
 impl Order {

@@ -1,0 +1,238 @@
+//! Matrix times vector, with 8-bit weights and 16-bit inputs.
+//!
+//! A vector x is quantized to q = x (32767 / max |x|), rounded to the nearest integer, and an output
+//! is `bias[j] + (sum of q[i] w[i, j]) (max |x| / 32767) scale[j]`. Integer sums have no order, so
+//! each instruction set may add the products as it likes. Inputs beyond 512 have sums of their own,
+//! which are added in f32, in order.
+
+use super::lanes;
+use crate::aligned::AlignedBuf;
+use crate::simd::{
+    Kernel, LANES, PAIRS_AT_ONCE, PairRow, ROW_LANES, ROW_VECTORS, Row, Simd, Vector,
+};
+
+const LARGEST_CODE: f32 = 32767.0;
+
+/// Below this, 2^-100, a vector counts as zero: 32767 divided by it might overflow.
+const SMALLEST: f32 = 1.0 / (1_u128 << 100) as f32;
+
+/// 1.5 * 2^23: added to a small number, it leaves the nearest integer in the low bits.
+const ROUND: f32 = 12_582_912.0;
+
+#[derive(Debug)]
+pub(crate) struct IntegerLinear {
+    /// Row by row of 32 outputs, each with its pairs of inputs: `[ceil(out / 32), in / 2, 32, 2]`.
+    weights: AlignedBuf<i8>,
+    /// Per output, padded to whole rows.
+    scale: AlignedBuf,
+    bias: AlignedBuf,
+    inputs: usize,
+    outputs: usize,
+}
+
+/// A layer as stored: weight `[in, out]`, scale and bias `[out]`.
+pub(crate) struct IntegerLayer {
+    pub(crate) weight: Vec<i8>,
+    pub(crate) scale: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+}
+
+/// A reusable buffer for quantized inputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Codes {
+    codes: AlignedBuf<i16>,
+    scales: AlignedBuf,
+}
+
+impl Codes {
+    /// Room for vectors of `size` numbers.
+    pub(crate) fn new(users: usize, size: usize) -> Self {
+        Self { codes: AlignedBuf::zeros(users * size), scales: AlignedBuf::zeros(users) }
+    }
+}
+
+impl IntegerLinear {
+    /// Concatenates layers that share their input.
+    pub(crate) fn new(parts: &[IntegerLayer]) -> Self {
+        let outputs: usize = parts.iter().map(|part| part.bias.len()).sum();
+        let inputs = parts.iter().map(|part| part.weight.len()).sum::<usize>() / outputs;
+        let padded = outputs.next_multiple_of(ROW_LANES);
+        let (mut scale, mut bias) = (AlignedBuf::zeros(padded), AlignedBuf::zeros(padded));
+        let mut weights = AlignedBuf::zeros(padded * inputs);
+        let mut first = 0;
+        for part in parts {
+            let columns = part.bias.len();
+            scale[first..first + columns].copy_from_slice(&part.scale);
+            bias[first..first + columns].copy_from_slice(&part.bias);
+            for (input, row) in part.weight.chunks_exact(columns).enumerate() {
+                for (column, &weight) in (first..).zip(row) {
+                    let pair = column / ROW_LANES * (inputs / 2) + input / 2;
+                    weights[(pair * ROW_LANES + column % ROW_LANES) * 2 + input % 2] = weight;
+                }
+            }
+            first += columns;
+        }
+        Self { weights, scale, bias, inputs, outputs }
+    }
+
+    #[inline(always)]
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Like `Linear::apply`.
+    #[inline(always)]
+    pub(crate) fn apply<S: Simd>(
+        &self,
+        simd: S,
+        users: usize,
+        x: &[f32],
+        stride: usize,
+        codes: &mut Codes,
+        out: &mut [f32],
+    ) {
+        simd.run(Product { layer: self, users, x, stride, codes, out });
+    }
+}
+
+struct Product<'a> {
+    layer: &'a IntegerLinear,
+    users: usize,
+    x: &'a [f32],
+    stride: usize,
+    codes: &'a mut Codes,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { layer, users, x, stride, codes: Codes { codes, scales }, out } = self;
+        let size = layer.inputs;
+        for user in 0..users {
+            let codes = &mut codes[user * size..(user + 1) * size];
+            scales[user] = quantize(simd, &x[user * stride..][..size], codes);
+        }
+        let (codes, _) = codes[..users * size].as_chunks();
+        let inputs = Inputs { codes, scales };
+        let tiled = match S::TILE {
+            4 => layer.tiles::<S, 4>(simd, 0, users, inputs, out),
+            _ => layer.tiles::<S, 2>(simd, 0, users, inputs, out),
+        };
+        layer.tiles::<S, 1>(simd, tiled, users, inputs, out);
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Inputs<'a> {
+    codes: &'a [[i16; 2]],
+    scales: &'a [f32],
+}
+
+impl IntegerLinear {
+    /// The outputs of users from `first` on, U at a time. Returns the first user that is left.
+    #[inline(always)]
+    fn tiles<S: Simd, const U: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        users: usize,
+        inputs: Inputs<'_>,
+        out: &mut [f32],
+    ) -> usize {
+        let pairs = self.inputs / 2;
+        let (weights, _) = self.weights.as_chunks().0.as_chunks();
+        let mut user = first;
+        while user + U <= users {
+            let mut codes: [&[[i16; 2]]; U] = [&[]; U];
+            let mut scales = [0.0; U];
+            for u in 0..U {
+                codes[u] = &inputs.codes[(user + u) * pairs..][..pairs];
+                scales[u] = inputs.scales[user + u];
+            }
+            let out = &mut out[user * self.outputs..(user + U) * self.outputs];
+            // A single user's sums of one row would wait for one another.
+            let mut rest = weights.chunks_exact(2 * pairs);
+            let paired = if U == 1 { rest.len() * 2 } else { 0 };
+            if U == 1 {
+                for (two, rows) in rest.by_ref().enumerate() {
+                    let (a, b) = rows.split_at(pairs);
+                    self.rows(simd, 2 * two, [a, b], codes, scales, out);
+                }
+            }
+            for (row, weights) in weights.chunks_exact(pairs).enumerate().skip(paired) {
+                self.rows(simd, row, [weights], codes, scales, out);
+            }
+            user += U;
+        }
+        user
+    }
+
+    /// R rows of outputs from row `first` on, for each of U users.
+    #[inline(always)]
+    fn rows<S: Simd, const R: usize, const U: usize>(
+        &self,
+        simd: S,
+        first: usize,
+        rows: [&[PairRow]; R],
+        codes: [&[[i16; 2]]; U],
+        scales: [f32; U],
+        out: &mut [f32],
+    ) {
+        let pairs = rows[0].len();
+        let mut start = PAIRS_AT_ONCE.min(pairs);
+        let mut dots =
+            simd.pair_dots(rows.map(|row| &row[..start]), codes.map(|codes| &codes[..start]));
+        while start < pairs {
+            let end = (start + PAIRS_AT_ONCE).min(pairs);
+            let more = simd
+                .pair_dots(rows.map(|row| &row[start..end]), codes.map(|codes| &codes[start..end]));
+            for (dots, &more) in dots.as_flattened_mut().iter_mut().zip(more.as_flattened()) {
+                *dots = *dots + more;
+            }
+            start = end;
+        }
+        let (scale, _) = lanes(&self.scale).as_chunks::<ROW_VECTORS>();
+        let (bias, _) = lanes(&self.bias).as_chunks::<ROW_VECTORS>();
+        for (u, dots) in dots.into_iter().enumerate() {
+            for (row, dot) in (first..).zip(dots) {
+                let scaled = dot * S::Row::splat(simd, scales[u]);
+                let row_out =
+                    scaled * S::Row::load(simd, &scale[row]) + S::Row::load(simd, &bias[row]);
+                let out = &mut out[u * self.outputs..][..self.outputs][row * ROW_LANES..];
+                match out.as_chunks_mut::<LANES>().0.as_chunks_mut::<ROW_VECTORS>().0 {
+                    [whole, ..] => row_out.store(whole),
+                    [] => {
+                        let mut whole = [[0.0; LANES]; ROW_VECTORS];
+                        row_out.store(&mut whole);
+                        out.copy_from_slice(&whole.as_flattened()[..out.len()]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes the codes of x, and returns what one of them is worth.
+#[inline(always)]
+fn quantize<S: Simd>(simd: S, x: &[f32], codes: &mut [i16]) -> f32 {
+    let zero = simd.splat(0.0);
+    let mut most = zero;
+    for x in lanes(x) {
+        let x = simd.load(x);
+        let size = x.select_greater(zero, x, zero - x);
+        most = size.select_greater(most, size, most);
+    }
+    let mut largest = [0.0; LANES];
+    most.store(&mut largest);
+    let largest = largest.into_iter().fold(0.0, |a: f32, b| if b > a { b } else { a });
+    let factor = if largest >= SMALLEST { LARGEST_CODE / largest } else { 0.0 };
+    let (factor, round) = (simd.splat(factor), simd.splat(ROUND));
+    let (codes, _) = codes.as_chunks_mut();
+    for (x, codes) in lanes(x).iter().zip(codes) {
+        (simd.load(x) * factor + round).store_low_halves(codes);
+    }
+    largest / LARGEST_CODE
+}
