@@ -131,6 +131,7 @@ def test_event_part(tmp_path):
     assert names(parts) == {
         "engine",
         "engine_f16_int8",
+        "engine_int8",
         "onnxruntime_recurrent",
         "onnxruntime_window200_softmax",
         "torch_recurrent",
@@ -141,7 +142,7 @@ def test_event_part(tmp_path):
 
 def test_append_part(tmp_path):
     parts = append.run(tmp_path, rounds=1)
-    expected = {"append_f32", "append_f16", "roofline_append_f32", "roofline_append_f16"}
+    expected = {f"{kind}append_{of}" for kind in ("", "roofline_") for of in ("f32", "f16", "int8")}
     assert names(parts) == expected
     matrices = 4 * 13 * 64 * 64  # 4 layers: input, gate, query_key, output and the inner size 4D
     f32, f16 = (
@@ -227,7 +228,9 @@ def test_command_writes_the_parts_asked_for(tmp_path):
     path = tmp_path / "bench.json"
     assert latency.main(["--parts", "append", "--rounds", "1", "--output", str(path)]) == 0
     found = {result["name"] for result in json.loads(path.read_bytes())["results"]}
-    assert found == {"append_f32", "append_f16", "roofline_append_f32", "roofline_append_f16"}
+    assert found == {
+        f"{kind}append_{of}" for kind in ("", "roofline_") for of in ("f32", "f16", "int8")
+    }
 
 
 def test_epoch_cost(tmp_path, capsys):

@@ -9,6 +9,9 @@ EVENTS = 300
 POINTS = (1, 2, 3, 4, 5, 17, 40, 41, 128, EVENTS)  # events after which all items are scored
 # Relative to the largest score. At most 1.8e-6 was measured; the requirement is 1e-4.
 TOLERANCE = 1e-5
+# With 8-bit matrices, whose inputs are rounded to 16 bits. At most 2.4e-4 was measured on these
+# random weights; the tolerance is that of the self-test.
+INT8_TOLERANCE = 5e-4
 K = 10
 
 
@@ -25,8 +28,16 @@ def top(scores: np.ndarray) -> np.ndarray:
     return np.argsort(-scores, kind="stable")[:K]
 
 
-@pytest.mark.parametrize(("table", "matrices"), [("f32", "f32"), ("f16", "f16"), ("int8", "f16")])
-def test_every_score_for_every_switch(export, switch, table, matrices):
+@pytest.mark.parametrize(
+    ("table", "matrices", "tolerance"),
+    [
+        ("f32", "f32", TOLERANCE),
+        ("f16", "f16", TOLERANCE),
+        ("int8", "f16", TOLERANCE),
+        ("int8", "int8", INT8_TOLERANCE),
+    ],
+)
+def test_every_score_for_every_switch(export, switch, table, matrices, tolerance):
     file = export(table=table, matrices=matrices, **switch)
     history = file.history(EVENTS)
     expected = reference_scores(file, history, table, matrices)
@@ -36,8 +47,8 @@ def test_every_score_for_every_switch(export, switch, table, matrices):
         found, wanted = scorer.score(file.ids), expected[point - 1]
         scale = np.abs(wanted).max()
         largest = max(largest, np.abs(found - wanted).max() / scale)
-        assert_same_top(scorer.top_k(K, exclude_seen=False), file, wanted, scale * TOLERANCE)
-    assert largest <= TOLERANCE
+        assert_same_top(scorer.top_k(K, exclude_seen=False), file, wanted, scale * tolerance)
+    assert largest <= tolerance
 
 
 @pytest.mark.parametrize(("table", "matrices"), [("f32", "f32"), ("f16", "f16"), ("int8", "f16")])

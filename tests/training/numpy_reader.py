@@ -57,7 +57,10 @@ class ModelFile:
         return x * self.get(f"{name}.weight") + self.get(f"{name}.bias")
 
     def linear(self, name: str, x: np.ndarray) -> np.ndarray:
-        return x @ self.get(f"{name}.weight") + self.get(f"{name}.bias")
+        weight = self.tensors[f"{name}.weight"]
+        if f"{name}.scale" in self.tensors:
+            weight = weight.astype(np.float32) * self.tensors[f"{name}.scale"]
+        return x @ weight.astype(float) + self.get(f"{name}.bias")
 
     def rotate(self, x: np.ndarray, position: int) -> np.ndarray:
         if self.config["positions"] != "rotary":

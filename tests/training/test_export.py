@@ -148,8 +148,8 @@ def test_values_that_are_not_finite_are_refused_by_name(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("types", [("int4", "f32"), ("f32", "int8")])
+@pytest.mark.parametrize("types", [("int4", "f32"), ("f32", "int4")])
 def test_an_unknown_type_is_named(tmp_path, types):
-    with pytest.raises(ValueError, match=r"'int[48]' is not a valid (Table|Matrix)Type"):
+    with pytest.raises(ValueError, match="'int4' is not a valid WeightType"):
         export_model(make_model(), np.arange(70), tmp_path / "m.safetensors", *types)
     assert not list(tmp_path.iterdir())

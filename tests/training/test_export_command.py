@@ -11,7 +11,7 @@ import torch
 from numpy_reader import ModelFile
 from recgrela_train.cli import main
 from recgrela_train.export.model_file import ExportError, export_verified
-from recgrela_train.export.weight_types import MatrixType, TableType
+from recgrela_train.export.weight_types import WeightType
 from recgrela_train.fitting.checkpoints import load_checkpoint
 from recgrela_train.fitting.fit import best_checkpoint
 
@@ -182,10 +182,11 @@ def test_the_data_is_not_read_where_nothing_is_rounded(without_data, export):
 
 
 def test_the_types_are_listed(export):
-    assert all(words in export("--help").stdout for words in ("int8|f16|f32", "f16|f32"))
-    result = export("run", "--table", "int4")
-    assert result.returncode == 2
-    assert all(word in result.stderr for word in ("int4", "int8", "f16", "f32"))
+    assert export("--help").stdout.count("int8|f16|f32") == 2
+    for option in ("--table", "--matrices"):
+        result = export("run", option, "int4")
+        assert result.returncode == 2
+        assert all(word in result.stderr for word in ("int4", "int8", "f16", "f32"))
     assert export("run", "--max-ndcg-drop", "-1").returncode == 2
 
 
@@ -222,7 +223,7 @@ def test_a_file_that_the_engine_refuses_replaces_nothing(
     path = tmp_path / "m.safetensors"
     path.write_bytes(b"earlier")
     with pytest.raises(ExportError, match=expected) as error:
-        export_verified(trained.model, trained.item_ids, path, TableType.INT8, MatrixType.F32)
+        export_verified(trained.model, trained.item_ids, path, WeightType.INT8, WeightType.F32)
     assert str(error.value).startswith(f"{path} was not written: ")
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"earlier"]
 
@@ -236,11 +237,11 @@ def test_the_file_is_written_with_and_without_an_engine(
     monkeypatch.setitem(sys.modules, "recgrela", stand_in)  # None makes the import fail
     trained = load_checkpoint(best_checkpoint(finished_run))
     path, exact = tmp_path / "m.safetensors", tmp_path / "f32.safetensors"
-    done = export_verified(trained.model, trained.item_ids, path, TableType.INT8, MatrixType.F16)
+    done = export_verified(trained.model, trained.item_ids, path, WeightType.INT8, WeightType.F16)
     assert done.verification.startswith(expected)
     assert done.size == path.stat().st_size
     unrounded = export_verified(
-        trained.model, trained.item_ids, exact, TableType.F32, MatrixType.F32
+        trained.model, trained.item_ids, exact, WeightType.F32, WeightType.F32
     )
     assert unrounded.size == unrounded.size_in_f32
     assert abs(done.size_in_f32 - unrounded.size) < 256  # the headers differ

@@ -44,7 +44,7 @@ def largest_difference(file: ModelFile) -> float:
     return worst
 
 
-@pytest.mark.parametrize("matrices", ["f16", "f32"])
+@pytest.mark.parametrize("matrices", ["int8", "f16", "f32"])
 @pytest.mark.parametrize("table", ["int8", "f16", "f32"])
 def test_the_selftest_holds_the_scores_of_the_stored_values(export, table, matrices):
     file = export(make_model(), table, matrices)
@@ -79,7 +79,7 @@ def test_the_selftest_with_kinds(export, positions):
 
 def test_rounding_changes_the_scores_of_the_selftest(export):
     exact = export(make_model(), "f32", "f32").tensors["selftest.scores"]
-    for types in (("int8", "f32"), ("f16", "f32"), ("f32", "f16")):
+    for types in (("int8", "f32"), ("f16", "f32"), ("f32", "int8"), ("f32", "f16")):
         rounded = export(make_model(), *types).tensors["selftest.scores"]
         difference = np.abs(rounded - exact).max() / np.abs(exact).max()
         assert 1e-5 < difference < 0.1, types
@@ -92,6 +92,22 @@ def test_f16_matrices_are_the_nearest_values_and_input_major(export):
         for name in MATRICES:
             expected = getattr(block, name).weight.detach().numpy().T.astype(np.float16)
             assert np.array_equal(file.tensors[f"blocks.{index}.{name}.weight"], expected)
+
+
+def test_int8_matrices_by_the_definition_of_the_format(export):
+    model = make_model()
+    model.blocks[0].output.weight.data[3] = 0
+    tensors = export(model, "f32", "int8").tensors
+    for index, block in enumerate(model.blocks):
+        for name in MATRICES:
+            columns = getattr(block, name).weight.detach().numpy()  # of the file's matrix
+            q = tensors[f"blocks.{index}.{name}.weight"]
+            scale = tensors[f"blocks.{index}.{name}.scale"]
+            assert q.shape == columns.T.shape
+            for output, column in enumerate(columns):
+                assert scale[output] == np.abs(column).max() / np.float32(127)
+                steps = column / (scale[output] or np.float32(1))
+                assert q[:, output].tolist() == [round(float(step)) for step in steps]
 
 
 @pytest.mark.parametrize("items", [1, 31, 32, 33, 70])
@@ -153,6 +169,14 @@ def test_int8_refuses_what_is_not_finite(export, value, tmp_path):
     with pytest.raises(ExportError, match=r"catalog\.scale .* diverged"):
         export(model, "int8")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_int8_matrix_that_is_not_finite_is_named(export):
+    model = make_model()
+    model.blocks[1].ffn_in.weight.data[5, 6] = float("nan")
+    with pytest.raises(ExportError, match=r"blocks\.1\.ffn_in\.scale .* diverged"):
+        export(model, "f32", "int8")
 
 
 def test_a_matrix_that_does_not_fit_f16_is_named(export):

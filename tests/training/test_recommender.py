@@ -302,7 +302,7 @@ def test_what_is_rounded_too_much_is_not_written(fitted, tmp_path):
     loaded = Recommender.load(fitted.run, verbose=False)
     with pytest.warns(DataWarning, match="the loss by rounding was not measured"):
         assert loaded.export(tmp_path / "m.safetensors", table="f16").loss is None
-    with pytest.raises(ValueError, match="'f8' is not a valid TableType"):
+    with pytest.raises(ValueError, match="'f8' is not a valid WeightType"):
         fitted.export(tmp_path / "m.safetensors", table="f8")
 
 

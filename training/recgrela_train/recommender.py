@@ -41,7 +41,7 @@ from .export.model_file import Exported, check_exportable, export_path, export_v
 from .export.overlay import Overlay, export_overlay
 from .export.readme import write_readme
 from .export.rounding_loss import RoundingLoss, rounding_loss
-from .export.weight_types import MatrixType, TableType
+from .export.weight_types import WeightType
 from .fitting.checkpoints import Checkpoint, checkpoint_file, load_checkpoint
 from .fitting.cold_items import NewItems, measure_held_out, new_items
 from .fitting.fit import Extras, check_folder, fit
@@ -256,8 +256,8 @@ class Recommender:
         self,
         path: str | Path,
         *,
-        table: TableType | Literal["f32", "f16", "int8"] = TableType.F32,
-        matrices: MatrixType | Literal["f32", "f16"] = MatrixType.F32,
+        table: WeightType | Literal["f32", "f16", "int8"] = WeightType.F32,
+        matrices: WeightType | Literal["f32", "f16", "int8"] = WeightType.F32,
         max_ndcg_drop: float | None = None,
         readme: bool = False,
     ) -> Exported:
@@ -273,9 +273,9 @@ class Recommender:
         model = check_exportable(trained.model.cpu())
         if path.resolve() == trained.path.resolve():
             raise ExportError(f"{path} is the checkpoint itself: choose another file")
-        types = TableType(table), MatrixType(matrices)
+        types = WeightType(table), WeightType(matrices)
         loss = None
-        if types != (TableType.F32, MatrixType.F32):
+        if types != (WeightType.F32, WeightType.F32):
             loss = self._rounding_loss(model, *types, needed=max_ndcg_drop is not None)
         if loss is not None:
             line = f"{loss} with {table} table and {matrices} matrices ({-loss.value:+.5f})"
@@ -352,7 +352,7 @@ class Recommender:
         return f"<Recommender: {self.config.model.kind}, {items}>"
 
     def _rounding_loss(
-        self, model: RecGrela, table: TableType, matrices: MatrixType, *, needed: bool
+        self, model: RecGrela, table: WeightType, matrices: WeightType, *, needed: bool
     ) -> RoundingLoss | None:
         """The loss by rounding; None, with a warning, if the data of the fit cannot be read."""
         try:

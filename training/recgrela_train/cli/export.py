@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..export.weight_types import MatrixType, TableType
+from ..export.weight_types import WeightType
 from .console import loading, say
 from .options import Checkpoint, MeasurementSettings
 
@@ -22,11 +22,11 @@ def export(
         ),
     ] = None,
     table: Annotated[
-        TableType, typer.Option(help="Type of the item table, which is also the input embedding.")
-    ] = TableType.F32,
+        WeightType, typer.Option(help="Type of the item table, which is also the input embedding.")
+    ] = WeightType.F32,
     matrices: Annotated[
-        MatrixType, typer.Option(help="Type of the weights of all Linear layers.")
-    ] = MatrixType.F32,
+        WeightType, typer.Option(help="Type of the weights of all Linear layers.")
+    ] = WeightType.F32,
     deployed: Annotated[
         Path | None,
         typer.Option(
@@ -75,7 +75,7 @@ def export(
 
     recommender = Recommender.load(checkpoint, settings)
     if recommender.config.train.freeze:
-        if (table, matrices) != (TableType.F32, MatrixType.F32):
+        if (table, matrices) != (WeightType.F32, WeightType.F32):
             raise ExportError("an overlay is float32: omit --table and --matrices")
         target = export_path(checkpoint, output, "overlay")
         overlay = recommender.export_overlay(target, deployed=deployed)

@@ -14,10 +14,10 @@ from ..files import replacing
 from ..networks.grela import Block, RecGrela
 from ..networks.network import Network
 from .errors import ExportError
-from .quantize import Table, round_table, rounded_model
+from .quantize import Rows, round_matrix, round_table, rounded_model
 from .rounding_loss import RoundingLoss
 from .safetensors_file import fingerprint, write_safetensors
-from .weight_types import MatrixType, TableType
+from .weight_types import WeightType
 
 ItemIds = np.ndarray | Sequence[str]
 FORMAT = "2"
@@ -26,11 +26,6 @@ GROUP = 4  # consecutive features of an item in an int8 table
 SELFTEST_SEQUENCES = 4
 SELFTEST_EVENTS = 48
 SELFTEST_CANDIDATES = 64
-Dtype = type[np.floating]
-MATRIX_DTYPES: dict[MatrixType, Dtype] = {
-    MatrixType.F16: np.float16,
-    MatrixType.F32: np.float32,
-}
 
 
 class Exported(NamedTuple):
@@ -39,8 +34,8 @@ class Exported(NamedTuple):
     size: int  # bytes
     size_in_f32: int  # bytes of the same model without rounding
     items: int
-    table: TableType
-    matrices: MatrixType
+    table: WeightType
+    matrices: WeightType
     fingerprint: str
     verification: str  # a sentence on the engine's verification
     card: Card | None  # in the file
@@ -72,8 +67,8 @@ def export_model(
     model: RecGrela,
     item_ids: ItemIds,
     path: Path,
-    table: TableType = TableType.F32,
-    matrices: MatrixType = MatrixType.F32,
+    table: WeightType = WeightType.F32,
+    matrices: WeightType = WeightType.F32,
     card: Card | None = None,
     kinds: Sequence[str] = (),
 ) -> None:
@@ -86,15 +81,15 @@ def export_model(
     an existing file at `path` is then unchanged.
     """
     with replacing(path) as file:
-        _write(model, item_ids, file, TableType(table), MatrixType(matrices), card, kinds)
+        _write(model, item_ids, file, WeightType(table), WeightType(matrices), card, kinds)
 
 
 def export_verified(
     model: RecGrela,
     item_ids: ItemIds,
     path: Path,
-    table: TableType,
-    matrices: MatrixType,
+    table: WeightType,
+    matrices: WeightType,
     card: Card | None = None,
     kinds: Sequence[str] = (),
 ) -> Exported:
@@ -142,8 +137,8 @@ def _write(
     model: RecGrela,
     item_ids: ItemIds,
     path: Path,
-    table: TableType,
-    matrices: MatrixType,
+    table: WeightType,
+    matrices: WeightType,
     card: Card | None,
     kinds: Sequence[str],
 ) -> tuple[int, str]:
@@ -154,7 +149,7 @@ def _write(
     known = test.known
     # The self-test uses few items, so its float64 model has only these.
     rounded = rounded_model(model, stored, matrices, known)
-    tensors = stored_weights(rounded, stored, matrices)
+    tensors = stored_weights(model, stored, matrices)
     tensors |= id_tensors(item_ids, "catalog") | {"catalog.order": _order(item_ids)}
     tensors |= selftest(rounded.double(), test)
     check_finite(tensors)
@@ -181,8 +176,8 @@ def check_finite(tensors: dict[str, np.ndarray]) -> None:
 
 def _bytes_saved(tensors: dict[str, np.ndarray]) -> int:
     rounded = [t for t in tensors.values() if t.dtype in (np.float16, np.int8)]
-    scale = tensors["catalog.scale"].nbytes if "catalog.scale" in tensors else 0
-    return sum(4 * t.size - t.nbytes for t in rounded) - scale
+    scales = [t.nbytes for name, t in tensors.items() if name.endswith(".scale")]
+    return sum(4 * t.size - t.nbytes for t in rounded) - sum(scales)
 
 
 def _config(model: RecGrela, kinds: Sequence[str]) -> dict[str, Any]:
@@ -202,7 +197,7 @@ def _config(model: RecGrela, kinds: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _catalog(table: Table) -> dict[str, np.ndarray]:
+def _catalog(table: Rows) -> dict[str, np.ndarray]:
     """The table in blocks of 32 items, padded with zeros, so that items fill SIMD lanes."""
     tensors = {"catalog.table": _blocks_of_items(table.values)}
     if table.scale is not None:
@@ -224,13 +219,13 @@ def _blocks_of_items(rows: np.ndarray) -> np.ndarray:
     return blocks if group > 1 else blocks[..., 0]
 
 
-def stored_weights(rounded: RecGrela, table: Table, matrices: MatrixType) -> dict[str, np.ndarray]:
-    """The tensors of the weights of a model with the values of its file."""
-    return _catalog(table) | _weights(rounded, MATRIX_DTYPES[matrices])
+def stored_weights(model: RecGrela, table: Rows, matrices: WeightType) -> dict[str, np.ndarray]:
+    """The tensors of a trained model's weights in the types of its file."""
+    return _catalog(table) | _weights(model, matrices)
 
 
-def _weights(model: RecGrela, matrices: Dtype) -> dict[str, np.ndarray]:
-    tensors = _layer("input_norm", model.input_norm)
+def _weights(model: RecGrela, matrices: WeightType) -> dict[str, np.ndarray]:
+    tensors = _layer("input_norm", model.input_norm, matrices)
     if model.start is not None:
         tensors["start"] = _f32(model.start)
     if model.kinds is not None:
@@ -242,11 +237,11 @@ def _weights(model: RecGrela, matrices: Dtype) -> dict[str, np.ndarray]:
     for index, block in enumerate(cast("list[Block]", model.blocks)):
         tensors |= {f"blocks.{index}.{name}": t for name, t in _block(block, matrices).items()}
     if model.final_norm is not None:
-        tensors |= _layer("final_norm", model.final_norm)
+        tensors |= _layer("final_norm", model.final_norm, matrices)
     return tensors
 
 
-def _block(block: Block, matrices: Dtype) -> dict[str, np.ndarray]:
+def _block(block: Block, matrices: WeightType) -> dict[str, np.ndarray]:
     tensors = {"decay": _f32(block.gamma())}
     for name in (
         "norm1", "gate", "input", "query_key", "conv", "output", "norm2", "ffn_in", "ffn_out",
@@ -257,14 +252,17 @@ def _block(block: Block, matrices: Dtype) -> dict[str, np.ndarray]:
     return tensors
 
 
-def _layer(
-    name: str, layer: torch.nn.Module, matrices: Dtype = np.float32
-) -> dict[str, np.ndarray]:
-    weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
+def _layer(name: str, layer: torch.nn.Module, matrices: WeightType) -> dict[str, np.ndarray]:
+    """The tensors of a layer. If it is a matrix, it has the type of all matrices."""
+    tensors = {f"{name}.bias": _f32(layer.get_parameter("bias"))}
+    if not isinstance(layer, torch.nn.Linear):
+        return tensors | {f"{name}.weight": _f32(layer.get_parameter("weight"))}
+    rounded = round_matrix(layer, matrices)
     # The file's matrices are input-major; those of torch's Linear are output-major.
-    linear = isinstance(layer, torch.nn.Linear)
-    values = _f32(weight.T).astype(matrices) if linear else _f32(weight)  # exact: already rounded
-    return {f"{name}.weight": values, f"{name}.bias": _f32(bias)}
+    tensors[f"{name}.weight"] = np.ascontiguousarray(rounded.values.T)
+    if rounded.scale is not None:
+        tensors[f"{name}.scale"] = rounded.scale
+    return tensors
 
 
 def _f32(tensor: Tensor) -> np.ndarray:

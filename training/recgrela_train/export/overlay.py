@@ -21,12 +21,13 @@ from .model_file import (
     selftest_draw,
     stored_weights,
 )
-from .quantize import Table, round_table, rounded_model
+from .quantize import Rows, round_table, rounded_model
 from .safetensors_file import fingerprint, write_safetensors
-from .weight_types import MatrixType, TableType
+from .weight_types import WeightType
 
 TOLERANCE = 1e-4  # of the largest score, as in a model's self-test
-TABLES = {"F32": TableType.F32, "F16": TableType.F16, "I8": TableType.INT8}
+INT8_TOLERANCE = 5e-4  # with 8-bit matrices
+WEIGHT_TYPES = {"F32": WeightType.F32, "F16": WeightType.F16, "I8": WeightType.INT8}
 
 
 class Overlay(NamedTuple):
@@ -43,8 +44,8 @@ class Deployed(NamedTuple):
     path: Path
     fingerprint: str
     num_items: int
-    table: TableType
-    matrices: MatrixType
+    table: WeightType
+    matrices: WeightType
 
 
 def export_overlay(model: RecGrela, item_ids: ItemIds, deployed: Path, path: Path) -> Overlay:
@@ -61,10 +62,10 @@ def export_overlay(model: RecGrela, item_ids: ItemIds, deployed: Path, path: Pat
             "items here: name the file that was deployed with --deployed"
         )
     vectors = model.embedding.weight.detach()[count + 1 :].numpy()
-    exact = round_table(model, TableType.F32)
-    known = rounded_model(model, exact, MatrixType.F32, np.arange(count))
+    exact = round_table(model, WeightType.F32)
+    known = rounded_model(model, exact, WeightType.F32, np.arange(count))
     table = round_table(known, base.table)
-    _check_weights(base, tensors, rounded_model(known, table, base.matrices), table)
+    _check_weights(base, tensors, known, table)
     overlay = {
         "overlay.vectors": vectors,
         "overlay.replaced": np.empty(0, np.int32),
@@ -77,7 +78,7 @@ def export_overlay(model: RecGrela, item_ids: ItemIds, deployed: Path, path: Pat
         "recgrela.model": base.fingerprint,
         "recgrela.fingerprint": fingerprint(base.fingerprint, overlay),
     }
-    rows = Table(np.concatenate([table.rows(), vectors]), None)
+    rows = Rows(np.concatenate([table.dequantized(), vectors]), None)
     with replacing(path) as file:
         write_safetensors(file, overlay, metadata)
         try:
@@ -103,8 +104,8 @@ def _read(path: Path) -> tuple[Deployed, dict[str, Any]]:
     except (SafetensorError, KeyError, OSError) as error:
         raise ExportError(f"{path}: not a model file of recgrela-train export: {error}") from None
     tensors["ids"] = _ids(tensors)
-    matrices = MatrixType.F16 if matrix == "F16" else MatrixType.F32
-    return Deployed(path, print_of, len(tensors["ids"]), TABLES[dtype], matrices), tensors
+    types = WEIGHT_TYPES[dtype], WEIGHT_TYPES[matrix]
+    return Deployed(path, print_of, len(tensors["ids"]), *types), tensors
 
 
 def _ids(tensors: dict[str, np.ndarray]) -> ItemIds:
@@ -115,10 +116,10 @@ def _ids(tensors: dict[str, np.ndarray]) -> ItemIds:
 
 
 def _check_weights(
-    base: Deployed, tensors: dict[str, np.ndarray], rounded: RecGrela, table: Table
+    base: Deployed, tensors: dict[str, np.ndarray], model: RecGrela, table: Rows
 ) -> None:
     """Raises ExportError unless the file has the weights that were frozen, in its types."""
-    for name, tensor in stored_weights(rounded, table, base.matrices).items():
+    for name, tensor in stored_weights(model, table, base.matrices).items():
         found = tensors.get(name)
         # Another machine may compute the decay from its logit with another last bit.
         if found is None or found.shape != tensor.shape or not np.allclose(found, tensor, 1e-5):
@@ -128,7 +129,7 @@ def _check_weights(
             )
 
 
-def _verify(path: Path, base: Deployed, model: RecGrela, table: Table, item_ids: ItemIds) -> str:
+def _verify(path: Path, base: Deployed, model: RecGrela, table: Rows, item_ids: ItemIds) -> str:
     """Replays histories with new items in the engine; returns a sentence on the result."""
     try:
         from recgrela import EdgeScorer
@@ -160,7 +161,8 @@ def _verify(path: Path, base: Deployed, model: RecGrela, table: Table, item_ids:
             largest = max(largest, float(difference))
     except ValueError as error:
         raise ExportError(f"the engine refuses it: {error}") from None
-    if not largest <= TOLERANCE:
+    tolerance = INT8_TOLERANCE if base.matrices == WeightType.INT8 else TOLERANCE
+    if not largest <= tolerance:
         raise ExportError(f"the engine disagrees with the model by {largest:.1e} of the scores")
     return (
         f"verified by the engine: {expected['selftest.scores'].size} scores of "

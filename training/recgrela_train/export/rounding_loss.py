@@ -12,7 +12,7 @@ from ..evaluation.ranking import MISS
 from ..networks.grela import RecGrela
 from .errors import ExportError
 from .quantize import round_table, rounded_model
-from .weight_types import MatrixType, TableType
+from .weight_types import WeightType
 
 
 class RoundingLoss(NamedTuple):
@@ -42,8 +42,8 @@ def rounding_loss(
     model: RecGrela,
     dataset: Dataset,
     settings: EvaluateConfig,
-    table: TableType,
-    matrices: MatrixType,
+    table: WeightType,
+    matrices: WeightType,
 ) -> RoundingLoss:
     """Measures the model as trained and with its weights rounded."""
     rounded = rounded_model(model, round_table(model, table), matrices)

@@ -3,16 +3,9 @@
 from enum import StrEnum
 
 
-class TableType(StrEnum):
-    """Type of the item table, which is also the input embedding."""
+class WeightType(StrEnum):
+    """Type of the item table, or of the weights of all Linear layers."""
 
     INT8 = "int8"
-    F16 = "f16"
-    F32 = "f32"
-
-
-class MatrixType(StrEnum):
-    """Type of the weights of all Linear layers."""
-
     F16 = "f16"
     F32 = "f32"
