@@ -21,10 +21,10 @@ WARM_UP = 4  # blocks
 
 
 def run(folder: Path, rounds: int, tick: Tick = iter) -> list[Part]:
-    """Time `append` with f32 and f16 matrices; files go to `folder`."""
+    """Time `append` with matrices of each type; files go to `folder`."""
     model = make_model()
     steps, rows = {}, []
-    for matrices in ("f32", "f16"):
+    for matrices in ("f32", "f16", "int8"):
         scorer = make_scorer(model, folder, "f32", matrices)
         path = model_file(folder, NUM_ITEMS, "f32", matrices)
         read = PlainRead(touched_bytes(path) + scorer.state_bytes)

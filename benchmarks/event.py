@@ -32,7 +32,8 @@ CHECKED_EVENTS = 50
 TOLERANCE = 1e-4  # of the largest score
 LABELS = {
     "engine": "recgrela, f32",
-    "engine_f16_int8": "recgrela, f16 and int8",
+    "engine_f16_int8": "recgrela, f16 matrices and int8 table",
+    "engine_int8": "recgrela, int8 matrices and table",
     "onnxruntime_recurrent": "ONNX Runtime, same step",
     "onnxruntime_window200_softmax": f"ONNX Runtime, window {WINDOW}",
     "torch_recurrent": "PyTorch, same step",
@@ -67,6 +68,7 @@ def run(folder: Path, rounds: int, tick: Tick = iter) -> list[Part]:
     contenders = {
         "engine": engine,
         "engine_f16_int8": Engine(make_scorer(model, folder, "int8", "f16")),
+        "engine_int8": Engine(make_scorer(model, folder, "int8", "int8")),
         **make_rivals(model),
         "read_once": PlainRead(4 * sum(parameter.numel() for parameter in model.parameters())),
     }
