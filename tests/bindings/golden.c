@@ -1,4 +1,6 @@
-/* Writes the bytes that tests/golden hashes for a model: golden MODEL < sequences, one per line. */
+/* Writes the bytes that tests/golden hashes for a model: golden MODEL < sequences, one per line.
+ * An event is ITEM, or ITEM:KIND in a model with kinds. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,6 +32,16 @@ static void put_list(recgrela_session session, const recgrela_filter *filter, si
     free(best);
 }
 
+static void put_answers(recgrela_session session, const uint32_t *items, uint32_t num_items) {
+    const recgrela_filter every = {.exclude_seen = false};
+    float *scores = calloc(num_items, sizeof *scores);
+    check(recgrela_session_score(session, items, num_items, scores, &error));
+    put(scores, sizeof *scores, num_items);
+    put_list(session, NULL, 10);
+    put_list(session, &every, num_items);
+    free(scores);
+}
+
 int main(int argc, char **argv) {
     if (argc != 2) {
         return 2;
@@ -37,30 +49,37 @@ int main(int argc, char **argv) {
     recgrela_model model;
     recgrela_session session;
     uint32_t num_items;
+    bool has_start;
     check(recgrela_model_open(argv[1], &model, &error));
     check(recgrela_model_num_items(model, &num_items, &error));
+    check(recgrela_model_has_start(model, &has_start, &error));
     check(recgrela_session_new(model, &session, &error));
     uint32_t *items = calloc(num_items, sizeof *items);
-    float *scores = calloc(num_items, sizeof *scores);
     for (uint32_t item = 0; item < num_items; item++) {
         items[item] = item;
     }
 
-    const recgrela_filter every = {.exclude_seen = false};
-    uint32_t event;
-    char after;
-    while (scanf("%u%c", &event, &after) == 2) {
-        check(recgrela_session_append(session, event, &error));
-        check(recgrela_session_score(session, items, num_items, scores, &error));
-        put(scores, sizeof *scores, num_items);
-        put_list(session, NULL, 10);
-        put_list(session, &every, num_items);
+    uint32_t item;
+    uint8_t kind;
+    char after, before = '\n';
+    while (scanf("%" SCNu32 "%c", &item, &after) == 2) {
+        if (has_start && before == '\n') {
+            put_answers(session, items, num_items);
+        }
+        if (after != ':') {
+            check(recgrela_session_append(session, item, &error));
+        } else if (scanf("%" SCNu8 "%c", &kind, &after) == 2) {
+            check(recgrela_session_append_kind(session, item, kind, &error));
+        } else {
+            return 2;
+        }
+        put_answers(session, items, num_items);
         if (after == '\n') {
             check(recgrela_session_reset(session, &error));
         }
+        before = after;
     }
 
-    free(scores);
     free(items);
     check(recgrela_session_free(session, &error));
     check(recgrela_model_free(model, &error));

@@ -94,8 +94,14 @@ def compile_c(source: Path, library: Path, folder: Path) -> Path:
 def play_c(program: Path) -> Play:
     """Replay through the compiled golden.c."""
 
-    def play(path: Path, sequences: list[list[int]]) -> bytes:
-        text = "".join(" ".join(map(str, items)) + "\n" for items in sequences)
+    def play(path: Path, sequences: list[list[int]], kinds: list[list[int]] | None = None) -> bytes:
+        text = ""
+        for i, items in enumerate(sequences):
+            events = [str(item) for item in items]
+            if kinds:
+                pairs = zip(items, kinds[i], strict=True)
+                events = [f"{item}:{kind}" for item, kind in pairs]
+            text += " ".join(events) + "\n"
         run = subprocess.run([program, path], input=text.encode(), capture_output=True, check=True)
         return run.stdout
 
@@ -103,13 +109,13 @@ def play_c(program: Path) -> Play:
 
 
 def main() -> int:
-    """Print name and hash of both, and of Python with format 2; fail if a hash differs."""
+    """Print name and hash of both, and the same with format 2; fail if a hash differs."""
     with tempfile.TemporaryDirectory() as folder:
         source = ROOT / "tests/bindings/golden.c"
         program = compile_c(source, build_library("release"), Path(folder))
         for name, play in (("python", play_python), ("c", play_c(program))):
             print(name, golden_hash(play), flush=True)
-    print("python-format-2", golden_hash(play_python, format_2=True), flush=True)
+            print(f"{name}-format-2", golden_hash(play, format_2=True), flush=True)
     return 0
 
 

@@ -99,11 +99,11 @@ static void sessions(recgrela_model model, uint32_t num_items) {
     OK(recgrela_session_top_k(session, NULL, best, 3, &count, &error));
 
     EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM, recgrela_session_append(session, num_items, &error));
-    EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM, recgrela_session_extend(session, unknown, 2, &error));
+    EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM, recgrela_session_extend(session, unknown, NULL, 2, &error));
     EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM, recgrela_session_score(session, unknown, 2, scores, &error));
     EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM, recgrela_model_index_of_int(model, -12345, &item, &error));
     EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM, recgrela_model_index_of_text(model, "no such", &item, &error));
-    EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT, recgrela_session_extend(session, NULL, 2, &error));
+    EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT, recgrela_session_extend(session, NULL, NULL, 2, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT, recgrela_session_score(session, known, 2, NULL, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
            recgrela_session_top_k(session, NULL, best, 3, NULL, &error));

@@ -29,8 +29,15 @@ def run(*command, **options) -> bytes:
     return result.stdout
 
 
-def test_the_golden_hash(programs):
-    golden_hash(play_c(programs / "golden"))
+@pytest.mark.parametrize("format_2", [False, True])
+def test_the_golden_hash(programs, format_2):
+    golden_hash(play_c(programs / "golden"), format_2)
+
+
+def test_kinds_have_the_names_that_python_knows(programs):
+    model = GOLDEN / "both.safetensors"
+    names = run(programs / "kinds", model, GOLDEN / "f32.safetensors").decode().splitlines()
+    assert tuple(names) == EdgeScorer.load(model).kinds
 
 
 @pytest.mark.parametrize("name", ["f32", "text-ids"])
@@ -65,11 +72,16 @@ def test_misuse_is_a_status_and_loads_leave_nothing(programs, damaged, name):
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
-@pytest.mark.parametrize("program", ["misuse", "recommend"])
+@pytest.mark.parametrize("program", ["misuse", "recommend", "kinds"])
 def test_valgrind_finds_nothing(programs, damaged, program):
     model = GOLDEN / "f32.safetensors"
     id = str(EdgeScorer.load(model).item_ids[0])
-    run(*VALGRIND, programs / program, model, damaged if program == "misuse" else id)
+    arguments = {
+        "misuse": [model, damaged],
+        "recommend": [model, id],
+        "kinds": [GOLDEN / "both.safetensors", model],
+    }
+    run(*VALGRIND, programs / program, *arguments[program])
 
 
 def test_the_installed_library_has_a_soname_and_its_links(tmp_path):

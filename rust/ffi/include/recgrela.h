@@ -8,7 +8,7 @@
  * recognised and refused, in any thread, as long as the process lives.
  *
  * A pointer must be valid for as many elements as the count beside it states. NULL is an error, except
- * for `error`, for a filter, and for an empty list.
+ * for `error`, for a filter, for the kinds of a model without kinds, and for an empty list.
  *
  * Threads: every function may be called from any thread at any time. Calls on one session take
  * turns. Calls on different sessions run in parallel. A model lives until it and all its sessions are
@@ -33,7 +33,8 @@
 typedef enum {
   // Success.
   RECGRELA_STATUS_OK = 0,
-  // An invalid argument: a null pointer, text that is not UTF-8, an impossible size.
+  // An invalid argument: a null pointer, text that is not UTF-8, an impossible size, an event
+  // without a kind or with a kind that the model does not have.
   RECGRELA_STATUS_INVALID_ARGUMENT = 1,
   // An invalid handle: null, freed or unknown.
   RECGRELA_STATUS_INVALID_HANDLE = 2,
@@ -47,7 +48,7 @@ typedef enum {
   RECGRELA_STATUS_SNAPSHOT = 6,
   // No item has this id or index.
   RECGRELA_STATUS_UNKNOWN_ITEM = 7,
-  // The session has no events yet, so it cannot score.
+  // The session has no events yet and the model has no start vector, so it cannot score.
   RECGRELA_STATUS_NO_EVENTS = 8,
   // Fewer events are undoable than requested.
   RECGRELA_STATUS_UNDO = 9,
@@ -140,6 +141,11 @@ recgrela_status recgrela_model_has_text_ids(recgrela_model model,
                                             bool *has_text_ids,
                                             recgrela_error *error);
 
+// Whether a session answers before its first event, from a start vector that the model learned.
+recgrela_status recgrela_model_has_start(recgrela_model model,
+                                         bool *has_start,
+                                         recgrela_error *error);
+
 // The fingerprint of a model's weights and items: 64 hex digits and a zero. A snapshot belongs to
 // one model.
 recgrela_status recgrela_model_fingerprint(recgrela_model model, char *hex, recgrela_error *error);
@@ -174,6 +180,28 @@ recgrela_status recgrela_model_text_id(recgrela_model model,
                                        size_t *size,
                                        recgrela_error *error);
 
+// The number of kinds of events, such as view, cart and buy; 0 if the model has none. Kinds are
+// identified by index, 0 .. num_kinds - 1.
+recgrela_status recgrela_model_num_kinds(recgrela_model model,
+                                         uint8_t *num_kinds,
+                                         recgrela_error *error);
+
+// The kind of event with a name (UTF-8, zero-terminated). For an unknown name the message lists the
+// model's kinds.
+recgrela_status recgrela_model_kind(recgrela_model model,
+                                    const char *name,
+                                    uint8_t *kind,
+                                    recgrela_error *error);
+
+// The name of a kind of event: UTF-8 and a terminating zero, which `size` includes. If `capacity` is
+// too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
+recgrela_status recgrela_model_kind_name(recgrela_model model,
+                                         uint8_t kind,
+                                         char *name,
+                                         size_t capacity,
+                                         size_t *size,
+                                         recgrela_error *error);
+
 // Writes the scores of `count` items, in their order. These are the scores that top_k ranks by.
 recgrela_status recgrela_session_score(recgrela_session session,
                                        const uint32_t *items,
@@ -190,9 +218,11 @@ recgrela_status recgrela_session_top_k(recgrela_session session,
                                        size_t *count,
                                        recgrela_error *error);
 
-// The result of top_k after `items_count` more events, without changing the session.
+// The result of top_k after `items_count` more events, without changing the session. `kinds` is as
+// in recgrela_session_extend.
 recgrela_status recgrela_session_peek(recgrela_session session,
                                       const uint32_t *items,
+                                      const uint8_t *kinds,
                                       size_t items_count,
                                       const recgrela_filter *filter,
                                       recgrela_scored *best,
@@ -214,14 +244,22 @@ recgrela_status recgrela_session_clone(recgrela_session session,
 // RECGRELA_STATUS_INVALID_HANDLE.
 recgrela_status recgrela_session_free(recgrela_session session, recgrela_error *error);
 
-// Appends an event.
+// Appends an event, in a model without kinds of events.
 recgrela_status recgrela_session_append(recgrela_session session,
                                         uint32_t item,
                                         recgrela_error *error);
 
-// Appends events, oldest first; on an error, none of them.
+// Appends an event of a kind, in a model with kinds. recgrela_model_kind finds a kind by its name.
+recgrela_status recgrela_session_append_kind(recgrela_session session,
+                                             uint32_t item,
+                                             uint8_t kind,
+                                             recgrela_error *error);
+
+// Appends events, oldest first; on an error, none of them. `kinds` has the kind of each, and is NULL
+// if the model has no kinds.
 recgrela_status recgrela_session_extend(recgrela_session session,
                                         const uint32_t *items,
+                                        const uint8_t *kinds,
                                         size_t count,
                                         recgrela_error *error);
 

@@ -11,7 +11,8 @@ use engine::ErrorKind;
 pub enum recgrela_status {
     /// Success.
     Ok = 0,
-    /// An invalid argument: a null pointer, text that is not UTF-8, an impossible size.
+    /// An invalid argument: a null pointer, text that is not UTF-8, an impossible size, an event
+    /// without a kind or with a kind that the model does not have.
     InvalidArgument = 1,
     /// An invalid handle: null, freed or unknown.
     InvalidHandle = 2,
@@ -25,7 +26,7 @@ pub enum recgrela_status {
     Snapshot = 6,
     /// No item has this id or index.
     UnknownItem = 7,
-    /// The session has no events yet, so it cannot score.
+    /// The session has no events yet and the model has no start vector, so it cannot score.
     NoEvents = 8,
     /// Fewer events are undoable than requested.
     Undo = 9,

@@ -20,6 +20,7 @@ mod error;
 mod handles;
 mod memory;
 mod model;
+mod model_kinds;
 mod scores;
 mod session;
 mod state;

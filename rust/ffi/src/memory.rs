@@ -80,6 +80,23 @@ pub(crate) unsafe fn write_all<T: Copy>(
     Ok(())
 }
 
+/// [`write_all`] of a text and a terminating zero.
+///
+/// # Safety
+///
+/// As for [`write_all`].
+pub(crate) unsafe fn write_text(
+    to: *mut c_char,
+    capacity: usize,
+    mut text: String,
+    size: *mut usize,
+    what: &str,
+) -> Result<(), Failure> {
+    text.push('\0');
+    // SAFETY: as promised.
+    unsafe { write_all(to.cast(), capacity, text.as_bytes(), size, what) }
+}
+
 fn check<T>(pointer: *const T, count: usize, what: &str) -> Result<(), Failure> {
     if pointer.is_null() {
         return Err(Failure::argument(format!(

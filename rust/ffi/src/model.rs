@@ -7,7 +7,7 @@ use engine::{ItemId, Model};
 
 use crate::error::{Failure, guard, recgrela_error, recgrela_status};
 use crate::handles::recgrela_model;
-use crate::memory::{read, text, write, write_all};
+use crate::memory::{read, text, write, write_text};
 
 /// Size of a fingerprint in bytes, including the terminating zero.
 pub const RECGRELA_FINGERPRINT_SIZE: usize = 65;
@@ -129,6 +129,17 @@ pub unsafe extern "C" fn recgrela_model_has_text_ids(
     })
 }
 
+/// Whether a session answers before its first event, from a start vector that the model learned.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_has_start(
+    model: recgrela_model,
+    has_start: *mut bool,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    // SAFETY: as the caller promises.
+    guard(error, || unsafe { write(has_start, model.get()?.config().start, "has_start") })
+}
+
 /// The fingerprint of a model's weights and items: 64 hex digits and a zero. A snapshot belongs to
 /// one model.
 #[unsafe(no_mangle)]
@@ -138,12 +149,10 @@ pub unsafe extern "C" fn recgrela_model_fingerprint(
     error: *mut recgrela_error,
 ) -> recgrela_status {
     guard(error, || {
-        let text = format!("{}\0", model.get()?.fingerprint());
+        let text = model.get()?.fingerprint().to_string();
         let mut size = 0;
         // SAFETY: as the caller promises.
-        unsafe {
-            write_all(hex.cast(), RECGRELA_FINGERPRINT_SIZE, text.as_bytes(), &mut size, "hex")
-        }
+        unsafe { write_text(hex, RECGRELA_FINGERPRINT_SIZE, text, &mut size, "hex") }
     })
 }
 
@@ -219,11 +228,8 @@ pub unsafe extern "C" fn recgrela_model_text_id(
     error: *mut recgrela_error,
 ) -> recgrela_status {
     guard(error, || match id_of(&*model.get()?, item)? {
-        OwnedId::Text(mut text) => {
-            text.push('\0');
-            // SAFETY: as the caller promises.
-            unsafe { write_all(id.cast(), capacity, text.as_bytes(), size, "id") }
-        }
+        // SAFETY: as the caller promises.
+        OwnedId::Text(text) => unsafe { write_text(id, capacity, text, size, "id") },
         OwnedId::Int(_) => Err(Failure::argument("the model's ids are numbers, expected texts")),
     })
 }

@@ -5,6 +5,7 @@ use engine::{Filter, Scored};
 use crate::error::{Failure, guard, recgrela_error, recgrela_status};
 use crate::handles::recgrela_session;
 use crate::memory::{read, write_all};
+use crate::session::events_of;
 
 /// A recommendation.
 #[repr(C)]
@@ -90,11 +91,13 @@ pub unsafe extern "C" fn recgrela_session_top_k(
     })
 }
 
-/// The result of top_k after `items_count` more events, without changing the session.
+/// The result of top_k after `items_count` more events, without changing the session. `kinds` is as
+/// in recgrela_session_extend.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_peek(
     session: recgrela_session,
     items: *const u32,
+    kinds: *const u8,
     items_count: usize,
     filter: *const recgrela_filter,
     best: *mut recgrela_scored,
@@ -104,8 +107,10 @@ pub unsafe extern "C" fn recgrela_session_peek(
 ) -> recgrela_status {
     guard(error, || {
         // SAFETY: as the caller promises.
-        let (items, filter) = unsafe { (read(items, items_count, "items")?, filter_of(filter)?) };
-        let found = session.with(|session| Ok(session.peek(items, capacity, &filter)?))?;
+        let events = unsafe { events_of(items, kinds, items_count)? };
+        // SAFETY: as the caller promises.
+        let filter = unsafe { filter_of(filter)? };
+        let found = session.with(|session| Ok(session.peek(&events, capacity, &filter)?))?;
         // SAFETY: as the caller promises.
         unsafe { write_best(&found, best, capacity, count) }
     })

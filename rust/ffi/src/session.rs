@@ -1,6 +1,6 @@
 //! Functions on sessions: creation and events.
 
-use engine::Session;
+use engine::{Event, Kind, Session};
 
 use crate::error::{Failure, guard, recgrela_error, recgrela_status};
 use crate::handles::{recgrela_model, recgrela_session};
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn recgrela_session_free(
     guard(error, || session.free())
 }
 
-/// Appends an event.
+/// Appends an event, in a model without kinds of events.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_append(
     session: recgrela_session,
@@ -63,18 +63,31 @@ pub unsafe extern "C" fn recgrela_session_append(
     guard(error, || session.with(|session| Ok(session.append(item)?)))
 }
 
-/// Appends events, oldest first; on an error, none of them.
+/// Appends an event of a kind, in a model with kinds. recgrela_model_kind finds a kind by its name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_session_append_kind(
+    session: recgrela_session,
+    item: u32,
+    kind: u8,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || session.with(|session| Ok(session.append((item, Kind::new(kind)))?)))
+}
+
+/// Appends events, oldest first; on an error, none of them. `kinds` has the kind of each, and is NULL
+/// if the model has no kinds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_extend(
     session: recgrela_session,
     items: *const u32,
+    kinds: *const u8,
     count: usize,
     error: *mut recgrela_error,
 ) -> recgrela_status {
     guard(error, || {
         // SAFETY: as the caller promises.
-        let items = unsafe { read(items, count, "items")? };
-        session.with(|session| Ok(session.extend(items)?))
+        let events = unsafe { events_of(items, kinds, count)? };
+        session.with(|session| Ok(session.extend(&events)?))
     })
 }
 
@@ -148,4 +161,24 @@ pub(crate) unsafe fn tell<T>(
         // SAFETY: as promised.
         unsafe { write(to, found, what) }
     })
+}
+
+/// The events of `count` items. `kinds` is null for events without a kind.
+///
+/// # Safety
+///
+/// The pointers are null or valid for `count` elements, which do not change meanwhile.
+pub(crate) unsafe fn events_of(
+    items: *const u32,
+    kinds: *const u8,
+    count: usize,
+) -> Result<Vec<Event>, Failure> {
+    // SAFETY: as promised.
+    let items = unsafe { read(items, count, "items")? }.iter().copied();
+    if kinds.is_null() {
+        return Ok(items.map(Event::from).collect());
+    }
+    // SAFETY: as promised.
+    let kinds = unsafe { read(kinds, count, "kinds")? };
+    Ok(items.zip(kinds).map(|(item, &kind)| (item, Kind::new(kind)).into()).collect())
 }
