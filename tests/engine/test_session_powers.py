@@ -91,6 +91,42 @@ def test_forget_needs_the_whole_history(small):
         short.forget([10**15])
 
 
+def test_why_names_the_events_that_an_item_rests_on(small):
+    history = small.history(40)
+    item = small.ids[7]
+    scorer = small.load()
+    scorer.keep_log(40)
+    scorer.extend(history)
+    before = state(scorer)
+    [score] = scorer.score([item])
+    drops = []
+    for position in range(len(history)):
+        without = small.load()
+        without.extend(history[:position] + history[position + 1 :])
+        drops.append(score - without.score([item])[0])
+    reasons = scorer.why(item, 5)
+    assert [position for position, _, _ in reasons] == list(np.argsort(drops)[::-1][:5])
+    for position, found, drop in reasons:
+        assert (found, drop) == (history[position], drops[position])
+    assert scorer.why(item) == reasons[:3]
+    assert len(scorer.why(item, 100)) == sum(drop > 0 for drop in drops)
+    assert state(scorer) == before
+
+
+def test_why_needs_the_whole_history(small):
+    scorer = small.load()
+    scorer.extend(small.history(10))
+    with pytest.raises(ValueError, match="log"):
+        scorer.why(small.ids[0])
+    scorer.reset()
+    scorer.keep_log(10)
+    scorer.extend(small.history(3))
+    with pytest.raises(KeyError):
+        scorer.why(10**15)
+    with pytest.raises(ValueError, match="0 or more, found -1"):
+        scorer.why(small.ids[0], -1)
+
+
 def test_half_precision_snapshots_are_half_as_large_and_nearly_the_same(export):
     model = export(hidden_size=64, num_heads=4)
     scorer = model.load()

@@ -70,7 +70,7 @@ pub use fingerprint::Fingerprint;
 pub use fleet::{Fleet, FleetFilter, OwnedUserId, UserId};
 pub use isa::IsaComparison;
 pub use model::{Catalog, ItemId, Model, ModelOptions, Overlay, TableDtype};
-pub use session::Session;
+pub use session::{Reason, Session};
 pub use simd::Isa;
 pub use snapshot::{Precision, Snapshot};
 pub use verify::Verification;

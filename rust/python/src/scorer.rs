@@ -10,8 +10,8 @@ use recgrela::{self as engine, Groups, Kind, Model, ModelOptions, Precision, Sco
 
 use crate::catalog::Catalog;
 use crate::convert::{
-    Blob, Count, StatePrecision, Unknown, find, groups_of, ids_of, in_file, isa_of, sequence_of,
-    set_of, to_python,
+    Blob, Count, StatePrecision, Unknown, find, groups_of, ids_of, in_file, index_of, isa_of,
+    sequence_of, set_of, to_python,
 };
 use crate::dicts::{comparison, config, verification};
 use crate::events::{event_of, events_of, names_of};
@@ -298,7 +298,7 @@ impl EdgeScorer {
         self.try_with(py, |session| session.undo(n.0))
     }
 
-    /// Keep a log of the last capacity events from now on, for forget; 0 keeps none.
+    /// Keep a log of the last capacity events from now on, for forget and why; 0 keeps none.
     fn keep_log(&self, py: Python<'_>, capacity: Count) -> PyResult<()> {
         self.with(py, |session| session.set_log_capacity(capacity.0))
     }
@@ -310,6 +310,32 @@ impl EdgeScorer {
     fn forget(&self, py: Python<'_>, items: &Bound<'_, PyAny>) -> PyResult<()> {
         let items = set_of(&self.model.catalog(), items, Unknown::Error)?;
         self.try_with(py, |session| session.forget(&items))
+    }
+
+    /// The n events without which an item's score falls most, largest drop first, as tuples
+    /// (position, item, drop); fewer if fewer events raise the score.
+    ///
+    /// The position counts from the oldest event, 0. A drop is exact: the score after all events,
+    /// less that of a session that never had this one. Replays the log, which needs every event (see
+    /// keep_log): some milliseconds for 100 events. Of more than 256 events, blocks are examined
+    /// first, and then the events of the best blocks. Raises ValueError if the log does not have
+    /// every event, and KeyError for an unknown item.
+    #[pyo3(signature = (item, n=Count(3)), text_signature = "($self, item, n=3)")]
+    fn why<'py>(
+        &self,
+        py: Python<'py>,
+        item: &Bound<'py, PyAny>,
+        n: Count,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let Some(item) = index_of(&self.model.catalog(), item, Unknown::Error)? else {
+            return Ok(PyList::empty(py)); // an unknown item was an error
+        };
+        let reasons = self.try_with(py, |session| session.why(item, n.0))?;
+        let items = reasons.iter().map(|reason| reason.event.item);
+        let ids = ids_of(py, &self.model.catalog(), items)?;
+        let tuples =
+            reasons.iter().zip(ids.iter()).map(|(reason, id)| (reason.position, id, reason.drop));
+        PyList::new(py, tuples.collect::<Vec<_>>())
     }
 
     /// The hidden vector after the last event, float32 of shape [D]; an item's score is its dot

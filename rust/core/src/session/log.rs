@@ -1,7 +1,7 @@
 //! The log of events, and exact forgetting.
 
 use crate::error::Cause;
-use crate::{Kind, Result, Session};
+use crate::{Event, Kind, Result, Session};
 
 impl Session {
     /// Keeps the last `capacity` events; 0, the default, keeps none.
@@ -40,6 +40,16 @@ impl Session {
     pub fn forget(&mut self, items: &[u32]) -> Result<()> {
         let overlay = self.model.overlay();
         self.model.view(overlay.as_deref()).check(items.iter().copied())?;
+        let mut kept = self.whole_log()?;
+        let mut forgotten = items.to_vec();
+        forgotten.sort_unstable();
+        kept.retain(|event| forgotten.binary_search(&event.item).is_err());
+        self.reset();
+        self.extend_under(overlay.as_deref(), kept.iter().copied())
+    }
+
+    /// The history; an error unless the log holds all of it.
+    pub(super) fn whole_log(&self) -> Result<Vec<Event>> {
         if self.log.capacity == 0 {
             return Err(Cause::NoLog.into());
         }
@@ -47,12 +57,6 @@ impl Session {
             let found = self.log.len();
             return Err(Cause::IncompleteLog { found, expected: self.events }.into());
         }
-        let mut forgotten = items.to_vec();
-        forgotten.sort_unstable();
-        let kept = self.log.events();
-        let kept = kept.filter(|event| forgotten.binary_search(&event.item).is_err());
-        let kept: Vec<_> = kept.collect();
-        self.reset();
-        self.extend_under(overlay.as_deref(), kept.iter().copied())
+        Ok(self.log.events().collect())
     }
 }

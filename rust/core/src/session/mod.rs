@@ -6,6 +6,7 @@ mod migrate;
 mod snapshot;
 mod undo;
 mod undo_ring;
+mod why;
 
 use std::fmt;
 use std::slice;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 pub(crate) use event_log::EventLog;
 use undo_ring::{Checkpoint, UndoRing};
+pub use why::Reason;
 
 use crate::aligned::AlignedBuf;
 use crate::catalog::{Query, Scores, User};
@@ -27,7 +29,7 @@ use crate::{Event, Filter, Model, Overlay, Result, Scored, TopK};
 /// after warm-up, unless one of these exceeds its capacity (see [`Session::reserve_seen`]).
 ///
 /// Two things are kept on request: checkpoints for [`Session::undo`] (see
-/// [`Session::set_undo_depth`]), and the events for [`Session::forget`] (see
+/// [`Session::set_undo_depth`]), and the events for [`Session::forget`] and [`Session::why`] (see
 /// [`Session::set_log_capacity`]).
 ///
 /// ```
