@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from recgrela_server.__main__ import main
@@ -48,6 +49,12 @@ def test_a_bad_setting_is_named(run, capsys, changes, message, status):
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(message)
     assert "short" not in line
+
+
+def test_a_model_with_kinds_is_refused(run, capsys):
+    assert run(model=Path(__file__).parents[1] / "golden/kinds.safetensors") == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert "has kinds of events (view, " in line
 
 
 def test_a_taken_port_is_an_error(run, caplog):

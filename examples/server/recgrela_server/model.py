@@ -69,12 +69,18 @@ class Served:
 def load(path: Path, groups: Path | None) -> Served:
     """Reads and verifies a model file, with the groups of its items."""
     try:
-        if groups is None:
-            return Served(EdgeScorer.load(path), has_groups=False)
-        ids = EdgeScorer.load(path, verify=False).item_ids
-        return Served(EdgeScorer.load(path, groups=_numbers(groups, ids)), has_groups=True)
+        scorer = EdgeScorer.load(path)
+        if groups is not None:
+            numbers = _numbers(groups, scorer.item_ids)
+            scorer = EdgeScorer.load(path, groups=numbers, verify=False)
     except (OSError, ValueError) as error:
         raise ModelError(str(error)) from error
+    if scorer.kinds:
+        raise ModelError(
+            f"{path} has kinds of events ({', '.join(scorer.kinds)}), which this service does not "
+            "store: serve a model that was trained without data.kind_column"
+        )
+    return Served(scorer, has_groups=groups is not None)
 
 
 def _numbers(path: Path, ids: list[int] | list[str]) -> list[int]:

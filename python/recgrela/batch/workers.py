@@ -92,8 +92,14 @@ def start_worker() -> None:
 
 
 def open_model(files: ModelFiles, *, verify: bool) -> EdgeScorer:
-    """A scorer with the overlay's items."""
+    """A scorer with the overlay's items. Raises BatchError for a model with kinds of events."""
     scorer = EdgeScorer.load(files.model, mmap=True, verify=verify)
+    if scorer.kinds:
+        kinds = ", ".join(scorer.kinds)
+        raise BatchError(
+            f"{files.model} has kinds of events ({kinds}), which a batch does not read: "
+            "name a model that was trained without data.kind_column"
+        )
     if files.overlay:
         scorer.catalog.load(files.overlay)
     return scorer
