@@ -94,7 +94,7 @@ def test_the_order_is_that_of_the_trainer(ids, times):
     known = [events[name].unique().sort() for name in ("user", "item")]
     assert DataConfig().tie_seed == TIE_SEED[0]
     rule = order.Order.of("random", DataConfig().tie_seed, *known, dates="dates" in times)
-    expected = rule.sort(encode(whole_times(Piece("test", events, True)), *known))
+    expected = rule.sort(encode(whole_times(Piece("test", events, True)), *known, kinds=()))
     batches = events.to_arrow().to_batches()
     found = in_order(pa.Table.from_batches([batch for batch, _ in canonical(batches)]))
     for user, rows in pl.from_arrow(found).group_by("user"):
