@@ -30,23 +30,27 @@ operator fun Model.contains(item: Long): Boolean = contains(id(item))
 /** Whether the model knows an item: `"movie-50" in model`. */
 operator fun Model.contains(item: String): Boolean = contains(id(item))
 
-/** Appends one event. */
+/** Appends one event, with its kind if the model has kinds. */
+@JvmOverloads
 @Throws(RecgrelaException::class)
-fun Session.append(item: Long) = append(id(item))
+fun Session.append(item: Long, kind: String? = null) = append(id(item), kind)
 
-/** Appends one event. */
+/** Appends one event, with its kind if the model has kinds. */
+@JvmOverloads
 @Throws(RecgrelaException::class)
-fun Session.append(item: String) = append(id(item))
+fun Session.append(item: String, kind: String? = null) = append(id(item), kind)
 
-/** Appends events, oldest first. On an error, none is appended. */
+/** Appends events, oldest first, with their kinds if the model has kinds. On an error, none is appended. */
 @JvmName("extendNumbers")
+@JvmOverloads
 @Throws(RecgrelaException::class)
-fun Session.extend(items: Iterable<Long>) = extend(items.toIds())
+fun Session.extend(items: Iterable<Long>, kinds: List<String>? = null) = extend(items.toIds(), kinds)
 
-/** Appends events, oldest first. On an error, none is appended. */
+/** Appends events, oldest first, with their kinds if the model has kinds. On an error, none is appended. */
 @JvmName("extendTexts")
+@JvmOverloads
 @Throws(RecgrelaException::class)
-fun Session.extend(items: Iterable<String>) = extend(items.toIds())
+fun Session.extend(items: Iterable<String>, kinds: List<String>? = null) = extend(items.toIds(), kinds)
 
 /** The scores of the given items, in their order. */
 @JvmName("scoreNumbers")

@@ -21,10 +21,11 @@ pub enum RecgrelaError {
     /// The model has no such item.
     #[error("{0}")]
     UnknownItem(String),
-    /// The session has no events yet, so it cannot score.
+    /// The session has no events yet and the model has no start vector, so it cannot score.
     #[error("{0}")]
     NoEvents(String),
-    /// A number is out of range, or the model needs the kind of each event.
+    /// A number is out of range, or an event has no kind or one that the model does not have. The
+    /// message lists the model's kinds.
     #[error("{0}")]
     InvalidArgument(String),
     /// Fewer events are undoable than requested, or the undo buffer is too large to allocate.

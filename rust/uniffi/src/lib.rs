@@ -12,6 +12,7 @@
 compile_error!("a panic becomes an exception, so this library needs panic = \"unwind\"");
 
 mod error;
+mod event;
 mod item;
 mod model;
 mod session;

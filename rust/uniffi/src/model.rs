@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::event::known_events_of;
 use crate::item::{ItemId, find, ids_of};
 use crate::session::Session;
 
@@ -68,6 +69,17 @@ impl Model {
         find(&self.engine.catalog(), item).is_some()
     }
 
+    /// The names of the kinds of events, such as view, cart and buy; empty if events have no kinds.
+    pub fn kinds(&self) -> Vec<String> {
+        self.engine.config().kinds.clone()
+    }
+
+    /// Whether a session recommends before its first event, from a start vector that the model
+    /// learned.
+    pub fn has_start(&self) -> bool {
+        self.engine.config().start
+    }
+
     /// A new session without history.
     pub fn new_session(&self) -> Arc<Session> {
         Arc::new(Session::new(recgrela::Session::new(Arc::clone(&self.engine))))
@@ -76,11 +88,16 @@ impl Model {
     /// A new session with the history of a snapshot of another model, such as the one before
     /// retraining.
     ///
-    /// `log` has the item ids of all its events, oldest first. They are replayed; items that this
-    /// model does not know are skipped.
-    pub fn migrate(&self, snapshot: Vec<u8>, log: Vec<ItemId>) -> Result<Arc<Session>> {
-        let catalog = self.engine.catalog();
-        let log: Vec<_> = log.iter().map(|id| find(&catalog, id)).collect();
+    /// `log` has the item ids of all its events, oldest first, and `kinds` their kinds if this model
+    /// has kinds. They are replayed; items that this model does not know are skipped.
+    #[uniffi::method(default(kinds = None))]
+    pub fn migrate(
+        &self,
+        snapshot: Vec<u8>,
+        log: Vec<ItemId>,
+        kinds: Option<Vec<String>>,
+    ) -> Result<Arc<Session>> {
+        let log = known_events_of(&self.engine, &log, kinds.as_deref())?;
         let session = recgrela::Session::migrate(Arc::clone(&self.engine), &snapshot, &log)?;
         Ok(Arc::new(Session::new(session)))
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use recgrela::TopK;
 
 use crate::error::{RecgrelaError, Result};
+use crate::event::{events_of, names_of};
 use crate::item::{
     Filter, ItemId, Lists, Recommendation, count, ids_of, indices_of, recommendations,
 };
@@ -44,15 +45,18 @@ impl Session {
 
 #[uniffi::export]
 impl Session {
-    /// Appends an event.
-    pub fn append(&self, item: ItemId) -> Result<()> {
-        self.extend(vec![item])
+    /// Appends an event. A model with kinds needs the name of its kind, a model without refuses one.
+    #[uniffi::method(default(kind = None))]
+    pub fn append(&self, item: ItemId, kind: Option<String>) -> Result<()> {
+        self.extend(vec![item], kind.map(|kind| vec![kind]))
     }
 
-    /// Appends events, oldest first; on an error, none of them.
-    pub fn extend(&self, items: Vec<ItemId>) -> Result<()> {
-        let items = indices_of(&self.model.catalog(), &items)?;
-        self.with(|user| user.session.extend(&items))
+    /// Appends events, oldest first; on an error, none of them. `kinds` has the kind of each if the
+    /// model has kinds.
+    #[uniffi::method(default(kinds = None))]
+    pub fn extend(&self, items: Vec<ItemId>, kinds: Option<Vec<String>>) -> Result<()> {
+        let events = events_of(&self.model, &items, kinds.as_deref())?;
+        self.with(|user| user.session.extend(&events))
     }
 
     /// The scores of some items, in the given order; these are the scores that `topK` ranks by.
@@ -72,13 +76,19 @@ impl Session {
         })
     }
 
-    /// The `k` best items after more events, without changing the session.
-    #[uniffi::method(default(k = 10, filter))]
-    pub fn peek(&self, items: Vec<ItemId>, k: i32, filter: Filter) -> Result<Vec<Recommendation>> {
+    /// The `k` best items after more events, without changing the session. `kinds` is as in `extend`.
+    #[uniffi::method(default(k = 10, kinds = None, filter))]
+    pub fn peek(
+        &self,
+        items: Vec<ItemId>,
+        k: i32,
+        filter: Filter,
+        kinds: Option<Vec<String>>,
+    ) -> Result<Vec<Recommendation>> {
         let catalog = self.model.catalog();
         let (k, lists) = (count("k", k)?, Lists::new(&catalog, &filter)?);
-        let items = indices_of(&catalog, &items)?;
-        let ranking = self.with(|user| user.session.peek(&items, k, &lists.filter()))?;
+        let events = events_of(&self.model, &items, kinds.as_deref())?;
+        let ranking = self.with(|user| user.session.peek(&events, k, &lists.filter()))?;
         Ok(recommendations(&catalog, &ranking))
     }
 
@@ -115,6 +125,11 @@ impl Session {
     pub fn log(&self) -> Result<Vec<ItemId>> {
         let catalog = self.model.catalog();
         self.with(|user| Ok(ids_of(&catalog, user.session.log())))
+    }
+
+    /// The kinds of the events in the log, oldest first; empty if the model has no kinds.
+    pub fn log_kinds(&self) -> Result<Vec<String>> {
+        self.with(|user| Ok(names_of(&self.model, user.session.log_kinds())))
     }
 
     /// Forgets items, exactly: the session becomes one that never saw them.
@@ -166,6 +181,36 @@ mod tests {
 
     use super::Session;
     use crate::RecgrelaError;
+
+    #[test]
+    fn events_have_kinds_and_the_first_screen_needs_none() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/both.safetensors");
+        let model = crate::Model::open(path).unwrap();
+        assert!(model.has_start());
+        let (item, kinds) = (model.item_ids()[0].clone(), model.kinds());
+        let top_k = |session: &Session| {
+            let filter = || crate::Filter { exclude_seen: true, allow: None, deny: Vec::new() };
+            let best = session.top_k(5, filter()).unwrap();
+            best.into_iter().map(|best| best.score).collect::<Vec<_>>()
+        };
+        let session = model.new_session();
+        assert_eq!(top_k(&session).len(), 5);
+
+        let missing = session.append(item.clone(), None).unwrap_err();
+        assert!(matches!(missing, RecgrelaError::InvalidArgument(_)));
+        assert!(missing.to_string().contains(&kinds[2]));
+        assert_eq!(session.events().unwrap(), 0);
+
+        session.keep_log(5).unwrap();
+        session.append(item.clone(), Some(kinds[2].clone())).unwrap();
+        assert_eq!(session.log_kinds().unwrap(), kinds[2..3]);
+        let log = session.log().unwrap();
+        let moved = model.migrate(session.snapshot().unwrap(), log, session.log_kinds().ok());
+        assert_eq!(top_k(&moved.unwrap()), top_k(&session));
+        let other = model.new_session();
+        other.extend(vec![item], Some(vec![kinds[0].clone()])).unwrap();
+        assert_ne!(top_k(&other), top_k(&session));
+    }
 
     #[test]
     fn after_a_panic_every_call_is_an_error() {

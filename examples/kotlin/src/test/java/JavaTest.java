@@ -36,4 +36,16 @@ class JavaTest {
             assertEquals(3, session.events());
         }
     }
+
+    @Test
+    void appendsEventsOfKinds() throws RecgrelaException {
+        String path = GOLDEN.resolve("both.safetensors").toString();
+        try (Model model = Model.Companion.open(path); Session session = model.newSession()) {
+            String kind = model.kinds().get(0);
+            Ids.append(session, "é-30000", kind);
+            Ids.extendTexts(session, List.of("é-22081"), List.of(kind));
+            session.append(model.itemIds().get(0), kind);
+            assertEquals(3, session.events());
+        }
+    }
 }
