@@ -1,5 +1,7 @@
 //! `EdgeScorer`: a model and one user's session on it, in one object.
 
+mod held;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,8 +12,8 @@ use recgrela::{self as engine, Groups, Kind, Model, ModelOptions, Precision, Sco
 
 use crate::catalog::Catalog;
 use crate::convert::{
-    Blob, Count, StatePrecision, Unknown, find, groups_of, ids_of, in_file, index_of, isa_of,
-    sequence_of, set_of, to_python,
+    Blob, Count, StatePrecision, Unknown, find, ids_of, in_file, index_of, isa_of, sequence_of,
+    set_of, to_python,
 };
 use crate::dicts::{comparison, config, verification};
 use crate::events::{event_of, events_of, names_of};
@@ -39,59 +41,6 @@ pub(crate) struct EdgeScorer {
 struct User {
     session: Session,
     ranking: engine::TopK,
-}
-
-impl EdgeScorer {
-    pub(crate) fn of(
-        session: Session,
-        groups: Option<Arc<Groups>>,
-        path: Option<Arc<Path>>,
-    ) -> Self {
-        let (model, ranking) = (Arc::clone(session.model()), engine::TopK::new());
-        Self { model, groups, path, user: Turns::new(User { session, ranking }) }
-    }
-
-    /// A scorer for a session on the same model.
-    fn another(&self, session: Session) -> Self {
-        Self::of(session, self.groups.clone(), self.path.clone())
-    }
-
-    /// Releases the GIL while `load` reads the model.
-    fn open(
-        py: Python<'_>,
-        verify: bool,
-        groups: Option<&Bound<'_, PyAny>>,
-        path: Option<&Path>,
-        load: impl FnOnce() -> recgrela::Result<Model> + Send,
-    ) -> PyResult<Self> {
-        let model = py.detach(|| {
-            let model = Arc::new(load()?);
-            if verify {
-                model.verify()?;
-            }
-            Ok(model)
-        });
-        let model = model.map_err(|error| in_file(py, path, error))?;
-        let groups = groups.map(|groups| groups_of(&model, groups).map(Arc::new)).transpose()?;
-        let path = path.and_then(|path| std::path::absolute(path).ok()).map(Arc::from);
-        Ok(Self::of(Session::new(model), groups, path))
-    }
-
-    pub(crate) fn with<T: Send>(
-        &self,
-        py: Python<'_>,
-        work: impl FnOnce(&mut Session) -> T + Send,
-    ) -> PyResult<T> {
-        self.user.with(py, |user| work(&mut user.session))
-    }
-
-    fn try_with<T: Send>(
-        &self,
-        py: Python<'_>,
-        work: impl FnOnce(&mut Session) -> recgrela::Result<T> + Send,
-    ) -> PyResult<T> {
-        self.user.try_with(py, |user| work(&mut user.session))
-    }
 }
 
 #[pymethods]
