@@ -97,6 +97,15 @@ def test_new_items_are_read_as_the_trained_ones(parquet, tmp_path):
     assert of(new, 0) == ({"brand=x", "year=1995", "genres=war"}, [0])
 
 
+def test_a_number_that_all_trained_items_share_is_not_scaled(tmp_path):
+    path, ids = tmp_path / "items.parquet", np.arange(8)
+    pl.DataFrame({"item_id": ids, "price": [0.1] * 7 + [0.2]}).write_parquet(path)
+    trained = load_features(settings(path), ids[:7])
+    assert not trained.some.any()
+    new = load_features(settings(path), ids[7:], trained.columns)
+    assert new.dense.tolist() == [[pytest.approx(0.1)]]
+
+
 def test_chosen_columns_only(parquet):
     features = load_features(settings(parquet, "data.item_features=[brand]"), ITEMS[:3])
     assert [column.name for column in features.columns] == ["brand"]

@@ -45,8 +45,10 @@ class FeatureColumn:
         if kind == "numeric":
             if not len(known):
                 return None
+            if known.min() == known.max():  # the deviation would be a rounding error
+                return cls(name, kind, mean=known[0], size=1)
             mean, scale = float(known.mean()), float(known.std(ddof=0))  # type: ignore[arg-type]
-            return cls(name, kind, mean=mean, scale=scale or 1.0, size=1)
+            return cls(name, kind, mean=mean, scale=scale, size=1)
         vectors = known.filter(known.list.len() > 0)
         if not len(vectors):
             return None
