@@ -149,6 +149,13 @@ def test_what_cold_refuses(cold, files, finished_run, settings, tmp_path):
     assert "is a file that is read" in error("cold", cold, files["all"], "-o", files["all"])
 
 
+def test_a_share_that_holds_out_no_item_is_named(settings, tmp_path):
+    run = tmp_path / "run"
+    small = ["train.max_epochs=1", "data.hold_out_items=0.1%"]  # of 60 items
+    go("fit", "-o", run, *changed(*settings, *small))
+    assert "data.hold_out_items=0.1% held out none" in error("cold", run)
+
+
 def test_a_resumed_run_needs_the_same_features(settings, files, tmp_path):
     run = tmp_path / "run"
     go("fit", "-o", run, *changed(*settings, "train.max_epochs=1"))

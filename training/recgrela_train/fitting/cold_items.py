@@ -76,7 +76,8 @@ def measure_held_out(
 ) -> ColdMetrics:
     """`measure_cold` for the items that the run held out of training.
 
-    `config` is that of the measurement. Raises ConfigError if none were held out.
+    `config` is that of the measurement. Raises ConfigError for a run without held-out items, and
+    DataError if the share was too small for one.
     """
     features = features_of(trained)
     if config.data.hold_out_items is None:
@@ -90,6 +91,12 @@ def measure_held_out(
         known = set(np.asarray(trained.item_ids).tolist())
         every = split(histories, data).item_ids
         cold = [item for item in np.asarray(every).tolist() if item not in known]
+        if not cold:
+            raise DataError(
+                f"{trained.path} knows every item with at least {data.min_events} training events: "
+                f"data.hold_out_items={config.data.hold_out_items} held out none, train a run with "
+                "a larger share"
+            )
         new: Ids = np.array(cold) if isinstance(every, np.ndarray) else cold
         found = load_features(data, joined_ids(trained.item_ids, new), features.columns)
         dataset = split(histories, data, joined_ids(trained.item_ids, new), trained.kinds)
