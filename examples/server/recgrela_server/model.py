@@ -69,10 +69,10 @@ class Served:
 def load(path: Path, groups: Path | None) -> Served:
     """Reads and verifies a model file, with the groups of its items."""
     try:
-        scorer = EdgeScorer.load(path)
+        scorer = EdgeScorer.load(path, verify=groups is None)
         if groups is not None:
             numbers = _numbers(groups, scorer.item_ids)
-            scorer = EdgeScorer.load(path, groups=numbers, verify=False)
+            scorer = EdgeScorer.load(path, groups=numbers)
     except (OSError, ValueError) as error:
         raise ModelError(str(error)) from error
     if scorer.kinds:
