@@ -182,17 +182,14 @@ impl IntegerLinear {
         out: &mut [f32],
     ) {
         let pairs = rows[0].len();
-        let mut start = PAIRS_AT_ONCE.min(pairs);
-        let mut dots =
-            simd.pair_dots(rows.map(|row| &row[..start]), codes.map(|codes| &codes[..start]));
-        while start < pairs {
+        let mut dots = [[S::Row::splat(simd, 0.0); R]; U];
+        for start in (0..pairs).step_by(PAIRS_AT_ONCE) {
             let end = (start + PAIRS_AT_ONCE).min(pairs);
             let more = simd
                 .pair_dots(rows.map(|row| &row[start..end]), codes.map(|codes| &codes[start..end]));
             for (dots, &more) in dots.as_flattened_mut().iter_mut().zip(more.as_flattened()) {
                 *dots = *dots + more;
             }
-            start = end;
         }
         let (scale, _) = lanes(&self.scale).as_chunks::<ROW_VECTORS>();
         let (bias, _) = lanes(&self.bias).as_chunks::<ROW_VECTORS>();
