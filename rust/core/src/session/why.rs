@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{Event, Overlay, Result, Session};
 
-/// Replays of one call at most, beside those of the events that are examined one by one.
+/// Blocks or events whose drops are computed at once.
 const EXAMINED: usize = 256;
 
 /// An event, and what it adds to the score of an item.
@@ -27,7 +27,8 @@ impl Session {
     /// A drop is exact: the score after the whole history, less the score of a session that never
     /// had the event. Each takes a replay of the events after it. In a history of more than 256
     /// events, 256 blocks of consecutive events are examined first, and then the events of the
-    /// blocks with the largest drops, as many as make 256: this takes time in proportion to the
+    /// blocks with the largest drops, as many as make 256. From 65,537 events on, the best block
+    /// alone has more, and is itself examined in blocks. So this takes time in proportion to the
     /// length of the history.
     ///
     /// The log must hold the whole history, as for [`Session::forget`]. The only event of a session
@@ -41,17 +42,8 @@ impl Session {
             return Ok(Vec::new());
         }
         let replay = Replay { empty: Self::new(Arc::clone(&self.model)), overlay, item, events };
-        let size = replay.events.len().div_ceil(EXAMINED).max(1);
-        let starts = (0..replay.events.len()).step_by(size);
-        let mut drops =
-            replay.drops(starts.map(|start| start..(start + size).min(replay.events.len())))?;
-        if size > 1 {
-            drops.truncate(EXAMINED.div_ceil(size));
-            drops.sort_unstable_by_key(|(range, _)| range.start);
-            let ranges = drops.into_iter().flat_map(|(range, _)| range);
-            drops = replay.drops(ranges.map(|position| position..position + 1))?;
-        }
-        let reasons = drops.into_iter().take(n).filter(|&(_, drop)| drop > 0.0);
+        let reasons = replay.largest_drops(EXAMINED)?.into_iter();
+        let reasons = reasons.filter(|&(_, drop)| drop > 0.0).take(n);
         let reason = |(Range { start, .. }, drop)| Reason {
             position: start,
             event: replay.events[start],
@@ -68,7 +60,26 @@ struct Replay<'a> {
     events: Vec<Event>,
 }
 
+/// A range in blocks of `size`.
+fn blocks(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(size).map(move |start| start..(start + size).min(end))
+}
+
 impl Replay<'_> {
+    /// The drops of all events, or of about as many as are `examined` at once, largest first.
+    fn largest_drops(&self, examined: usize) -> Result<Vec<(Range<usize>, f32)>> {
+        let mut size = self.events.len().div_ceil(examined).max(1);
+        let mut drops = self.drops(blocks(0..self.events.len(), size))?;
+        while size > 1 {
+            drops.truncate(examined.div_ceil(size));
+            drops.sort_unstable_by_key(|(range, _)| range.start);
+            size = size.div_ceil(examined); // 1, unless one block alone has too many events
+            drops = self.drops(drops.into_iter().flat_map(|(range, _)| blocks(range, size)))?;
+        }
+        Ok(drops)
+    }
+
     /// By how much the score falls without each of some ranges of events, which are in order; the
     /// largest drop first.
     fn drops(
@@ -95,5 +106,25 @@ impl Replay<'_> {
         let mut score = [0.0];
         session.score_under(self.overlay, &[self.item], &mut score)?;
         Ok(score[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Model;
+
+    const TINY: &[u8] = include_bytes!("../../tests/data/tiny.safetensors");
+
+    /// As from 65,537 events on, the best block alone has more events than are examined at once.
+    #[test]
+    fn a_long_block_is_divided_again() {
+        let empty = Session::new(Arc::new(Model::from_bytes(TINY.to_vec()).unwrap()));
+        let events: Vec<_> = (0..100).map(|position| Event::from(position * 7 % 10)).collect();
+        let replay = Replay { empty, overlay: None, item: 3, events };
+        let all = replay.drops(blocks(0..100, 1)).unwrap();
+        let found = replay.largest_drops(4).unwrap();
+        assert!((2..=4).contains(&found.len()), "{found:?}");
+        assert!(found.iter().all(|drop| all.contains(drop)), "{found:?}");
     }
 }
