@@ -207,6 +207,12 @@ fn only_a_start_vector_answers_an_empty_sequence() {
     for name in ["selftest.items", "selftest.kinds"] {
         file.put_i32(name, &[0], &[]);
     }
+    let mut many = file.clone();
+    many.put_i32("selftest.end", &[4097], &[0; 4097]);
+    assert_refused(
+        &many,
+        "tensor `selftest.end`: found shape [4097], expected [Q] with Q from 1 to",
+    );
     // All four are empty, so only the first has the expected scores.
     let model = Arc::new(Model::from_bytes(file.to_bytes()).unwrap());
     assert_says(&model.verify().unwrap_err(), ErrorKind::Model, "self-test sequence 1");

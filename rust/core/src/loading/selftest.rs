@@ -3,7 +3,8 @@
 use super::{Dtype, Tensor, TensorFile};
 use crate::{Config, Event, Result};
 
-/// The maximum number of events, so that replaying a hostile file's self-test ends soon.
+/// The maximum number of events, and of sequences, which may be empty, so that replaying a hostile
+/// file's self-test ends soon.
 const MAX_EVENTS: usize = 1 << 12;
 
 const MAX_SCORES: usize = 1 << 16;
@@ -26,8 +27,8 @@ pub(crate) struct Case<'a> {
 }
 
 impl SelfTest {
-    /// Takes the tensors. Ensures that there is at least one sequence, and that none is empty unless
-    /// the model has a start vector.
+    /// Takes the tensors. Ensures that there is at least one sequence, and that none is empty
+    /// unless the model has a start vector.
     pub(crate) fn take(file: &mut TensorFile<'_>, config: &Config) -> Result<Self> {
         let num_items = config.num_items;
         let items = file.take_any_shape("selftest.items", Dtype::I32)?;
@@ -36,12 +37,11 @@ impl SelfTest {
         if items.shape.len() != 1 || items.shape[0] > MAX_EVENTS {
             return Err(items.wrong_shape(format!("[M] with M at most {MAX_EVENTS}")));
         }
-        if end.shape.len() != 1 || end.shape[0] == 0 {
-            return Err(end.wrong_shape("[Q] with Q at least 1".to_owned()));
-        }
-        let sequences = end.shape[0];
+        let sequences = match end.shape[..] {
+            [q] if (1..=MAX_EVENTS).contains(&q) => q,
+            _ => return Err(end.wrong_shape(format!("[Q] with Q from 1 to {MAX_EVENTS}"))),
+        };
         match candidates.shape[..] {
-            // Does not overflow: the file holds q ends.
             [q, c] if q == sequences && (1..=MAX_SCORES / q).contains(&c) => {}
             _ => {
                 let expected = format!("[{sequences}, C], 1 to {MAX_SCORES} numbers");
