@@ -239,7 +239,7 @@ def test_users_of_a_fleet_without_history_are_answered(both):
 
 def test_without_a_start_vector_the_error_says_why(kinds):
     fleet = Fleet(kinds)
-    why = r"no events: append at least one item .*\(the model has no start vector; export it again"
+    why = r"no events: append at least one item .*\(the model has no start vector; train it again"
     for call in (
         lambda: kinds.top_k(3),
         lambda: kinds.score(kinds.item_ids),

@@ -172,6 +172,6 @@ fn without_it_the_error_says_what_to_do() {
         fleet.score(3, &[0]).unwrap_err(),
     ] {
         assert_says(&error, ErrorKind::NoEvents, "no events: append at least one item");
-        assert_says(&error, ErrorKind::NoEvents, "the model has no start vector; export it again");
+        assert_says(&error, ErrorKind::NoEvents, "the model has no start vector; train it again");
     }
 }

@@ -44,7 +44,7 @@ pub(crate) enum Cause {
     SelfTest { sequence: usize, item: u32, found: f32, expected: f32 },
     #[error(
         "the session has no events: append at least one item before scoring (the model has no start \
-         vector; export it again to get one)"
+         vector; train it again to get one)"
     )]
     NoEvents,
     #[error("item index: found {found}, expected less than {num_items}")]
@@ -77,7 +77,7 @@ pub(crate) enum Cause {
     #[error("log to migrate: found {found}, expected {expected}")]
     MigrationLog { found: String, expected: String },
     #[error("{} no events: append at least one item before scoring, or skip such users (the model \
-             has no start vector; export it again to get one)", Users(first, *count))]
+             has no start vector; train it again to get one)", Users(first, *count))]
     UsersWithoutEvents { first: Vec<String>, count: usize },
     #[error("user id {found}: found {kind}, expected {expected}, as the other users have")]
     UserKind { found: String, kind: &'static str, expected: &'static str },
