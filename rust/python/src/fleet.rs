@@ -157,9 +157,9 @@ impl Fleet {
     /// The k best items of each user, as a list of TopK. The options are those of EdgeScorer.top_k
     /// and apply to all users; each user's own seen items are excluded.
     ///
-    /// For a user without history the model's start vector answers; without one, ValueError names the
-    /// user. With without_history="skip" the user's result is empty. deny_each has a list of further items to exclude per user: a list of lists,
-    /// or a dict from users to lists.
+    /// For a user without history the model's start vector answers; without one, ValueError names
+    /// the user. With without_history="skip" the user's result is empty. deny_each has a list of
+    /// further items to exclude per user: a list of lists, or a dict from users to lists.
     #[pyo3(
         signature = (users, k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error, without_history=WithoutHistory(Unknown::Error), deny_each=None),
         text_signature = "($self, users, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error', without_history='error', deny_each=None)"

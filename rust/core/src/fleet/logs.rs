@@ -29,8 +29,8 @@ impl Fleet {
         self.log_capacity
     }
 
-    /// The items of the events in a user's log, oldest first. They are the whole history if their number equals
-    /// [`Fleet::events`], otherwise the most recent part.
+    /// The items of the events in a user's log, oldest first. They are the whole history if their
+    /// number equals [`Fleet::events`], otherwise the most recent part.
     pub fn log<'a>(&self, user: impl Into<UserId<'a>>) -> Result<Vec<u32>> {
         let slot = self.users.slot(user.into())?;
         let log = slot.map(|slot| self.records[slot].log.items.iter().copied().collect());

@@ -123,9 +123,10 @@ impl Fleet {
         self.grow(self.len().saturating_add(additional))
     }
 
-    /// Appends events: `events[i]` to `users[i]`, as [`Session::append`] takes them. A user may occur more than once, oldest event
-    /// first; unknown users are added. Lists of different lengths, a user id of the other kind, an
-    /// invalid item index or kind and memory that is short are errors, and nothing changes.
+    /// Appends events: `events[i]` to `users[i]`, as [`Session::append`] takes them. A user may
+    /// occur more than once, oldest event first; unknown users are added. Lists of different
+    /// lengths, a user id of the other type, an invalid item index or kind and memory that is short
+    /// are errors, and nothing changes.
     pub fn append<'a, U, E>(&mut self, users: &[U], events: &[E]) -> Result<()>
     where
         U: Copy + Into<UserId<'a>>,

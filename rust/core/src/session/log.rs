@@ -6,9 +6,10 @@ use crate::{Event, Kind, Result, Session};
 impl Session {
     /// Keeps the last `capacity` events; 0, the default, keeps none.
     ///
-    /// The log takes four bytes per event, five if the model has kinds, and grows as needed, so a capacity of `usize::MAX` keeps
-    /// every event. A full log drops its oldest events; reducing the capacity does so at once.
-    /// Events before the first call are not in the log. Drops the checkpoints of [`Session::undo`].
+    /// The log takes four bytes per event, five if the model has kinds, and grows as needed, so a
+    /// capacity of `usize::MAX` keeps every event. A full log drops its oldest events; reducing the
+    /// capacity does so at once. Events before the first call are not in the log. Drops the
+    /// checkpoints of [`Session::undo`].
     pub fn set_log_capacity(&mut self, capacity: usize) {
         self.log.set_capacity(capacity);
         self.undo.clear();
@@ -19,8 +20,8 @@ impl Session {
         self.log.capacity
     }
 
-    /// The items of the events in the log, oldest first. They are the whole history if their number equals
-    /// [`Session::events`], otherwise the most recent part.
+    /// The items of the events in the log, oldest first. They are the whole history if their number
+    /// equals [`Session::events`], otherwise the most recent part.
     pub fn log(&self) -> impl ExactSizeIterator<Item = u32> + '_ {
         self.log.items.iter().copied()
     }

@@ -64,7 +64,8 @@ impl<'a> Snapshot<'a> {
         self.seen.iter().map(|&bytes| u32::from_le_bytes(bytes))
     }
 
-    /// The items of the events in the session's log, oldest first; see [`Session::log`](crate::Session::log).
+    /// The items of the events in the session's log, oldest first; see
+    /// [`Session::log`](crate::Session::log).
     pub fn log(&self) -> impl ExactSizeIterator<Item = u32> + use<'a> {
         self.log.iter().map(|&bytes| u32::from_le_bytes(bytes))
     }
