@@ -74,7 +74,7 @@ impl Fleet {
         let translated: Vec<Option<u32>> = (0..old.len() as u32)
             .map(|item| old.id(item).and_then(|id| new.index_of(id)))
             .collect();
-        let (names, untyped) = (&self.model.config().kinds, model.config().kinds.is_empty());
+        let (names, has_kinds) = (&self.model.config().kinds, !model.config().kinds.is_empty());
         let translate = |kind: Kind| model.kind(&names[usize::from(kind.index())]);
         let mut fleet = Self::new(Arc::clone(&model));
         fleet.set_log_capacity(self.log_capacity);
@@ -82,7 +82,7 @@ impl Fleet {
         for (user, record) in self.users.iter().zip(&self.records) {
             for event in record.log.events() {
                 let Some(item) = translated[event.item as usize] else { continue };
-                let kind = event.kind.filter(|_| !untyped).map(translate).transpose()?;
+                let kind = event.kind.filter(|_| has_kinds).map(translate).transpose()?;
                 events.push(Event { item, kind });
             }
             users.resize(events.len(), user);

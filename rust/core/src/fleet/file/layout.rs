@@ -36,11 +36,11 @@ pub(super) fn check_header(bytes: &[u8; HEADER_BYTES], model: &Model) -> Result<
     if bytes[..8] != *MAGIC {
         return Err(Cause::FleetMagic.into());
     }
-    let found = word(bytes, 8);
-    if !VERSIONS.contains(&found) {
-        let hint = if found == 1 { ", which has no user ids" } else { "" };
-        let expected = format!("{}: append the events again and save", version(model));
-        return refuse(format!("version {found}{hint}"), expected);
+    let (stated, needed) = (word(bytes, 8), version(model));
+    if !VERSIONS.contains(&stated) {
+        let hint = if stated == 1 { ", which has no user ids" } else { "" };
+        let expected = format!("{needed}: append the events again and save");
+        return refuse(format!("version {stated}{hint}"), expected);
     }
     let mut fingerprint = [0; 32];
     fingerprint.copy_from_slice(&bytes[16..]);
@@ -48,12 +48,8 @@ pub(super) fn check_header(bytes: &[u8; HEADER_BYTES], model: &Model) -> Result<
     if found != expected {
         return Err(Cause::FleetOfOtherModel { found, expected }.into());
     }
-    let expected = version(model);
-    if word(bytes, 8) != expected {
-        return refuse(
-            format!("version {}", word(bytes, 8)),
-            format!("{expected}, as of its model"),
-        );
+    if stated != needed {
+        return refuse(format!("version {stated}"), format!("{needed}, as of its model"));
     }
     match word(bytes, 12) as usize {
         found if found == numbers(model) => Ok(()),
