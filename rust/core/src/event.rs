@@ -46,3 +46,9 @@ impl From<(u32, Kind)> for Event {
         Self { item, kind: Some(kind) }
     }
 }
+
+impl From<(u32, Option<Kind>)> for Event {
+    fn from((item, kind): (u32, Option<Kind>)) -> Self {
+        Self { item, kind }
+    }
+}

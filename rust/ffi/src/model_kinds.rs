@@ -2,6 +2,8 @@
 
 use std::ffi::c_char;
 
+use engine::Kind;
+
 use crate::error::{Failure, guard, recgrela_error, recgrela_status};
 use crate::handles::recgrela_model;
 use crate::memory::{text, write, write_text};
@@ -52,14 +54,13 @@ pub unsafe extern "C" fn recgrela_model_kind_name(
 ) -> recgrela_status {
     guard(error, || {
         let model = model.get()?;
-        let names = &model.config().kinds;
-        let found = names.get(usize::from(kind)).ok_or_else(|| {
+        let found = model.kind_name(Kind::new(kind)).ok_or_else(|| {
             Failure::argument(format!(
                 "kind: found index {kind}, expected less than {}, the number of the model's kinds",
-                names.len()
+                model.config().kinds.len()
             ))
         })?;
         // SAFETY: as the caller promises.
-        unsafe { write_text(name, capacity, found.clone(), size, "name") }
+        unsafe { write_text(name, capacity, found.to_owned(), size, "name") }
     })
 }

@@ -17,7 +17,7 @@ pub(crate) fn event_of(
     unknown: Unknown,
 ) -> PyResult<Option<Event>> {
     let kind = kind.map(|name| model.kind(name)).transpose().map_err(to_python)?;
-    Ok(index_of(&model.catalog(), item, unknown)?.map(|item| event(item, kind)))
+    Ok(index_of(&model.catalog(), item, unknown)?.map(|item| (item, kind).into()))
 }
 
 /// Events in order, `None` for unknown items that are to be skipped. `kinds` is the name of the kind
@@ -49,13 +49,6 @@ pub(crate) fn events_of(
     Ok(events.zip(kinds).map(|(item, kind)| Some((item?, kind).into())).collect())
 }
 
-fn event(item: u32, kind: Option<Kind>) -> Event {
-    match kind {
-        Some(kind) => (item, kind).into(),
-        None => item.into(),
-    }
-}
-
 fn kinds_of(model: &Model, kinds: &Bound<'_, PyAny>) -> PyResult<Vec<Kind>> {
     match values_of(kinds, "kinds")? {
         Values::Any(kinds) => kinds.map(|kind| kind_of(model, &kind?)).collect(),
@@ -80,7 +73,6 @@ pub(crate) fn names_of<'py>(
     model: &Model,
     kinds: impl IntoIterator<Item = Kind>,
 ) -> PyResult<Bound<'py, PyList>> {
-    let names = &model.config().kinds;
-    let names = kinds.into_iter().filter_map(|kind| names.get(usize::from(kind.index())));
+    let names = kinds.into_iter().filter_map(|kind| model.kind_name(kind));
     PyList::new(py, names.collect::<Vec<_>>())
 }

@@ -13,7 +13,7 @@ pub(crate) fn events_of(
 ) -> Result<Vec<Event>> {
     let items = indices_of(&model.catalog(), items)?;
     let kinds = kinds_of(model, items.len(), kinds)?;
-    Ok(items.into_iter().zip(kinds).map(|(item, kind)| event(item, kind)).collect())
+    Ok(items.into_iter().zip(kinds).map(Event::from).collect())
 }
 
 /// The same, with `None` for an unknown item.
@@ -25,13 +25,12 @@ pub(crate) fn known_events_of(
     let catalog = model.catalog();
     let kinds = kinds_of(model, items.len(), kinds)?;
     let events = items.iter().zip(kinds);
-    Ok(events.map(|(item, kind)| Some(event(find(&catalog, item)?, kind))).collect())
+    Ok(events.map(|(item, kind)| Some((find(&catalog, item)?, kind).into())).collect())
 }
 
 /// The names of kinds.
 pub(crate) fn names_of(model: &Model, kinds: impl IntoIterator<Item = Kind>) -> Vec<String> {
-    let names = &model.config().kinds;
-    kinds.into_iter().filter_map(|kind| names.get(usize::from(kind.index())).cloned()).collect()
+    kinds.into_iter().filter_map(|kind| model.kind_name(kind).map(str::to_owned)).collect()
 }
 
 /// The kinds of as many events. The engine checks that there are some if the model has kinds.
@@ -45,13 +44,6 @@ fn kinds_of(model: &Model, events: usize, names: Option<&[String]>) -> Result<Ve
         return Err(RecgrelaError::InvalidArgument(message));
     }
     names.iter().map(|name| Ok(Some(model.kind(name)?))).collect()
-}
-
-fn event(item: u32, kind: Option<Kind>) -> Event {
-    match kind {
-        Some(kind) => (item, kind).into(),
-        None => item.into(),
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,11 @@ impl Model {
         }
     }
 
+    /// The name of a kind; `None` if it is not one of the model's.
+    pub fn kind_name(&self, kind: Kind) -> Option<&str> {
+        self.config().kinds.get(usize::from(kind.index())).map(String::as_str)
+    }
+
     /// Checks that the events have valid items, and the kinds that the model needs.
     pub(crate) fn check_events(
         &self,
