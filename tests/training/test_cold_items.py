@@ -8,27 +8,18 @@ import polars as pl
 import pytest
 import torch
 from conftest import SMALL
-from in_process import error, go
+from in_process import best, changed, error, go
 from recgrela import EdgeScorer
 from recgrela_train import Recommender
 from recgrela_train.config import change_config, load_config
 from recgrela_train.data import load_dataset, load_features
 from recgrela_train.evaluation.nearest import nearest_items
-from recgrela_train.fitting.checkpoints import best_checkpoint, load_checkpoint
 from recgrela_train.networks.item_embedding import FeatureEmbedding
 from recgrela_train.networks.network import with_table
 
 SHELVES, EACH = 4, 15
 ITEMS = range(100, 100 + SHELVES * EACH)
 pytestmark = pytest.mark.filterwarnings("ignore:.*(no row|share a value|time of another)")
-
-
-def changed(*settings: str) -> list[str]:
-    return [word for setting in settings for word in ("--set", setting)]
-
-
-def best(run: Path):
-    return load_checkpoint(best_checkpoint(run))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import SMALL
 from datasets import make_dataset
-from in_process import error, go
+from in_process import changed, error, go
 from recgrela_train.config import Config, EvaluateConfig, ModelConfig, change_config
 from recgrela_train.data import load_dataset
 from recgrela_train.data.batches import NO_FIRSTS
@@ -166,14 +166,10 @@ def files(tmp_path_factory):
 SETTINGS = [*SMALL, "data.kind_column=event", "data.split=time", "train.learning_rate=0.02"]
 
 
-def options(*settings: str) -> list[str]:
-    return [word for setting in settings for word in ("--set", setting)]
-
-
 @pytest.fixture(scope="module")
 def base(files, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "base"
-    go("fit", "-o", run, *options(f"data.source={files / 'old.csv'}", *SETTINGS))
+    go("fit", "-o", run, *changed(f"data.source={files / 'old.csv'}", *SETTINGS))
     return run
 
 
@@ -186,18 +182,18 @@ def test_a_checkpoint_knows_its_kinds_and_measures_the_same(base):
 
 
 def test_newer_data_needs_the_kinds_of_the_model(base, files):
-    new = options(f"data.source={files / 'new.csv'}")
+    new = changed(f"data.source={files / 'new.csv'}")
     assert "events of the kind 'buy', but the model knows only cart, view" in error(
         "evaluate", base, *new
     )
     assert "set data.kind_column to the column" in error(
-        "evaluate", base, *options("data.kind_column=none")
+        "evaluate", base, *changed("data.kind_column=none")
     )
 
 
 def test_a_warm_start_keeps_kinds_by_name_and_starts_new_ones_at_zero(base, files, tmp_path):
-    new = options(f"data.source={files / 'new.csv'}", "data.split=none", "train.max_epochs=1")
-    still = options("train.learning_rate=1e-12")
+    new = changed(f"data.source={files / 'new.csv'}", "data.split=none", "train.max_epochs=1")
+    still = changed("train.learning_rate=1e-12")
     go("fit", "--from", base, "-o", tmp_path / "warm", *new, *still)
     old, warm = (load_checkpoint(best_checkpoint(run)) for run in (base, tmp_path / "warm"))
     assert warm.kinds == ("cart", "view", "buy")
@@ -208,15 +204,15 @@ def test_a_warm_start_keeps_kinds_by_name_and_starts_new_ones_at_zero(base, file
     assert warm.model.start.tolist() == pytest.approx(old.model.start.tolist(), abs=1e-6)
     assert "does not know the kind of events 'buy'" in error(
         "fit", "--from", base, "--freeze", "-o", tmp_path / "frozen", *new,
-        *options("data.min_events=1"),
+        *changed("data.min_events=1"),
     )  # fmt: skip
 
 
 def test_a_run_with_kinds_resumes(base, files, tmp_path):
-    settings = options(f"data.source={files / 'old.csv'}", *SETTINGS)
+    settings = changed(f"data.source={files / 'old.csv'}", *SETTINGS)
     run = tmp_path / "run"
-    go("fit", "-o", run, *settings, *options("train.max_epochs=1"))
-    go("fit", "--resume", "-o", run, *options("train.max_epochs=2"))
+    go("fit", "-o", run, *settings, *changed("train.max_epochs=1"))
+    go("fit", "--resume", "-o", run, *changed("train.max_epochs=2"))
     whole, resumed = (load_checkpoint(best_checkpoint(each)) for each in (base, run))
     assert whole.epochs == resumed.epochs
     for name, weight in whole.model.state_dict().items():

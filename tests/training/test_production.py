@@ -10,7 +10,7 @@ import pytest
 import recgrela.cli
 import torch
 from conftest import SMALL
-from in_process import error, go
+from in_process import changed, error, go
 from recgrela_train.config import load_config
 from recgrela_train.export.model_file import export_path
 from recgrela_train.fitting.checkpoints import best_checkpoint, last_checkpoint, load_checkpoint
@@ -44,9 +44,9 @@ def dated_events(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def settings(dated_events) -> list[str]:
-    changed = [f"data.source={dated_events}", *SMALL, "data.split=time", "train.max_epochs=3"]
-    changed += ["train.schedule=cosine", "train.patience=1", "train.learning_rate=0.01"]
-    return [word for setting in changed for word in ("--set", setting)]
+    settings = [f"data.source={dated_events}", *SMALL, "data.split=time", "train.max_epochs=3"]
+    settings += ["train.schedule=cosine", "train.patience=1", "train.learning_rate=0.01"]
+    return changed(*settings)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import SMALL
-from in_process import go
+from in_process import changed, go
 from recgrela import EdgeScorer
 from recgrela_train.export.readme import is_ours
 from recgrela_train.fitting.checkpoints import last_checkpoint
@@ -27,8 +27,7 @@ def run(tmp_path_factory) -> Path:
     events = folder / "events.csv"
     events.write_text("\n".join(["user_id,item_id,timestamp", *rows]))
     settings = [f"data.source={events}", *SMALL, "data.split=time", "train.max_epochs=1"]
-    words = [word for setting in settings for word in ("--set", setting)]
-    go("fit", "-o", folder / "measured", *words)
+    go("fit", "-o", folder / "measured", *changed(*settings))
     go("fit", "--like", folder / "measured", "-o", folder / "production")
     return folder
 

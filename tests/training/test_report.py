@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from datasets import make_dataset
+from in_process import changed
 from recgrela_train.evaluation.bootstrap import differences
 from recgrela_train.evaluation.counting import COUNTING, measure_counts
 from recgrela_train.evaluation.measurement import read_measurement
@@ -336,8 +337,7 @@ def test_dates_cuts_and_days_of_a_split_by_time(tmp_path, command, small_setting
     words = [word for word in small_settings if "source=" not in word and "split=" not in word]
     settings = [word for word in words if word != "--set"]
     settings += [f"data.source={source}", "train.max_epochs=1"]
-    chosen = [word for setting in settings for word in ("--set", setting)]
-    result = command("baseline", "markov", "-o", tmp_path / "markov", *chosen)
+    result = command("baseline", "markov", "-o", tmp_path / "markov", *changed(*settings))
     assert result.returncode == 0, result.stderr
     write_report([tmp_path / "markov"], tmp_path / "page.html", None)
     text = Page((tmp_path / "page.html").read_text()).text

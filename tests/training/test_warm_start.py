@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 from conftest import SMALL
-from in_process import error, go
+from in_process import best, changed, error, go
 from recgrela import EdgeScorer
 from recgrela_train.cli import app
 from recgrela_train.config import change_config
@@ -18,24 +18,16 @@ from recgrela_train.data import load_dataset
 from recgrela_train.fitting.checkpoints import (
     best_checkpoint,
     last_checkpoint,
-    load_checkpoint,
     previous_checkpoint,
 )
 from recgrela_train.fitting.new_items import NewItemBatches, NewItemsModule, states_before
 from recgrela_train.fitting.warm_start import KeepMoments, neighbour_means
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 DAY = 86_400
 START = 1_700_000_000
 FRESH = 36  # the day from which the new items are there
-
-
-def changed(*settings: str) -> list[str]:
-    return [word for setting in settings for word in ("--set", setting)]
-
-
-def best(run: Path):
-    return load_checkpoint(best_checkpoint(run))
 
 
 @pytest.fixture(scope="module")
@@ -362,12 +354,14 @@ def test_an_overlay_for_another_file_is_refused(base, frozen, warm, files, tmp_p
     go("fit", "--config", base / "config.yaml", "-o", other, *config)
     go("export", other)
     go("export", warm, "-o", tmp_path / "warm.safetensors")
-    path = tmp_path / "o.safetensors"
+    path, wide = tmp_path / "o.safetensors", np.zeros((8, 8))
+    save_file({"catalog.table": wide, "blocks.0.input.weight": wide}, tmp_path / "f64.safetensors")
     for file, says in (
         (other / "model.safetensors", "other weights, first in"),
         (tmp_path / "warm.safetensors", "which are not the first"),
         (tmp_path / "none.safetensors", "there is no"),
         (files["old"], "not a model file"),
+        (tmp_path / "f64.safetensors", "not a model file of recgrela-train export: 'F64'"),
     ):
         assert says in error("export", frozen, "--deployed", file, "-o", path)
     assert "omit --table" in error("export", frozen, "--table", "int8")

@@ -93,8 +93,8 @@ def _read(path: Path) -> tuple[Deployed, dict[str, Any]]:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            dtype = file.get_slice("catalog.table").get_dtype()
-            matrix = file.get_slice("blocks.0.input.weight").get_dtype()
+            places = ("catalog.table", "blocks.0.input.weight")
+            types = [WEIGHT_TYPES[file.get_slice(place).get_dtype()] for place in places]
         print_of = metadata["recgrela.fingerprint"]
     except FileNotFoundError:
         raise ExportError(
@@ -104,7 +104,6 @@ def _read(path: Path) -> tuple[Deployed, dict[str, Any]]:
     except (SafetensorError, KeyError, OSError) as error:
         raise ExportError(f"{path}: not a model file of recgrela-train export: {error}") from None
     tensors["ids"] = _ids(tensors)
-    types = WEIGHT_TYPES[dtype], WEIGHT_TYPES[matrix]
     return Deployed(path, print_of, len(tensors["ids"]), *types), tensors
 
 
