@@ -98,8 +98,9 @@ def measure_held_out(
                 "a larger share"
             )
         new: Ids = np.array(cold) if isinstance(every, np.ndarray) else cold
-        found = load_features(data, joined_ids(trained.item_ids, new), features.columns)
-        dataset = split(histories, data, joined_ids(trained.item_ids, new), trained.kinds)
+        ids = joined_ids(trained.item_ids, new)
+        found = load_features(data, ids, features.columns)
+        dataset = split(histories, data, ids, trained.kinds)
     vectors = features.vectors(found)[len(trained.item_ids) :]
     model = trained.model.to(find_device(config.train.accelerator))
     return measure_cold(model, vectors, found, dataset, config.evaluate, console, boost)
