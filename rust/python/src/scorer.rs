@@ -266,7 +266,7 @@ impl EdgeScorer {
     ///
     /// The position counts from the oldest event, 0. A drop is exact: the score after all events,
     /// less that of a session that never had this one. Replays the log, which needs every event (see
-    /// keep_log): some milliseconds for 100 events. Of more than 256 events, blocks are examined
+    /// keep_log) once for each event that is examined. Of more than 256 events, blocks are examined
     /// first, and then the events of the best blocks. Raises ValueError if the log does not have
     /// every event, and KeyError for an unknown item.
     #[pyo3(signature = (item, n=Count(3)), text_signature = "($self, item, n=3)")]

@@ -147,7 +147,7 @@ class _Walk:
     def histories(
         self, sizes: np.ndarray, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Items by position and user, [T, users]; -1 after a user's last. `sizes` descend.
+        """Items by position and user, [T, users]; -1 after a user has ended. `sizes` descend.
 
         Also the kinds, if there are any.
         """

@@ -51,7 +51,7 @@ def best_items(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Items [U, size], best first, and their scores [U, size], for ascending user indices [U].
 
-    -1 is a user without a history. Items are indices; 0 where fewer are left.
+    -1 is a user without a history. Items are indices, and 0 if fewer items remain.
     """
     starts, stops = np.where(users < 0, 0, dataset.offsets[users]), dataset.offsets[users + 1]
     rows = np.arange(len(users))

@@ -1,4 +1,4 @@
-//! Which events of a history an item's score rests on.
+//! The events of a history that an item's score depends on most.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -127,7 +127,7 @@ impl Simd for Avx2 {
         for codes in &mut codes {
             *codes = &codes[..pairs];
         }
-        // SAFETY: `self` proves AVX2. Each unaligned load reads 16 bytes: 8 of a row's 32 pairs.
+        // SAFETY: `self` proves AVX2. Each unaligned load reads the 16 bytes of 8 pairs.
         unsafe {
             let mut sums = [[[_mm256_setzero_si256(); ROW_VECTORS]; R]; U];
             for pair in 0..pairs {

@@ -123,8 +123,8 @@ impl Simd for Avx512 {
         for codes in &mut codes {
             *codes = &codes[..pairs];
         }
-        // SAFETY: `self` proves AVX-512 F, BW and VNNI. Each unaligned load reads 32 bytes: 16 of a
-        // row's 32 pairs.
+        // SAFETY: `self` proves AVX-512 F, BW and VNNI. Each unaligned load reads the
+        // 32 bytes of 16 pairs.
         unsafe {
             let mut sums = [[[_mm512_setzero_si512(); 2]; R]; U];
             for pair in 0..pairs {

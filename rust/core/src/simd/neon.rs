@@ -88,7 +88,7 @@ impl Simd for Neon {
         rows: [&[PairRow]; R],
         codes: [&[[i16; 2]]; U],
     ) -> [[Four<Pair>; R]; U] {
-        // SAFETY: the target has NEON. Each unaligned load reads 8 bytes: 4 of a row's 32 pairs.
+        // SAFETY: the target has NEON. Each unaligned load reads the 8 bytes of 4 pairs.
         unsafe {
             let zero = Pair([vdupq_n_f32(0.0); 2]);
             let mut out = [[Four([zero; ROW_VECTORS]); R]; U];
