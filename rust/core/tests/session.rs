@@ -5,7 +5,7 @@ mod common;
 use common::{
     Rng, SHAPES, Shape, assert_says, bits, catalogue, model, models, session, with_events,
 };
-use recgrela::{ErrorKind, Filter, Model, Session, Snapshot};
+use recgrela::{ErrorKind, Filter, Model, Session, Snapshot, TopK};
 
 fn scores(session: &Session) -> Vec<u32> {
     bits(&session.score(&catalogue(session.model())).unwrap())
@@ -97,6 +97,34 @@ fn sessions_move_between_threads() {
     for thread in [work(), work()] {
         assert_eq!(thread.join().unwrap(), expected);
     }
+}
+
+#[test]
+fn step_is_append_and_top_k() {
+    for model in models(&Shape::TINY) {
+        let (mut one, mut two) = (session(&model, 3, 1), session(&model, 3, 1));
+        let (mut ranking, filter) = (TopK::new(), Filter::unseen().deny(&[0]));
+        for item in Rng::new(2).items(7, Shape::TINY.items) {
+            one.step(item, 5, &filter, &mut ranking).unwrap();
+            two.append(item).unwrap();
+            assert_eq!(ranking.items(), two.top_k(5, &filter).unwrap());
+        }
+        assert_eq!(one.snapshot(), two.snapshot());
+    }
+}
+
+#[test]
+fn a_step_that_fails_changes_nothing() {
+    let mut session = session(&model(&Shape::TINY), 3, 1);
+    let (before, mut ranking) = (session.snapshot(), TopK::new());
+    session.top_k_into(5, &Filter::unseen(), &mut ranking).unwrap();
+    let best = ranking.items().to_vec();
+    for (item, filter) in [(33, Filter::unseen()), (4, Filter::default().deny(&[33]))] {
+        let error = session.step(item, 2, &filter, &mut ranking).unwrap_err();
+        assert_says(&error, ErrorKind::Item, "found 33");
+    }
+    assert_eq!(session.snapshot(), before);
+    assert_eq!(ranking.items(), best);
 }
 
 #[test]

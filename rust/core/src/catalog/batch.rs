@@ -1,7 +1,10 @@
 //! Answers a query for many users. Each block of the catalogue is scored for a group of users while
 //! it is in the L1 cache. Each user's scan does the same as [`TopK::answer`].
 
+use std::array;
+
 use super::filter::{Excluded, Lists};
+use super::first_pass::{FirstBlocks, first_pass};
 use super::part::Part;
 use super::query::{Query, User};
 use super::ranking::{Best, Ranking};
@@ -29,10 +32,12 @@ impl Query<'_> {
         let mut lists = Lists::default();
         lists.fill(self.filter, self.catalog.overlay);
         let mut group = Vec::with_capacity(GROUP_USERS);
+        let mut first = Default::default();
         for rankings in rankings.chunks_mut(GROUP_USERS) {
             group.clear();
             group.extend(users.by_ref().take(rankings.len()));
-            let group = Group { query: self, lists: &lists, users: &group, rankings };
+            let group =
+                Group { query: self, lists: &lists, users: &group, rankings, first: &mut first };
             self.catalog.table.visit(self.catalog.file, group);
         }
     }
@@ -53,24 +58,26 @@ struct Group<'a> {
     lists: &'a Lists,
     users: &'a [User<'a>],
     rankings: &'a mut [TopK],
+    first: &'a mut [FirstBlocks; TILE],
 }
 
 impl Visitor for Group<'_> {
     type Output = ();
 
     fn visit<N: Numbers>(self, numbers: N) {
-        let Self { query, lists, users, rankings } = self;
+        let Self { query, lists, users, rankings, first } = self;
         let mut each = Vec::with_capacity(users.len());
         for (user, TopK { worker, codes, .. }) in users.iter().zip(rankings) {
             each.push(One {
-                hidden: Hidden::new::<N>(user.hidden, codes),
+                hidden: Hidden::new::<N>(query.backend, user.hidden, codes),
                 excluded: Excluded::new(user.excluded, &lists.deny),
                 ranking: Best::new(query.k, &mut worker.heap, &mut worker.best),
             });
         }
-        scan(query.backend, Part::base(query, lists, numbers), &mut each);
+        let first = Some(&mut *first);
+        scan(query.backend, Part::base(query, lists, numbers), &mut each, first);
         if let Some(part) = Part::overlay(query, lists) {
-            scan(query.backend, part, &mut each);
+            scan(query.backend, part, &mut each, None);
         }
         each.into_iter().for_each(|one| one.ranking.finish());
     }
@@ -82,65 +89,77 @@ struct One<'a> {
     ranking: Best<'a>,
 }
 
-fn scan<N: Numbers>(backend: Backend, part: Part<'_, N>, each: &mut [One<'_>]) {
+fn scan<N: Numbers>(
+    backend: Backend,
+    part: Part<'_, N>,
+    each: &mut [One<'_>],
+    first: Option<&mut [FirstBlocks; TILE]>,
+) {
     let mut scans = Vec::with_capacity(each.len());
     for &mut One { hidden, excluded, ref mut ranking } in each {
         scans.push(Scan { part, hidden, excluded, ranking });
     }
-    backend.run(Scans { part, scans: &mut scans });
+    backend.run(Scans { part, scans: &mut scans, first });
 }
 
 /// The scan of a part for a group of users.
 struct Scans<'s, 'a, N, R> {
     part: Part<'a, N>,
     scans: &'s mut [Scan<'a, N, R>],
+    /// If given, starts with a first pass, which uses these buffers.
+    first: Option<&'s mut [FirstBlocks; TILE]>,
 }
+
+/// The maximum of [`Simd::TILE`].
+const TILE: usize = 4;
 
 impl<N: Numbers, R: Ranking> Kernel for Scans<'_, '_, N, R> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { part, scans } = self;
-        for (block, lanes) in part.wanted() {
-            consider(simd, scans, block, lanes);
+        match S::TILE {
+            TILE => self.tiles::<S, TILE>(simd),
+            _ => self.tiles::<S, 2>(simd),
         }
     }
 }
 
-#[inline(always)]
-fn consider<S: Simd, N: Numbers, R: Ranking>(
-    simd: S,
-    scans: &mut [Scan<'_, N, R>],
-    block: usize,
-    lanes: u32,
-) {
-    match S::TILE {
-        4 => consider_tiles::<S, N, R, 4>(simd, scans, block, lanes),
-        _ => consider_tiles::<S, N, R, 2>(simd, scans, block, lanes),
-    }
-}
-
-/// Like [`consider`], for U users at a time, and for the remaining ones one by one.
-#[inline(always)]
-fn consider_tiles<S: Simd, N: Numbers, R: Ranking, const U: usize>(
-    simd: S,
-    scans: &mut [Scan<'_, N, R>],
-    block: usize,
-    lanes: u32,
-) {
-    let (tiles, rest) = scans.as_chunks_mut::<U>();
-    for tile in tiles {
-        let mut hidden = [tile[0].hidden; U];
-        for u in 1..U {
-            hidden[u] = tile[u].hidden;
+impl<N: Numbers, R: Ranking> Scans<'_, '_, N, R> {
+    /// Scans for U users at a time, and for the remaining ones one by one.
+    #[inline(always)]
+    fn tiles<S: Simd, const U: usize>(self, simd: S) {
+        let (tiles, rest) = self.scans.as_chunks_mut::<U>();
+        let mut left = self.part;
+        if let Some(first) = self.first
+            && let Some(buffers) = first.first_chunk_mut::<U>()
+        {
+            for tile in &mut *tiles {
+                left = first_pass(simd, self.part, tile, buffers);
+            }
+            for scan in &mut *rest {
+                left = first_pass(
+                    simd,
+                    self.part,
+                    array::from_mut(scan),
+                    array::from_mut(&mut buffers[0]),
+                );
+            }
         }
-        let rows = tile[0].part.numbers.upper_bounds(simd, block, hidden);
-        for u in 0..U {
-            tile[u].consider(simd, block, lanes, rows[u]);
+        for (block, lanes) in left.wanted() {
+            for tile in &mut *tiles {
+                let mut hidden = [tile[0].hidden; U];
+                for u in 1..U {
+                    hidden[u] = tile[u].hidden;
+                }
+                let bounds = left.numbers.bounds(simd, block, hidden);
+                for u in 0..U {
+                    tile[u].consider(simd, block, lanes, bounds[u].most);
+                }
+            }
+            for scan in &mut *rest {
+                scan.block(simd, block, lanes);
+            }
         }
-    }
-    for scan in rest {
-        scan.block(simd, block, lanes);
     }
 }

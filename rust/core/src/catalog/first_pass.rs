@@ -1,12 +1,13 @@
 //! The first blocks of a scan, before there is a threshold.
 //!
-//! A scan that starts without a threshold scores many items that later ones displace. So the score
-//! bounds of the first blocks are computed and stored, a few kilobytes. Of the maxima of each lane
-//! over the blocks, the k-th best is a threshold that at least k items reach. These are scored and
-//! ranked first, then the remaining items that reach the resulting threshold.
+//! A scan that starts without a threshold scores many items that later ones displace. So the first
+//! blocks are only bounded: the upper bounds are stored, a few kilobytes, and of the lower bounds the
+//! maximum of each lane is kept. The k-th best of these is a threshold that at least k items reach.
+//! Then the items whose upper bounds reach it are scored and ranked.
 
-use std::ops::Range;
+use std::array;
 
+use super::part::Part;
 use super::ranking::Ranking;
 use super::scan::Scan;
 use crate::kernels::block_scores::{BLOCK, Features};
@@ -19,107 +20,123 @@ const FIRST_BLOCKS: usize = 128;
 /// The bound of an item that must not be returned.
 const EXCLUDED: f32 = f32::NEG_INFINITY;
 
-/// A scan of the model's table, where positions are items, that starts with a first pass.
-pub(super) struct FirstPass<'a, N, R> {
-    pub(super) scan: Scan<'a, N, R>,
-    /// A reusable buffer: upper bounds on the scores of the first blocks.
-    pub(super) bounds: &'a mut Vec<Features<f32>>,
+/// What is stored of the first blocks; a reusable buffer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FirstBlocks {
+    /// Upper bounds on the scores.
+    bounds: Vec<Features<f32>>,
+    /// Per block, the lanes of items that must not be returned.
+    excluded: Vec<u32>,
 }
 
-impl<N: Numbers, R: Ranking> Kernel for FirstPass<'_, N, R> {
+/// A scan of the model's table, where positions are items, that starts with a first pass.
+pub(super) struct FirstPass<'s, 'a, N, R> {
+    pub(super) scan: Scan<'a, N, R>,
+    pub(super) buffer: &'s mut FirstBlocks,
+}
+
+impl<N: Numbers, R: Ranking> Kernel for FirstPass<'_, '_, N, R> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
-        let (first, end) = self.scan.part.range;
-        let stop = end.min(first + FIRST_BLOCKS);
-        self.bounds.clear();
-        self.bounds.reserve(stop - first); // for every query, so that none allocates later
-        let wanted = self.scan.ranking.wanted().filter(|&k| k <= ROW_LANES);
-        if let Some(k) = wanted
-            && self.scan.part.allow.is_none()
-            && self.ranked(simd, first..stop, k)
-        {
-            self.scan.part.range = (stop, end);
-        }
-        self.scan.run(simd);
+    fn run<S: Simd>(self, simd: S) {
+        let Self { mut scan, buffer } = self;
+        scan.part =
+            first_pass(simd, scan.part, array::from_mut(&mut scan), array::from_mut(buffer));
+        scan.run(simd);
     }
 }
 
-impl<N: Numbers, R: Ranking> FirstPass<'_, N, R> {
-    /// Ranks the items of `blocks`. Does nothing and returns false if fewer than k lanes hold an
-    /// item that may be returned.
-    #[inline(always)]
-    fn ranked<S: Simd>(&mut self, simd: S, blocks: Range<usize>, k: usize) -> bool {
-        self.bounds.resize(blocks.len(), [[0.0; LANES]; ROW_VECTORS]);
-        for (block, bounds) in blocks.clone().zip(&mut *self.bounds) {
-            let [upper] = self.scan.part.numbers.upper_bounds(simd, block, [self.scan.hidden]);
-            upper.store(bounds);
-        }
-        self.exclude(&blocks);
-        let threshold = kth_best(simd, self.maxima(simd), k);
-        if threshold == EXCLUDED {
-            return false;
-        }
-        // Excluded items are below the threshold, so the lists need not be searched.
-        let excluded = std::mem::take(&mut self.scan.excluded);
-        self.rank(simd, &blocks, None, threshold);
-        self.scan.excluded = excluded;
-        if let Some(reached) = self.scan.ranking.threshold()
-            && reached < threshold
-        {
-            self.rank(simd, &blocks, Some(threshold), reached);
-        }
-        true
+/// Ranks the items of the first blocks of the model's table, where positions are items, for each of
+/// U users. Returns the part that is left.
+#[inline(always)]
+pub(super) fn first_pass<'a, S: Simd, N: Numbers, R: Ranking, const U: usize>(
+    simd: S,
+    part: Part<'a, N>,
+    scans: &mut [Scan<'a, N, R>; U],
+    buffers: &mut [FirstBlocks; U],
+) -> Part<'a, N> {
+    let (first, end) = part.range;
+    let stop = end.min(first + FIRST_BLOCKS);
+    for FirstBlocks { bounds, excluded } in &mut *buffers {
+        // For every query, so that none allocates later.
+        bounds.resize(stop - first, [[0.0; LANES]; ROW_VECTORS]);
+        excluded.resize(stop - first, 0);
     }
-
-    /// Sets the bounds of the items that must not be returned.
-    #[inline(always)]
-    fn exclude(&mut self, blocks: &Range<usize>) {
-        let Scan { part, excluded, .. } = &self.scan;
-        let bounds = self.bounds.as_flattened_mut().as_flattened_mut();
-        for (&mask, bounds) in part.masks.iter().skip(blocks.start).zip(bounds.chunks_mut(BLOCK)) {
-            let masked = |&(lane, _): &(usize, _)| mask >> lane & 1 != 0;
-            bounds.iter_mut().enumerate().filter(masked).for_each(|(_, bound)| *bound = EXCLUDED);
+    let wanted = scans[0].ranking.wanted().filter(|&k| k <= ROW_LANES);
+    let (Some(k), None) = (wanted, part.allow) else {
+        return part;
+    };
+    let none = S::Row::splat(simd, EXCLUDED);
+    let (mut hidden, mut maxima) = ([scans[0].hidden; U], [none; U]);
+    for u in 0..U {
+        hidden[u] = scans[u].hidden;
+        scans[u].exclude(first, &mut buffers[u].excluded);
+    }
+    for block in first..stop {
+        let bounds = part.numbers.bounds(simd, block, hidden);
+        for u in 0..U {
+            let excluded = buffers[u].excluded[block - first];
+            let least = bounds[u].least.replace(excluded, none);
+            maxima[u] = least.select_greater(maxima[u], least, maxima[u]);
+            bounds[u].most.replace(excluded, none).store(&mut buffers[u].bounds[block - first]);
         }
-        let first = blocks.start * BLOCK;
-        let end = part.len.min(blocks.end * BLOCK);
-        bounds[end - first..].fill(EXCLUDED); // the padding of the last block
+    }
+    for u in 0..U {
+        match kth_best(simd, maxima[u], k) {
+            // Fewer than k lanes have an item, or nothing is known of the scores.
+            EXCLUDED => (first..stop).for_each(|block| scans[u].block(simd, block, u32::MAX)),
+            least => scans[u].first_blocks(simd, first, &buffers[u].bounds, least),
+        }
+    }
+    Part { range: (stop, end), ..part }
+}
+
+impl<N: Numbers, R: Ranking> Scan<'_, N, R> {
+    /// Writes, for each block from `first` on, the lanes that must not be returned.
+    #[inline(always)]
+    fn exclude(&self, first: usize, lanes: &mut [u32]) {
+        let Scan { part, excluded, .. } = self;
+        match part.masks.get(first..first + lanes.len()) {
+            Some(masks) => lanes.copy_from_slice(masks),
+            None => lanes.fill(0),
+        }
+        let start = first * BLOCK;
+        let end = part.len.min(start + lanes.len() * BLOCK);
+        if end % BLOCK != 0 {
+            lanes[(end - start) / BLOCK] |= u32::MAX << (end % BLOCK); // the padding
+        }
         for item in excluded.before(end as u32) {
-            if let Some(position) = (item as usize).checked_sub(first) {
-                bounds[position] = EXCLUDED;
+            if let Some(position) = (item as usize).checked_sub(start) {
+                lanes[position / BLOCK] |= 1 << (position % BLOCK);
             }
         }
     }
 
-    #[inline(always)]
-    fn maxima<S: Simd>(&self, simd: S) -> S::Row {
-        let mut maxima = [S::Row::splat(simd, EXCLUDED); 2];
-        for pair in self.bounds.chunks(2) {
-            for (maximum, bounds) in maxima.iter_mut().zip(pair) {
-                let bounds = S::Row::load(simd, bounds);
-                *maximum = bounds.select_greater(*maximum, bounds, *maximum);
-            }
-        }
-        let [even, odd] = maxima;
-        even.select_greater(odd, even, odd)
-    }
-
-    /// Ranks the items with bounds in from..below. Infinite bounds are valid: large values in an
+    /// Ranks the items whose bounds reach `least`. Infinite bounds are valid: large values in an
     /// 8-bit table have them.
     #[inline(always)]
-    fn rank<S: Simd>(&mut self, simd: S, blocks: &Range<usize>, below: Option<f32>, from: f32) {
-        for block in 0..self.bounds.len() {
-            let bounds = self.bounds[block];
-            let row = S::Row::load(simd, &bounds);
-            let mut lanes = !S::Row::splat(simd, from).greater_mask(row);
-            if let Some(below) = below {
-                lanes &= S::Row::splat(simd, below).greater_mask(row);
-            }
+    fn first_blocks<S: Simd>(
+        &mut self,
+        simd: S,
+        first: usize,
+        bounds: &[Features<f32>],
+        least: f32,
+    ) {
+        // Excluded items are below `least`, so the lists need not be searched.
+        let excluded = std::mem::take(&mut self.excluded);
+        let mut least = S::Row::splat(simd, least);
+        for (block, bounds) in (first..).zip(bounds) {
+            let lanes = !least.greater_mask(S::Row::load(simd, bounds));
             if lanes != 0 {
-                self.scan.rank(simd, blocks.start + block, lanes, bounds.as_flattened());
+                self.rank(simd, block, lanes, bounds.as_flattened());
+                if let Some(threshold) = self.ranking.threshold() {
+                    let threshold = S::Row::splat(simd, threshold);
+                    least = threshold.select_greater(least, threshold, least);
+                }
             }
         }
+        self.excluded = excluded;
     }
 }
 

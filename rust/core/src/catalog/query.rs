@@ -10,7 +10,7 @@ pub(crate) struct Query<'a> {
     pub(super) catalog: View<'a>,
     /// The number of items to return, at most the size of the catalogue.
     pub(super) k: usize,
-    pub(super) filter: &'a Filter<'a>,
+    pub(crate) filter: &'a Filter<'a>,
 }
 
 #[derive(Clone, Copy)]

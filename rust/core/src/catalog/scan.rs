@@ -34,11 +34,11 @@ impl<N: Numbers, R: Ranking> Scan<'_, N, R> {
     /// Ranks the items of a block, of the given lanes, that reach the threshold.
     #[inline(always)]
     pub(super) fn block<S: Simd>(&mut self, simd: S, block: usize, lanes: u32) {
-        let [bounds] = self.part.numbers.upper_bounds(simd, block, [self.hidden]);
-        self.consider(simd, block, lanes, bounds);
+        let [bounds] = self.part.numbers.bounds(simd, block, [self.hidden]);
+        self.consider(simd, block, lanes, bounds.most);
     }
 
-    /// Like [`Self::block`], given the result of [`Numbers::upper_bounds`].
+    /// Like [`Self::block`], given upper bounds on the scores.
     #[inline(always)]
     pub(super) fn consider<S: Simd>(&mut self, simd: S, block: usize, lanes: u32, bounds: S::Row) {
         let mut reach = lanes;

@@ -3,7 +3,7 @@
 use std::collections::BinaryHeap;
 
 use super::filter::{Excluded, Lists};
-use super::first_pass::FirstPass;
+use super::first_pass::{FirstBlocks, FirstPass};
 use super::part::{Part, Shard};
 use super::query::{Query, User};
 use super::quota::{GroupCounts, QuotaRanking};
@@ -11,7 +11,6 @@ use super::ranking::{Best, Ranked, Ranking, Scored};
 use super::scan::Scan;
 #[cfg(feature = "threads")]
 use super::threads;
-use crate::kernels::block_scores::Features;
 use crate::model::{Floats, Hidden, Numbers, Visitor};
 use crate::simd::GROUP;
 
@@ -110,7 +109,7 @@ impl Visitor for Answer<'_, '_> {
 
     fn visit<N: Numbers>(self, numbers: N) {
         let Self { ranking, query, user } = self;
-        let hidden = Hidden::new::<N>(user.hidden, &mut ranking.codes);
+        let hidden = Hidden::new::<N>(query.backend, user.hidden, &mut ranking.codes);
         let task = Task { query, excluded: user.excluded, lists: &ranking.lists, numbers, hidden };
         #[cfg(feature = "threads")]
         if !ranking.others.is_empty() && task.items() > threads::ALONE {
@@ -151,13 +150,13 @@ impl<N: Numbers> Task<'_, N> {
     fn scan<R: Ranking>(
         &self,
         (part, overlay): Parts<'_, N>,
-        bounds: &mut Vec<Features<f32>>,
+        buffer: &mut FirstBlocks,
         mut ranking: R,
     ) {
         let &Self { query, excluded, lists, hidden, .. } = self;
         let excluded = Excluded::new(excluded, &lists.deny);
         let scan = Scan { part, hidden, excluded, ranking: &mut ranking };
-        query.backend.run(FirstPass { scan, bounds });
+        query.backend.run(FirstPass { scan, buffer });
         if let Some(part) = overlay {
             query.backend.run(Scan { part, hidden, excluded, ranking: &mut ranking });
         }
@@ -173,21 +172,21 @@ type Parts<'a, N> = (Part<'a, N>, Option<Part<'a, Floats<'a, f32>>>);
 pub(super) struct Worker {
     pub(super) heap: BinaryHeap<Ranked>,
     counts: GroupCounts,
-    bounds: Vec<Features<f32>>,
+    first: FirstBlocks,
     /// The best of its shard, best first.
     pub(super) best: Vec<Scored>,
 }
 
 impl Worker {
     fn rank<N: Numbers>(&mut self, task: &Task<'_, N>, shard: Shard) {
-        let Self { heap, counts, bounds, best } = self;
+        let Self { heap, counts, first, best } = self;
         let parts = task.parts(shard);
         // Limits the buffers to the size of the shard.
         let items = parts.0.positions() + parts.1.map_or(0, |part| part.positions());
         let k = task.query.k.min(items.max(1));
         match task.query.filter.quota {
-            Some(quota) => task.scan(parts, bounds, QuotaRanking::new(k, quota, best, counts)),
-            None => task.scan(parts, bounds, Best::new(k, heap, best)),
+            Some(quota) => task.scan(parts, first, QuotaRanking::new(k, quota, best, counts)),
+            None => task.scan(parts, first, Best::new(k, heap, best)),
         }
     }
 

@@ -9,6 +9,13 @@ pub(crate) const BLOCK: usize = ROW_LANES;
 /// One feature of a block's 32 items.
 pub(crate) type Features<E> = [[E; LANES]; ROW_VECTORS];
 
+/// Bounds on the scores of a block's items.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds<R> {
+    pub(crate) least: R,
+    pub(crate) most: R,
+}
+
 /// The scores of a block's items per hidden vector: 0 + E[0] h[0] + E[1] h[1] + ..., in this order.
 #[inline(always)]
 pub(crate) fn block_scores<S: Simd, E: Element, const U: usize>(

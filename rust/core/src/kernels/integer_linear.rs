@@ -5,19 +5,13 @@
 //! each instruction set may add the products as it likes. Inputs beyond 512 have sums of their own,
 //! which are added in f32, in order.
 
-use super::lanes;
+use super::{ROUND, SMALLEST, lanes, largest};
 use crate::aligned::AlignedBuf;
 use crate::simd::{
     Kernel, LANES, PAIRS_AT_ONCE, PairRow, ROW_LANES, ROW_VECTORS, Row, Simd, Vector,
 };
 
 const LARGEST_CODE: f32 = 32767.0;
-
-/// Below this, 2^-100, a vector counts as zero: 32767 divided by it might overflow.
-const SMALLEST: f32 = 1.0 / (1_u128 << 100) as f32;
-
-/// 1.5 * 2^23: added to a small number, it leaves the nearest integer in the low bits.
-const ROUND: f32 = 12_582_912.0;
 
 #[derive(Debug)]
 pub(crate) struct IntegerLinear {
@@ -215,16 +209,7 @@ impl IntegerLinear {
 /// Writes the codes of x, and returns what one of them is worth.
 #[inline(always)]
 fn quantize<S: Simd>(simd: S, x: &[f32], codes: &mut [i16]) -> f32 {
-    let zero = simd.splat(0.0);
-    let mut most = zero;
-    for x in lanes(x) {
-        let x = simd.load(x);
-        let size = x.select_greater(zero, x, zero - x);
-        most = size.select_greater(most, size, most);
-    }
-    let mut largest = [0.0; LANES];
-    most.store(&mut largest);
-    let largest = largest.into_iter().fold(0.0, |a: f32, b| if b > a { b } else { a });
+    let largest = largest(simd, x);
     let factor = if largest >= SMALLEST { LARGEST_CODE / largest } else { 0.0 };
     let (factor, round) = (simd.splat(factor), simd.splat(ROUND));
     let (codes, _) = codes.as_chunks_mut();

@@ -1,11 +1,12 @@
 //! Scores of a catalogue of 8-bit integers with a scale per item.
 //!
 //! An item's score is defined by a slow f32 dot product, [`item_score`]. Most items never need it:
-//! an integer dot product with the quantized hidden vector bounds the score from above, and shows
+//! an integer dot product with the quantized hidden vector bounds the score, and shows
 //! that the item cannot rank. [`QuantizedHidden`] bounds the difference between the two.
 
-use crate::kernels::lanes;
-use crate::simd::{GROUP, GroupRow, IntegerQuery, LANES, ROW_VECTORS, Row, Simd, Vector};
+use super::block_scores::Bounds;
+use super::{ROUND, SMALLEST, lanes, lanes_mut, largest, magnitude};
+use crate::simd::{GROUP, GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Row, Simd, Vector};
 
 /// The largest magnitude of an 8-bit integer.
 const LARGEST: f64 = 128.0;
@@ -18,72 +19,88 @@ const ROUNDING: f64 = f32::EPSILON as f64 / 2.0;
 pub(crate) struct QuantizedHidden<'a> {
     query: IntegerQuery<'a>,
     scale: f32,
-    /// For every item, [`dot`] is at most `scale` times the integer dot product, computed in f32,
-    /// plus this margin. Infinite where no such bound holds.
+    /// For every item, [`dot`] differs from `scale` times the integer dot product, computed in f32,
+    /// by at most this. Infinite where no such bound holds.
     margin: f32,
 }
 
-impl<'a> QuantizedHidden<'a> {
-    /// Quantizes h to -127..=127, into `codes`.
-    pub(crate) fn new(hidden: &[f32], codes: &'a mut Vec<[i8; GROUP]>) -> Self {
-        let largest = hidden.iter().fold(0.0, |largest: f32, h| largest.max(h.abs()));
-        let scale = largest / 127.0;
-        let inverse = if scale > 0.0 { 1.0 / f64::from(scale) } else { 0.0 };
-        // Sums of |h|, of |scale code| and of |h - scale code|.
-        let (mut exact, mut rounded, mut error) = (0.0, 0.0, 0.0);
-        let (groups, _) = hidden.as_chunks::<GROUP>();
-        codes.clear();
-        codes.extend(groups.iter().map(|group| {
-            group.map(|h| {
-                let h = f64::from(h);
-                let code = (h * inverse).round().clamp(-127.0, 127.0);
-                let value = f64::from(scale) * code;
-                exact += h.abs();
-                rounded += value.abs();
-                error += (h - value).abs();
-                code as i8
-            })
-        }));
-        Self {
-            query: IntegerQuery::new(codes),
-            scale,
-            margin: margin(hidden.len(), exact, rounded, error),
-        }
-    }
+/// Quantizes h to -127..=127, into `codes`.
+pub(crate) struct Quantize<'h, 'a> {
+    pub(crate) hidden: &'h [f32],
+    pub(crate) codes: &'a mut Vec<[i8; GROUP]>,
+}
 
-    /// For each of U vectors, upper bounds on the scores of a block's items.
+impl<'a> Kernel for Quantize<'_, 'a> {
+    type Output = QuantizedHidden<'a>;
+
     #[inline(always)]
-    pub(crate) fn upper_bounds<S: Simd, const U: usize>(
+    fn run<S: Simd>(self, simd: S) -> QuantizedHidden<'a> {
+        let Self { hidden, codes } = self;
+        codes.resize(hidden.len() / GROUP, [0; GROUP]);
+        let largest = largest(simd, hidden);
+        let (scale, factor) =
+            if largest >= SMALLEST { (largest / 127.0, 127.0 / largest) } else { (0.0, 0.0) };
+        let (worth, factor, round) = (simd.splat(scale), simd.splat(factor), simd.splat(ROUND));
+        // Sums of |h|, of |scale code| and of |h - scale code|.
+        let [mut exact, mut rounded, mut error] = [simd.splat(0.0); 3];
+        for (h, codes) in lanes(hidden).iter().zip(lanes_mut(codes.as_flattened_mut())) {
+            let h = simd.load(h);
+            let shifted = h * factor + round;
+            let value = worth * (shifted - round);
+            exact = exact + magnitude(simd, h);
+            rounded = rounded + magnitude(simd, value);
+            error = error + magnitude(simd, h - value);
+            let mut low = [0; LANES];
+            shifted.store_low_halves(&mut low);
+            *codes = low.map(|code| code as i8);
+        }
+        let margin = margin(hidden.len(), exact.sum(), rounded.sum(), error.sum());
+        QuantizedHidden { query: IntegerQuery::new(codes), scale, margin }
+    }
+}
+
+impl QuantizedHidden<'_> {
+    /// For each of U vectors, bounds on the scores of a block's items.
+    #[inline(always)]
+    pub(crate) fn bounds<S: Simd, const U: usize>(
         each: [Self; U],
         simd: S,
         block: &[GroupRow],
         scales: &[[f32; LANES]; ROW_VECTORS],
-    ) -> [S::Row; U] {
+    ) -> [Bounds<S::Row>; U] {
         let mut queries = [IntegerQuery::default(); U];
         for u in 0..U {
             queries[u] = each[u].query;
         }
-        let mut rows = simd.integer_dots_each(block, queries);
         let scales = S::Row::load(simd, scales);
-        for (row, Self { scale, margin, .. }) in rows.iter_mut().zip(each) {
-            // Rounding is monotone, so multiplying by a non-negative scale keeps the order.
-            let bound = *row * S::Row::splat(simd, scale) + S::Row::splat(simd, margin);
-            *row = if margin == f32::INFINITY {
-                S::Row::splat(simd, f32::INFINITY)
-            } else {
-                scales * bound
-            };
+        let infinite = S::Row::splat(simd, f32::INFINITY);
+        let none = Bounds { least: S::Row::splat(simd, f32::NEG_INFINITY), most: infinite };
+        let mut bounds = [none; U];
+        let rows = simd.integer_dots_each(block, queries);
+        for ((bounds, row), Self { scale, margin, .. }) in bounds.iter_mut().zip(rows).zip(each) {
+            if margin < f32::INFINITY {
+                // Rounding is monotone, so multiplying by a non-negative scale keeps the order.
+                let (dots, margin) =
+                    (row * S::Row::splat(simd, scale), S::Row::splat(simd, margin));
+                *bounds =
+                    Bounds { least: scales * (dots - margin), most: scales * (dots + margin) };
+            }
         }
-        rows
+        bounds
     }
 }
 
 /// With q the item's integers: |sum q h - scale sum q code| <= 128 sum |h - scale code|. Added to
 /// this are the roundings of [`dot`] (per product: its own, D / 8 sums, 3 in the tree) and those of
-/// the integer sum's conversion, product and addition. Factors slightly above one cover the
-/// roundings of this computation itself.
-fn margin(size: usize, exact: f64, rounded: f64, error: f64) -> f32 {
-    let of_dot = (size / LANES + 4) as f64 * ROUNDING * 1.01 * LARGEST * exact
+/// the integer sum's conversion, product and addition. The sums given are themselves rounded, like
+/// `dot`; a value of a code was rounded once more. Factors slightly above one cover the roundings of
+/// this computation itself.
+fn margin(size: usize, exact: f32, rounded: f32, error: f32) -> f32 {
+    let relative = (size / LANES + 4) as f64 * ROUNDING * 1.01;
+    let [exact, rounded, error] =
+        [exact, rounded, error].map(|sum| f64::from(sum) * (1.0 + relative));
+    let error = error + ROUNDING * rounded;
+    let of_dot = relative * LARGEST * exact
         // Products that underflow.
         + f64::from(f32::MIN_POSITIVE);
     let margin = LARGEST * error + of_dot;

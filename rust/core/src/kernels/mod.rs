@@ -22,6 +22,13 @@ use crate::simd::{LANES, Simd, Vector};
 /// Past values that the convolution reads.
 pub(crate) const CONV_HISTORY: usize = 3;
 
+/// Below this, 2^-100, a vector counts as zero when it is quantized: a code's number divided by it
+/// might overflow.
+pub(crate) const SMALLEST: f32 = 1.0 / (1_u128 << 100) as f32;
+
+/// 1.5 * 2^23: added to a small number, it leaves the nearest integer in the low bits.
+pub(crate) const ROUND: f32 = 12_582_912.0;
+
 /// The slice as chunks of eight lanes.
 #[inline(always)]
 pub(crate) fn lanes<T>(x: &[T]) -> &[[T; LANES]] {
@@ -35,6 +42,25 @@ pub(crate) fn lanes_mut<T>(x: &mut [T]) -> &mut [[T; LANES]] {
     let (chunks, rest) = x.as_chunks_mut();
     debug_assert!(rest.is_empty());
     chunks
+}
+
+/// The largest magnitude among x; NaN is passed over.
+#[inline(always)]
+pub(crate) fn largest<S: Simd>(simd: S, x: &[f32]) -> f32 {
+    let mut most = simd.splat(0.0);
+    for x in lanes(x) {
+        let size = magnitude(simd, simd.load(x));
+        most = size.select_greater(most, size, most);
+    }
+    let mut each = [0.0; LANES];
+    most.store(&mut each);
+    each.into_iter().fold(0.0, |a: f32, b| if b > a { b } else { a })
+}
+
+#[inline(always)]
+pub(crate) fn magnitude<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let zero = simd.splat(0.0);
+    x.select_greater(zero, x, zero - x)
 }
 
 #[inline(always)]

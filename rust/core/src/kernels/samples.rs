@@ -8,7 +8,7 @@ use super::block_scores::{BLOCK, block_scores};
 use super::conv::Conv;
 use super::element::Element;
 use super::integer_linear::{Codes, IntegerLayer, IntegerLinear};
-use super::integer_scores::{QuantizedHidden, item_score};
+use super::integer_scores::{Quantize, QuantizedHidden, item_score};
 use super::linear::Linear;
 use super::norm::Norm;
 use super::{CONV_HISTORY, add_assign, lanes_mut, mul_assign, rotary};
@@ -250,7 +250,7 @@ sample! { integer_scan(users: usize, blocks: usize, size: usize) {
 } vec![0.0; users * COMPARED], |simd, out| {
     let mut users = Vec::with_capacity(hidden.len());
     for (hidden, codes) in hidden.iter().zip(codes) {
-        users.push(QuantizedHidden::new(hidden, codes));
+        users.push(simd.run(Quantize { hidden, codes }));
     }
     let tiled = match S::TILE {
         4 => integer_tiles::<S, 4>(simd, table, scales, &users, out),
@@ -275,9 +275,9 @@ fn integer_tiles<S: Simd, const U: usize>(
     for (&tile, out) in tiles.iter().zip(out.chunks_exact_mut(U * COMPARED)) {
         let mut sums = [S::Row::splat(simd, 0.0); U];
         for (block, scales) in groups.chunks_exact(groups.len() / scales.len()).zip(scales) {
-            let bounds = QuantizedHidden::upper_bounds(tile, simd, block, scales);
+            let bounds = QuantizedHidden::bounds(tile, simd, block, scales);
             for u in 0..U {
-                sums[u] = sums[u] + bounds[u];
+                sums[u] = sums[u] + bounds[u].least + bounds[u].most;
             }
         }
         for (sum, out) in sums.into_iter().zip(out.chunks_exact_mut(COMPARED)) {
@@ -299,13 +299,16 @@ sample! { integer_items(size: usize) {
 /// The length of what [`compare`] writes.
 const COMPARED: usize = BLOCK + LANES;
 
-/// Writes the lanes of a row, and which of them are above zero.
+/// Writes the lanes of a row, which of them are above zero, and which are if some are replaced.
 #[inline(always)]
 fn compare<S: Simd>(simd: S, row: S::Row, out: &mut [f32]) {
     let (row_out, rest) = out.split_at_mut(BLOCK);
     row.store(&mut lanes_mut(row_out).as_chunks_mut().0[0]);
-    let above = row.greater_mask(S::Row::splat(simd, 0.0));
-    rest[..2].copy_from_slice(&[above & 0xffff, above >> 16].map(|half| half as f32));
+    let zero = S::Row::splat(simd, 0.0);
+    let above = row.greater_mask(zero);
+    let less = row.replace(0x1e58_93a6, zero).greater_mask(zero);
+    let halves = [above & 0xffff, above >> 16, less & 0xffff, less >> 16];
+    rest[..4].copy_from_slice(&halves.map(|half| half as f32));
 }
 
 // The functions below are independent of the instruction set, and are kept out of its code.

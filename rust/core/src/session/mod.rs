@@ -9,6 +9,7 @@ mod undo_ring;
 mod why;
 
 use std::fmt;
+use std::iter;
 use std::slice;
 use std::sync::Arc;
 
@@ -99,12 +100,12 @@ impl Session {
     ) -> Result<()> {
         self.model.check_events(overlay, events.clone())?;
         for event in events {
-            self.step(overlay, event);
+            self.advance(overlay, event);
         }
         Ok(())
     }
 
-    fn step(&mut self, overlay: Option<&Overlay>, event: Event) {
+    fn advance(&mut self, overlay: Option<&Overlay>, event: Event) {
         let Event { item, kind } = event;
         let first = self.seen.binary_search(&item);
         let checkpoint = Checkpoint {
@@ -185,11 +186,29 @@ impl Session {
         filter: &Filter<'_>,
         ranking: &mut TopK,
     ) -> Result<()> {
-        let hidden = self.user_vector()?;
-        let query = Query::new(&self.model, overlay, k, filter)?;
-        let excluded = if filter.exclude_seen { &self.seen[..] } else { &[] };
-        ranking.answer(&query, User { hidden, excluded });
+        self.answer(&Query::new(&self.model, overlay, k, filter)?, ranking)
+    }
+
+    fn answer(&self, query: &Query<'_>, ranking: &mut TopK) -> Result<()> {
+        let excluded = if query.filter.exclude_seen { &self.seen[..] } else { &[] };
+        ranking.answer(query, User { hidden: self.user_vector()?, excluded });
         Ok(())
+    }
+
+    /// [`Session::append`], then [`Session::top_k_into`], under one overlay. On an error, neither
+    /// the session nor the ranking changes.
+    pub fn step(
+        &mut self,
+        event: impl Into<Event>,
+        k: usize,
+        filter: &Filter<'_>,
+        ranking: &mut TopK,
+    ) -> Result<()> {
+        let model = Arc::clone(&self.model);
+        let overlay = model.overlay();
+        let query = Query::new(&model, overlay.as_deref(), k, filter)?;
+        self.extend_under(overlay.as_deref(), iter::once(event.into()))?;
+        self.answer(&query, ranking)
     }
 
     /// The result of [`Session::top_k`] after more events, oldest first, without changing the

@@ -197,6 +197,17 @@ impl Vector for Register {
     }
 
     #[inline(always)]
+    fn replace(self, lanes: u8, with: Self) -> Self {
+        // SAFETY: a `Register` exists only where AVX2 was detected.
+        Self(unsafe {
+            let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let set = _mm256_and_si256(_mm256_set1_epi32(i32::from(lanes)), bits);
+            let mask = _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, bits));
+            _mm256_blendv_ps(self.0, with.0, mask)
+        })
+    }
+
+    #[inline(always)]
     fn low_bits_to_exponent(self) -> Self {
         // SAFETY: a `Register` exists only where AVX2 was detected.
         Self(unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(self.0))) })

@@ -231,6 +231,18 @@ impl Row<Avx512> for Pair {
     }
 
     #[inline(always)]
+    fn replace(self, lanes: u32, with: Self) -> Self {
+        let ([a, b], [c, d]) = (self.0, with.0);
+        // SAFETY: a `Pair` exists only where AVX-512 F was detected.
+        Self(unsafe {
+            [
+                _mm512_mask_blend_ps(lanes as u16, a, c),
+                _mm512_mask_blend_ps((lanes >> 16) as u16, b, d),
+            ]
+        })
+    }
+
+    #[inline(always)]
     fn low_bits_to_exponent(self) -> Self {
         let shifted = |half| {
             // SAFETY: a `Pair` exists only where AVX-512 F was detected.

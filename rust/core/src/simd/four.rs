@@ -75,6 +75,13 @@ impl<S: Simd<Vector = V>, V: Vector> Row<S> for Four<V> {
     }
 
     #[inline(always)]
+    fn replace(self, lanes: u32, with: Self) -> Self {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, with.0);
+        let [i, j, k, l] = lanes.to_le_bytes();
+        Self([a.replace(i, e), b.replace(j, f), c.replace(k, g), d.replace(l, h)])
+    }
+
+    #[inline(always)]
     fn low_bits_to_exponent(self) -> Self {
         let [a, b, c, d] = self.0;
         Self([

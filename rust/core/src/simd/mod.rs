@@ -134,6 +134,9 @@ pub(crate) trait Vector:
     /// signed zeros differs between instruction sets.
     fn select_greater(self, than: Self, yes: Self, no: Self) -> Self;
 
+    /// Takes lane l of `with` where bit l is set.
+    fn replace(self, lanes: u8, with: Self) -> Self;
+
     /// Shifts the bits of each lane left by 23: the low nine bits become sign and exponent. This
     /// turns 2^23 + 127 + n into 2^n.
     fn low_bits_to_exponent(self) -> Self;
@@ -158,6 +161,7 @@ pub(crate) trait Row<S: Simd>:
     fn store(self, to: &mut [[f32; LANES]; ROW_VECTORS]);
     fn greater_mask(self, than: Self) -> u32;
     fn select_greater(self, than: Self, yes: Self, no: Self) -> Self;
+    fn replace(self, lanes: u32, with: Self) -> Self;
     fn low_bits_to_exponent(self) -> Self;
 }
 

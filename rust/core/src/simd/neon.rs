@@ -198,6 +198,18 @@ impl Vector for Pair {
     }
 
     #[inline(always)]
+    fn replace(self, lanes: u8, with: Self) -> Self {
+        const BITS: [u32; LANES] = [1, 2, 4, 8, 16, 32, 64, 128];
+        // SAFETY: the target has NEON. Each load reads four of the eight u32.
+        Self(unsafe {
+            let lanes = vdupq_n_u32(u32::from(lanes));
+            let low = vtstq_u32(lanes, vld1q_u32(BITS.as_ptr()));
+            let high = vtstq_u32(lanes, vld1q_u32(BITS[4..].as_ptr()));
+            [vbslq_f32(low, with.0[0], self.0[0]), vbslq_f32(high, with.0[1], self.0[1])]
+        })
+    }
+
+    #[inline(always)]
     fn low_bits_to_exponent(self) -> Self {
         let [low, high] = self.0;
         // SAFETY: the target has NEON.

@@ -154,6 +154,16 @@ impl Vector for Lanes {
     }
 
     #[inline(always)]
+    fn replace(mut self, lanes: u8, with: Self) -> Self {
+        for l in 0..LANES {
+            if lanes >> l & 1 != 0 {
+                self.0[l] = with.0[l];
+            }
+        }
+        self
+    }
+
+    #[inline(always)]
     fn low_bits_to_exponent(self) -> Self {
         Self(self.0.map(|x| f32::from_bits(x.to_bits() << 23)))
     }

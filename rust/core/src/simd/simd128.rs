@@ -182,6 +182,17 @@ impl Vector for Pair {
     }
 
     #[inline(always)]
+    fn replace(self, lanes: u8, with: Self) -> Self {
+        let lanes = u32x4_splat(u32::from(lanes));
+        let set = |bits| u32x4_ne(v128_and(lanes, bits), u32x4_splat(0));
+        let (low, high) = (set(u32x4(1, 2, 4, 8)), set(u32x4(16, 32, 64, 128)));
+        Self([
+            v128_bitselect(with.0[0], self.0[0], low),
+            v128_bitselect(with.0[1], self.0[1], high),
+        ])
+    }
+
+    #[inline(always)]
     fn low_bits_to_exponent(self) -> Self {
         Self(self.0.map(|half| u32x4_shl(half, 23)))
     }

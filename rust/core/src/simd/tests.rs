@@ -43,6 +43,7 @@ impl Kernel for Operations {
             a / b,
             simd.splat(self.a[3]),
             a.select_greater(b, a, b),
+            a.replace(0b0110_1001, b),
             a.low_bits_to_exponent(),
             a.swap_pairs(),
         ];
@@ -88,7 +89,8 @@ impl Kernel for RowOperations {
     fn run<S: Simd>(self, simd: S) -> Vec<u32> {
         let (a, b) = (S::Row::load(simd, &self.a), S::Row::load(simd, &self.b));
         let mut bits = vec![a.greater_mask(b)];
-        for row in [a + b, a * b, S::Row::splat(simd, self.a[1][2])] {
+        let replaced = a.replace(0x9b3c_51e6, b);
+        for row in [a + b, a * b, S::Row::splat(simd, self.a[1][2]), replaced] {
             let mut lanes = [[0.0; LANES]; ROW_VECTORS];
             row.store(&mut lanes);
             bits.extend(lanes.as_flattened().iter().map(|&x| canonical(x)));

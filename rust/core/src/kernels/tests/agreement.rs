@@ -19,6 +19,7 @@ enum Fault {
     Sum,
     Mask,
     Select,
+    Replace,
     Exponent,
     Swap,
     F16,
@@ -194,6 +195,15 @@ impl Vector for Lanes {
         self
     }
 
+    /// Faulty: takes the lanes in reverse.
+    fn replace(mut self, lanes: u8, with: Self) -> Self {
+        let lanes = if self.fault == Fault::Replace { lanes.reverse_bits() } else { lanes };
+        for l in (0..LANES).filter(|l| lanes >> l & 1 != 0) {
+            self.lanes[l] = with.lanes[l];
+        }
+        self
+    }
+
     /// Faulty: shifts by one place too few.
     fn low_bits_to_exponent(mut self) -> Self {
         let places = if self.fault == Fault::Exponent { 22 } else { 23 };
@@ -244,6 +254,7 @@ fn every_fault_is_found() {
         (Fault::Pairs, Some("linear int8")),
         (Fault::Halves, Some("linear int8")),
         (Fault::Mask, Some("block scores f32")),
+        (Fault::Replace, Some("block scores f32")),
         (Fault::I8, Some("item scores int8")),
         (Fault::Dots, Some("block scores int8")),
         (Fault::Tile, Some("block scores f32, several users")),

@@ -2,7 +2,7 @@
 
 use super::elements::{Elements, NAME};
 use super::numbers::{Hidden, Numbers};
-use crate::kernels::block_scores::{BLOCK, Features, block_scores};
+use crate::kernels::block_scores::{BLOCK, Bounds, Features, block_scores};
 use crate::kernels::element::Element;
 use crate::kernels::{lanes, lanes_mut};
 use crate::loading::{Stored, Tensor, TensorFile};
@@ -48,18 +48,19 @@ impl<E: Element> Numbers for Floats<'_, E> {
     }
 
     #[inline(always)]
-    fn upper_bounds<S: Simd, const U: usize>(
+    fn bounds<S: Simd, const U: usize>(
         self,
         simd: S,
         block: usize,
         hidden: [Hidden<'_>; U],
-    ) -> [S::Row; U] {
+    ) -> [Bounds<S::Row>; U] {
         let size = hidden[0].vector.len();
         let mut vectors: [&[f32]; U] = [&[]; U];
         for u in 0..U {
             vectors[u] = hidden[u].vector;
         }
         block_scores(simd, &self.0[block * size..][..size], vectors)
+            .map(|scores| Bounds { least: scores, most: scores })
     }
 }
 

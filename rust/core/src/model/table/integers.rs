@@ -2,7 +2,7 @@
 
 use super::elements::{Elements, NAME};
 use super::numbers::{Hidden, Numbers};
-use crate::kernels::block_scores::{BLOCK, Features};
+use crate::kernels::block_scores::{BLOCK, Bounds, Features};
 use crate::kernels::integer_scores::{QuantizedHidden, item_score};
 use crate::loading::{Dtype, TensorFile};
 use crate::simd::{GROUP, GroupRow, Simd};
@@ -89,14 +89,14 @@ impl Numbers for Integers<'_> {
     }
 
     #[inline(always)]
-    fn upper_bounds<S: Simd, const U: usize>(
+    fn bounds<S: Simd, const U: usize>(
         self,
         simd: S,
         block: usize,
         hidden: [Hidden<'_>; U],
-    ) -> [S::Row; U] {
+    ) -> [Bounds<S::Row>; U] {
         let groups = self.block(hidden[0].vector.len(), block);
         let each = hidden.map(|hidden| hidden.quantized);
-        QuantizedHidden::upper_bounds(each, simd, groups, &self.scales[block])
+        QuantizedHidden::bounds(each, simd, groups, &self.scales[block])
     }
 }

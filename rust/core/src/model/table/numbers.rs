@@ -1,11 +1,12 @@
 //! The interface of the element types.
 
-use crate::kernels::integer_scores::QuantizedHidden;
-use crate::simd::{GROUP, Simd};
+use crate::kernels::block_scores::Bounds;
+use crate::kernels::integer_scores::{Quantize, QuantizedHidden};
+use crate::simd::{Backend, GROUP, Simd};
 
 /// The elements of a table, by position and by block of 32 positions.
 pub(crate) trait Numbers: Copy + Sync {
-    /// Whether [`Numbers::upper_bounds`] returns the scores themselves.
+    /// Whether both of [`Numbers::bounds`] are the scores themselves.
     const EXACT: bool;
 
     fn embedding<S: Simd>(self, simd: S, item: usize, out: &mut [f32]);
@@ -13,13 +14,13 @@ pub(crate) trait Numbers: Copy + Sync {
     /// The score of an item, with the bits that a scan computes.
     fn score<S: Simd>(self, simd: S, item: usize, hidden: &[f32]) -> f32;
 
-    /// For each of U hidden vectors, upper bounds on the scores of a block's items.
-    fn upper_bounds<S: Simd, const U: usize>(
+    /// For each of U hidden vectors, bounds on the scores of a block's items.
+    fn bounds<S: Simd, const U: usize>(
         self,
         simd: S,
         block: usize,
         hidden: [Hidden<'_>; U],
-    ) -> [S::Row; U];
+    ) -> [Bounds<S::Row>; U];
 }
 
 /// A hidden vector, prepared for a scan.
@@ -32,9 +33,15 @@ pub(crate) struct Hidden<'a> {
 
 impl<'a> Hidden<'a> {
     /// Prepares a vector for elements of type N; overwrites `codes`.
-    pub(crate) fn new<N: Numbers>(vector: &'a [f32], codes: &'a mut Vec<[i8; GROUP]>) -> Self {
-        let quantized =
-            if N::EXACT { QuantizedHidden::default() } else { QuantizedHidden::new(vector, codes) };
+    pub(crate) fn new<N: Numbers>(
+        backend: Backend,
+        vector: &'a [f32],
+        codes: &'a mut Vec<[i8; GROUP]>,
+    ) -> Self {
+        let quantized = match N::EXACT {
+            true => QuantizedHidden::default(),
+            false => backend.run(Quantize { hidden: vector, codes }),
+        };
         Self { vector, quantized }
     }
 }
