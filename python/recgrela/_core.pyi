@@ -93,6 +93,15 @@ class EdgeScorer:
         threads: int = 1,
         unknown: Literal["error", "skip"] = "error",
     ) -> TopK: ...
+    def step(
+        self,
+        item: int | str,
+        k: int = 10,
+        *,
+        kind: str | None = None,
+        exclude_seen: bool = True,
+        unknown: Literal["error", "skip"] = "error",
+    ) -> TopK: ...
     def peek(
         self,
         items: Iterable[int | str],

@@ -47,6 +47,25 @@ def test_append_and_extend_are_the_same_events(small):
     assert many.events == 20
 
 
+def test_a_step_is_append_and_top_k(small):
+    one, two = small.load(), small.load()
+    for item in small.history(9):
+        best = one.step(item, 5)
+        two.append(item)
+        assert (best.ids, [*best.scores]) == (two.top_k(5).ids, [*two.top_k(5).scores])
+    assert (
+        one.step(small.ids[4], exclude_seen=False).ids
+        == two.peek([small.ids[4]], exclude_seen=False).ids
+    )
+    assert one.step(4242, 5, unknown="skip").ids == one.top_k(5).ids
+    before = one.snapshot()
+    with pytest.raises(KeyError, match="4242"):
+        one.step(4242)
+    with pytest.raises(ValueError, match="expected 0 or more"):
+        one.step(small.ids[0], -1)
+    assert one.snapshot() == before
+
+
 @pytest.mark.parametrize("kind", [np.int32, np.int64, np.uint64, np.uint8])
 def test_numpy_integers_are_ids(small, kind):
     history = [item for item in small.history(60) if 0 <= item < 256]

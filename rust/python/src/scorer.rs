@@ -8,7 +8,9 @@ use std::sync::Arc;
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
-use recgrela::{self as engine, Groups, Kind, Model, ModelOptions, Precision, Scored, Session};
+use recgrela::{
+    self as engine, Filter, Groups, Kind, Model, ModelOptions, Precision, Scored, Session,
+};
 
 use crate::catalog::Catalog;
 use crate::convert::{
@@ -111,7 +113,7 @@ impl EdgeScorer {
         match event_of(&self.model, item, kind, unknown)? {
             None => Ok(false),
             Some(event) => {
-                self.try_with(py, |session| session.append(event))?;
+                self.user.briefly(py, |user| user.session.append(event))?;
                 Ok(true)
             }
         }
@@ -196,12 +198,34 @@ impl EdgeScorer {
         let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
         let options = Options::new(&self.model, self.groups.as_ref(), &choice)?;
         let filter = options.filter();
-        let top = self.user.try_with(py, |User { session, ranking }| {
+        self.rank(py, |User { session, ranking }| {
             *ranking = std::mem::take(ranking).with_threads(threads.0);
-            session.top_k_into(k.0, &filter, ranking)?;
-            Ok(ranking.items().to_vec())
-        })?;
-        TopK::new(py, &self.model.catalog(), &top)
+            session.top_k_into(k.0, &filter, ranking)
+        })
+    }
+
+    /// append and then top_k, in one call. An unknown item that is skipped leaves top_k alone.
+    ///
+    /// Raises what they raise; then nothing is appended.
+    #[pyo3(
+        signature = (item, k=Count(10), *, kind=None, exclude_seen=true, unknown=Unknown::Error),
+        text_signature = "($self, item, k=10, *, kind=None, exclude_seen=True, unknown='error')"
+    )]
+    fn step(
+        &self,
+        py: Python<'_>,
+        item: &Bound<'_, PyAny>,
+        k: Count,
+        kind: Option<&str>,
+        exclude_seen: bool,
+        unknown: Unknown,
+    ) -> PyResult<TopK> {
+        let event = event_of(&self.model, item, kind, unknown)?;
+        let filter = Filter::default().exclude_seen(exclude_seen);
+        self.rank(py, |User { session, ranking }| match event {
+            Some(event) => session.step(event, k.0, &filter, ranking),
+            None => session.top_k_into(k.0, &filter, ranking),
+        })
     }
 
     /// The result of top_k after more events, without changing the session.

@@ -26,6 +26,20 @@ impl<T: Send> Turns<T> {
         done.ok_or_else(half_changed)
     }
 
+    /// `with` for a few microseconds of work: if no other thread has the value, the GIL is kept, since
+    /// releasing it would take a good part of that time. `work` must not call Python, which might
+    /// call back.
+    pub(crate) fn briefly<R: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut T) -> recgrela::Result<R> + Send,
+    ) -> PyResult<R> {
+        match self.0.try_lock() {
+            Ok(mut value) => work(&mut value).map_err(to_python),
+            Err(_) => self.try_with(py, work),
+        }
+    }
+
     /// `with` for `work` that may fail.
     pub(crate) fn try_with<R: Send>(
         &self,

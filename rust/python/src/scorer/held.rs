@@ -8,7 +8,11 @@ use recgrela::{self as engine, Groups, Model, Session};
 
 use super::{EdgeScorer, User};
 use crate::convert::{groups_of, in_file};
+use crate::top_k::TopK;
 use crate::turns::Turns;
+
+/// Numbers in the table of a small catalogue: 16,384 items of size 64.
+const BRIEF: usize = 1 << 20;
 
 impl EdgeScorer {
     pub(crate) fn of(
@@ -52,6 +56,25 @@ impl EdgeScorer {
         work: impl FnOnce(&mut Session) -> T + Send,
     ) -> PyResult<T> {
         self.user.with(py, |user| work(&mut user.session))
+    }
+
+    /// The items that `work` ranked. Keeps the GIL for a small catalogue, which takes at most some
+    /// tens of microseconds.
+    pub(super) fn rank(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut User) -> recgrela::Result<()> + Send,
+    ) -> PyResult<TopK> {
+        let work = |user: &mut User| {
+            work(user)?;
+            Ok(user.ranking.items().to_vec())
+        };
+        let numbers = self.model.num_items() * self.model.config().hidden_size;
+        let items = match numbers <= BRIEF {
+            true => self.user.briefly(py, work)?,
+            false => self.user.try_with(py, work)?,
+        };
+        TopK::new(py, &self.model.catalog(), &items)
     }
 
     pub(super) fn try_with<T: Send>(
