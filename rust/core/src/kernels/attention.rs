@@ -98,6 +98,7 @@ impl Event<'_> {
         let zero = simd.splat(0.0);
         let (mut value, mut decay, mut sum) = ([zero; W], [zero; W], [zero; W]);
         let mut heads = [[0; LANES]; W];
+        let (mut keys, mut queries): ([&[f32]; W], [&[f32]; W]) = ([&[]; W], [&[]; W]);
         for w in 0..W {
             value[w] = simd.load(&lanes(self.value)[first + w]);
             decay[w] = simd.load(&lanes(self.decay)[first + w]);
@@ -105,14 +106,23 @@ impl Event<'_> {
                 let column = (first + w) * LANES + l;
                 *head = column - column % self.head_size;
             }
+            if WHOLE {
+                keys[w] = &self.key_rotated[heads[w][0]..][..self.head_size];
+                queries[w] = &self.query_rotated[heads[w][0]..][..self.head_size];
+            }
         }
         let vectors = self.value.len() / LANES;
         let carries = lanes_mut(carries);
-        for (i, row) in s.chunks_exact_mut(self.value.len()).enumerate() {
+        for (i, row) in (0..self.head_size).zip(s.chunks_exact_mut(self.value.len())) {
             let cells = &mut lanes_mut(row)[first..first + W];
             for w in 0..W {
-                let key = per_head::<S, WHOLE>(simd, self.key_rotated, &heads[w], i);
-                let query = per_head::<S, WHOLE>(simd, self.query_rotated, &heads[w], i);
+                let (key, query) = match WHOLE {
+                    true => (simd.splat(keys[w][i]), simd.splat(queries[w][i])),
+                    false => (
+                        per_head(simd, self.key_rotated, &heads[w], i),
+                        per_head(simd, self.query_rotated, &heads[w], i),
+                    ),
+                };
                 let carry = CARRY.then(|| &mut carries[i * vectors + first + w]);
                 let cell = accumulate(simd, decay[w], key * value[w], &mut cells[w], carry);
                 sum[w] = sum[w] + query * cell;
@@ -174,18 +184,9 @@ fn accumulate<S: Simd>(
     total
 }
 
-/// Element i of each lane's head. `heads` holds the first column of each lane's head; with WHOLE,
-/// all lanes share one head.
+/// Element i of each lane's head. `heads` holds the first column of each lane's head.
 #[inline(always)]
-fn per_head<S: Simd, const WHOLE: bool>(
-    simd: S,
-    x: &[f32],
-    heads: &[usize; LANES],
-    i: usize,
-) -> S::Vector {
-    if WHOLE {
-        return simd.splat(x[heads[0] + i]);
-    }
+fn per_head<S: Simd>(simd: S, x: &[f32], heads: &[usize; LANES], i: usize) -> S::Vector {
     let mut gathered = [0.0; LANES];
     for (to, head) in gathered.iter_mut().zip(heads) {
         *to = x[head + i];

@@ -8,15 +8,23 @@
 use super::{ROUND, SMALLEST, lanes, largest};
 use crate::aligned::AlignedBuf;
 use crate::simd::{
-    Kernel, LANES, PAIRS_AT_ONCE, PairRow, ROW_LANES, ROW_VECTORS, Row, Simd, Vector,
+    CodeGroup, GROUP, GROUPS_AT_ONCE, GroupRow, Kernel, LANES, ROW_LANES, ROW_VECTORS, Row, Simd,
+    WeightRow,
 };
 
 const LARGEST_CODE: f32 = 32767.0;
 
+/// Inputs whose products fit one 32-bit sum.
+const AT_ONCE: usize = GROUPS_AT_ONCE * GROUP;
+
 #[derive(Debug)]
 pub(crate) struct IntegerLinear {
-    /// Row by row of 32 outputs, each with its pairs of inputs: `[ceil(out / 32), in / 2, 32, 2]`.
+    /// Row by row of 32 outputs, each with its groups of four inputs:
+    /// `[ceil(out / 32), in / 4, 32, 4]`.
     weights: AlignedBuf<i8>,
+    /// Per [`GROUPS_AT_ONCE`] groups of inputs the sums of each output's weights:
+    /// `[ceil(in / 512), ceil(out / 32), 32]`.
+    sums: AlignedBuf<i32>,
     /// Per output, padded to whole rows.
     scale: AlignedBuf,
     bias: AlignedBuf,
@@ -31,17 +39,17 @@ pub(crate) struct IntegerLayer {
     pub(crate) bias: Vec<f32>,
 }
 
-/// A reusable buffer for quantized inputs.
+/// A reusable buffer for quantized inputs, in the form of an instruction set.
 #[derive(Clone, Debug)]
 pub(crate) struct Codes {
-    codes: AlignedBuf<i16>,
+    codes: AlignedBuf<CodeGroup>,
     scales: AlignedBuf,
 }
 
 impl Codes {
     /// Room for vectors of `size` numbers.
     pub(crate) fn new(users: usize, size: usize) -> Self {
-        Self { codes: AlignedBuf::zeros(users * size), scales: AlignedBuf::zeros(users) }
+        Self { codes: AlignedBuf::zeros(users * size / GROUP), scales: AlignedBuf::zeros(users) }
     }
 }
 
@@ -53,6 +61,7 @@ impl IntegerLinear {
         let padded = outputs.next_multiple_of(ROW_LANES);
         let (mut scale, mut bias) = (AlignedBuf::zeros(padded), AlignedBuf::zeros(padded));
         let mut weights = AlignedBuf::zeros(padded * inputs);
+        let mut sums = AlignedBuf::zeros(padded * inputs.div_ceil(AT_ONCE));
         let mut first = 0;
         for part in parts {
             let columns = part.bias.len();
@@ -60,13 +69,15 @@ impl IntegerLinear {
             bias[first..first + columns].copy_from_slice(&part.bias);
             for (input, row) in part.weight.chunks_exact(columns).enumerate() {
                 for (column, &weight) in (first..).zip(row) {
-                    let pair = column / ROW_LANES * (inputs / 2) + input / 2;
-                    weights[(pair * ROW_LANES + column % ROW_LANES) * 2 + input % 2] = weight;
+                    let group = column / ROW_LANES * (inputs / GROUP) + input / GROUP;
+                    weights[(group * ROW_LANES + column % ROW_LANES) * GROUP + input % GROUP] =
+                        weight;
+                    sums[input / AT_ONCE * padded + column] += i32::from(weight);
                 }
             }
             first += columns;
         }
-        Self { weights, scale, bias, inputs, outputs }
+        Self { weights, sums, scale, bias, inputs, outputs }
     }
 
     #[inline(always)]
@@ -104,12 +115,11 @@ impl Kernel for Product<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { layer, users, x, stride, codes: Codes { codes, scales }, out } = self;
-        let size = layer.inputs;
+        let (size, groups) = (layer.inputs, layer.inputs / GROUP);
         for user in 0..users {
-            let codes = &mut codes[user * size..(user + 1) * size];
+            let codes = &mut codes[user * groups..(user + 1) * groups];
             scales[user] = quantize(simd, &x[user * stride..][..size], codes);
         }
-        let (codes, _) = codes[..users * size].as_chunks();
         let inputs = Inputs { codes, scales };
         let tiled = match S::TILE {
             4 => layer.tiles::<S, 4>(simd, 0, users, inputs, out),
@@ -121,7 +131,7 @@ impl Kernel for Product<'_> {
 
 #[derive(Clone, Copy)]
 struct Inputs<'a> {
-    codes: &'a [[i16; 2]],
+    codes: &'a [CodeGroup],
     scales: &'a [f32],
 }
 
@@ -136,27 +146,27 @@ impl IntegerLinear {
         inputs: Inputs<'_>,
         out: &mut [f32],
     ) -> usize {
-        let pairs = self.inputs / 2;
+        let groups = self.inputs / GROUP;
         let (weights, _) = self.weights.as_chunks().0.as_chunks();
         let mut user = first;
         while user + U <= users {
-            let mut codes: [&[[i16; 2]]; U] = [&[]; U];
+            let mut codes: [&[CodeGroup]; U] = [&[]; U];
             let mut scales = [0.0; U];
             for u in 0..U {
-                codes[u] = &inputs.codes[(user + u) * pairs..][..pairs];
+                codes[u] = &inputs.codes[(user + u) * groups..][..groups];
                 scales[u] = inputs.scales[user + u];
             }
             let out = &mut out[user * self.outputs..(user + U) * self.outputs];
             // A single user's sums of one row would wait for one another.
-            let mut rest = weights.chunks_exact(2 * pairs);
+            let mut rest = weights.chunks_exact(2 * groups);
             let paired = if U == 1 { rest.len() * 2 } else { 0 };
             if U == 1 {
                 for (two, rows) in rest.by_ref().enumerate() {
-                    let (a, b) = rows.split_at(pairs);
+                    let (a, b) = rows.split_at(groups);
                     self.rows(simd, 2 * two, [a, b], codes, scales, out);
                 }
             }
-            for (row, weights) in weights.chunks_exact(pairs).enumerate().skip(paired) {
+            for (row, weights) in weights.chunks_exact(groups).enumerate().skip(paired) {
                 self.rows(simd, row, [weights], codes, scales, out);
             }
             user += U;
@@ -170,17 +180,22 @@ impl IntegerLinear {
         &self,
         simd: S,
         first: usize,
-        rows: [&[PairRow]; R],
-        codes: [&[[i16; 2]]; U],
+        rows: [&[GroupRow]; R],
+        codes: [&[CodeGroup]; U],
         scales: [f32; U],
         out: &mut [f32],
     ) {
-        let pairs = rows[0].len();
+        let groups = rows[0].len();
         let mut dots = [[S::Row::splat(simd, 0.0); R]; U];
-        for start in (0..pairs).step_by(PAIRS_AT_ONCE) {
-            let end = (start + PAIRS_AT_ONCE).min(pairs);
-            let more = simd
-                .pair_dots(rows.map(|row| &row[start..end]), codes.map(|codes| &codes[start..end]));
+        let sums = self.sums.chunks_exact(self.scale.len());
+        for (start, sums) in (0..groups).step_by(GROUPS_AT_ONCE).zip(sums) {
+            let end = (start + GROUPS_AT_ONCE).min(groups);
+            let (sums, _) = sums.as_chunks();
+            let mut weights = [WeightRow { groups: &[], sums: &sums[first] }; R];
+            for r in 0..R {
+                weights[r] = WeightRow { groups: &rows[r][start..end], sums: &sums[first + r] };
+            }
+            let more = simd.code_dots(weights, codes.map(|codes| &codes[start..end]));
             for (dots, &more) in dots.as_flattened_mut().iter_mut().zip(more.as_flattened()) {
                 *dots = *dots + more;
             }
@@ -208,13 +223,13 @@ impl IntegerLinear {
 
 /// Writes the codes of x, and returns what one of them is worth.
 #[inline(always)]
-fn quantize<S: Simd>(simd: S, x: &[f32], codes: &mut [i16]) -> f32 {
+fn quantize<S: Simd>(simd: S, x: &[f32], codes: &mut [CodeGroup]) -> f32 {
     let largest = largest(simd, x);
     let factor = if largest >= SMALLEST { LARGEST_CODE / largest } else { 0.0 };
     let (factor, round) = (simd.splat(factor), simd.splat(ROUND));
     let (codes, _) = codes.as_chunks_mut();
     for (x, codes) in lanes(x).iter().zip(codes) {
-        (simd.load(x) * factor + round).store_low_halves(codes);
+        simd.store_codes(simd.load(x) * factor + round, codes);
     }
     largest / LARGEST_CODE
 }

@@ -54,7 +54,9 @@ pub(crate) fn largest<S: Simd>(simd: S, x: &[f32]) -> f32 {
     }
     let mut each = [0.0; LANES];
     most.store(&mut each);
-    each.into_iter().fold(0.0, |a: f32, b| if b > a { b } else { a })
+    let [a, b, c, d, e, f, g, h] = each;
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    larger(larger(larger(a, e), larger(b, f)), larger(larger(c, g), larger(d, h)))
 }
 
 #[inline(always)]

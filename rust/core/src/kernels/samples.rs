@@ -14,7 +14,7 @@ use super::norm::Norm;
 use super::{CONV_HISTORY, add_assign, lanes_mut, mul_assign, rotary};
 use crate::aligned::AlignedBuf;
 use crate::isa::Computed;
-use crate::simd::{GROUP, Kernel, LANES, PAIRS_AT_ONCE, Row, Simd};
+use crate::simd::{GROUP, GROUPS_AT_ONCE, Kernel, LANES, Row, Simd};
 
 /// D: whole rows of four vectors, and one more vector.
 const SIZE: usize = 40;
@@ -23,7 +23,7 @@ const SIZE: usize = 40;
 const OUTPUTS: usize = (8 + 4 + 2 + 1) * 8;
 
 /// More inputs than an integer sum takes.
-const LONG: usize = 2 * PAIRS_AT_ONCE + 24;
+const LONG: usize = GROUP * GROUPS_AT_ONCE + 24;
 
 /// Users of a batch: whole tiles and a remainder.
 const USERS: usize = 5;

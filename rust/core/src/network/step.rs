@@ -83,7 +83,11 @@ impl Step<'_> {
                 part: index * part..(index + 1) * part,
                 hidden: state_len,
                 rotates: matches!(self.network.order, Order::Rotary(_)),
-                next: if last { (self.next, 0) } else { (self.tile, (index + 1) * part) },
+                next: match self.tile {
+                    _ if last => (self.next, 0),
+                    [_] => (&[], 0), // a single state stays in the cache
+                    tile => (tile, (index + 1) * part),
+                },
             };
             block.step(simd, &mut users, self.scratch);
         }

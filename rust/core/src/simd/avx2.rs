@@ -4,8 +4,8 @@ use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 
 use super::{
-    Four, GroupRow, IntegerQuery, Kernel, LANES, PairRow, ROW_VECTORS, Simd, Vector, packed,
-    packed_pair,
+    CodeGroup, Four, GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Simd, Vector, WeightRow,
+    packed,
 };
 
 /// Proof that the CPU has AVX2 and F16C. Only [`Avx2::detect`] creates it.
@@ -117,36 +117,42 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn pair_dots<const R: usize, const U: usize>(
+    fn code_dots<const R: usize, const U: usize>(
         self,
-        rows: [&[PairRow]; R],
-        mut codes: [&[[i16; 2]]; U],
+        rows: [WeightRow<'_>; R],
+        mut codes: [&[CodeGroup]; U],
     ) -> [[Four<Register>; R]; U] {
-        let pairs = rows[0].len();
-        let rows = rows.map(|row| &row[..pairs]);
+        let groups = rows[0].groups.len();
+        let rows = rows.map(|row| &row.groups[..groups]);
         for codes in &mut codes {
-            *codes = &codes[..pairs];
+            *codes = &codes[..groups];
         }
-        // SAFETY: `self` proves AVX2. Each unaligned load reads the 16 bytes of 8 pairs.
+        // SAFETY: `self` proves AVX2. Each unaligned load reads the 16 bytes of 4 groups.
         unsafe {
-            let mut sums = [[[_mm256_setzero_si256(); ROW_VECTORS]; R]; U];
-            for pair in 0..pairs {
-                for r in 0..R {
-                    for v in 0..ROW_VECTORS {
-                        let weights = _mm_loadu_si128(rows[r][pair][v * LANES..].as_ptr().cast());
-                        let weights = _mm256_cvtepi8_epi16(weights);
-                        for u in 0..U {
-                            let code = _mm256_set1_epi32(packed_pair(codes[u][pair]));
-                            let products = _mm256_madd_epi16(weights, code);
-                            sums[u][r][v] = _mm256_add_epi32(sums[u][r][v], products);
+            let mut out = [[Four([Register(_mm256_setzero_ps()); ROW_VECTORS]); R]; U];
+            // Two sums per output, so four outputs fill a register. Half a row at a time: the sums
+            // of a whole one exceed the registers.
+            for half in 0..2 {
+                let mut sums = [[[_mm256_setzero_si256(); ROW_VECTORS]; R]; U];
+                for group in 0..groups {
+                    for r in 0..R {
+                        for quarter in 0..4 {
+                            let weights = rows[r][group][half * 16 + quarter * 4..].as_ptr();
+                            let weights = _mm256_cvtepi8_epi16(_mm_loadu_si128(weights.cast()));
+                            for u in 0..U {
+                                let codes = _mm256_set1_epi64x(bytemuck::cast(codes[u][group]));
+                                let sum = &mut sums[u][r][quarter];
+                                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(weights, codes));
+                            }
                         }
                     }
                 }
-            }
-            let mut out = [[Four([Register(_mm256_setzero_ps()); ROW_VECTORS]); R]; U];
-            for (out, sums) in out.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
-                for (register, &sum) in out.0.iter_mut().zip(sums) {
-                    *register = Register(_mm256_cvtepi32_ps(sum));
+                for (out, sums) in out.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+                    for v in 0..2 {
+                        let added = _mm256_hadd_epi32(sums[2 * v], sums[2 * v + 1]);
+                        let ordered = _mm256_permute4x64_epi64::<0b11_01_10_00>(added);
+                        out.0[half * 2 + v] = Register(_mm256_cvtepi32_ps(ordered));
+                    }
                 }
             }
             out

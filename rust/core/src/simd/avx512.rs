@@ -1,12 +1,13 @@
-//! AVX-512: a row of 32 lanes is two 512-bit registers, and VNNI sums four 8-bit or two 16-bit
-//! products at a time. Vectors of eight lanes are those of AVX2.
+//! AVX-512: a row of 32 lanes is two 512-bit registers, and VNNI sums four 8-bit products at a time.
+//! Vectors of eight lanes are those of AVX2.
 
 use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 
 use super::avx2::{Avx2, Register};
 use super::{
-    GroupRow, IntegerQuery, Kernel, LANES, PairRow, ROW_VECTORS, Row, Simd, packed, packed_pair,
+    CodeGroup, GROUP, GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Row, Simd, WeightRow,
+    packed,
 };
 
 /// Proof that the CPU has AVX-512 F, BW and VNNI besides AVX2. Only [`Avx512::detect`] creates it.
@@ -112,37 +113,62 @@ impl Simd for Avx512 {
         }
     }
 
+    /// The low bytes of four codes, then their high bytes plus 128.
     #[inline(always)]
-    fn pair_dots<const R: usize, const U: usize>(
-        self,
-        rows: [&[PairRow]; R],
-        mut codes: [&[[i16; 2]]; U],
-    ) -> [[Pair; R]; U] {
-        let pairs = rows[0].len();
-        let rows = rows.map(|row| &row[..pairs]);
-        for codes in &mut codes {
-            *codes = &codes[..pairs];
-        }
-        // SAFETY: `self` proves AVX-512 F, BW and VNNI. Each unaligned load reads the
-        // 32 bytes of 16 pairs.
+    fn store_codes(self, x: Register, to: &mut [CodeGroup; LANES / GROUP]) {
+        // SAFETY: `self` proves AVX2. The unaligned store writes the 16 bytes of the reference.
         unsafe {
-            let mut sums = [[[_mm512_setzero_si512(); 2]; R]; U];
-            for pair in 0..pairs {
+            let order = _mm256_set1_epi64x(0x0d09_0501_0c08_0400);
+            let bytes = _mm256_shuffle_epi8(_mm256_castps_si256(x.0), order);
+            let (low, high) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes));
+            let sign = _mm_set1_epi64x(0x8080_8080_0000_0000_u64.cast_signed());
+            let codes = _mm_xor_si128(_mm_unpacklo_epi64(low, high), sign);
+            _mm_storeu_si128(to.as_mut_ptr().cast(), codes);
+        }
+    }
+
+    #[inline(always)]
+    fn code_dots<const R: usize, const U: usize>(
+        self,
+        rows: [WeightRow<'_>; R],
+        mut codes: [&[CodeGroup]; U],
+    ) -> [[Pair; R]; U] {
+        let groups = rows[0].groups.len();
+        let weights = rows.map(|row| &row.groups[..groups]);
+        for codes in &mut codes {
+            *codes = &codes[..groups];
+        }
+        // SAFETY: `self` proves AVX-512 F and VNNI. Each unaligned load reads the 64 bytes of 16
+        // groups, or 16 of the 32 sums.
+        unsafe {
+            // A code is 256 high + low - 32,768. The products of each byte fit 32 bits, and the sums
+            // modulo 2^32 are those of the codes, which do too.
+            let mut sums = [[[[_mm512_setzero_si512(); 2]; 2]; R]; U];
+            for group in 0..groups {
                 for r in 0..R {
                     for half in 0..2 {
-                        let weights = rows[r][pair][half * 16..].as_ptr().cast();
-                        let weights = _mm512_cvtepi8_epi16(_mm256_loadu_si256(weights));
+                        let weights = weights[r][group][half * 16..].as_ptr().cast();
+                        let weights = _mm512_loadu_si512(weights);
                         for u in 0..U {
-                            let code = _mm512_set1_epi32(packed_pair(codes[u][pair]));
-                            let sum = &mut sums[u][r][half];
-                            *sum = _mm512_dpwssd_epi32(*sum, weights, code);
+                            let bytes: [i32; 2] = bytemuck::cast(codes[u][group]);
+                            for (sum, bytes) in sums[u][r][half].iter_mut().zip(bytes) {
+                                *sum = _mm512_dpbusd_epi32(*sum, _mm512_set1_epi32(bytes), weights);
+                            }
                         }
                     }
                 }
             }
             let mut out = [[Pair([_mm512_setzero_ps(); 2]); R]; U];
-            for (out, &[low, high]) in out.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
-                *out = Pair([_mm512_cvtepi32_ps(low), _mm512_cvtepi32_ps(high)]);
+            for (out, sums) in out.iter_mut().zip(sums) {
+                for ((out, sums), row) in out.iter_mut().zip(sums).zip(rows) {
+                    let halves = out.0.iter_mut().zip(sums).zip(row.sums.as_chunks::<16>().0);
+                    for ((out, [low, high]), weights) in halves {
+                        let weights = _mm512_loadu_si512(weights.as_ptr().cast());
+                        let bias = _mm512_slli_epi32::<15>(weights);
+                        let sum = _mm512_add_epi32(low, _mm512_slli_epi32::<8>(high));
+                        *out = _mm512_cvtepi32_ps(_mm512_sub_epi32(sum, bias));
+                    }
+                }
             }
             out
         }

@@ -47,8 +47,18 @@ pub(crate) const GROUP: usize = 4;
 /// One group of features of each of a block's 32 items.
 pub(crate) type GroupRow = [[i8; GROUP]; ROW_LANES];
 
-/// The weights of two consecutive inputs of an 8-bit matrix, for each of a row's 32 outputs.
-pub(crate) type PairRow = [[i8; 2]; ROW_LANES];
+/// A row of 32 outputs of an 8-bit matrix.
+#[derive(Clone, Copy)]
+pub(crate) struct WeightRow<'a> {
+    /// Per four inputs, the weights of each output.
+    pub(crate) groups: &'a [GroupRow],
+    /// Per output, the sum of these weights, for an instruction that takes one side as unsigned.
+    #[cfg_attr(not(all(target_arch = "x86_64", feature = "avx512")), allow(dead_code))]
+    pub(crate) sums: &'a [i32; ROW_LANES],
+}
+
+/// The 16-bit codes of four inputs, as [`Simd::store_codes`] leaves them.
+pub(crate) type CodeGroup = [i16; GROUP];
 
 /// The vector of an integer dot product, and what an instruction that takes one side as unsigned
 /// needs to know of it.
@@ -108,18 +118,27 @@ pub(crate) trait Simd: Copy {
         queries.map(|query| self.integer_dots(block, query))
     }
 
-    /// The products of 32 R columns of an 8-bit matrix with U vectors of 16-bit integers, summed
-    /// exactly and then rounded to f32. All slices have the same length, at most
-    /// [`PAIRS_AT_ONCE`]; neither side contains the smallest integer of its type.
-    fn pair_dots<const R: usize, const U: usize>(
+    /// Stores the low 16 bits of each lane as codes for [`Simd::code_dots`], in any order that suits
+    /// it. Of 1.5 * 2^23 + n they are the integer n.
+    #[inline(always)]
+    fn store_codes(self, x: Self::Vector, to: &mut [CodeGroup; LANES / GROUP]) {
+        let mut codes = [0; LANES];
+        x.store_low_halves(&mut codes);
+        *to = *codes.as_chunks().0.first_chunk().unwrap_or(&[[0; GROUP]; LANES / GROUP]);
+    }
+
+    /// The products of R rows of an 8-bit matrix with U vectors of 16-bit codes, summed exactly and
+    /// then rounded to f32. All have the same number of groups, at most [`GROUPS_AT_ONCE`]; no
+    /// weight is -128, and no code -32,768.
+    fn code_dots<const R: usize, const U: usize>(
         self,
-        rows: [&[PairRow]; R],
-        codes: [&[[i16; 2]]; U],
+        rows: [WeightRow<'_>; R],
+        codes: [&[CodeGroup]; U],
     ) -> [[Self::Row; R]; U];
 }
 
-/// Pairs of inputs whose products fit a 32-bit sum: 2 * 256 * 127 * 32767 < 2^31.
-pub(crate) const PAIRS_AT_ONCE: usize = 256;
+/// Groups of four inputs whose products fit a 32-bit sum: 4 * 128 * 127 * 32767 < 2^31.
+pub(crate) const GROUPS_AT_ONCE: usize = 128;
 
 /// Eight f32 lanes. Arithmetic is IEEE 754, lane by lane.
 pub(crate) trait Vector:
@@ -170,13 +189,6 @@ pub(crate) trait Row<S: Simd>:
 #[inline(always)]
 fn packed([a, b, c, d]: [i8; GROUP]) -> i32 {
     i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8])
-}
-
-/// Two integers as one 32-bit lane.
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // as above
-#[inline(always)]
-fn packed_pair([a, b]: [i16; 2]) -> i32 {
-    i32::from(b) << 16 | i32::from(a.cast_unsigned())
 }
 
 /// A computation that runs on any instruction set.

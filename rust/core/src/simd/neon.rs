@@ -5,8 +5,8 @@ use std::arch::asm;
 use std::ops::{Add, Div, Mul, Sub};
 
 use super::{
-    Four, GroupRow, IntegerQuery, Kernel, LANES, PairRow, ROW_VECTORS, Simd, Vector, packed,
-    packed_pair,
+    CodeGroup, Four, GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Simd, Vector, WeightRow,
+    packed,
 };
 
 /// Proof that the CPU has NEON. Compiled only for targets that have it.
@@ -83,29 +83,39 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn pair_dots<const R: usize, const U: usize>(
+    fn code_dots<const R: usize, const U: usize>(
         self,
-        rows: [&[PairRow]; R],
-        codes: [&[[i16; 2]]; U],
+        rows: [WeightRow<'_>; R],
+        codes: [&[CodeGroup]; U],
     ) -> [[Four<Pair>; R]; U] {
-        // SAFETY: the target has NEON. Each unaligned load reads the 8 bytes of 4 pairs.
+        // SAFETY: the target has NEON. Each unaligned load reads the 16 bytes of 4 groups.
         unsafe {
             let zero = Pair([vdupq_n_f32(0.0); 2]);
             let mut out = [[Four([zero; ROW_VECTORS]); R]; U];
             for (out, codes) in out.iter_mut().zip(codes) {
                 for (out, row) in out.iter_mut().zip(rows) {
-                    let mut sums = [[vdupq_n_s32(0); 2]; ROW_VECTORS];
-                    for (weights, &code) in row.iter().zip(codes) {
-                        let code = vreinterpretq_s16_s32(vdupq_n_s32(packed_pair(code)));
-                        for (half, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
-                            let weights = vmovl_s8(vld1_s8(weights[half * 4..].as_ptr().cast()));
-                            let low = vmull_s16(vget_low_s16(weights), vget_low_s16(code));
-                            let high = vmull_high_s16(weights, code);
-                            *sum = vaddq_s32(*sum, vpaddq_s32(low, high));
+                    // Four sums per output, so an output fills a register.
+                    for (v, out) in out.0.iter_mut().enumerate() {
+                        let mut sums = [[vdupq_n_s32(0); 4]; 2];
+                        for (weights, codes) in row.groups.iter().zip(codes) {
+                            let codes = vld1_s16(codes.as_ptr());
+                            let codes = vcombine_s16(codes, codes);
+                            for (half, sums) in sums.iter_mut().enumerate() {
+                                let bytes = vld1q_s8(weights[v * 8 + half * 4..].as_ptr().cast());
+                                let low = vmovl_s8(vget_low_s8(bytes));
+                                let high = vmovl_high_s8(bytes);
+                                let [a, b, c, d] = sums;
+                                *a = vmlal_s16(*a, vget_low_s16(low), vget_low_s16(codes));
+                                *b = vmlal_high_s16(*b, low, codes);
+                                *c = vmlal_s16(*c, vget_low_s16(high), vget_low_s16(codes));
+                                *d = vmlal_high_s16(*d, high, codes);
+                            }
                         }
+                        *out =
+                            floats(sums.map(|[a, b, c, d]| {
+                                vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d))
+                            }));
                     }
-                    let [a, b, c, d] = sums;
-                    *out = Four([floats(a), floats(b), floats(c), floats(d)]);
                 }
             }
             out

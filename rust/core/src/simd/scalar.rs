@@ -3,7 +3,8 @@
 use std::ops::{Add, Div, Mul, Sub};
 
 use super::{
-    Four, GroupRow, IntegerQuery, Kernel, LANES, PairRow, ROW_LANES, ROW_VECTORS, Simd, Vector,
+    CodeGroup, Four, GroupRow, IntegerQuery, Kernel, LANES, ROW_LANES, ROW_VECTORS, Simd, Vector,
+    WeightRow,
 };
 
 /// Portable code needs no proof.
@@ -62,18 +63,20 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
-    fn pair_dots<const R: usize, const U: usize>(
+    fn code_dots<const R: usize, const U: usize>(
         self,
-        rows: [&[PairRow]; R],
-        codes: [&[[i16; 2]]; U],
+        rows: [WeightRow<'_>; R],
+        codes: [&[CodeGroup]; U],
     ) -> [[Four<Lanes>; R]; U] {
         let mut out = [[Four([Lanes([0.0; LANES]); ROW_VECTORS]); R]; U];
         for (out, codes) in out.iter_mut().zip(codes) {
             for (out, row) in out.iter_mut().zip(rows) {
                 let mut sums = [0_i32; ROW_LANES];
-                for (weights, &[a, b]) in row.iter().zip(codes) {
-                    for (sum, &[v, w]) in sums.iter_mut().zip(weights) {
-                        *sum += i32::from(v) * i32::from(a) + i32::from(w) * i32::from(b);
+                for (weights, codes) in row.groups.iter().zip(codes) {
+                    let [a, b, c, d] = codes.map(i32::from);
+                    for (sum, weights) in sums.iter_mut().zip(weights) {
+                        let [e, f, g, h] = weights.map(i32::from);
+                        *sum += a * e + b * f + c * g + d * h;
                     }
                 }
                 *out = floats(sums);

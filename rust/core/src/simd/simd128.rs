@@ -5,8 +5,8 @@ use std::arch::wasm32::*;
 use std::ops::{Add, Div, Mul, Sub};
 
 use super::{
-    Four, GroupRow, IntegerQuery, Kernel, LANES, PairRow, ROW_LANES, ROW_VECTORS, Simd, Vector,
-    packed, packed_pair,
+    CodeGroup, Four, GroupRow, IntegerQuery, Kernel, LANES, ROW_LANES, ROW_VECTORS, Simd, Vector,
+    WeightRow, packed,
 };
 
 /// Proof that the module may use simd128. Compiled only where the whole module requires it: an
@@ -78,42 +78,52 @@ impl Simd for Simd128 {
                         i32x4_add(*high, i32x4_dot_i16x8(i16x8_extend_high_i8x16(items), query));
                 }
             }
-            sums.map(|[low, high]| {
-                let first = i32x4_shuffle::<0, 2, 4, 6>(low, high);
-                f32x4_convert_i32x4(i32x4_add(first, i32x4_shuffle::<1, 3, 5, 7>(low, high)))
-            })
+            sums.map(|[low, high]| f32x4_convert_i32x4(sums_of_pairs(low, high)))
         };
         let ([a, b, c, d], [e, f, g, h]) = (half(0), half(ROW_LANES / 2));
         Four([Pair([a, b]), Pair([c, d]), Pair([e, f]), Pair([g, h])])
     }
 
     #[inline(always)]
-    fn pair_dots<const R: usize, const U: usize>(
+    fn code_dots<const R: usize, const U: usize>(
         self,
-        rows: [&[PairRow]; R],
-        codes: [&[[i16; 2]]; U],
+        rows: [WeightRow<'_>; R],
+        codes: [&[CodeGroup]; U],
     ) -> [[Four<Pair>; R]; U] {
         let zero = Four([Pair([f32x4_splat(0.0); 2]); ROW_VECTORS]);
         let mut out = [[zero; R]; U];
         for (out, codes) in out.iter_mut().zip(codes) {
             for (out, row) in out.iter_mut().zip(rows) {
-                let mut sums = [[i32x4_splat(0); 2]; ROW_VECTORS];
-                for (weights, &code) in row.iter().zip(codes) {
-                    let code = i32x4_splat(packed_pair(code));
-                    for (half, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
-                        // SAFETY: the unaligned load reads the 8 bytes of four pairs.
-                        let weights = unsafe {
-                            i16x8_load_extend_i8x8(weights[half * 4..][..4].as_ptr().cast())
-                        };
-                        *sum = i32x4_add(*sum, i32x4_dot_i16x8(weights, code));
-                    }
-                }
-                let [a, b, c, d] = sums.map(|pair| Pair(pair.map(|sum| f32x4_convert_i32x4(sum))));
-                *out = Four([a, b, c, d]);
+                let ([a, b, c, d], [e, f, g, h]) =
+                    (half_dots(row, codes, 0), half_dots(row, codes, ROW_LANES / 2));
+                *out = Four([Pair([a, b]), Pair([c, d]), Pair([e, f]), Pair([g, h])]);
             }
         }
         out
     }
+}
+
+/// Half a row of [`Simd::code_dots`], from output `first` on: 16 outputs.
+#[inline(always)]
+fn half_dots(row: WeightRow<'_>, codes: &[CodeGroup], first: usize) -> [v128; 4] {
+    // Two sums per output, so two outputs fill a register.
+    let mut sums = [[i32x4_splat(0); 2]; 4];
+    for (weights, &codes) in row.groups.iter().zip(codes) {
+        let codes = i64x2_splat(bytemuck::cast(codes));
+        for (quarter, [low, high]) in sums.iter_mut().enumerate() {
+            // SAFETY: the unaligned load reads the 16 bytes of four groups.
+            let bytes = unsafe { v128_load(weights[first + quarter * 4..][..4].as_ptr().cast()) };
+            *low = i32x4_add(*low, i32x4_dot_i16x8(i16x8_extend_low_i8x16(bytes), codes));
+            *high = i32x4_add(*high, i32x4_dot_i16x8(i16x8_extend_high_i8x16(bytes), codes));
+        }
+    }
+    sums.map(|[low, high]| f32x4_convert_i32x4(sums_of_pairs(low, high)))
+}
+
+#[inline(always)]
+fn sums_of_pairs(low: v128, high: v128) -> v128 {
+    let first = i32x4_shuffle::<0, 2, 4, 6>(low, high);
+    i32x4_add(first, i32x4_shuffle::<1, 3, 5, 7>(low, high))
 }
 
 /// Converts four finite half-precision values, in the steps of the portable conversion.

@@ -5,7 +5,9 @@ use std::ops::{Add, Div, Mul, Sub};
 
 use crate::isa::{choose, first_difference};
 use crate::kernels::samples::Samples;
-use crate::simd::{Backend, Four, GroupRow, IntegerQuery, Kernel, LANES, PairRow, Simd, Vector};
+use crate::simd::{
+    Backend, CodeGroup, Four, GroupRow, IntegerQuery, Kernel, LANES, Simd, Vector, WeightRow,
+};
 
 /// The faulty operation. Not a type parameter, which would compile every kernel once per fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,7 +27,7 @@ enum Fault {
     F16,
     I8,
     Dots,
-    Pairs,
+    Codes,
     Halves,
     Tile,
 }
@@ -109,22 +111,24 @@ impl Simd for Faulty {
     }
 
     /// Faulty: sums in f32.
-    fn pair_dots<const R: usize, const U: usize>(
+    fn code_dots<const R: usize, const U: usize>(
         self,
-        rows: [&[PairRow]; R],
-        codes: [&[[i16; 2]]; U],
+        rows: [WeightRow<'_>; R],
+        codes: [&[CodeGroup]; U],
     ) -> [[Four<Lanes>; R]; U] {
-        let product = |[v, w]: [i8; 2], &[a, b]: &[i16; 2]| {
-            i32::from(v) * i32::from(a) + i32::from(w) * i32::from(b)
+        let product = |weights: [i8; 4], codes: &CodeGroup| {
+            let products = weights.into_iter().zip(codes);
+            products.map(|(weight, &code)| i32::from(weight) * i32::from(code)).sum::<i32>()
         };
-        let output = |row: &[PairRow], codes: &[[i16; 2]], output: usize| {
-            let products = row.iter().zip(codes).map(|(row, codes)| product(row[output], codes));
+        let output = |row: WeightRow<'_>, codes: &[CodeGroup], output: usize| {
+            let groups = row.groups.iter().zip(codes);
+            let products = groups.map(|(row, codes)| product(row[output], codes));
             match self.0 {
-                Fault::Pairs => products.map(|product| product as f32).sum(),
+                Fault::Codes => products.map(|product| product as f32).sum(),
                 _ => products.sum::<i32>() as f32,
             }
         };
-        let vector = |row: &[PairRow], codes: &[[i16; 2]], v: usize| {
+        let vector = |row: WeightRow<'_>, codes: &[CodeGroup], v: usize| {
             self.lanes(std::array::from_fn(|l| output(row, codes, v * LANES + l)))
         };
         codes.map(|codes| rows.map(|row| Four(std::array::from_fn(|v| vector(row, codes, v)))))
@@ -251,7 +255,7 @@ fn every_fault_is_found() {
         (Fault::Sum, Some("norm")),
         (Fault::Swap, Some("rotary")),
         (Fault::F16, Some("linear f16")),
-        (Fault::Pairs, Some("linear int8")),
+        (Fault::Codes, Some("linear int8")),
         (Fault::Halves, Some("linear int8")),
         (Fault::Mask, Some("block scores f32")),
         (Fault::Replace, Some("block scores f32")),
