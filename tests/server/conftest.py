@@ -37,9 +37,11 @@ class Client:
     async def get(self, path: str, **options) -> httpx.Response:
         return await self.http.get(path, **options)
 
-    async def append(self, user: str, items: list, **options) -> httpx.Response:
+    async def append(self, user: str, items: list, kind=None, **options) -> httpx.Response:
+        """Posts events; `kind` is one for all of them or has one per item."""
         path = f"/users/{user}/events"
-        return await self.http.post(path, json={"items": items}, **options)
+        body = {"items": items} if kind is None else {"items": items, "kind": kind}
+        return await self.http.post(path, json=body, **options)
 
     async def top(self, user: str, query: str = "") -> list[tuple]:
         """The recommended items with their scores."""

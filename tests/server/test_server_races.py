@@ -29,7 +29,7 @@ async def stored(client, user: str) -> list:
     position, events = Position(), []
     while True:
         page = await client.service.store.read(user, position)
-        events += [item for entry in page.entries for item in entry]
+        events += [item for entry in page.entries for item in entry.items]
         if page.last:
             return events
         position = page.position

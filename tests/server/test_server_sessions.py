@@ -157,7 +157,7 @@ async def test_a_failing_store_leaves_no_half_replayed_session(start, model, mon
 
     monkeypatch.setattr(client.service.store, "read", fails_at_the_second_page)
     assert (await client.get("/users/ann/recommendations")).status_code == 503
-    history = [item for entry in log.entries + rest.entries for item in entry]
+    history = [item for entry in log.entries + rest.entries for item in entry.items]
     await assert_exact(client, model, {"ann": history})
 
 

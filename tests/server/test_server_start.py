@@ -5,12 +5,11 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from recgrela_server.__main__ import main
 
-from tests.server.server_process import environment
+from tests.server.server_process import GOLDEN, environment
 
 
 @pytest.fixture
@@ -51,10 +50,11 @@ def test_a_bad_setting_is_named(run, capsys, changes, message, status):
     assert "short" not in line
 
 
-def test_a_model_with_kinds_is_refused(run, capsys):
-    assert run(model=Path(__file__).parents[1] / "golden/kinds.safetensors") == 1
+def test_a_kind_that_the_model_does_not_have_is_refused(run, capsys):
+    assert run(model=GOLDEN / "kinds.safetensors", missing_kind="buy") == 1
     [line] = capsys.readouterr().err.splitlines()
-    assert "has kinds of events (view, " in line
+    assert line.startswith("error: RECGRELA_MISSING_KIND: found 'buy', expected one of the kinds")
+    assert line.endswith("kinds.safetensors: view, Kauf 電影, skip, c\x7f")
 
 
 def test_a_taken_port_is_an_error(run, caplog):

@@ -1,14 +1,17 @@
 """The JSON of requests and responses."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from fastapi import Header, Path
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
 from typing_extensions import TypedDict
+
+from recgrela_server.storage.base import Entry
 
 Unknown = Literal["error", "skip"]
 UNKNOWN = "What to do with items the model does not have"
 
+Kind = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 User = Annotated[
     str,
     Path(
@@ -32,6 +35,31 @@ class Items(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     items: list[StrictInt | StrictStr] = Field(min_length=1, description="Oldest first")
+
+
+class Events(Items):
+    """Items, and what happened with them."""
+
+    kind: Kind | list[Kind] | None = Field(
+        None,
+        description="What the events are, such as view or buy: one text for all items, or a list "
+        "with one per item. Required if the model has kinds",
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_per_item(self) -> Self:
+        if isinstance(self.kind, list) and len(self.kind) != len(self.items):
+            raise ValueError(
+                f"{len(self.kind)} kinds for {len(self.items)} items, expected one per item, or "
+                "one text for all"
+            )
+        return self
+
+    def entry(self) -> Entry:
+        """As it is stored."""
+        kind = self.kind
+        kinds = [kind] * len(self.items) if isinstance(kind, str) else kind
+        return Entry(self.items, kinds)
 
 
 class Appending(BaseModel):

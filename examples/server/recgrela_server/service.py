@@ -32,10 +32,10 @@ class Service:
     @classmethod
     async def open(cls, settings: Settings) -> "Service":
         """Loads the model and opens the store; ModelError or StoreError."""
-        served = load(settings.model, settings.groups)
+        served = load(settings.model, settings.groups, settings.missing_kind)
         store = await open_store(settings.store)
         try:
-            await _check_ids(store, served)
+            await _check_events(store, served)
         except BaseException:
             await store.close()
             raise
@@ -63,8 +63,10 @@ class Service:
         async with self._reloading:
             settings = self.settings
             try:
-                served = await asyncio.to_thread(load, settings.model, settings.groups)
-                await _check_ids(self.store, served)
+                served = await asyncio.to_thread(
+                    load, settings.model, settings.groups, settings.missing_kind
+                )
+                await _check_events(self.store, served)
             except Exception as error:
                 self.metrics.reloads.labels("refused").inc()
                 log.error("the old model goes on serving: %s", error)
@@ -81,8 +83,8 @@ class Service:
         )
 
 
-async def _check_ids(store: Store, served: Served) -> None:
-    """ModelError unless the store's events have item ids of the model's type."""
+async def _check_events(store: Store, served: Served) -> None:
+    """ModelError unless the model can replay the store's events: their type of ids, their kinds."""
     expected = served.scorer.id_type
     found = await store.claim(expected)
     if found != expected:
@@ -90,6 +92,7 @@ async def _check_ids(store: Store, served: Served) -> None:
             f"the store has events with {found} item ids, and the model has {expected} ids: use a "
             "model with the same type of ids, or another store"
         )
+    served.check_kinds(await store.kinds())
 
 
 def service_of(request: Request) -> Service:

@@ -3,13 +3,12 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from itertools import chain
 
 from recgrela import EdgeScorer
 
 from recgrela_server.metrics import Metrics
 from recgrela_server.model import Served
-from recgrela_server.storage.base import Item, Page, Position, Snapshot, Store, StoreError
+from recgrela_server.storage.base import Page, Position, Snapshot, Store, StoreError
 
 log = logging.getLogger("recgrela_server")
 
@@ -82,7 +81,7 @@ class Sessions:
     async def _restore(self, user: str, cached: Cached) -> None:
         """Starts from the snapshot. One of another model is ignored: the log has everything."""
         snapshot = await self._store.snapshot(user)
-        if snapshot is None or snapshot.fingerprint != cached.scorer.fingerprint:
+        if snapshot is None or snapshot.replay != self.served.replay:
             return
         try:
             cached.scorer.restore(snapshot.state)
@@ -105,18 +104,19 @@ class Sessions:
                 return
 
     async def _replay(self, scorer: EdgeScorer, page: Page) -> None:
-        items: list[Item] = list(chain.from_iterable(page.entries))
+        items, kinds = self.served.replayed(page.entries)
         for start in range(0, len(items), CHUNK):
             if start:
                 await asyncio.sleep(0)
             # An item that a newer model no longer has stays in the log, and is skipped.
-            scorer.extend(items[start : start + CHUNK], unknown="skip")
+            some = slice(start, start + CHUNK)
+            scorer.extend(items[some], kinds=kinds and kinds[some], unknown="skip")
         self._metrics.replayed.inc(len(items))
 
     def _save(self, user: str, cached: Cached) -> None:
         """Stores a snapshot in the background; without it, the next replay is longer."""
         scorer = cached.scorer
-        snapshot = Snapshot(cached.position, scorer.fingerprint, scorer.snapshot())
+        snapshot = Snapshot(cached.position, self.served.replay, scorer.snapshot())
         cached.saved_events = scorer.events
         task = asyncio.create_task(self._store_snapshot(user, snapshot))
         self._saving.add(task)

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     groups: Path | None = Field(
         None, description="JSON object from item id to group, for `max_per_group`"
     )
+    missing_kind: str | None = Field(
+        None, description="Kind of events that were stored without one, for a model with kinds"
+    )
     tokens: Annotated[tuple[Token, ...], NoDecode] = Field(
         min_length=1, description="API tokens, separated by commas, 16 characters or more each"
     )

@@ -9,6 +9,7 @@ from recgrela import EdgeScorer, TopK
 from recgrela_server.bodies import (
     Appending,
     ErrorBody,
+    Events,
     Filters,
     Forgotten,
     IdempotencyKey,
@@ -46,33 +47,34 @@ def _check_count(service: Service, items: list[int | str]) -> None:
 async def append(
     request: Request,
     user: User,
-    body: Items,
+    body: Events,
     query: Annotated[Appending, Query()],
     idempotency_key: IdempotencyKey = None,
 ) -> Stored | JSONResponse:
     """Appends events. The answer comes when they are on disk."""
     service = service_of(request)
     _check_count(service, body.items)
-    items = service.sessions.served.known(body.items, query.unknown)
-    key = None if idempotency_key is None else Key.of(idempotency_key, body.items)
+    sent = body.entry()
+    entry = service.sessions.served.entry(sent, query.unknown)
+    key = None if idempotency_key is None else Key.of(idempotency_key, sent)
     with service.metrics.waiting.track_inprogress():
-        stored = await service.store.append(user, items, key)
+        stored = await service.store.append(user, entry, key)
     if stored.reused:
         raise ServiceError(
             422,
             "key_reused",
             f"found the Idempotency-Key {quote(idempotency_key)} of an earlier request with other "
-            "items, and stored nothing: use a new key for each request, and the same only to "
+            "events, and stored nothing: use a new key for each request, and the same only to "
             "repeat it",
         )
     answer = Stored(events=stored.events, duplicate=stored.duplicate)
     if stored.duplicate:
         return JSONResponse(answer)
-    service.metrics.events.inc(len(items))
+    service.metrics.events.inc(len(entry.items))
     return answer
 
 
-@router.get("/recommendations", responses={404: {"model": ErrorBody}})
+@router.get("/recommendations", responses={404: {"model": ErrorBody}, 409: {"model": ErrorBody}})
 async def recommend(
     request: Request, user: User, query: Annotated[Filters, Query()]
 ) -> Recommendations:

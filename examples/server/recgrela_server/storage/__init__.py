@@ -2,6 +2,7 @@
 
 from recgrela_server.storage.base import (
     Appended,
+    Entry,
     Item,
     Key,
     Page,
@@ -15,6 +16,7 @@ from recgrela_server.storage.sqlite import SqliteStore
 
 __all__ = [
     "Appended",
+    "Entry",
     "Item",
     "Key",
     "Page",

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 Item = int | str
@@ -28,6 +28,37 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """Events that were stored together, oldest first."""
+
+    items: list[Item]
+    kinds: list[str] | None = None
+    """One per item; None if the events were stored without kinds."""
+
+    @classmethod
+    def decode(cls, text: str | bytes) -> "Entry":
+        """The entry of `encode`."""
+        content = json.loads(text)
+        return cls(**content) if isinstance(content, dict) else cls(content)
+
+    def encode(self) -> str:
+        """As text: a list of items, or an object of items and kinds."""
+        content = self.items if self.kinds is None else asdict(self)
+        return json.dumps(content, separators=(",", ":"))
+
+    def without(self, items: set[Item]) -> "Entry":
+        """Without the events of some items. It stays, even empty, to keep its idempotency key."""
+        kept = [index for index, item in enumerate(self.items) if item not in items]
+        kinds = None if self.kinds is None else [self.kinds[index] for index in kept]
+        return Entry([self.items[index] for index in kept], kinds)
+
+    @property
+    def kind_names(self) -> set[str]:
+        """The distinct kinds; an empty text for events without one."""
+        return set(self.kinds if self.kinds is not None else [""][: len(self.items)])
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Entries of a log, in order, and the position behind them.
 
@@ -36,7 +67,7 @@ class Page:
     """
 
     position: Position
-    entries: list[list[Item]]
+    entries: list[Entry]
 
     @property
     def last(self) -> bool:
@@ -46,31 +77,34 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A session's state after the events up to a position, on one model."""
+    """A session's state after the events up to a position.
+
+    `replay` names everything else that the state depends on, such as the model.
+    """
 
     position: Position
-    fingerprint: str
+    replay: str
     state: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An idempotency key, and a digest of the items it was sent with."""
+    """An idempotency key, and a digest of the events it was sent with."""
 
     name: str
     digest: str
 
     @classmethod
-    def of(cls, name: str, items: list[Item]) -> "Key":
+    def of(cls, name: str, entry: Entry) -> "Key":
         """The key of a request."""
-        return cls(name, hashlib.sha256(encode(items).encode()).hexdigest()[:32])
+        return cls(name, hashlib.sha256(entry.encode().encode()).hexdigest()[:32])
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
     """The number of a user's events, and whether the idempotency key was known.
 
-    `reused` if the key came with other items before. Nothing was added then.
+    `reused` if the key came with other events before. Nothing was added then.
     """
 
     events: int
@@ -92,7 +126,10 @@ class Store(Protocol):
     async def claim(self, id_type: str) -> str:
         """Fixes the type of item ids, unless it was fixed before; returns the type that holds."""
 
-    async def append(self, user: str, items: list[Item], key: Key | None) -> Appended:
+    async def kinds(self) -> set[str]:
+        """The kinds of all events ever stored; an empty text for events without one."""
+
+    async def append(self, user: str, entry: Entry, key: Key | None) -> Appended:
         """Adds one entry, durably. A known idempotency key adds nothing."""
 
     async def read(self, user: str, after: Position) -> Page:
@@ -120,19 +157,3 @@ class Store(Protocol):
 def new_generation() -> int:
     """A number that no other log has had."""
     return secrets.randbits(62) + 1
-
-
-def encode(items: list[Item]) -> str:
-    """An entry's items as text."""
-    return json.dumps(items, separators=(",", ":"))
-
-
-def decode(text: str | bytes) -> list[Item]:
-    """The items of `encode`."""
-    items: list[Item] = json.loads(text)
-    return items
-
-
-def without(entry: list[Item], items: set[Item]) -> list[Item]:
-    """An entry without some items. It stays, even empty, to keep its idempotency key."""
-    return [item for item in entry if item not in items]

@@ -18,16 +18,14 @@ from redis.exceptions import RedisError, ResponseError, WatchError
 from recgrela_server.storage.base import (
     PAGE,
     Appended,
+    Entry,
     Item,
     Key,
     Page,
     Position,
     Snapshot,
     StoreError,
-    decode,
-    encode,
     new_generation,
-    without,
 )
 
 log = logging.getLogger("recgrela_server")
@@ -37,14 +35,17 @@ REWRITES = 10  # of a log that gets events meanwhile, until forgetting gives up
 CONNECTIONS = 64
 PIECE = 1_000  # entries that one RPUSH of a rewritten log has
 
-# KEYS: log, keys, events. ARGV: generation, entry, number of its events, idempotency key or "",
-# digest. Returns the number of events, and the digest of a known key.
+KINDS = "recgrela:kinds"  # a set: the kinds of all events ever stored
+
+# KEYS: log, keys, events, kinds. ARGV: generation, entry, number of its events, idempotency key or
+# "", digest, kinds. Returns the number of events, and the digest of a known key.
 APPEND = """
 if ARGV[4] ~= '' and redis.call('HSETNX', KEYS[2], ARGV[4], ARGV[5]) == 0 then
     return {redis.call('GET', KEYS[3]), redis.call('HGET', KEYS[2], ARGV[4])}
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('RPUSH', KEYS[1], ARGV[1]) end
 redis.call('RPUSH', KEYS[1], ARGV[2])
+for index = 6, #ARGV do redis.call('SADD', KEYS[4], ARGV[index]) end
 return {redis.call('INCRBY', KEYS[3], ARGV[3]), false}
 """
 # KEYS: log. ARGV: generation, index of the first entry wanted, number of entries.
@@ -101,12 +102,27 @@ class RedisStore:
         await _answer(self._client.set("recgrela:id-type", id_type, nx=True))
         return cast(bytes, await _answer(self._client.get("recgrela:id-type"))).decode()
 
-    async def append(self, user: str, items: list[Item], key: Key | None) -> Appended:
+    async def kinds(self) -> set[str]:
+        """The kinds of all events ever stored; an empty text for events without one."""
+        names = await _answer(self._client.smembers(KINDS))
+        if not names and await self._has_events():  # of a service that knew no kinds
+            await _answer(self._client.sadd(KINDS, ""))
+            return {""}
+        return {name.decode() for name in names}
+
+    async def append(self, user: str, entry: Entry, key: Key | None) -> Appended:
         """Adds one entry, durably. A known idempotency key adds nothing."""
-        keys = [_key(user, "log"), _key(user, "keys"), _key(user, "events")]
+        keys = [_key(user, "log"), _key(user, "keys"), _key(user, "events"), KINDS]
         name, digest = ("", "") if key is None else (key.name, key.digest)
-        script = self._append(keys, [new_generation(), encode(items), len(items), name, digest])
-        events, known = await _answer(script)
+        values: list[str | int] = [
+            new_generation(),
+            entry.encode(),
+            len(entry.items),
+            name,
+            digest,
+            *entry.kind_names,
+        ]
+        events, known = await _answer(self._append(keys, values))
         if key is None or known is None:
             return Appended(int(events))
         return Appended.known(int(events), known.decode(), key)
@@ -117,9 +133,9 @@ class RedisStore:
         answer = await _answer(self._read([_key(user, "log")], values))
         if not answer:
             return Page(Position(), [])
-        generation, first, entries = answer
-        position = Position(int(generation), int(first) + len(entries))
-        return Page(position, [decode(entry) for entry in entries])
+        generation, first, texts = answer
+        position = Position(int(generation), int(first) + len(texts))
+        return Page(position, [Entry.decode(text) for text in texts])
 
     async def snapshot(self, user: str) -> Snapshot | None:
         """The user's snapshot, whatever its generation and model."""
@@ -134,7 +150,7 @@ class RedisStore:
         position = snapshot.position
         keys = [_key(user, "log"), _key(user, "snapshot")]
         script = self._save(
-            keys, [position.generation, position.entry, snapshot.fingerprint, snapshot.state]
+            keys, [position.generation, position.entry, snapshot.replay, snapshot.state]
         )
         await _answer(script)
 
@@ -159,6 +175,15 @@ class RedisStore:
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.aclose()
+
+    async def _has_events(self) -> bool:
+        """Whether any user has a log; searches until it finds one."""
+        try:
+            async for _ in self._client.scan_iter(match=_key("*", "log"), count=PIECE):
+                return True
+        except RedisError as error:
+            raise StoreError(f"Redis: {error}") from error
+        return False
 
     async def _rewrite(self, user: str, items: set[Item]) -> int:
         """Writes the log anew in one transaction; WatchError if it changed meanwhile.
@@ -192,9 +217,12 @@ def _key(user: str, name: str) -> str:
 
 def _without(texts: list[bytes], items: set[Item]) -> tuple[list[str], int]:
     """The texts of a log's entries without some items, and how many events were removed."""
-    entries = [decode(text) for text in texts]
-    kept = [without(entry, items) for entry in entries]
-    return [encode(entry) for entry in kept], sum(map(len, entries)) - sum(map(len, kept))
+    entries = [Entry.decode(text) for text in texts]
+    kept = [entry.without(items) for entry in entries]
+    removed = sum(
+        len(entry.items) - len(left.items) for entry, left in zip(entries, kept, strict=True)
+    )
+    return [entry.encode() for entry in kept], removed
 
 
 async def _answer(call: Awaitable[Any] | Any) -> Any:

@@ -13,20 +13,22 @@ from typing import Any, cast
 from recgrela_server.storage.base import (
     PAGE,
     Appended,
+    Entry,
     Item,
     Key,
     Page,
     Position,
     Snapshot,
     StoreError,
-    decode,
-    encode,
     new_generation,
-    without,
 )
 from recgrela_server.storage.group_commit import BUSY_SECONDS, GroupCommit
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+# Version 2 had no kinds, and entries as they are without kinds. Its services would misread others.
+FROM_VERSION_2 = """
+INSERT OR IGNORE INTO kinds SELECT '' WHERE EXISTS (SELECT * FROM entries);
+"""
 # 16 MiB. The commit that copies them takes longer, so it should be rare; and the write-ahead log
 # should soon reach its final length, because a write that extends a file takes longer too.
 CHECKPOINT_PAGES = 4_000
@@ -45,6 +47,7 @@ CREATE TABLE IF NOT EXISTS snapshots (
     fingerprint TEXT NOT NULL, state BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS ids (type TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS kinds (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS digests (
     id INTEGER NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (id, key)
 ) WITHOUT ROWID;
@@ -86,12 +89,13 @@ class SqliteStore:
         try:
             writer = _connect(path)
             version = writer.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, SCHEMA_VERSION):
+            if version not in (0, 2, SCHEMA_VERSION):
                 raise StoreError(
                     f"{path} has schema version {version}, expected {SCHEMA_VERSION}: use the "
                     "service that wrote it, or another file"
                 )
-            writer.executescript(SCHEMA + f"PRAGMA user_version = {SCHEMA_VERSION}")
+            upgrade = FROM_VERSION_2 if version == 2 else ""
+            writer.executescript(f"{SCHEMA}{upgrade}PRAGMA user_version = {SCHEMA_VERSION}")
             self._reader = _connect(path)
         except sqlite3.Error as error:
             raise StoreError(f"cannot open {path} as SQLite database: {error}") from error
@@ -109,9 +113,13 @@ class SqliteStore:
 
         return cast(str, await self._commits.submit(run))
 
-    async def append(self, user: str, items: list[Item], key: Key | None) -> Appended:
+    async def kinds(self) -> set[str]:
+        """The kinds of all events ever stored; an empty text for events without one."""
+        return {name for (name,) in self._query("SELECT name FROM kinds", ())}
+
+    async def append(self, user: str, entry: Entry, key: Key | None) -> Appended:
         """Adds one entry, durably. A known idempotency key adds nothing."""
-        text = encode(items)
+        text, kinds = entry.encode(), [(name,) for name in entry.kind_names]
 
         def run(connection: sqlite3.Connection) -> Appended:
             if key is not None:
@@ -119,10 +127,11 @@ class SqliteStore:
                 if known is not None:
                     events, digest = known
                     return Appended.known(events, digest, key)
-            values = (user, new_generation(), len(items))
-            row, entry, events = connection.execute(COUNT_UP, values).fetchone()
+            values = (user, new_generation(), len(entry.items))
+            row, number, events = connection.execute(COUNT_UP, values).fetchone()
             name = None if key is None else key.name
-            connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?)", (row, entry, text, name))
+            connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?)", (row, number, text, name))
+            connection.executemany("INSERT OR IGNORE INTO kinds VALUES (?)", kinds)
             if key is not None:
                 digest = (row, key.name, key.digest)
                 connection.execute("INSERT INTO digests VALUES (?, ?, ?)", digest)
@@ -138,20 +147,20 @@ class SqliteStore:
         generation, last, _ = rows[-1]
         if last is None:  # no new entries
             return Page(Position(generation, after.entry), [])
-        return Page(Position(generation, last), [decode(items) for _, _, items in rows])
+        return Page(Position(generation, last), [Entry.decode(text) for _, _, text in rows])
 
     async def snapshot(self, user: str) -> Snapshot | None:
         """The user's snapshot, whatever its generation and model."""
         rows = self._query(READ_SNAPSHOT, (user,))
         if not rows:
             return None
-        generation, entry, fingerprint, state = rows[0]
-        return Snapshot(Position(generation, entry), fingerprint, state)
+        generation, entry, replay, state = rows[0]
+        return Snapshot(Position(generation, entry), replay, state)
 
     async def save(self, user: str, snapshot: Snapshot) -> None:
         """Replaces the snapshot, unless the log has another generation by now."""
         position = snapshot.position
-        values = (position.entry, snapshot.fingerprint, snapshot.state, user, position.generation)
+        values = (position.entry, snapshot.replay, snapshot.state, user, position.generation)
         await self._commits.submit(lambda connection: connection.execute(SAVE_SNAPSHOT, values))
 
     async def forget(self, user: str, items: set[Item]) -> int:
@@ -213,11 +222,11 @@ def _forget(connection: sqlite3.Connection, user: str, items: set[Item]) -> int:
     removed, changed = 0, []
     query = "SELECT entry, items FROM entries WHERE id = ?"
     for number, text in connection.execute(query, row):
-        entry = decode(text)
-        kept = without(entry, items)
-        if len(kept) < len(entry):
-            removed += len(entry) - len(kept)
-            changed.append((encode(kept), row[0], number))
+        entry = Entry.decode(text)
+        kept = entry.without(items)
+        if len(kept.items) < len(entry.items):
+            removed += len(entry.items) - len(kept.items)
+            changed.append((kept.encode(), row[0], number))
     if not changed:
         return 0
     connection.executemany("UPDATE entries SET items = ? WHERE id = ? AND entry = ?", changed)
