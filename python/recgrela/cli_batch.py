@@ -21,7 +21,8 @@ DESCRIPTION = """\
 Append the events of a day to the state of all users, and recommend items to every user.
 
 EVENTS is a Parquet file or a folder of them, with one row per event, in any order. Its columns are
-the user and the item (integers or text) and the time (numbers, dates or timestamps).
+the user and the item (integers or text), the time (numbers, dates or timestamps) and, if the model
+has kinds of events, the kind (text or integers).
 
 The first run starts the state folder, with all events so far. Each later run appends the events
 that are new since then, and writes recommendations into a new folder. A run that was ended early,
@@ -80,6 +81,9 @@ def add_parser(commands: Any) -> None:
     for role, name in zip(ROLES, NAMES, strict=True):
         add(f"--{role}-column", default=name, metavar="NAME",
             help=f"column of the {role} (default: {name})")  # fmt: skip
+    add("--kind-column", metavar="NAME",
+        help="column of the kind, such as view or buy (default: none; needed if the model has "
+        "kinds)")  # fmt: skip
     parser.set_defaults(run=_run)
 
 
@@ -89,7 +93,9 @@ def _run(options: argparse.Namespace) -> None:
         raise ValueError(f"{', '.join(missing)} is not installed: pip install 'recgrela[batch]'")
     from .batch import Choice, ModelFiles, ParquetSource, run
 
-    names = (options.user_column, options.item_column, options.time_column)
+    names = [options.user_column, options.item_column, options.time_column]
+    if options.kind_column is not None:
+        names.append(options.kind_column)
     choice = Choice(
         k=options.k,
         exclude_seen=not options.include_seen,

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from recgrela.batch import Part, partition_of
 from recgrela.batch.events import canonical
 from recgrela.batch.spill import in_order
+from recgrela.columns import NAMES
 
 
 class InProcess(Executor):
@@ -36,13 +37,14 @@ def random_events(model, count: int, seed: int, *, users: int = 40, day: int = 0
     random = np.random.default_rng(seed)
     kind = "int" if isinstance(model.ids[0], int) else "str"
     ids = user_ids(users, kind)
-    return pa.table(
-        {
-            "user": [ids[i] for i in random.integers(users, size=count)],
-            "item": [model.ids[i] for i in random.integers(len(model.ids), size=count)],
-            "time": random.integers(100 * day, 100 * day + 20, size=count),
-        }
-    )
+    columns = {
+        "user": [ids[i] for i in random.integers(users, size=count)],
+        "item": [model.ids[i] for i in random.integers(len(model.ids), size=count)],
+        "time": random.integers(100 * day, 100 * day + 20, size=count),
+    }
+    if model.kinds:
+        columns["kind"] = model.history_kinds(count, seed)
+    return pa.table(columns)
 
 
 def shuffled(events: pa.Table, seed: int) -> pa.Table:
@@ -58,14 +60,16 @@ def replayed(
         if overlay:
             for scorer in scorers.values():
                 scorer.catalog.load(overlay)
-        batches = [events for events, _ in canonical(day.combine_chunks().to_batches())]
+        roles = day.column_names
+        batches = [events for events, _ in canonical(day.combine_chunks().to_batches(), roles)]
         events = in_order(pa.Table.from_batches(batches))
-        for user, item in zip(events["user"].to_pylist(), events["item"].to_pylist(), strict=True):
+        for row in events.select([name for name in roles if name != "time"]).to_pylist():
+            user, item = row["user"], row["item"]
             if user not in scorers:
                 scorers[user] = model.load(verify=False)
                 if overlay:
                     scorers[user].catalog.load(overlay)
-            scorers[user].append(item, unknown="skip")
+            scorers[user].append(item, kind=row.get("kind"), unknown="skip")
     tops = {user: scorer.top_k(k, **options) for user, scorer in scorers.items() if scorer.events}
     return {user: (top.ids, top.scores.tolist()) for user, top in tops.items()}
 
@@ -93,7 +97,7 @@ def of_partition(events: pa.Table, number: int, partitions: int) -> pa.Table:
 def write(events: pa.Table, folder: Path, files: int = 1, row_group: int = 100) -> Path:
     """Parquet files with the column names of the trainer."""
     folder.mkdir(parents=True)
-    renamed = events.rename_columns(["user_id", "item_id", "timestamp"])
+    renamed = events.rename_columns([*NAMES, "kind"][: events.num_columns])
     size = -(-len(events) // files)
     for number in range(files):
         rows = renamed.slice(number * size, size)

@@ -28,7 +28,7 @@ class OneTask:
 
     def look_at_events(self, _partitions, watermark):
         batches = self.events.to_batches(max_chunksize=100)
-        return total([look_at(self.model, batches, NAMES, watermark)])
+        return total([look_at(self.model, batches, self.events.column_names, watermark)])
 
     def advance(self, parts, earlier, *, committed):
         events = self.events if self.second is None else self.second
@@ -38,19 +38,25 @@ class OneTask:
         batches = together.sort_by(PART).combine_chunks().to_batches(max_chunksize=70)
         state = parts[0].state
         folders = state, self.out
-        advance = Advance(self.model, Choice(), NAMES, PARTITIONS, *folders, earlier, committed)
+        advance = Advance(
+            self.model, Choice(), self.events.column_names, PARTITIONS, *folders, earlier, committed
+        )
         assert [*advance.all(batches)] == [*range(PARTITIONS)]
         assert [*advance.all(batches)] == [*range(PARTITIONS)]  # a retried task: all is done
 
 
-@pytest.fixture(scope="module")
-def days(export, tmp_path_factory) -> tuple:
-    """A model, two days of events, one partition without any on the second, and their files."""
-    model, folder = export("str"), tmp_path_factory.mktemp("days")
+@pytest.fixture(scope="module", params=[0, 3])
+def days(request, export, tmp_path_factory) -> tuple:
+    """A model, two days of events, one partition without any on the second, and their files.
+
+    The events have kinds where the model has them.
+    """
+    model, folder = export("str", kinds=request.param), tmp_path_factory.mktemp("days")
     first, second = (random_events(model, 400, seed, day=seed) for seed in (0, 1))
     users = second["user"].combine_chunks()
     second = second.filter(pa.array(partition_of(users, PARTITIONS) != 3))
-    tables = [shuffled(day, 1).rename_columns(NAMES) for day in (first, second)]
+    names = [*NAMES, "kind"][: first.num_columns]
+    tables = [shuffled(day, 1).rename_columns(names) for day in (first, second)]
     return model, tables, [write(day, folder / f"{n}") for n, day in enumerate((first, second))]
 
 
@@ -63,7 +69,7 @@ def go(source: ParquetSource, events: pa.Table, folder: Path, out: str, second=N
 def test_two_days_have_the_bytes_of_one_machine(days, tmp_path):
     model, tables, paths = days
     for number, (table, path) in enumerate(zip(tables, paths, strict=True)):
-        source = ParquetSource.survey(path, ModelFiles(model.path))
+        source = ParquetSource.survey(path, ModelFiles(model.path), table.column_names)
         one = tmp_path / "one"
         expected = run(source, one / "state", one / f"out-{number}", Choice(),
                        partitions=PARTITIONS, workers=1)  # fmt: skip
@@ -73,7 +79,7 @@ def test_two_days_have_the_bytes_of_one_machine(days, tmp_path):
 
 def test_events_that_change_between_the_two_times_are_not_committed(days, tmp_path):
     model, tables, paths = days
-    source = ParquetSource.survey(paths[0], ModelFiles(model.path))
+    source = ParquetSource.survey(paths[0], ModelFiles(model.path), tables[0].column_names)
     other = tables[0].take(np.arange(len(tables[0]) - 1))
     with pytest.raises(BatchError, match="the events changed while they were read"):
         go(source, tables[0], tmp_path, "out", other)

@@ -75,9 +75,10 @@ TIMES = {
 }
 
 
+@pytest.mark.parametrize("kinds", [(), ("Kauf", "a", "b", "é")])
 @pytest.mark.parametrize("ids", ["int", "str"])
 @pytest.mark.parametrize("times", TIMES)
-def test_the_order_is_that_of_the_trainer(ids, times):
+def test_the_order_is_that_of_the_trainer(ids, times, kinds):
     random = np.random.default_rng(2)
     users, items = user_ids(5, ids), user_ids(30, ids)
     events = pl.DataFrame(
@@ -91,13 +92,21 @@ def test_the_order_is_that_of_the_trainer(ids, times):
         events = events.with_columns(pl.col("time") / 64)
     else:
         events = events.with_columns(pl.col("time").cast(TIMES[times]))
+    if kinds:  # the same event several times, with kinds in random order
+        events = pl.concat([events] * 3)
+        kind = random.integers(len(kinds), size=len(events))
+        events = events.with_columns(kind=pl.Series([kinds[i] for i in kind]))
     known = [events[name].unique().sort() for name in ("user", "item")]
     assert DataConfig().tie_seed == TIE_SEED[0]
     rule = order.Order.of("random", DataConfig().tie_seed, *known, dates="dates" in times)
-    expected = rule.sort(encode(whole_times(Piece("test", events, True)), *known, kinds=()))
+    expected = rule.sort(encode(whole_times(Piece("test", events, True)), *known, kinds=kinds))
     batches = events.to_arrow().to_batches()
-    found = in_order(pa.Table.from_batches([batch for batch, _ in canonical(batches)]))
+    found = in_order(
+        pa.Table.from_batches([batch for batch, _ in canonical(batches, events.columns)])
+    )
     for user, rows in pl.from_arrow(found).group_by("user"):
         code = known[0].index_of(user[0])
         of_user = expected.filter(pl.col("user") == code)
         assert [known[1][i] for i in of_user["item"]] == rows["item"].to_list()
+        if kinds:
+            assert [kinds[i] for i in of_user["kind"]] == rows["kind"].to_list()

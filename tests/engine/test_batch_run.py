@@ -402,9 +402,3 @@ def test_new_vectors_of_added_items_count_from_their_day_on(days, tmp_path):
     found = read(tmp_path / "out-1")
     assert found == replayed(model, events, overlays=overlays)
     assert found != replayed(model, events, overlays=[overlays[1], overlays[1]])
-
-
-def test_a_model_with_kinds_is_refused_before_any_work(export, days, tmp_path):
-    with pytest.raises(BatchError, match=r"has kinds of events \(view, cart, buy\)"):
-        start(export("str", kinds=3), days[2][0], tmp_path)
-    assert not (tmp_path / "state").exists()

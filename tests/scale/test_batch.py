@@ -21,7 +21,8 @@ from tests.scale.processes import kill_one, wait_until
 
 pytestmark = pytest.mark.scale
 
-MODEL = Path(__file__).parents[1] / "golden" / "f32.safetensors"
+MODEL = Path(__file__).parents[1] / "golden" / "kinds.safetensors"
+NAMES = ("user_id", "item_id", "timestamp", "event")
 EVENTS = int(os.environ.get("RECGRELA_SCALE_EVENTS", "1_000_000"))
 PARTITIONS = 16
 EMPTY = 3  # a partition without events on the second day
@@ -41,10 +42,12 @@ def write_events(folder: Path, count: int, day: int, users: int) -> Path:
     """Eight Parquet files."""
     folder.mkdir()
     random = np.random.default_rng(day)
-    items = np.array(EdgeScorer.load(MODEL).item_ids)
+    model = EdgeScorer.load(MODEL)
+    items, kinds = np.array(model.item_ids), np.array(model.kinds)
     table = pa.table(
         {
             "price": random.random(count),  # not read
+            "event": kinds[random.integers(len(kinds), size=count)],
             "timestamp": random.integers(day * 86_400, (day + 1) * 86_400, count),
             "item_id": items[random.integers(len(items), size=count)],
             "user_id": random.integers(users, size=count),
@@ -71,7 +74,7 @@ def days(tmp_path_factory) -> Days:
         for day, count in enumerate((EVENTS // 10, EVENTS))
     ]
     for day, path in enumerate(events):
-        source = ParquetSource.survey(path, ModelFiles(MODEL))
+        source = ParquetSource.survey(path, ModelFiles(MODEL), NAMES)
         options = {"partitions": PARTITIONS, "workers": 2}
         run(source, folder / "state", folder / f"out-{day}", Choice(), **options)
         if day == 0:
@@ -120,7 +123,7 @@ def test_ray_with_a_worker_killed(days, tmp_path, ray, half_way):
     shutil.copytree(days.before, tmp_path / "state")
     killed = half_way(lambda line: "MapBatches(advanced)" in line)
     events = ray.data.read_parquet(str(days.second))
-    top = recommend(events, MODEL, tmp_path / "state", tmp_path / "out")
+    top = recommend(events, MODEL, tmp_path / "state", tmp_path / "out", names=NAMES)
     assert [left > 0 for _, left in killed] == [True]
     check(days, tmp_path, pa.concat_tables(ray.get(top.to_arrow_refs())))
 
@@ -159,6 +162,6 @@ def test_spark_with_a_worker_killed(days, tmp_path, spark, half_way):
     shutil.copytree(days.before, tmp_path / "state")
     killed = half_way(lambda line: "CoarseGrainedExecutorBackend" in line)
     events = spark.read.parquet(str(days.second))
-    top = recommend(events, MODEL, tmp_path / "state", tmp_path / "out")
+    top = recommend(events, MODEL, tmp_path / "state", tmp_path / "out", names=NAMES)
     assert [left > 0 for _, left in killed] == [True]
     check(days, tmp_path, top.toArrow())

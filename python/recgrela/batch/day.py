@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 from filelock import FileLock, Timeout
 
 from .. import EdgeScorer
+from ..columns import WITH_KIND
 from .errors import BatchError
 from .events import Moment, Taken, Tally
 from .files import make_folder, write_json
@@ -87,6 +88,7 @@ def opened(source: Source, state: Path, out: Path) -> Iterator[Opened]:
     """
     scorer = open_model(source.files, verify=True)
     check_items(source.types, scorer, source.name)
+    _check_kind_column(source, scorer)
     check_apart({"state": state, "out": out})
     check_recommendations(out)
     State(state)  # checked before it is made
@@ -115,6 +117,7 @@ def advance_all(
         _check_current(current, scorer, source, folder)
     taken = workers.look_at_events(count, current.watermark if current else None)
     taken.check_missing()
+    taken.check_kinds(scorer.kinds)
     repeated = current if current and current.has(taken) else None
     if repeated:
         this = replace(repeated.run, overlay=model.overlay)
@@ -219,6 +222,21 @@ def _partitions(wanted: int | None, current: Manifest | None, folder: State) -> 
             f"{wanted}: omit --partitions, or replay all events into a new state folder"
         )
     return current.run.partitions
+
+
+def _check_kind_column(source: Source, scorer: EdgeScorer) -> None:
+    """Raises BatchError unless a column of kinds is read exactly if the model has kinds."""
+    reads = len(source.names) == len(WITH_KIND)
+    if scorer.kinds and not reads:
+        raise BatchError(
+            f"{source.files.model} has kinds of events ({', '.join(scorer.kinds)}), but no column "
+            "of kinds is named: name it with --kind-column, or as the fourth of names"
+        )
+    if reads and not scorer.kinds:
+        raise BatchError(
+            f"{source.files.model} has no kinds of events, but the column '{source.names[-1]}' is "
+            "named for them: omit it, or use a model that was trained with data.kind_column"
+        )
 
 
 def _check_current(current: Manifest, scorer: EdgeScorer, source: Source, folder: State) -> None:

@@ -1,8 +1,9 @@
 """What Ray and Spark workers do: look at events, number their partitions, advance partitions.
 
 Engines hand over raw events as Arrow record batches, with the columns in the order user, item,
-time. A marker is a row with the number of a partition and no event. There is one per partition, so
-that an engine which groups rows also meets the partitions without events.
+time and, for a model with kinds, kind. A marker is a row with the number of a partition and no
+event. There is one per partition, so that an engine which groups rows also meets the partitions
+without events.
 """
 
 import pickle
@@ -15,12 +16,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .events import Moment, Taken, canonical, is_known
+from .events import Moment, Taken, canonical
 from .hashing import partition_of
 from .partition import Choice, Earlier, Part, advance_canonical, recommend_canonical
 from .source import ModelFiles, Source
 from .types import Types
-from .workers import Model, items_of, load
+from .workers import Model, load, taken_of
 
 PART = "recgrela_partition"
 
@@ -45,8 +46,7 @@ def look_at(
 ) -> bytes:
     """Count, digest and times of events, for `total`."""
     parts = (
-        Taken.of(batch, missing, is_known(batch, items_of(model)), watermark)
-        for batch, missing in canonical(batches, names)
+        taken_of(model, batch, missing, watermark) for batch, missing in canonical(batches, names)
     )
     return pickle.dumps(sum(parts, Taken()))
 

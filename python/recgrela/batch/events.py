@@ -1,14 +1,16 @@
 """Events in one form, and their counts and a digest, independent of order.
 
-A batch has the columns user, item, time, fraction, hash (of the user) and tie. Dates become
-timestamps in microseconds (UTC), with nanoseconds below them as the fraction. A floating-point time
-is divided at its point, with the fraction in 1e-18. The trainer orders events by the same numbers
-and hashes: the order here is that of `data.ties=random` with the default `data.tie_seed`.
+A batch has the columns user, item, time, fraction, hash (of the user), tie and, for a model with
+kinds, kind (text). Dates become timestamps in microseconds (UTC), with nanoseconds below them as
+the fraction. A floating-point time is divided at its point, with the fraction in 1e-18. The trainer
+orders events by the same numbers and hashes: the order here is that of `data.ties=random` with the
+default `data.tie_seed`.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -16,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..columns import ROLES
+from ..columns import ROLES, WITH_KIND, roles_of
 from .errors import BatchError
 from .hashing import id_hashes, mix, plain_ids, tie_hashes
 from .types import Types
@@ -76,6 +78,10 @@ class Taken:
     """Those at items that the model does not know, without late ones."""
     unknown_item: Any = None
     """The lowest id of these items."""
+    unknown_kinds: int = 0
+    """Known ones, not late, of kinds that the model does not have."""
+    unknown_kind: str | None = None
+    """The lowest of these kinds."""
     at_watermark: Tally = Tally()
     """Known ones at the watermark."""
     missing: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -94,22 +100,31 @@ class Taken:
         missing: Counter[tuple[str, str]],
         known: Mask,
         watermark: Moment | None,
+        kinds: Sequence[str],
     ) -> Self:
-        """Of the events of one batch, of which some are at items that the model knows."""
+        """Of the events of one batch, of which some are at items that the model knows.
+
+        `kinds` are the model's.
+        """
         types = Types.of(events.schema, ROLES, "events")
         if not events.num_rows:
             return cls(missing=missing, types=types)
         fraction = column(events, "fraction").view(np.uint64)
         hashes: npt.NDArray[np.uint64] = np.bitwise_xor(column(events, "tie"), fraction)
+        if "kind" in events.schema.names:
+            hashes = hashes ^ id_hashes(events["kind"])
         late, at = before(events, watermark), is_at(events, watermark)
         new, unknown = known & ~late, ~known & ~late
         items = events["item"].filter(pa.array(unknown))
+        strange = _unknown_kinds(events, new, kinds)
         last = _latest(events, new)
         return cls(
             all=Tally.of(hashes),
             late=int(late.sum()),
             unknown=len(items),
             unknown_item=pc.min(items).as_py(),
+            unknown_kinds=len(strange),
+            unknown_kind=pc.min(strange).as_py(),
             at_watermark=Tally.of(hashes[at & known]),
             missing=missing,
             first=_earliest(events),
@@ -123,12 +138,15 @@ class Taken:
         if self.types and other.types:
             other.types.check(self.types, "events", "an earlier batch")
         items = [t.unknown_item for t in (self, other) if t.unknown_item is not None]
+        kinds = [t.unknown_kind for t in (self, other) if t.unknown_kind is not None]
         last = max(filter(None, (self.last, other.last)), default=None)
         return Taken(
             all=self.all + other.all,
             late=self.late + other.late,
             unknown=self.unknown + other.unknown,
             unknown_item=min(items, default=None),
+            unknown_kinds=self.unknown_kinds + other.unknown_kinds,
+            unknown_kind=min(kinds, default=None),
             at_watermark=self.at_watermark + other.at_watermark,
             missing=self.missing + other.missing,
             first=min(filter(None, (self.first, other.first)), default=None),
@@ -141,12 +159,22 @@ class Taken:
         """Raises BatchError for missing values."""
         if self.missing:
             counts = {
-                role: sum(n for (r, _), n in self.missing.items() if r == role) for role in ROLES
+                role: sum(n for (r, _), n in self.missing.items() if r == role)
+                for role in WITH_KIND
             }
             found = ", ".join(f"{n:,} without {role}" for role, n in counts.items() if n)
             raise BatchError(
                 f"{min(source for _, source in self.missing)}: found rows with missing values "
                 f"({found}), expected none: remove these rows"
+            )
+
+    def check_kinds(self, kinds: Sequence[str]) -> None:
+        """Raises BatchError for kinds that are not among those of the model."""
+        if self.unknown_kinds:
+            raise BatchError(
+                f"found {self.unknown_kinds:,} events of unknown kinds, such as "
+                f"{self.unknown_kind!r}, expected the model's kinds: {', '.join(kinds)}. Remove "
+                "these rows, or use a model that was trained with their kinds"
             )
 
     def check(
@@ -184,21 +212,25 @@ def canonical(
 ) -> Iterator[tuple[pa.RecordBatch, Counter[tuple[str, str]]]]:
     """Each batch in the form of this module, and its rows without a value, by column and source.
 
-    `names` are those of the columns user, item and time. Raises BatchError for missing columns,
-    wrong types, and for values beyond 64 bits.
+    `names` are those of the columns user, item, time and perhaps kind. Raises BatchError for
+    missing columns, wrong types, and for values beyond 64 bits.
     """
     for batch in batches:
         Types.of(batch.schema, names, source)
-        users, items, times = (batch.column(batch.schema.get_field_index(name)) for name in names)
+        users, items, times, *kinds = (
+            batch.column(batch.schema.get_field_index(name)) for name in names
+        )
         try:
-            columns = [plain_ids(users), plain_ids(items), times]
+            texts = [plain_ids(kind).cast(pa.large_string()) for kind in kinds]
+            columns = [plain_ids(users), plain_ids(items), times, *texts]
         except pa.ArrowInvalid as error:
             raise _beyond(source, error) from None
         absent = [pc.is_null(values, nan_is_null=True) for values in columns]
-        counts = {(role, source): mask.true_count for role, mask in zip(ROLES, absent, strict=True)}
+        roles = roles_of(names)
+        counts = {(role, source): mask.true_count for role, mask in zip(roles, absent, strict=True)}
         missing = +Counter(counts)
         if missing:
-            present = pc.invert(pc.or_(pc.or_(absent[0], absent[1]), absent[2]))
+            present = pc.invert(reduce(pc.or_, absent))
             columns = [values.filter(present) for values in columns]
         try:
             yield _batch(*columns), missing
@@ -212,14 +244,17 @@ def _beyond(source: str, error: pa.ArrowInvalid) -> BatchError:
     )
 
 
-def _batch(users: pa.Array, items: pa.Array, times: pa.Array) -> pa.RecordBatch:
+def _batch(
+    users: pa.Array, items: pa.Array, times: pa.Array, kinds: pa.Array | None = None
+) -> pa.RecordBatch:
     time, fraction = _whole(times)
     numbers = time.cast(pa.int64()).to_numpy()
     hashes = id_hashes(users)
     ties = tie_hashes(hashes, id_hashes(items), numbers)
+    kind = {} if kinds is None else {"kind": kinds}
     return pa.record_batch(
         {"user": users, "item": items, "time": time, "fraction": fraction, "hash": hashes,
-         "tie": ties}
+         "tie": ties, **kind}
     )  # fmt: skip
 
 
@@ -248,13 +283,15 @@ def column(events: pa.RecordBatch | pa.Table, name: str) -> npt.NDArray[Any]:
     return numbers
 
 
-def no_events(types: Types) -> pa.RecordBatch:
-    """A batch without events, which states their types."""
+def no_events(types: Types, *, kinds: bool) -> pa.RecordBatch:
+    """A batch without events, which states their types, and whether they have kinds."""
     columns = {
         "user": pa.array([], ID_TYPES[types.user]),
         "item": pa.array([], ID_TYPES[types.item]),
         "time": pa.array([], pa.int64() if types.time == "number" else DATE),
     }
+    if kinds:
+        columns["kind"] = pa.array([], pa.large_string())
     return _batch(*columns.values())
 
 
@@ -280,6 +317,14 @@ def is_known(events: pa.RecordBatch, items: pa.Array) -> Mask:
     """Whether each event is at one of the items, [n]."""
     known: Mask = pc.is_in(events["item"], items).to_numpy(zero_copy_only=False)
     return known
+
+
+def _unknown_kinds(events: pa.RecordBatch, some: Mask, kinds: Sequence[str]) -> pa.Array:
+    """The kinds of some of the events that are not among those of the model."""
+    if "kind" not in events.schema.names:
+        return pa.array([], pa.large_string())
+    found = events["kind"].filter(pa.array(some))
+    return found.filter(pc.invert(pc.is_in(found, pa.array(kinds, pa.large_string()))))
 
 
 def _earliest(events: pa.RecordBatch) -> Moment:

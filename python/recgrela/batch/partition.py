@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .. import EdgeScorer, Fleet
-from ..columns import ROLES
+from ..columns import ROLES, WITH_KIND
 from .errors import BatchError
 from .events import (
     ID_TYPES,
@@ -162,8 +162,9 @@ def advance(
         model: The model, with the overlay that its users need. Its own session is not used.
         previous: The partition's state of the day before, or None if it has none.
         events: All events of the partition, in any order, with the columns user and item (integers
-            or text) and time (numbers, dates or timestamps). Further columns are ignored. A
-            partition without events passes an empty batch, whose schema states the types.
+            or text), time (numbers, dates or timestamps) and, if the model has kinds, kind (text or
+            integers). Further columns are ignored. A partition without events passes an empty
+            batch, whose schema states the types.
         out: The partition and its folders, which exist.
         k: Number of items per user. A user with fewer unseen items gets fewer.
         exclude_seen: Whether items of a user's history are never recommended to that user.
@@ -177,7 +178,8 @@ def advance(
         OSError: if a file cannot be read or written.
     """
     choice = Choice(k, exclude_seen, unknown, late, only_new)
-    return advance_canonical(model, previous, canonical(events), out, choice, scratch)
+    roles = WITH_KIND if model.kinds else ROLES
+    return advance_canonical(model, previous, canonical(events, roles), out, choice, scratch)
 
 
 def advance_canonical(
@@ -232,7 +234,7 @@ def _take(
     for batch, missing in events:
         check_items(Types.of(batch.schema, ROLES, "events"), model, "the events")
         known = is_known(batch, items)
-        taken += Taken.of(batch, missing, known, watermark)
+        taken += Taken.of(batch, missing, known, watermark, model.kinds)
         if (column(batch, "hash") % np.uint64(out.partitions) != out.number).any():
             raise BatchError(
                 f"found users of other partitions, expected those of {out.number} of "
@@ -252,6 +254,7 @@ def _take(
             "empty batch, whose schema states the types of its columns"
         )
     taken.check_missing()
+    taken.check_kinds(model.kinds)
     return _Day(taken, taken.types, active)
 
 
@@ -294,8 +297,10 @@ def append_events(fleet: Fleet, tables: Iterable[pa.Table]) -> None:
     """Appends events at known items, in order."""
     for events in tables:
         users, items = (events[name].combine_chunks() for name in ("user", "item"))
+        kinds = events["kind"].combine_chunks() if "kind" in events.column_names else None
         for start, end in _groups(users):
-            fleet.append(users[start:end], items[start:end])
+            some = slice(start, end)
+            fleet.append(users[some], items[some], kinds=None if kinds is None else kinds[some])
 
 
 def _groups(users: pa.Array) -> Iterator[tuple[int, int]]:

@@ -52,7 +52,7 @@ def recommend(
         out: A new folder for the recommendations, or that of an equal call.
         choice: What is recommended to whom, and which events are errors.
         overlay: Added and retired items.
-        names: The columns of users, items and times.
+        names: The columns of users, items, times and, if the model has kinds, kinds.
         partitions: Number of partitions of a new state, 64 by default.
         workers: The most partitions that are advanced at a time, each in memory; by default one per
             CPU of the cluster.

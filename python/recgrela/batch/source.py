@@ -35,7 +35,7 @@ class Source:
     name: str
     files: ModelFiles
     names: Sequence[str]
-    """Of the columns user, item and time."""
+    """Of the columns user, item, time and, for a model with kinds, kind."""
     types: Types
 
 

@@ -53,7 +53,7 @@ def recommend(
         out: A new folder for the recommendations, or that of an equal call.
         choice: What is recommended to whom, and which events are errors.
         overlay: Added and retired items.
-        names: The columns of users, items and times.
+        names: The columns of users, items, times and, if the model has kinds, kinds.
         partitions: Number of partitions of a new state, 64 by default.
 
     Returns:

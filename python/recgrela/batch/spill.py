@@ -1,8 +1,8 @@
 """Events divided among files, and the order in which a partition's events are appended.
 
-That order is by hash of the user, user, time and tie. It depends on the events alone, not on their
-batches, and users whose hashes start alike are together. So a partition that does not fit into
-memory is divided by the first bits of the hash, and each division is sorted by itself.
+That order is by hash of the user, user, time, tie and kind. It depends on the events alone, not on
+their batches, and users whose hashes start alike are together. So a partition that does not fit
+into memory is divided by the first bits of the hash, and each division is sorted by itself.
 """
 
 from collections.abc import Iterator
@@ -97,10 +97,17 @@ class Sorter:
 
 
 def in_order(events: pa.Table) -> pa.Table:
-    """Events by hash of the user, user, time and tie; equal ties are equal events."""
+    """Events by hash of the user, user, time, tie and kind; others equal are equal events."""
     events = events.combine_chunks()
-    coded = pc.dictionary_encode(events["user"]).combine_chunks()
-    by_id = np.argsort(pc.sort_indices(coded.dictionary).to_numpy())
-    users = by_id[coded.indices.to_numpy()]
+    kinds = [_codes(events["kind"])] if "kind" in events.column_names else []
     keys = [column(events, name) for name in ("tie", "fraction", "time")]
-    return events.take(pa.array(np.lexsort((*keys, users, column(events, "hash")))))
+    order = np.lexsort((*kinds, *keys, _codes(events["user"]), column(events, "hash")))
+    return events.take(pa.array(order))
+
+
+def _codes(values: pa.ChunkedArray) -> npt.NDArray[np.integer]:
+    """Numbers in the order of the values, [n]."""
+    coded = pc.dictionary_encode(values).combine_chunks()
+    by_value = np.argsort(pc.sort_indices(coded.dictionary).to_numpy())
+    codes: npt.NDArray[np.integer] = by_value[coded.indices.to_numpy()]
+    return codes

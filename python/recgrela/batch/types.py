@@ -6,7 +6,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from ..columns import ROLES
+from ..columns import ROLES, roles_of
 from .errors import BatchError
 
 
@@ -20,18 +20,21 @@ class Types:
 
     @classmethod
     def of(cls, schema: pa.Schema, names: Sequence[str], source: str) -> "Types":
-        """Reads the types of a schema whose columns user, item and time have these names.
+        """Reads the types of a schema whose columns have these names.
 
-        Raises BatchError naming the missing column, or the type that was found.
+        They are those of user, item, time and perhaps kind. Raises BatchError naming the missing
+        column, or the type that was found.
         """
-        for role, name in zip(ROLES, names, strict=True):
+        for role, name in zip(roles_of(names), names, strict=True):
             if (count := schema.names.count(name)) != 1:
                 found = ", ".join(schema.names)
                 raise BatchError(
                     f"{source}: found {count} columns named '{name}' among {found}; expected one "
                     f"with the {role}s: rename it, or name it with --{role}-column"
                 )
-        user, item, time = (schema.field(name).type for name in names)
+        user, item, time, *kinds = (schema.field(name).type for name in names)
+        for kind in kinds:
+            _check_kind(kind, names[-1], source)
         return cls(
             user=_id_type(user, names[0], source),
             item=_id_type(item, names[1], source),
@@ -49,16 +52,29 @@ class Types:
                 )
 
 
-def _id_type(kind: pa.DataType, name: str, source: str) -> Literal["int", "str"]:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if pa.types.is_integer(kind):
+def _id_type(column: pa.DataType, name: str, source: str) -> Literal["int", "str"]:
+    found = _whole_or_text(column)
+    if found is None:
+        raise BatchError(
+            f"{source}: column '{name}' holds {column}; expected ids: 64-bit integers or text"
+        )
+    return found
+
+
+def _check_kind(column: pa.DataType, name: str, source: str) -> None:
+    if _whole_or_text(column) is None:
+        raise BatchError(
+            f"{source}: column '{name}' holds {column}; expected kinds of events: text or integers"
+        )
+
+
+def _whole_or_text(column: pa.DataType) -> Literal["int", "str"] | None:
+    if pa.types.is_dictionary(column):
+        column = column.value_type
+    if pa.types.is_integer(column):
         return "int"
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return "str"
-    raise BatchError(
-        f"{source}: column '{name}' holds {kind}; expected ids: 64-bit integers or text"
-    )
+    text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return "str" if any(is_text(column) for is_text in text) else None
 
 
 def _time_type(

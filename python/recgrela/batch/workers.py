@@ -92,14 +92,8 @@ def start_worker() -> None:
 
 
 def open_model(files: ModelFiles, *, verify: bool) -> EdgeScorer:
-    """A scorer with the overlay's items. Raises BatchError for a model with kinds of events."""
+    """A scorer with the overlay's items."""
     scorer = EdgeScorer.load(files.model, mmap=True, verify=verify)
-    if scorer.kinds:
-        kinds = ", ".join(scorer.kinds)
-        raise BatchError(
-            f"{files.model} has kinds of events ({kinds}), which a batch does not read: "
-            "name a model that was trained without data.kind_column"
-        )
     if files.overlay:
         scorer.catalog.load(files.overlay)
     return scorer
@@ -130,6 +124,14 @@ def items_of(model: Model) -> pa.Array:
     return known_items(load(model))
 
 
+def taken_of(
+    model: Model, events: pa.RecordBatch, missing: Counter[tuple[str, str]], at: Moment | None
+) -> Taken:
+    """Counts and a digest of a batch from `canonical`; `at` is the watermark."""
+    known = is_known(events, items_of(model))
+    return Taken.of(events, missing, known, at, load(model).kinds)
+
+
 def divide(
     model: Model,
     groups: Sequence[RowGroup],
@@ -142,7 +144,7 @@ def divide(
     taken, spill = Taken(), Spill(folder)
     for group in groups:
         for events, missing in canonical(_read(group, names), names, str(group.path)):
-            taken += Taken.of(events, missing, is_known(events, items_of(model)), watermark)
+            taken += taken_of(model, events, missing, watermark)
             spill.add(events, (column(events, "hash") % np.uint64(partitions)).astype(np.int64))
     spill.close()
     return taken
@@ -158,7 +160,7 @@ def advance_part(day: Day, previous: Previous | None, part: Part) -> Outcome:
 
 def _divided(day: Day, part: Part) -> Batches:
     none = Counter[tuple[str, str]]()
-    yield no_events(day.types), none
+    yield no_events(day.types, kinds=bool(load(day.model).kinds)), none
     for folder in sorted(day.scratch.glob(f"{DIVIDED}*")):
         for events in spilled(folder / str(part.number)):
             yield events, none
