@@ -12,7 +12,7 @@ from conftest import SMALL
 from in_process import error, go
 from recgrela_train import Recommender
 from recgrela_train.evaluation.measurement import on_equal_targets
-from recgrela_train.fitting.checkpoints import best_checkpoint, load_checkpoint
+from recgrela_train.fitting.checkpoints import CheckpointError, best_checkpoint, load_checkpoint
 from recgrela_train.report.runs import load_runs
 
 FAVOURITE = 107  # most users begin with it
@@ -102,7 +102,7 @@ def older(run, tmp_path) -> Path:
     for path in (folder / "checkpoints").iterdir():
         content = torch.load(path, weights_only=True)
         del content["state_dict"]["model.start"]
-        del content["recgrela"]["kinds"]
+        del content["recgrela"]["kinds"], content["recgrela"]["version"]
         torch.save(content, path)
     return folder
 
@@ -114,6 +114,21 @@ def test_a_run_of_an_older_version_is_measured_without_first_events(run, older):
     assert targets[0] > targets[1]
     with pytest.raises(ValueError, match="1 of 1 users are unknown"):
         Recommender.load(older, verbose=False).recommend([10**6])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [(lambda content: content["state_dict"].pop("model.start"), 'Missing key.*"start"'),
+     (lambda content: content["recgrela"].update(version=2), "version 2, expected 1: update")],
+)  # fmt: skip
+def test_a_checkpoint_that_says_its_version_is_not_taken_for_an_older_one(
+    run, tmp_path, change, says
+):
+    content = torch.load(best_checkpoint(run), weights_only=True)
+    change(content)
+    torch.save(content, tmp_path / "changed.ckpt")
+    with pytest.raises(CheckpointError, match=f"(?s)not a readable recgrela checkpoint.*{says}"):
+        load_checkpoint(tmp_path / "changed.ckpt")
 
 
 def test_it_is_refused_where_its_weights_could_not_stay(older, source, events, tmp_path):

@@ -27,6 +27,8 @@ from ..networks import make_network
 from ..networks.network import Network
 from .item_features import TrainedFeatures, folded
 
+VERSION = 1  # of what a checkpoint says about itself; older versions of the package wrote none
+
 
 class CheckpointError(ValueError):
     """A checkpoint cannot be used; the message names the file and the reason."""
@@ -83,13 +85,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 raise zipfile.BadZipFile(changed)
         content = torch.load(path, map_location="cpu", weights_only=True)
         saved = content["recgrela"]
+        if saved.get("version", VERSION) != VERSION:
+            raise ValueError(
+                f"version {saved['version']}, expected {VERSION}: update recgrela-train"
+            )
         config, ids = parse_config(saved["config"]), saved["item_ids"]
         ids = ids.numpy() if isinstance(ids, Tensor) else ids
         kinds = tuple(saved.get("kinds", ()))
         model = make_network(config.model, len(ids), len(kinds))
         weights = {k.removeprefix("model."): v for k, v in content["state_dict"].items()}
-        if "start" not in weights:  # of an older version, or of a network that has none
-            model.start = None
+        if "version" not in saved and "start" not in weights:
+            model.start = None  # an older version, whose networks had no start vector
         features = None
         if described := saved.get("item_features"):
             features = TrainedFeatures.of(described, weights)

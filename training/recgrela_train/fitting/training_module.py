@@ -37,6 +37,7 @@ from ..evaluation.ranking import MISS
 from ..networks import make_network
 from ..networks.item_embedding import FeatureEmbedding
 from ..networks.network import CarriedState
+from .checkpoints import VERSION
 from .item_features import feature_embedding
 from .loss import full_softmax_loss
 from .negatives import negative_sampler
@@ -242,6 +243,7 @@ class TrainingModule(lightning.LightningModule):
         ids, cuts = self.dataset.item_ids, self.dataset.cuts
         until = [t for t in (self.started_from, self.dataset.trained_until) if t is not None]
         checkpoint["recgrela"] = {
+            "version": VERSION,
             "config": self.config.model_dump(),
             "item_ids": torch.tensor(ids) if isinstance(ids, np.ndarray) else ids,
             "kinds": list(self.dataset.kind_names),
