@@ -198,7 +198,7 @@ def test_a_warm_start_keeps_kinds_by_name_and_starts_new_ones_at_zero(base, file
     old, warm = (load_checkpoint(best_checkpoint(run)) for run in (base, tmp_path / "warm"))
     assert warm.kinds == ("cart", "view", "buy")
     assert warm.model.kinds.weight[:2].tolist() == pytest.approx(
-        np.array(old.model.kinds.weight.detach()), abs=1e-6
+        old.model.kinds.weight.detach().numpy(), abs=1e-6
     )
     assert warm.model.kinds.weight[2].abs().max() < 1e-6
     assert warm.model.start.tolist() == pytest.approx(old.model.start.tolist(), abs=1e-6)
