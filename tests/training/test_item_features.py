@@ -106,6 +106,19 @@ def test_a_number_that_all_trained_items_share_is_not_scaled(tmp_path):
     assert new.dense.tolist() == [[pytest.approx(0.1)]]
 
 
+def test_columns_of_numbers_without_any_are_named(tmp_path):
+    path, ids = tmp_path / "items.parquet", np.arange(3)
+    columns = {"price": [None, None, 2.0], "text": [None, [], [1.0]], "brand": ["x", "x", "y"]}
+    pl.DataFrame({"item_id": ids, **columns}).write_parquet(path)
+    with pytest.warns(UserWarning) as caught:
+        features = load_features(settings(path), ids[:2])
+    assert [column.name for column in features.columns] == ["brand"]
+    texts = [str(each.message).partition(": ")[2] for each in caught]
+    assert texts == [
+        f"none of the items has a value of '{name}': it is not used" for name in ("price", "text")
+    ]
+
+
 def test_chosen_columns_only(parquet):
     features = load_features(settings(parquet, "data.item_features=[brand]"), ITEMS[:3])
     assert [column.name for column in features.columns] == ["brand"]

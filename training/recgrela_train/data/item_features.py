@@ -136,8 +136,10 @@ def _columns(rows: ItemRows, places: np.ndarray) -> Columns:
     for name, column in rows.columns.items():
         if found := FeatureColumn.of(column.gather(trained)):
             columns.append(found)
-        else:
-            warn(f"{rows.path}: no two of the items share a value of '{name}': it is not used")
+            continue
+        numbers = kind_of(column) in ("numeric", "vector")
+        found_none = "none of the items has" if numbers else "no two of the items share"
+        warn(f"{rows.path}: {found_none} a value of '{name}': it is not used")
     if not columns:
         raise DataError(
             f"{rows.path}: no column says anything of more than one item; expected columns such as "
