@@ -9,11 +9,18 @@ import polars as pl
 import pytest
 import torch
 from conftest import SMALL
+from datasets import make_dataset
 from in_process import error, go
 from recgrela_train import Recommender
+from recgrela_train.config import Config, EvaluateConfig, ModelConfig, change_config
+from recgrela_train.data import DataError, Dataset
+from recgrela_train.evaluation.evaluate import measure
 from recgrela_train.evaluation.measurement import on_equal_targets
 from recgrela_train.fitting.checkpoints import CheckpointError, best_checkpoint, load_checkpoint
+from recgrela_train.fitting.training_module import TrainingModule
+from recgrela_train.networks import make_network
 from recgrela_train.report.runs import load_runs
+from rich.console import Console
 
 FAVOURITE = 107  # most users begin with it
 
@@ -92,6 +99,41 @@ def test_other_networks_are_measured_without_first_events(run, source, tmp_path)
        *options(f"data.source={source}", *SETTINGS, "train.max_epochs=1"))  # fmt: skip
     rows = json.loads((table / "table.json").read_text())
     assert [row["targets"]["test"]["targets"] for row in rows] == [count] * 3
+
+
+def only_firsts() -> Dataset:
+    """Users 1 and 2 are trained on; one user comes after each cut, with one event."""
+    rows = [(user, item, n) for user in (1, 2) for n, item in enumerate("abcab")]
+    return make_dataset(
+        [*rows, (3, "b", 15), (4, "c", 25)], split="time", validation_from="10", test_from="20"
+    )
+
+
+def test_first_events_alone_can_be_measured():
+    data = only_firsts()
+    assert [data.targets(part).first.tolist() for part in ("validation", "test")] == [[True]] * 2
+    torch.manual_seed(0)
+    config = ModelConfig(hidden_size=8, num_heads=2, num_layers=1)
+    model = make_network(config, data.num_items, 0).eval()
+    with torch.no_grad():
+        model.start += model.embedding.weight[3] * 100  # most of all for the third item
+    measurement = measure(model, data, EvaluateConfig(), Console(quiet=True))
+    for part, item in (("validation", "b"), ("test", "c")):
+        for ranks in measurement.splits[part].ranks.values():
+            assert (int(ranks[0]) == 1) == (item == data.item_ids[2])
+    TrainingModule(change_config(Config(), SMALL), data)
+
+
+def test_first_events_alone_need_a_start_vector():
+    data = only_firsts()
+    settings = change_config(Config(), [*SMALL, "model.kind=sasrec"])
+    with pytest.raises(DataError, match="each validation target is the first event of its user"):
+        TrainingModule(settings, data)
+    network = make_network(settings.model, data.num_items, 0).eval()
+    with pytest.raises(
+        DataError, match=r"each test target is the first event of its user, .*grela"
+    ):
+        measure(network, data, EvaluateConfig(), Console(quiet=True))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from .batches import PrefixBatches, TrainBatch, WindowBatches
 from .dataset import SPLITS, Counts, Cuts, Dataset, HeldOutSplit, Report, Targets
-from .errors import TOO_FEW_EVENTS, DataError, DataWarning
+from .errors import ONLY_FIRST_EVENTS, TOO_FEW_EVENTS, DataError, DataWarning
 from .evaluation_batches import EvaluationBatch, EvaluationBatches, sampled
 from .histories import Histories, Ids, StoredIds
 from .item_features import Columns, ItemFeatures, load_features, loaded_columns, saved_columns
@@ -18,6 +18,7 @@ from .tables import IN_MEMORY, Table, load_table, table_histories
 
 __all__ = [
     "IN_MEMORY",
+    "ONLY_FIRST_EVENTS",
     "SPLITS",
     "TOO_FEW_EVENTS",
     "Batches",

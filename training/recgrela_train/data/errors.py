@@ -8,6 +8,11 @@ TOO_FEW_EVENTS = (
     "no user has the four events that training, validation and test need: use more data"
 )
 
+ONLY_FIRST_EVENTS = (
+    "each {split} target is the first event of its user, and the network has no start vector to "
+    "predict these from: move the cuts of data.split=time, or train with model.kind=grela"
+)
+
 
 class DataError(ValueError):
     """The data cannot be used; the message says what was found, what was expected, what to do."""

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..config import EvaluateConfig
 from ..data import (
+    ONLY_FIRST_EVENTS,
     SPLITS,
     TOO_FEW_EVENTS,
     DataError,
@@ -130,6 +131,8 @@ def measure_scores(
             if ranks:
                 splits[split] = SplitResult.of(dataset, split, targets, ranks, others)
     if "test" not in splits:
+        if len(dataset.targets("test")) and not len(targets):
+            raise DataError(ONLY_FIRST_EVENTS.format(split="test"))
         raise DataError(TOO_FEW_EVENTS)
     return Measurement(splits, known[asked.last], best, dataset.fingerprint)
 

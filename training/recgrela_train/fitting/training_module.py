@@ -12,7 +12,9 @@ from torch.optim import Optimizer
 
 from ..config import Config, TrainConfig
 from ..data import (
+    ONLY_FIRST_EVENTS,
     Batches,
+    DataError,
     Dataset,
     EvaluationBatch,
     EvaluationBatches,
@@ -96,11 +98,12 @@ class TrainingModule(lightning.LightningModule):
         self._batches = self._train_batches()
         self._steps_per_epoch = len(self._batches)  # in the first epoch; others differ slightly
         self._state: CarriedState | None = None  # after the last carried batch of the epoch
+        validation = dataset.targets("validation")
         targets = sampled(
-            dataset.targets("validation"),
-            config.evaluate.max_users,
-            firsts=self.model.start is not None,
+            validation, config.evaluate.max_users, firsts=self.model.start is not None
         )
+        if len(validation) and not len(targets):
+            raise DataError(ONLY_FIRST_EVENTS.format(split="validation"))
         self._targets = targets.take(targets.known)
         self._unknown = len(targets) - len(self._targets)
         # Allocated once: small arrays kept from each batch would fragment the heap.
