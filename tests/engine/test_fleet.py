@@ -272,7 +272,7 @@ def test_log_forget_and_export(small):
     assert fleet.export("bob")["events"] == fleet.export("bob")["state_bytes"] == 0
     fleet.keep_log(2)
     assert fleet.log("ann") == alone.log[-2:]
-    with pytest.raises(ValueError, match="forget: found a log of the last 2 events"):
+    with pytest.raises(ValueError, match="found a log of the last 2 events"):
         fleet.forget("ann", items[:1])
     fleet.keep_log(0)
     assert fleet.export("ann")["log"] is None

@@ -64,10 +64,10 @@ pub(crate) enum Cause {
     UndoDepth { found: usize, expected: usize },
     #[error("undo: cannot allocate {depth} checkpoints: choose a smaller depth")]
     UndoMemory { depth: usize },
-    #[error("forget: found no log of the events, expected one: keep a log from the first event on")]
+    #[error("replay: found no log of the events, expected one: keep a log from the first event on")]
     NoLog,
     #[error(
-        "forget: found a log of the last {found} events, expected all {expected}: keep a log \
+        "replay: found a log of the last {found} events, expected all {expected}: keep a log \
          from the first event on, with enough capacity"
     )]
     IncompleteLog { found: usize, expected: u64 },
