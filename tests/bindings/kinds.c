@@ -1,23 +1,8 @@
 /* Kinds of events and the first screen: kinds MODEL PLAIN prints the names of the kinds.
  * MODEL has three kinds or more and a start vector, PLAIN has neither. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <recgrela.h>
-
-static recgrela_error error;
-
-static void fail(int line, const char *what) {
-    fprintf(stderr, "kinds.c:%d: %s: status %d, %s\n", line, what, (int)error.status, error.message);
-    exit(1);
-}
-
-#define EXPECT(expected, call) \
-    if ((call) != (expected)) fail(__LINE__, #call)
-#define OK(call) EXPECT(RECGRELA_STATUS_OK, call)
-#define TRUE(what) \
-    if (!(what)) fail(__LINE__, #what)
+#include "check.h"
 
 /* The last message has the names of all kinds. */
 static void lists_kinds(int line, recgrela_model model, uint8_t num_kinds) {
@@ -25,7 +10,7 @@ static void lists_kinds(int line, recgrela_model model, uint8_t num_kinds) {
     size_t size;
     for (uint8_t kind = 0; kind < num_kinds; kind++) {
         OK(recgrela_model_kind_name(model, kind, name, sizeof name, &size, NULL));
-        if (!strstr(error.message, name)) fail(line, "the message does not list the kinds");
+        if (!strstr(error.message, name)) fail(__FILE__, line, "the message does not list the kinds");
     }
 }
 

@@ -40,6 +40,25 @@ def test_kinds_have_the_names_that_python_knows(programs):
     assert tuple(names) == EdgeScorer.load(model).kinds
 
 
+def test_reasons_are_those_of_python(programs):
+    model = GOLDEN / "both.safetensors"
+    lines = run(programs / "log", model, GOLDEN / "f32.safetensors").decode().splitlines()
+    scorer = EdgeScorer.load(model)
+    scorer.keep_log(100)
+    kinds = [scorer.kinds[i % 3] for i in range(12)]
+    scorer.extend([scorer.item_ids[i * 7 % 10] for i in range(12)], kinds=kinds)
+    reasons = scorer.why(scorer.item_ids[30], 12)
+    assert len(reasons) > 1
+    assert lines == [
+        f"{position} {scorer.item_ids.index(item)} {position % 3} {drop:.9g}"
+        for position, item, drop in reasons
+    ]
+
+
+def test_the_catalogue_changes_and_quotas_apply(programs):
+    run(programs / "catalog", GOLDEN / "f32.safetensors", GOLDEN / "text-ids.safetensors")
+
+
 @pytest.mark.parametrize("name", ["f32", "text-ids"])
 def test_the_example_prints_what_python_finds(programs, name):
     path = GOLDEN / f"{name}.safetensors"
@@ -72,7 +91,7 @@ def test_misuse_is_a_status_and_loads_leave_nothing(programs, damaged, name):
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
-@pytest.mark.parametrize("program", ["misuse", "recommend", "kinds"])
+@pytest.mark.parametrize("program", ["misuse", "recommend", "kinds", "log", "catalog"])
 def test_valgrind_finds_nothing(programs, damaged, program):
     model = GOLDEN / "f32.safetensors"
     id = str(EdgeScorer.load(model).item_ids[0])
@@ -80,6 +99,8 @@ def test_valgrind_finds_nothing(programs, damaged, program):
         "misuse": [model, damaged],
         "recommend": [model, id],
         "kinds": [GOLDEN / "both.safetensors", model],
+        "log": [GOLDEN / "both.safetensors", model],
+        "catalog": [model, GOLDEN / "text-ids.safetensors"],
     }
     run(*VALGRIND, programs / program, *arguments[program])
 

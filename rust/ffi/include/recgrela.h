@@ -26,6 +26,9 @@
 // Size of a message in bytes, including the terminating zero.
 #define RECGRELA_MESSAGE_SIZE 512
 
+// In a log to migrate: an item that the new model does not have.
+#define RECGRELA_NO_ITEM 4294967295
+
 // Size of a fingerprint in bytes, including the terminating zero.
 #define RECGRELA_FINGERPRINT_SIZE 65
 
@@ -52,17 +55,20 @@ typedef enum {
   RECGRELA_STATUS_NO_EVENTS = 8,
   // Fewer events are undoable than requested.
   RECGRELA_STATUS_UNDO = 9,
-  // The log does not have all events that forgetting needs.
+  // The log does not have all events that forgetting and reasons need, or the log to migrate does not
+  // match the snapshot.
   RECGRELA_STATUS_LOG = 10,
   // A bug in the library. Free the handle; the process can continue.
   RECGRELA_STATUS_INTERNAL = 11,
+  // The bytes are not a valid overlay of this model, or a change of the catalogue is invalid.
+  RECGRELA_STATUS_OVERLAY = 12,
 } recgrela_status;
 
-// A model: its weights and catalogue, for any number of sessions.
+// One user's session on a model.
 typedef struct {
-  // Never 0 for a model.
+  // Never 0 for a session.
   uint64_t id;
-} recgrela_model;
+} recgrela_session;
 
 // Why a call failed. A successful call does not write it.
 typedef struct {
@@ -72,11 +78,23 @@ typedef struct {
   char message[RECGRELA_MESSAGE_SIZE];
 } recgrela_error;
 
-// One user's session on a model.
+// A model: its weights and catalogue, for any number of sessions.
 typedef struct {
-  // Never 0 for a session.
+  // Never 0 for a model.
   uint64_t id;
-} recgrela_session;
+} recgrela_model;
+
+// An event, and by how much an item's score falls without it.
+typedef struct {
+  // The position in the history; the oldest event has 0.
+  uint64_t position;
+  // The item of the event.
+  uint32_t item;
+  // Exact: the score after all events, less that of a session that never had this one.
+  float drop;
+  // The kind of event; 0 if the model has no kinds.
+  uint8_t kind;
+} recgrela_reason;
 
 // Limits which items may be recommended. A NULL filter excludes seen items only.
 typedef struct {
@@ -90,6 +108,8 @@ typedef struct {
   const uint32_t *deny;
   // How many there are.
   size_t deny_count;
+  // At most this many items of one group; 0 is no limit. recgrela_model_set_groups sets the groups.
+  size_t max_per_group;
 } recgrela_filter;
 
 // A recommendation.
@@ -103,6 +123,40 @@ typedef struct {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+// The items of the events in the log, oldest first, their kinds, and their number. `kinds` may be
+// NULL, and has to be if the model has no kinds. If `capacity` is too small, it is
+// RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
+recgrela_status recgrela_session_log(recgrela_session session,
+                                     uint32_t *items,
+                                     uint8_t *kinds,
+                                     size_t capacity,
+                                     size_t *count,
+                                     recgrela_error *error);
+
+// A new session on this model with the history of a snapshot of another model, such as the one before
+// retraining. `items` are all its events, oldest first, by the indices of this model, and
+// RECGRELA_NO_ITEM where it lacks the item: such events are skipped. `kinds` is as in
+// recgrela_session_extend. A log that does not match the snapshot is RECGRELA_STATUS_LOG.
+recgrela_status recgrela_session_migrate(recgrela_model model,
+                                         const uint8_t *bytes,
+                                         size_t size,
+                                         const uint32_t *items,
+                                         const uint8_t *kinds,
+                                         size_t count,
+                                         recgrela_session *session,
+                                         recgrela_error *error);
+
+// The events without which an item's score falls most, largest drop first: `capacity` of them, or
+// fewer if fewer raise the score. `count` is their number. Replays the log once for each event that is
+// examined; of more than 256 events, blocks are examined first, and then the events of the best
+// blocks. RECGRELA_STATUS_LOG if the log does not have every event.
+recgrela_status recgrela_session_why(recgrela_session session,
+                                     uint32_t item,
+                                     recgrela_reason *reasons,
+                                     size_t capacity,
+                                     size_t *count,
+                                     recgrela_error *error);
 
 // The version of this library, such as "0.1.0". Do not free it.
 const char *recgrela_version(void);
@@ -131,7 +185,7 @@ recgrela_status recgrela_model_free(recgrela_model model, recgrela_error *error)
 // the whole file, about 1 ms per megabyte. Call it once, after a download.
 recgrela_status recgrela_model_verify(recgrela_model model, recgrela_error *error);
 
-// The number of items.
+// The number of items, with those that an overlay adds.
 recgrela_status recgrela_model_num_items(recgrela_model model,
                                          uint32_t *num_items,
                                          recgrela_error *error);
@@ -179,6 +233,67 @@ recgrela_status recgrela_model_text_id(recgrela_model model,
                                        size_t capacity,
                                        size_t *size,
                                        recgrela_error *error);
+
+// Adds items with their vectors, in a model whose ids are numbers: `vectors_count` numbers, D for each
+// id. If an id exists, its vector is replaced. Retired items are reinstated. All sessions of the model
+// see a change from their next call on.
+recgrela_status recgrela_model_add_int_items(recgrela_model model,
+                                             const int64_t *ids,
+                                             size_t count,
+                                             const float *vectors,
+                                             size_t vectors_count,
+                                             recgrela_error *error);
+
+// The same in a model whose ids are strings (UTF-8, zero-terminated).
+recgrela_status recgrela_model_add_text_items(recgrela_model model,
+                                              const char *const *ids,
+                                              size_t count,
+                                              const float *vectors,
+                                              size_t vectors_count,
+                                              recgrela_error *error);
+
+// Retires items: they are no longer recommended. Histories may still contain them.
+recgrela_status recgrela_model_retire(recgrela_model model,
+                                      const uint32_t *items,
+                                      size_t count,
+                                      recgrela_error *error);
+
+// Reinstates retired items.
+recgrela_status recgrela_model_reinstate(recgrela_model model,
+                                         const uint32_t *items,
+                                         size_t count,
+                                         recgrela_error *error);
+
+// The retired items, ascending, and their number. If `capacity` is too small, it is
+// RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
+recgrela_status recgrela_model_retired(recgrela_model model,
+                                       uint32_t *items,
+                                       size_t capacity,
+                                       size_t *count,
+                                       recgrela_error *error);
+
+// All changes of the catalogue as the bytes of an overlay file, and their number. If `capacity` is too
+// small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
+recgrela_status recgrela_model_overlay(recgrela_model model,
+                                       uint8_t *bytes,
+                                       size_t capacity,
+                                       size_t *size,
+                                       recgrela_error *error);
+
+// Replaces all changes of the catalogue by those of an overlay file. It must be of this model, and have
+// the items that were added here, which sessions may have seen: otherwise it is
+// RECGRELA_STATUS_OVERLAY.
+recgrela_status recgrela_model_set_overlay(recgrela_model model,
+                                           const uint8_t *bytes,
+                                           size_t size,
+                                           recgrela_error *error);
+
+// Sets the group of each item by its index, such as its category, for `max_per_group` of a filter on any
+// session of the model. Groups are any integers. Added items without a group are one group together.
+recgrela_status recgrela_model_set_groups(recgrela_model model,
+                                          const int64_t *groups,
+                                          size_t count,
+                                          recgrela_error *error);
 
 // The number of kinds of events, such as view, cart and buy; 0 if the model has none. Kinds are
 // identified by index, 0 .. num_kinds - 1.
@@ -315,8 +430,8 @@ recgrela_status recgrela_session_undoable(recgrela_session session,
                                           size_t *count,
                                           recgrela_error *error);
 
-// Keeps a log of the last `capacity` events, 4 bytes each, for forgetting. Call it before the first
-// event.
+// Keeps a log of the last `capacity` events, 4 bytes each, or 5 with kinds, for forgetting, reasons and
+// migrating. Call it before the first event.
 recgrela_status recgrela_session_keep_log(recgrela_session session,
                                           size_t capacity,
                                           recgrela_error *error);

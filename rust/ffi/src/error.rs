@@ -30,10 +30,13 @@ pub enum recgrela_status {
     NoEvents = 8,
     /// Fewer events are undoable than requested.
     Undo = 9,
-    /// The log does not have all events that forgetting needs.
+    /// The log does not have all events that forgetting and reasons need, or the log to migrate does not
+    /// match the snapshot.
     Log = 10,
     /// A bug in the library. Free the handle; the process can continue.
     Internal = 11,
+    /// The bytes are not a valid overlay of this model, or a change of the catalogue is invalid.
+    Overlay = 12,
 }
 
 /// Size of a message in bytes, including the terminating zero.
@@ -60,6 +63,16 @@ impl Failure {
         Self { status, message: message.into() }
     }
 
+    /// For a change of the catalogue, or the bytes of one.
+    pub(crate) fn of_overlay(error: engine::Error) -> Self {
+        match error.kind() {
+            ErrorKind::Model | ErrorKind::OtherModel | ErrorKind::Overlay => {
+                Self::new(recgrela_status::Overlay, error.to_string())
+            }
+            _ => error.into(),
+        }
+    }
+
     pub(crate) fn argument(message: impl Into<String>) -> Self {
         Self::new(recgrela_status::InvalidArgument, message)
     }
@@ -70,7 +83,7 @@ impl From<engine::Error> for Failure {
         let status = match error.kind() {
             ErrorKind::Io => recgrela_status::Io,
             ErrorKind::Model => recgrela_status::Model,
-            // Here only a snapshot can have the wrong overlay or model.
+            // A snapshot may need the items that an overlay adds.
             ErrorKind::Snapshot | ErrorKind::OtherModel | ErrorKind::Overlay => {
                 recgrela_status::Snapshot
             }

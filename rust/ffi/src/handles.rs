@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use engine::{Model, Session, TopK};
+use engine::{Groups, Model, Session, TopK};
 use slotmap::{DefaultKey, Key, KeyData, SlotMap};
 
 use crate::error::{Failure, recgrela_status};
@@ -26,24 +26,49 @@ pub struct recgrela_session {
     pub id: u64,
 }
 
-/// A session and its reusable ranking buffer.
-struct User {
-    session: Session,
-    ranking: TopK,
+/// A model, and the groups of its items for quotas.
+pub(crate) struct Loaded {
+    pub(crate) model: Arc<Model>,
+    groups: RwLock<Option<Arc<Groups>>>,
+}
+
+impl Loaded {
+    pub(crate) fn new(model: Model) -> Self {
+        Self { model: Arc::new(model), groups: RwLock::new(None) }
+    }
+
+    pub(crate) fn groups(&self) -> Option<Arc<Groups>> {
+        self.groups.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_groups(&self, groups: Groups) {
+        *self.groups.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(groups));
+    }
+}
+
+/// A session, its reusable ranking buffer, and its model.
+pub(crate) struct User {
+    pub(crate) session: Session,
+    pub(crate) ranking: TopK,
+    pub(crate) loaded: Arc<Loaded>,
 }
 
 type Table<T> = RwLock<Option<SlotMap<DefaultKey, Arc<T>>>>;
 
-static MODELS: Table<Model> = RwLock::new(None);
+static MODELS: Table<Loaded> = RwLock::new(None);
 static SESSIONS: Table<Mutex<User>> = RwLock::new(None);
 
 impl recgrela_model {
-    pub(crate) fn new(model: Arc<Model>) -> Self {
-        Self { id: put(&MODELS, model) }
+    pub(crate) fn new(model: Model) -> Self {
+        Self { id: put(&MODELS, Arc::new(Loaded::new(model))) }
+    }
+
+    pub(crate) fn loaded(self) -> Result<Arc<Loaded>, Failure> {
+        get(&MODELS, self.id, "model")
     }
 
     pub(crate) fn get(self) -> Result<Arc<Model>, Failure> {
-        get(&MODELS, self.id, "model")
+        Ok(Arc::clone(&self.loaded()?.model))
     }
 
     pub(crate) fn free(self) -> Result<(), Failure> {
@@ -52,8 +77,8 @@ impl recgrela_model {
 }
 
 impl recgrela_session {
-    pub(crate) fn new(session: Session) -> Self {
-        let user = User { session, ranking: TopK::new() };
+    pub(crate) fn new(session: Session, loaded: Arc<Loaded>) -> Self {
+        let user = User { session, ranking: TopK::new(), loaded };
         Self { id: put(&SESSIONS, Arc::new(Mutex::new(user))) }
     }
 
@@ -62,17 +87,16 @@ impl recgrela_session {
         self,
         call: impl FnOnce(&mut Session) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        self.with_ranking(|session, _| call(session))
+        self.with_user(|user| call(&mut user.session))
     }
 
-    /// The same with its ranking buffer.
-    pub(crate) fn with_ranking<T>(
+    /// The same with its ranking buffer and model.
+    pub(crate) fn with_user<T>(
         self,
-        call: impl FnOnce(&mut Session, &mut TopK) -> Result<T, Failure>,
+        call: impl FnOnce(&mut User) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let user = get(&SESSIONS, self.id, "session")?;
-        let User { session, ranking } = &mut *lock(&user)?;
-        call(session, ranking)
+        call(&mut *lock(&user)?)
     }
 
     pub(crate) fn free(self) -> Result<(), Failure> {

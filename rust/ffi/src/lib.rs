@@ -18,8 +18,10 @@
 
 mod error;
 mod handles;
+mod log;
 mod memory;
 mod model;
+mod model_catalog;
 mod model_kinds;
 mod scores;
 mod session;

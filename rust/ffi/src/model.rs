@@ -1,7 +1,6 @@
 //! Functions on models.
 
 use std::ffi::c_char;
-use std::sync::Arc;
 
 use engine::{ItemId, Model};
 
@@ -77,7 +76,7 @@ unsafe fn hand_out(
     // Write once first, so that a bad pointer cannot leave a model without a handle.
     // SAFETY: as promised.
     unsafe { write(to, recgrela_model { id: 0 }, "model")? };
-    let model = recgrela_model::new(Arc::new(load()?));
+    let model = recgrela_model::new(load()?);
     // SAFETY: as promised.
     unsafe { write(to, model, "model") }
 }
@@ -105,7 +104,7 @@ pub unsafe extern "C" fn recgrela_model_verify(
     })
 }
 
-/// The number of items.
+/// The number of items, with those that an overlay adds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_num_items(
     model: recgrela_model,

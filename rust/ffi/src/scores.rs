@@ -1,9 +1,9 @@
 //! Functions on sessions: scores and recommendations.
 
-use engine::{Filter, Scored};
+use engine::{Filter, Groups, Quota, Scored};
 
 use crate::error::{Failure, guard, recgrela_error, recgrela_status};
-use crate::handles::recgrela_session;
+use crate::handles::{User, recgrela_session};
 use crate::memory::{read, write_all};
 use crate::session::events_of;
 
@@ -30,12 +30,17 @@ pub struct recgrela_filter {
     pub deny: *const u32,
     /// How many there are.
     pub deny_count: usize,
+    /// At most this many items of one group; 0 is no limit. recgrela_model_set_groups sets the groups.
+    pub max_per_group: usize,
 }
 
 /// # Safety
 ///
 /// The pointers are null or valid for as long as the filter is used.
-unsafe fn filter_of<'a>(filter: *const recgrela_filter) -> Result<Filter<'a>, Failure> {
+unsafe fn filter_of<'a>(
+    filter: *const recgrela_filter,
+    groups: Option<&'a Groups>,
+) -> Result<Filter<'a>, Failure> {
     if filter.is_null() {
         return Ok(Filter::unseen());
     }
@@ -43,7 +48,15 @@ unsafe fn filter_of<'a>(filter: *const recgrela_filter) -> Result<Filter<'a>, Fa
     let filter = unsafe { &read(filter, 1, "filter")?[0] };
     // SAFETY: as promised.
     let deny = unsafe { read(filter.deny, filter.deny_count, "deny")? };
-    let chosen = Filter::default().exclude_seen(filter.exclude_seen != 0).deny(deny);
+    let mut chosen = Filter::default().exclude_seen(filter.exclude_seen != 0).deny(deny);
+    if filter.max_per_group > 0 {
+        let groups = groups.ok_or_else(|| {
+            Failure::argument(
+                "max_per_group: found no groups, expected them: call recgrela_model_set_groups",
+            )
+        })?;
+        chosen = chosen.quota(Quota { groups, limit: filter.max_per_group });
+    }
     if filter.allow.is_null() && filter.allow_count == 0 {
         return Ok(chosen);
     }
@@ -81,9 +94,10 @@ pub unsafe extern "C" fn recgrela_session_top_k(
     error: *mut recgrela_error,
 ) -> recgrela_status {
     guard(error, || {
-        // SAFETY: as the caller promises.
-        let filter = unsafe { filter_of(filter)? };
-        session.with_ranking(|session, ranking| {
+        session.with_user(|User { session, ranking, loaded }| {
+            let groups = loaded.groups();
+            // SAFETY: as the caller promises.
+            let filter = unsafe { filter_of(filter, groups.as_deref())? };
             session.top_k_into(capacity, &filter, ranking)?;
             // SAFETY: as the caller promises.
             unsafe { write_best(ranking.items(), best, capacity, count) }
@@ -108,9 +122,12 @@ pub unsafe extern "C" fn recgrela_session_peek(
     guard(error, || {
         // SAFETY: as the caller promises.
         let events = unsafe { events_of(items, kinds, items_count)? };
-        // SAFETY: as the caller promises.
-        let filter = unsafe { filter_of(filter)? };
-        let found = session.with(|session| Ok(session.peek(&events, capacity, &filter)?))?;
+        let found = session.with_user(|User { session, loaded, .. }| {
+            let groups = loaded.groups();
+            // SAFETY: as the caller promises.
+            let filter = unsafe { filter_of(filter, groups.as_deref())? };
+            Ok(session.peek(&events, capacity, &filter)?)
+        })?;
         // SAFETY: as the caller promises.
         unsafe { write_best(&found, best, capacity, count) }
     })

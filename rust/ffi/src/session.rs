@@ -1,9 +1,11 @@
 //! Functions on sessions: creation and events.
 
+use std::sync::Arc;
+
 use engine::{Event, Kind, Session};
 
 use crate::error::{Failure, guard, recgrela_error, recgrela_status};
-use crate::handles::{recgrela_model, recgrela_session};
+use crate::handles::{Loaded, User, recgrela_model, recgrela_session};
 use crate::memory::{read, write, write_all};
 
 /// A new session without history.
@@ -14,7 +16,12 @@ pub unsafe extern "C" fn recgrela_session_new(
     error: *mut recgrela_error,
 ) -> recgrela_status {
     // SAFETY: as the caller promises.
-    guard(error, || unsafe { hand_out(session, || Ok(Session::new(model.get()?))) })
+    guard(error, || unsafe {
+        hand_out(session, || {
+            let loaded = model.loaded()?;
+            Ok((Session::new(Arc::clone(&loaded.model)), loaded))
+        })
+    })
 }
 
 /// An independent copy of a session.
@@ -25,20 +32,26 @@ pub unsafe extern "C" fn recgrela_session_clone(
     error: *mut recgrela_error,
 ) -> recgrela_status {
     // SAFETY: as the caller promises.
-    guard(error, || unsafe { hand_out(clone, || session.with(|session| Ok(session.clone()))) })
+    guard(error, || unsafe {
+        hand_out(clone, || {
+            session
+                .with_user(|User { session, loaded, .. }| Ok((session.clone(), Arc::clone(loaded))))
+        })
+    })
 }
 
 /// # Safety
 ///
 /// `to` is null or valid.
-unsafe fn hand_out(
+pub(crate) unsafe fn hand_out(
     to: *mut recgrela_session,
-    make: impl FnOnce() -> Result<Session, Failure>,
+    make: impl FnOnce() -> Result<(Session, Arc<Loaded>), Failure>,
 ) -> Result<(), Failure> {
     // Write once first, so that a bad pointer cannot leave a session without a handle.
     // SAFETY: as promised.
     unsafe { write(to, recgrela_session { id: 0 }, "session")? };
-    let session = recgrela_session::new(make()?);
+    let (session, loaded) = make()?;
+    let session = recgrela_session::new(session, loaded);
     // SAFETY: as promised.
     unsafe { write(to, session, "session") }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{guard, recgrela_error, recgrela_status};
-use crate::handles::recgrela_session;
+use crate::handles::{Loaded, recgrela_session};
 
 #[test]
 fn a_panic_becomes_a_status() {
@@ -14,11 +14,15 @@ fn a_panic_becomes_a_status() {
     assert_ne!(error.message[0], 0);
 }
 
+fn session_on(path: &str) -> recgrela_session {
+    let loaded = Arc::new(Loaded::new(engine::Model::open(path).unwrap()));
+    recgrela_session::new(engine::Session::new(Arc::clone(&loaded.model)), loaded)
+}
+
 #[test]
 fn a_session_is_refused_after_a_panic() {
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/f32.safetensors");
-    let model = Arc::new(engine::Model::open(golden).unwrap());
-    let session = recgrela_session::new(engine::Session::new(model));
+    let session = session_on(golden);
     let mut error = recgrela_error { status: recgrela_status::Ok, message: [0; _] };
     let panics = || session.with(|_| panic!("on purpose"));
     assert_eq!(guard(&mut error, panics), recgrela_status::Internal);
@@ -31,8 +35,7 @@ fn a_session_is_refused_after_a_panic() {
 #[test]
 fn a_model_with_kinds_refuses_an_event_without_one() {
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/both.safetensors");
-    let model = Arc::new(engine::Model::open(golden).unwrap());
-    let session = recgrela_session::new(engine::Session::new(model));
+    let session = session_on(golden);
     let mut error = recgrela_error { status: recgrela_status::Ok, message: [0; _] };
     let append = || session.with(|session| Ok(session.append(0)?));
     assert_eq!(guard(&mut error, append), recgrela_status::InvalidArgument);

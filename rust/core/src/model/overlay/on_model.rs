@@ -14,6 +14,14 @@ impl Model {
         self.overlay.get()
     }
 
+    /// The active overlay as bytes; those of an empty one if there is none.
+    pub fn overlay_bytes(&self) -> Vec<u8> {
+        match self.overlay() {
+            Some(overlay) => overlay.to_bytes(),
+            None => Overlay::new(self).to_bytes(),
+        }
+    }
+
     /// Makes an overlay active. All sessions of this model use it from their next call on, and each
     /// call uses a single overlay.
     ///
