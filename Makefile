@@ -23,7 +23,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds peers clean
+.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-dependent bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -186,6 +186,9 @@ bench-data: setup ## Time recgrela-train prepare on 100 million events, with its
 
 end-to-end: setup ## Time every step from 100 million synthetic events to recommendations (hours; 20 GB of disk)
 	$(BIN)/python -m benchmarks.end_to_end
+
+bench-dependent: setup ## Time an event from Rust and Python, also as another crate builds the engine
+	$(BIN)/python -m benchmarks.dependent
 
 bench-kernels: ## Time each kernel on every instruction set, in bytes per second
 	cargo bench -p recgrela --features internals --bench kernels -- --noplot

@@ -49,8 +49,7 @@ class Engine:
 
     def append_and_top_k(self, item: int) -> list:
         """Append an item index; return the indices of the top 10 unseen items."""
-        self.scorer.append(item)
-        return self.scorer.top_k(K).ids
+        return self.scorer.step(item, K).ids
 
     def scores(self) -> np.ndarray:
         """Scores of all items after the last event, [N]."""

@@ -24,14 +24,14 @@ class BenchmarkError(RuntimeError):
 
 
 @torch.no_grad()
-def make_model(num_items: int = NUM_ITEMS) -> RecGrela:
+def make_model(num_items: int = NUM_ITEMS, num_kinds: int = 0) -> RecGrela:
     """The benchmark's model, with random weights as large as trained ones.
 
     Initial weights are so small that a runtime without rotation would hardly differ, and the check
     would miss it.
     """
     torch.manual_seed(SEED)
-    model = RecGrela(CONFIG, num_items).eval()
+    model = RecGrela(CONFIG, num_items, num_kinds).eval()
     for parameter in model.parameters():
         parameter.add_(torch.randn_like(parameter) * 0.1)
     model.embedding.weight[0] = 0  # padding
@@ -62,7 +62,10 @@ def make_scorer(
     except ImportError as error:
         raise BenchmarkError(f"the engine cannot be imported, run 'make setup': {error}") from None
     path = model_file(folder, model.num_items, table, matrices)
-    export_model(model, np.arange(model.num_items), path, table=table, matrices=matrices)
+    kinds = [f"kind {kind}" for kind in range(model.kinds.num_embeddings if model.kinds else 0)]
+    export_model(
+        model, np.arange(model.num_items), path, table=table, matrices=matrices, kinds=kinds
+    )
     return EdgeScorer.load(path, mmap=True)
 
 
