@@ -23,19 +23,19 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-dependent bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds peers clean
+.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lock lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-dependent bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(ENGINE) ## Create .venv with both packages (downloads PyTorch the first time)
 
-$(READY): pyproject.toml training/pyproject.toml
+$(READY): pyproject.toml training/pyproject.toml constraints.txt
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from rustup.rs, then run make again"; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"{sys.executable} is Python {v[0]}.{v[1]}, expected 3.11 or newer: make setup PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --progress-bar on -e training --group dev
+	$(BIN)/pip install --quiet --progress-bar on -c constraints.txt -e training --group dev
 	@touch $@
 
 $(ENGINE): $(READY) $(RUST_SOURCES)
@@ -80,7 +80,7 @@ test-scale: .scale/ready setup ## Run a day of EVENTS (1,000,000) on Ray and Spa
 	.$*/bin/pip install --quiet --upgrade pip
 	$(BIN)/python -c 'import sysconfig; p = sysconfig.get_path("purelib"); print(f"import site; site.addsitedir({p!r})")' \
 		> $$(.$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth
-	.$*/bin/pip install --quiet $(if $(filter docs,$*),--group docs,-r tests/scale/requirements.txt)
+	.$*/bin/pip install --quiet $(if $(filter docs,$*),-c constraints.txt --group docs,-r tests/scale/requirements.txt)
 	@touch $@
 
 test-arm: ## Run the engine's tests with NEON, on 64-bit Arm under qemu (needs Debian packages)
@@ -141,6 +141,12 @@ install-c: ## Install the C library, header and pkg-config file under PREFIX (/u
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (600), two in parallel
 	fuzz/run $(or $(FUZZ_SECONDS),600)
+
+lock: ## Resolve constraints.txt again, to the newest versions (then run make test and commit it)
+	$(PYTHON) -m venv .lock
+	.lock/bin/pip install --quiet uv
+	.lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
+		--group pyproject.toml:dev --group pyproject.toml:docs training/pyproject.toml --output-file constraints.txt
 
 lint: setup ## Check formatting, lints and type stubs
 	cargo fmt --all --check

@@ -185,3 +185,13 @@ def test_dependabot_finds_manifests():
         for folder in update.get("directories", [update.get("directory")]):
             files = {file.name for file in (ROOT / folder.lstrip("/")).iterdir()}
             assert not name or files & {name, "requirements.txt"}, update
+
+
+def test_the_development_environment_is_locked():
+    """`make lock` writes one version of each package, for every platform."""
+    root = tomllib.loads(text("pyproject.toml"))["dependency-groups"]
+    training = python_project("training/pyproject.toml")["dependencies"]
+    locked = {line.partition("==")[0] for line in text("constraints.txt").splitlines()}
+    for dependency in [*root["dev"], *root["docs"], *training]:
+        name = re.match(r"[\w-]+", dependency)[0].lower()
+        assert name in locked, f"{dependency}: run make lock"
