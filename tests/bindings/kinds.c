@@ -64,10 +64,10 @@ static void refused(recgrela_model model, uint8_t num_kinds) {
     OK(recgrela_session_free(session, &error));
 }
 
-/* One at a time, several at once and in a peek, events of kinds give the same list. */
+/* One at a time, several at once, in a peek and in steps, events of kinds give the same list. */
 static void events(recgrela_model model) {
-    recgrela_session one, many, other;
-    recgrela_scored best[3][5];
+    recgrela_session one, many, other, steps;
+    recgrela_scored best[4][5];
     const uint32_t items[] = {1, 2};
     const uint8_t kinds[] = {2, 0};
     size_t count;
@@ -75,6 +75,7 @@ static void events(recgrela_model model) {
     OK(recgrela_session_new(model, &one, &error));
     OK(recgrela_session_new(model, &many, &error));
     OK(recgrela_session_new(model, &other, &error));
+    OK(recgrela_session_new(model, &steps, &error));
     OK(recgrela_session_peek(many, items, kinds, 2, NULL, best[2], 5, &count, &error));
     for (int i = 0; i < 2; i++) OK(recgrela_session_append_kind(one, items[i], kinds[i], &error));
     OK(recgrela_session_extend(many, items, kinds, 2, &error));
@@ -83,6 +84,10 @@ static void events(recgrela_model model) {
     OK(recgrela_session_top_k(many, NULL, best[1], 5, &count, &error));
     TRUE(!memcmp(best[0], best[1], sizeof best[0]));
     TRUE(!memcmp(best[0], best[2], sizeof best[0]));
+    for (int i = 0; i < 2; i++) {
+        OK(recgrela_session_step(steps, items[i], &kinds[i], NULL, best[3], 5, &count, &error));
+    }
+    TRUE(count == 5 && !memcmp(best[0], best[3], sizeof best[0]));
 
     for (int i = 0; i < 2; i++) OK(recgrela_session_append_kind(other, items[i], 1, &error));
     OK(recgrela_session_top_k(other, NULL, best[1], 5, &count, &error));
@@ -90,6 +95,7 @@ static void events(recgrela_model model) {
     OK(recgrela_session_free(one, &error));
     OK(recgrela_session_free(many, &error));
     OK(recgrela_session_free(other, &error));
+    OK(recgrela_session_free(steps, &error));
 }
 
 /* A session answers before its first event; filters apply. */

@@ -111,6 +111,14 @@ static void sessions(recgrela_model model, uint32_t num_items) {
            recgrela_session_top_k(session, &null_allow, best, 3, &count, &error));
     EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM,
            recgrela_session_top_k(session, &unknown_deny, best, 3, &count, &error));
+    EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM,
+           recgrela_session_step(session, num_items, NULL, NULL, best, 3, &count, &error));
+    EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM,
+           recgrela_session_step(session, 2, NULL, &unknown_deny, best, 3, &count, &error));
+    EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
+           recgrela_session_step(session, 2, NULL, NULL, NULL, 3, &count, &error));
+    EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
+           recgrela_session_step(session, 2, NULL, NULL, best, 3, NULL, &error));
     EXPECT(RECGRELA_STATUS_UNDO, recgrela_session_undo(session, 1, &error));
     EXPECT(RECGRELA_STATUS_UNDO, recgrela_session_keep_undo(session, SIZE_MAX, &error));
     EXPECT(RECGRELA_STATUS_LOG, recgrela_session_forget(session, known, 1, &error));

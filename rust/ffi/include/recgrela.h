@@ -333,6 +333,17 @@ recgrela_status recgrela_session_top_k(recgrela_session session,
                                        size_t *count,
                                        recgrela_error *error);
 
+// Appends an event, then does as recgrela_session_top_k, in one call. `kind` points to the kind of the
+// event, and is NULL if the model has no kinds.
+recgrela_status recgrela_session_step(recgrela_session session,
+                                      uint32_t item,
+                                      const uint8_t *kind,
+                                      const recgrela_filter *filter,
+                                      recgrela_scored *best,
+                                      size_t capacity,
+                                      size_t *count,
+                                      recgrela_error *error);
+
 // The result of top_k after `items_count` more events, without changing the session. `kinds` is as
 // in recgrela_session_extend.
 recgrela_status recgrela_session_peek(recgrela_session session,

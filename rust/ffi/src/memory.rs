@@ -97,7 +97,8 @@ pub(crate) unsafe fn write_text(
     unsafe { write_all(to.cast(), capacity, text.as_bytes(), size, what) }
 }
 
-fn check<T>(pointer: *const T, count: usize, what: &str) -> Result<(), Failure> {
+/// Checks what can be: a pointer to `count` elements is not null and aligned, and the count possible.
+pub(crate) fn check<T>(pointer: *const T, count: usize, what: &str) -> Result<(), Failure> {
     if pointer.is_null() {
         return Err(Failure::argument(format!(
             "{what}: found a null pointer, expected a valid one"

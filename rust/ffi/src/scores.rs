@@ -4,7 +4,7 @@ use engine::{Filter, Groups, Quota, Scored};
 
 use crate::error::{Failure, guard, recgrela_error, recgrela_status};
 use crate::handles::{User, recgrela_session};
-use crate::memory::{read, write_all};
+use crate::memory::{check, read, write_all};
 use crate::session::events_of;
 
 /// A recommendation.
@@ -99,6 +99,38 @@ pub unsafe extern "C" fn recgrela_session_top_k(
             // SAFETY: as the caller promises.
             let filter = unsafe { filter_of(filter, groups.as_deref())? };
             session.top_k_into(capacity, &filter, ranking)?;
+            // SAFETY: as the caller promises.
+            unsafe { write_best(ranking.items(), best, capacity, count) }
+        })
+    })
+}
+
+/// Appends an event, then does as recgrela_session_top_k, in one call. `kind` points to the kind of the
+/// event, and is NULL if the model has no kinds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_session_step(
+    session: recgrela_session,
+    item: u32,
+    kind: *const u8,
+    filter: *const recgrela_filter,
+    best: *mut recgrela_scored,
+    capacity: usize,
+    count: *mut usize,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    guard(error, || {
+        // SAFETY: as the caller promises.
+        let event = unsafe { events_of(&raw const item, kind, 1)? }[0];
+        session.with_user(|User { session, ranking, loaded }| {
+            let groups = loaded.groups();
+            // SAFETY: as the caller promises.
+            let filter = unsafe { filter_of(filter, groups.as_deref())? };
+            // Before the event is appended: a call that fails changes nothing.
+            check(count, 1, "size")?;
+            if capacity > 0 {
+                check(best, capacity, "best")?;
+            }
+            session.step(event, capacity, &filter, ranking)?;
             // SAFETY: as the caller promises.
             unsafe { write_best(ranking.items(), best, capacity, count) }
         })
