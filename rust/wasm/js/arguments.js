@@ -12,12 +12,26 @@ export function count(what, value) {
   throw invalid(what, value, "a whole number, 0 or more, or Infinity");
 }
 
-/** Copies a list of ids, so that none of the caller's code runs while the engine reads it. */
+/** Copies a list, so that none of the caller's code runs while the engine reads it. */
 export function list(what, value) {
   // Iterating over a string would yield characters as ids.
   const iterates = typeof value === "object" && typeof value?.[Symbol.iterator] === "function";
   if (iterates) return [...value];
-  throw invalid(what, value, "an array of item ids, or another iterable");
+  throw invalid(what, value, "an array, or another iterable");
+}
+
+/** The kinds of as many events, from one for all or one for each; undefined if there are none. */
+export function kindsOf(value, events) {
+  if (typeof value === "string") return new Array(events).fill(value);
+  return value === undefined || value === null ? undefined : list("kinds", value);
+}
+
+/** Copies a list of numbers. */
+export function numbers(what, value, Numbers, fits, expected) {
+  const found = list(what, value);
+  const wrong = found.findIndex((number) => !fits(number));
+  if (wrong < 0) return Numbers.from(found);
+  throw invalid(`${what}, element ${wrong}`, found[wrong], expected);
 }
 
 /** The bytes of an ArrayBuffer or of a view. */
@@ -48,10 +62,11 @@ export function skips({ unknown = "error" }) {
 
 /** The options of topK and peek, in the order of the engine's parameters. */
 export function choice(options) {
-  const { excludeSeen = true, allow, deny, unknown } = optional(options);
+  const { excludeSeen = true, allow, deny, maxPerGroup, unknown } = optional(options);
   const ids = (what, value) => (value === undefined ? undefined : list(what, value));
   const lists = [ids("allow", allow), ids("deny", deny)];
-  return [flag("excludeSeen", excludeSeen), ...lists, skips({ unknown })];
+  const most = maxPerGroup === undefined ? undefined : count("maxPerGroup", maxPerGroup);
+  return [flag("excludeSeen", excludeSeen), ...lists, most, skips({ unknown })];
 }
 
 /** The options of load. */

@@ -9,10 +9,33 @@ export interface Recommendation {
   score: number;
 }
 
+/** An event, and by how much an item's score falls without it. */
+export interface Reason {
+  /** The position in the history; the oldest event has 0. */
+  position: number;
+  item: ItemId;
+  /** The kind of event, if the model has kinds. */
+  kind?: string;
+  /** Exact: the score after all events, less that of a session that never had this one. */
+  drop: number;
+}
+
 /** What to do with an id that the model does not know; the default is "error". */
 export interface UnknownOptions {
   unknown?: "error" | "skip";
 }
+
+export interface AppendOptions extends UnknownOptions {
+  /** The kind of event. A model with kinds needs one of its kinds, a model without refuses any. */
+  kind?: string;
+}
+
+export interface KindsOptions {
+  /** The kind of all events, or one per item. */
+  kinds?: string | Iterable<string>;
+}
+
+export interface ExtendOptions extends UnknownOptions, KindsOptions {}
 
 /** Which items may be recommended. */
 export interface TopKOptions extends UnknownOptions {
@@ -22,7 +45,11 @@ export interface TopKOptions extends UnknownOptions {
   allow?: Iterable<ItemId>;
   /** Exclude these items. */
   deny?: Iterable<ItemId>;
+  /** At most this many items of one group; needs Model.setGroups. */
+  maxPerGroup?: number;
 }
+
+export interface PeekOptions extends TopKOptions, KindsOptions {}
 
 /** Bytes loaded so far; total is null if the server does not report it. */
 export interface Progress {
@@ -53,18 +80,20 @@ export type RecgrelaErrorCode =
   | "invalid-argument"
   /** An id that the model does not have. */
   | "unknown-item"
-  /** A query before the first event. */
+  /** A query before the first event, of a model without a start vector. */
   | "no-events"
   /** More events to undo than can be undone. */
   | "undo-depth"
-  /** forget without a log of all events. */
+  /** forget or why without a log of all events, or a log that does not match migrate's snapshot. */
   | "no-log"
   /** Bytes that are not a model, or a damaged model. */
   | "invalid-model"
   /** Bytes that are not a snapshot, or a damaged snapshot. */
   | "invalid-snapshot"
-  /** A snapshot of another model. */
+  /** A snapshot of another model, or with added items that this one lacks. */
   | "foreign-snapshot"
+  /** Bytes that are not an overlay of this model, a damaged overlay, or an invalid change. */
+  | "invalid-overlay"
   /** A file that could not be read. */
   | "fetch-failed"
   /** Memory could not be allocated; nothing else is affected. */
@@ -102,12 +131,52 @@ export class Model {
 
   /** Creates a session for a user without history. */
   session(): Session;
+  /**
+   * Creates a session with the history of another model's snapshot, such as the one before
+   * retraining. `log` has the items of all its events, oldest first, and `kinds` their kinds if this
+   * model has kinds. They are replayed; items that this model does not know are skipped.
+   */
+  migrate(
+    snapshot: Uint8Array | ArrayBuffer,
+    log: Iterable<ItemId>,
+    options?: KindsOptions,
+  ): Session;
   /** Whether an item has this id. */
   has(item: unknown): boolean;
-  /** The ids of all items, in file order. */
+  /** The ids of all items, in file order, and then of added ones. Retired items count. */
   items(): ItemId[];
   /** The number of items. */
   readonly length: number;
+  /** The names of the kinds of events, such as view and cart; empty if events have no kinds. */
+  readonly kinds: string[];
+  /** Whether a session recommends before its first event, from a learned start vector. */
+  readonly hasStart: boolean;
+
+  /**
+   * Sets the group of each item, in the order of items(), for maxPerGroup of all sessions: any whole
+   * numbers. Added items without a group are one group together.
+   */
+  setGroups(groups: Iterable<number>): void;
+
+  /**
+   * Adds items with their vectors, the numbers of one item after those of the other. If an item
+   * exists, its vector is replaced. Retired items are reinstated. All sessions see a change.
+   */
+  addItems(items: Iterable<ItemId>, vectors: Iterable<number>): void;
+  /** Retires items: they are no longer recommended. Histories may still contain them. */
+  retire(items: Iterable<ItemId>): void;
+  /** Reinstates retired items. */
+  reinstate(items: Iterable<ItemId>): void;
+  /** The retired items. */
+  readonly retired: ItemId[];
+  /** All changes of the catalogue as the bytes of an overlay file. */
+  overlay(): Uint8Array<ArrayBuffer>;
+  /**
+   * Replaces all changes by those of an overlay file of this model. It must have the items added
+   * here, which sessions may have seen.
+   */
+  setOverlay(overlay: Uint8Array | ArrayBuffer): void;
+
   /** 64 hex digits that identify the model. */
   readonly fingerprint: string;
   /** The type of ids; integer ids beyond 2^53 are bigint. */
@@ -128,9 +197,9 @@ export class Session {
   private constructor();
 
   /** Appends one event. An unknown id throws or is skipped; returns false if it was skipped. */
-  append(item: ItemId, options?: UnknownOptions): boolean;
+  append(item: ItemId, options?: AppendOptions): boolean;
   /** Appends events, oldest first, and returns their number. On an error, none is appended. */
-  extend(items: Iterable<ItemId>, options?: UnknownOptions): number;
+  extend(items: Iterable<ItemId>, options?: ExtendOptions): number;
 
   /** Scores of the given items after the events so far, equal to the scores of topK. */
   score(items: Iterable<ItemId>): Float32Array<ArrayBuffer>;
@@ -140,14 +209,24 @@ export class Session {
    */
   topK(k?: number, options?: TopKOptions): Recommendation[];
   /** topK as if more events had been appended; changes nothing. */
-  peek(items: Iterable<ItemId>, k?: number, options?: TopKOptions): Recommendation[];
+  peek(items: Iterable<ItemId>, k?: number, options?: PeekOptions): Recommendation[];
+  /**
+   * The n events without which the item's score falls most, largest drop first; fewer if fewer
+   * events raise it. Replays the log, which needs every event, once for each event examined; of more
+   * than 256 events, blocks are examined first, and then the events of the best blocks.
+   */
+  why(item: ItemId, n?: number): Reason[];
 
   /** Makes the last `depth` events undoable from now on; 0 disables it. Each takes one state. */
   keepUndo(depth: number): void;
   /** Undoes the last n events, exactly. */
   undo(n?: number): void;
-  /** Logs the last events, or all (Infinity). Call before the first event, or forget fails. */
+  /** Logs the last events, or all (Infinity). Call before the first event, or forget and why fail. */
   keepLog(capacity: number): void;
+  /** The items of the events in the log, oldest first. */
+  readonly log: ItemId[];
+  /** The kinds of the events in the log, oldest first; empty if the model has no kinds. */
+  readonly logKinds: string[];
   /** Forgets items exactly, as if the session had never seen them. */
   forget(items: Iterable<ItemId>): void;
 

@@ -1,4 +1,4 @@
-import { loading } from "./arguments.js";
+import { bytes, kindsOf, list, loading, numbers, optional } from "./arguments.js";
 import { engineFor } from "./engine.js";
 import { CALL, Handle } from "./handle.js";
 import { Session } from "./session.js";
@@ -11,11 +11,11 @@ export class Model extends Handle {
     const { simd, verify, ...reading } = loading(options);
     const starting = engineFor(simd);
     starting.catch(() => {}); // reported below, once the bytes are loaded
-    const { bytes, accepted, refused } = await readModel(source, reading);
+    const { bytes: file, accepted, refused } = await readModel(source, reading);
     const engine = await starting;
     reading.signal?.throwIfAborted();
     try {
-      const raw = engine.call(() => new engine.Model(bytes, verify));
+      const raw = engine.call(() => new engine.Model(file, verify));
       accepted?.();
       return new Model(engine, raw);
     } catch (error) {
@@ -28,6 +28,48 @@ export class Model extends Handle {
     return this[CALL]((raw, engine) => new Session(engine, raw.session()));
   }
 
+  migrate(snapshot, log, options) {
+    const blob = bytes("snapshot", snapshot);
+    const ids = list("log", log);
+    const kinds = kindsOf(optional(options).kinds, ids.length);
+    return this[CALL]((raw, engine) => new Session(engine, raw.migrate(blob, ids, kinds)));
+  }
+
+  setGroups(groups) {
+    const whole = "a whole number";
+    const found = numbers("groups", groups, Float64Array, Number.isSafeInteger, whole);
+    this[CALL]((raw) => raw.setGroups(found));
+  }
+
+  addItems(items, vectors) {
+    const ids = list("items", items);
+    const found = numbers("vectors", vectors, Float32Array, Number.isFinite, "a finite number");
+    this[CALL]((raw) => raw.addItems(ids, found));
+  }
+
+  retire(items) {
+    const ids = list("items", items);
+    this[CALL]((raw) => raw.retire(ids));
+  }
+
+  reinstate(items) {
+    const ids = list("items", items);
+    this[CALL]((raw) => raw.reinstate(ids));
+  }
+
+  overlay() {
+    return this[CALL]((raw) => raw.overlay());
+  }
+
+  setOverlay(overlay) {
+    const blob = bytes("overlay", overlay);
+    this[CALL]((raw) => raw.setOverlay(blob));
+  }
+
+  get retired() {
+    return this[CALL]((raw) => raw.retired);
+  }
+
   has(item) {
     return this[CALL]((raw) => raw.has(item));
   }
@@ -38,6 +80,14 @@ export class Model extends Handle {
 
   get length() {
     return this[CALL]((raw) => raw.length);
+  }
+
+  get kinds() {
+    return this[CALL]((raw) => raw.kinds);
+  }
+
+  get hasStart() {
+    return this[CALL]((raw) => raw.hasStart);
   }
 
   get fingerprint() {

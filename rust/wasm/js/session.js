@@ -1,17 +1,20 @@
-import { bytes, choice, count, list, optional, skips } from "./arguments.js";
+import { bytes, choice, count, kindsOf, list, optional, skips } from "./arguments.js";
 import { CALL, Handle } from "./handle.js";
 
 /** One user of a model. index.d.ts documents the methods. */
 export class Session extends Handle {
   append(item, options) {
-    const skip = skips(optional(options));
-    return this[CALL]((raw) => raw.append(item, skip));
+    const { kind, ...rest } = optional(options);
+    const skip = skips(rest);
+    return this[CALL]((raw) => raw.append(item, kind, skip));
   }
 
   extend(items, options) {
     const ids = list("items", items);
-    const skip = skips(optional(options));
-    return this[CALL]((raw) => raw.extend(ids, skip));
+    const { kinds, ...rest } = optional(options);
+    const each = kindsOf(kinds, ids.length);
+    const skip = skips(rest);
+    return this[CALL]((raw) => raw.extend(ids, each, skip));
   }
 
   score(items) {
@@ -28,8 +31,14 @@ export class Session extends Handle {
   peek(items, k = 10, options) {
     const ids = list("items", items);
     const most = count("k", k);
+    const kinds = kindsOf(optional(options).kinds, ids.length);
     const chosen = choice(options);
-    return this[CALL]((raw) => raw.peek(ids, most, ...chosen));
+    return this[CALL]((raw) => raw.peek(ids, kinds, most, ...chosen));
+  }
+
+  why(item, n = 3) {
+    const most = count("n", n);
+    return this[CALL]((raw) => raw.why(item, most));
   }
 
   keepUndo(depth) {
@@ -45,6 +54,14 @@ export class Session extends Handle {
   keepLog(capacity) {
     const most = count("capacity", capacity);
     this[CALL]((raw) => raw.keepLog(most));
+  }
+
+  get log() {
+    return this[CALL]((raw) => raw.log);
+  }
+
+  get logKinds() {
+    return this[CALL]((raw) => raw.logKinds);
   }
 
   forget(items) {

@@ -47,6 +47,11 @@ export function recommend(best, item, score) {
   best.push({ item, score });
 }
 
+/** Adds an event to a list of reasons. */
+export function explain(reasons, position, item, kind, drop) {
+  reasons.push(kind === undefined ? { position, item, drop } : { position, item, kind, drop });
+}
+
 let panic;
 
 /** Stores a panic's message until the following trap is caught. */

@@ -28,17 +28,26 @@ pub(crate) fn to_js(error: Error) -> RecgrelaError {
     RecgrelaError::new(code_of(&error), &error.to_string())
 }
 
+/// The same for a change of the catalogue or the bytes of one.
+pub(crate) fn of_overlay(error: Error) -> RecgrelaError {
+    let code = match error.kind() {
+        ErrorKind::Model | ErrorKind::OtherModel | ErrorKind::Overlay => "invalid-overlay",
+        _ => code_of(&error),
+    };
+    RecgrelaError::new(code, &error.to_string())
+}
+
 /// A stable code for the error.
 fn code_of(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::Model => "invalid-model",
-        ErrorKind::Kind => "invalid-argument",
+        ErrorKind::Kind | ErrorKind::Argument => "invalid-argument",
         ErrorKind::NoEvents => "no-events",
         ErrorKind::Undo => "undo-depth",
         ErrorKind::OutOfMemory => "out-of-memory",
         ErrorKind::Log => "no-log",
         ErrorKind::Snapshot => "invalid-snapshot",
-        // Here only a snapshot can need an overlay.
+        // A snapshot may need the items that an overlay adds.
         ErrorKind::OtherModel | ErrorKind::Overlay => "foreign-snapshot",
         // Not reachable here: files and fleets.
         _ => "internal",

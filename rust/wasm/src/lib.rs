@@ -3,6 +3,7 @@
 
 mod convert;
 mod error;
+mod event;
 mod model;
 mod session;
 

@@ -1,18 +1,41 @@
 //! A loaded model.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use js_sys::{Array, Uint8Array};
-use recgrela as engine;
+use js_sys::{Array, Float32Array, Float64Array, Uint8Array};
+use recgrela::{self as engine, Groups, ItemId, Kind, Overlay};
 use wasm_bindgen::prelude::*;
 
-use crate::convert::{bytes_of, find, ids_of};
-use crate::error::{Result, to_js};
+use crate::convert::{bytes_of, find, ids_of, indices_of, integers_of, numbers_of, with_new_ids};
+use crate::error::{Result, of_overlay, to_js};
+use crate::event::{events_of, names_of};
 use crate::session::Session;
 
 /// A model, shared with its sessions.
 #[wasm_bindgen]
-pub struct Model(Arc<engine::Model>);
+pub struct Model {
+    model: Arc<engine::Model>,
+    /// For the quotas of all sessions.
+    groups: Rc<RefCell<Option<Groups>>>,
+}
+
+impl Model {
+    fn started(&self, session: engine::Session) -> Session {
+        Session::new(session, Rc::clone(&self.groups))
+    }
+
+    /// Changes the overlay at the items with some ids.
+    fn change(
+        &self,
+        ids: &Array,
+        mut change: impl FnMut(&mut Overlay, &[u32]) -> engine::Result<()>,
+    ) -> Result<()> {
+        let items = indices_of(&self.model.catalog(), ids, false)?;
+        self.model.update_overlay(|overlay| change(overlay, &items)).map_err(of_overlay)
+    }
+}
 
 #[wasm_bindgen]
 impl Model {
@@ -23,46 +46,119 @@ impl Model {
         if verify {
             model.verify().map_err(to_js)?;
         }
-        Ok(Self(model))
+        Ok(Self { model, groups: Rc::default() })
     }
 
     /// A session without history.
     pub fn session(&self) -> Session {
-        Session::new(engine::Session::new(Arc::clone(&self.0)))
+        self.started(engine::Session::new(Arc::clone(&self.model)))
+    }
+
+    /// A session with the history of another model's snapshot.
+    pub fn migrate(
+        &self,
+        snapshot: &Uint8Array,
+        log: &Array,
+        kinds: Option<Array>,
+    ) -> Result<Session> {
+        let log = events_of(&self.model, log, kinds.as_ref(), true)?;
+        let (model, snapshot) = (Arc::clone(&self.model), bytes_of(snapshot)?);
+        Ok(self.started(engine::Session::migrate(model, &snapshot, &log).map_err(to_js)?))
     }
 
     /// Whether an item has this id.
     pub fn has(&self, id: &JsValue) -> bool {
-        matches!(find(&self.0.catalog(), id), Ok(Some(_)))
+        matches!(find(&self.model.catalog(), id), Ok(Some(_)))
     }
 
     /// The ids of all items, in catalogue order.
     pub fn items(&self) -> Array {
-        let catalog = self.0.catalog();
+        let catalog = self.model.catalog();
         ids_of(&catalog, 0..catalog.len() as u32)
+    }
+
+    /// Sets the group of each item.
+    #[wasm_bindgen(js_name = setGroups)]
+    pub fn set_groups(&self, groups: &Float64Array) -> Result<()> {
+        let groups = Groups::new(&self.model, &integers_of(groups)?).map_err(to_js)?;
+        *self.groups.borrow_mut() = Some(groups);
+        Ok(())
+    }
+
+    /// Adds items with their vectors, or replaces their vectors.
+    #[wasm_bindgen(js_name = addItems)]
+    pub fn add_items(&self, ids: &Array, vectors: &Float32Array) -> Result<()> {
+        let vectors = numbers_of(vectors)?;
+        let add =
+            |ids: &[ItemId<'_>]| self.model.update_overlay(|overlay| overlay.add(ids, &vectors));
+        with_new_ids(ids, add)?.map_err(of_overlay)?;
+        Ok(())
+    }
+
+    /// Retires items.
+    pub fn retire(&self, ids: &Array) -> Result<()> {
+        self.change(ids, Overlay::retire)
+    }
+
+    /// Reinstates retired items.
+    pub fn reinstate(&self, ids: &Array) -> Result<()> {
+        self.change(ids, Overlay::reinstate)
+    }
+
+    /// The changes of the catalogue as bytes.
+    pub fn overlay(&self) -> Vec<u8> {
+        self.model.overlay_bytes()
+    }
+
+    /// Replaces all changes of the catalogue.
+    #[wasm_bindgen(js_name = setOverlay)]
+    pub fn set_overlay(&self, bytes: &Uint8Array) -> Result<()> {
+        let bytes = bytes_of(bytes)?;
+        let overlay = Overlay::from_bytes(&self.model, &bytes).map_err(of_overlay)?;
+        self.model.set_overlay(overlay).map_err(of_overlay)
+    }
+
+    /// The ids of retired items.
+    #[wasm_bindgen(getter)]
+    pub fn retired(&self) -> Array {
+        let catalog = self.model.catalog();
+        let retired = catalog.overlay().map_or(&[][..], Overlay::retired);
+        ids_of(&catalog, retired.iter().copied())
     }
 
     /// The number of items.
     #[wasm_bindgen(getter)]
     pub fn length(&self) -> usize {
-        self.0.num_items()
+        self.model.catalog().len()
+    }
+
+    /// The names of the kinds of events.
+    #[wasm_bindgen(getter)]
+    pub fn kinds(&self) -> Array {
+        names_of(&self.model, (0..self.model.config().kinds.len() as u8).map(Kind::new))
+    }
+
+    /// Whether there is a start vector.
+    #[wasm_bindgen(getter, js_name = hasStart)]
+    pub fn has_start(&self) -> bool {
+        self.model.config().start
     }
 
     /// The fingerprint, 64 hex digits.
     #[wasm_bindgen(getter)]
     pub fn fingerprint(&self) -> String {
-        self.0.fingerprint().to_string()
+        self.model.fingerprint().to_string()
     }
 
     /// Whether the ids are strings; otherwise they are numbers.
     #[wasm_bindgen(getter)]
     pub fn text(&self) -> bool {
-        self.0.catalog().is_text()
+        self.model.catalog().is_text()
     }
 
     /// The name of the instruction set.
     #[wasm_bindgen(getter)]
     pub fn isa(&self) -> String {
-        self.0.isa().name().to_owned()
+        self.model.isa().name().to_owned()
     }
 }

@@ -1,33 +1,46 @@
 //! One user on a model.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use js_sys::{Array, Uint8Array};
-use recgrela::{self as engine, Filter, TopK};
+use recgrela::{self as engine, Event, Filter, Groups, Quota, TopK};
 use wasm_bindgen::prelude::*;
 
-use crate::convert::{bytes_of, ids_of, index_of, indices_of, recommendations};
-use crate::error::{Result, to_js};
+use crate::convert::{bytes_of, ids_of, indices_of, known, recommendations};
+use crate::error::{Result, invalid, to_js};
+use crate::event::{event_of, events_of, names_of, reasons};
 
 /// A session and its reusable ranking buffer.
 #[wasm_bindgen]
 pub struct Session {
     session: engine::Session,
     ranking: TopK,
+    /// Those of the model.
+    groups: Rc<RefCell<Option<Groups>>>,
 }
 
 impl Session {
-    pub(crate) fn new(session: engine::Session) -> Self {
-        Self { session, ranking: TopK::new() }
+    pub(crate) fn new(session: engine::Session, groups: Rc<RefCell<Option<Groups>>>) -> Self {
+        Self { session, ranking: TopK::new(), groups }
     }
 
     fn indices_of(&self, ids: &Array, skip: bool) -> Result<Vec<u32>> {
         indices_of(&self.session.model().catalog(), ids, skip)
     }
 
-    /// Calls a function with the filter of two optional lists.
+    /// The events of known ids.
+    fn events_of(&self, ids: &Array, kinds: Option<Array>, skip: bool) -> Result<Vec<Event>> {
+        let events = events_of(self.session.model(), ids, kinds.as_ref(), skip)?;
+        Ok(events.into_iter().flatten().collect())
+    }
+
+    /// Calls a function with the filter of two optional lists and a quota.
     fn with_filter<T>(
         &mut self,
         exclude_seen: bool,
         [allow, deny]: [Option<Array>; 2],
+        max_per_group: Option<usize>,
         skip: bool,
         call: impl FnOnce(&mut Self, &Filter<'_>) -> Result<T>,
     ) -> Result<T> {
@@ -35,6 +48,14 @@ impl Session {
         let (allow, deny) = (list(allow)?, list(deny)?.unwrap_or_default());
         let mut filter = Filter::default().exclude_seen(exclude_seen).deny(&deny);
         filter.allow = allow.as_deref();
+        let groups = Rc::clone(&self.groups);
+        let groups = groups.borrow();
+        if let Some(limit) = max_per_group {
+            let message =
+                "maxPerGroup: found no groups, expected them: call setGroups of the model";
+            let groups = groups.as_ref().ok_or_else(|| invalid(message))?;
+            filter.quota = Some(Quota { groups, limit });
+        }
         call(self, &filter)
     }
 }
@@ -42,17 +63,17 @@ impl Session {
 #[wasm_bindgen]
 impl Session {
     /// Appends one event; returns whether it was appended.
-    pub fn append(&mut self, id: &JsValue, skip: bool) -> Result<bool> {
-        let item = index_of(&self.session.model().catalog(), id, skip)?;
-        item.map_or(Ok(()), |item| self.session.append(item)).map_err(to_js)?;
-        Ok(item.is_some())
+    pub fn append(&mut self, id: &JsValue, kind: Option<JsValue>, skip: bool) -> Result<bool> {
+        let event = event_of(self.session.model(), id, kind.as_ref(), skip)?;
+        event.map_or(Ok(()), |event| self.session.append(event)).map_err(to_js)?;
+        Ok(event.is_some())
     }
 
     /// Appends events, oldest first; returns how many were appended.
-    pub fn extend(&mut self, ids: &Array, skip: bool) -> Result<usize> {
-        let items = self.indices_of(ids, skip)?;
-        self.session.extend(&items).map_err(to_js)?;
-        Ok(items.len())
+    pub fn extend(&mut self, ids: &Array, kinds: Option<Array>, skip: bool) -> Result<usize> {
+        let events = self.events_of(ids, kinds, skip)?;
+        self.session.extend(&events).map_err(to_js)?;
+        Ok(events.len())
     }
 
     /// Scores of some items.
@@ -68,29 +89,41 @@ impl Session {
         exclude_seen: bool,
         allow: Option<Array>,
         deny: Option<Array>,
+        max_per_group: Option<usize>,
         skip: bool,
     ) -> Result<Array> {
-        self.with_filter(exclude_seen, [allow, deny], skip, |Self { session, ranking }, filter| {
+        self.with_filter(exclude_seen, [allow, deny], max_per_group, skip, |user, filter| {
+            let Self { session, ranking, .. } = user;
             session.top_k_into(k, filter, ranking).map_err(to_js)?;
             Ok(recommendations(&session.model().catalog(), ranking.items()))
         })
     }
 
     /// The result of `top_k` after more events.
+    #[allow(clippy::too_many_arguments)] // options in JavaScript
     pub fn peek(
         &mut self,
         ids: &Array,
+        kinds: Option<Array>,
         k: usize,
         exclude_seen: bool,
         allow: Option<Array>,
         deny: Option<Array>,
+        max_per_group: Option<usize>,
         skip: bool,
     ) -> Result<Array> {
-        let items = self.indices_of(ids, skip)?;
-        self.with_filter(exclude_seen, [allow, deny], skip, |Self { session, .. }, filter| {
-            let best = session.peek(&items, k, filter).map_err(to_js)?;
-            Ok(recommendations(&session.model().catalog(), &best))
+        let events = self.events_of(ids, kinds, skip)?;
+        self.with_filter(exclude_seen, [allow, deny], max_per_group, skip, |user, filter| {
+            let best = user.session.peek(&events, k, filter).map_err(to_js)?;
+            Ok(recommendations(&user.session.model().catalog(), &best))
         })
+    }
+
+    /// The events that an item's score depends on most.
+    pub fn why(&self, id: &JsValue, n: usize) -> Result<Array> {
+        let model = self.session.model();
+        let item = known(&model.catalog(), id)?;
+        Ok(reasons(model, &self.session.why(item, n).map_err(to_js)?))
     }
 
     /// Keeps the last `depth` events undoable.
@@ -108,6 +141,18 @@ impl Session {
     #[wasm_bindgen(js_name = keepLog)]
     pub fn keep_log(&mut self, capacity: usize) {
         self.session.set_log_capacity(capacity);
+    }
+
+    /// The ids of the events in the log, oldest first.
+    #[wasm_bindgen(getter)]
+    pub fn log(&self) -> Array {
+        ids_of(&self.session.model().catalog(), self.session.log())
+    }
+
+    /// The names of the kinds of the events in the log.
+    #[wasm_bindgen(getter, js_name = logKinds)]
+    pub fn log_kinds(&self) -> Array {
+        names_of(self.session.model(), self.session.log_kinds())
     }
 
     /// Forgets items.
@@ -134,7 +179,7 @@ impl Session {
     /// An independent copy.
     #[wasm_bindgen(js_name = clone)]
     pub fn copy(&self) -> Self {
-        Self::new(self.session.clone())
+        Self::new(self.session.clone(), Rc::clone(&self.groups))
     }
 
     /// The number of events; exact up to 2^53.

@@ -43,11 +43,11 @@ export function launch() {
   return chromium.launch({ executablePath, args: ["--no-sandbox"] });
 }
 
-/** The golden hash of a build, computed in a page, or in a module worker that the page starts. */
-export function goldenHashIn(page, simd, inWorker = false) {
+/** The golden hashes of a build, computed in a page, or in a module worker that the page starts. */
+export function goldenHashesIn(page, simd, inWorker = false) {
   return page.evaluate(
     async ([simd, inWorker]) => {
-      if (!inWorker) return (await import("/tests/golden-page.mjs")).hash(simd);
+      if (!inWorker) return (await import("/tests/golden-page.mjs")).hashes(simd);
       const worker = new Worker("/tests/golden-worker.mjs", { type: "module" });
       const answer = new Promise((resolve, reject) => {
         worker.onmessage = ({ data }) => resolve(data);

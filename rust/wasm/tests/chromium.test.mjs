@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 
-import { goldenHashIn, launch, serve } from "./chromium.mjs";
-import { GOLDEN_HASH, modelBytes } from "./package.mjs";
+import { goldenHashesIn, launch, serve } from "./chromium.mjs";
+import { GOLDEN_HASHES, modelBytes } from "./package.mjs";
 
 const bytes = { one: modelBytes("f32"), two: modelBytes("f16") };
 // How the server handles /model.
@@ -46,8 +46,10 @@ beforeEach(async () => {
 
 for (const simd of [true, false]) {
   for (const inWorker of [false, true]) {
-    const name = `golden hash, ${simd ? "simd128" : "plain"}, ${inWorker ? "worker" : "page"}`;
-    test(name, async () => assert.equal(await goldenHashIn(page, simd, inWorker), GOLDEN_HASH));
+    const name = `golden hashes, ${simd ? "simd128" : "plain"}, ${inWorker ? "worker" : "page"}`;
+    test(name, async () => {
+      assert.deepEqual(await goldenHashesIn(page, simd, inWorker), GOLDEN_HASHES);
+    });
   }
 }
 

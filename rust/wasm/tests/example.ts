@@ -1,6 +1,13 @@
 // Compiled by types.test.mjs, never run.
 
-import { type ItemId, Model, type Recommendation, RecgrelaError, Session } from "recgrela";
+import {
+  type ItemId,
+  Model,
+  type Reason,
+  type Recommendation,
+  RecgrelaError,
+  Session,
+} from "recgrela";
 
 export async function example(bytes: ArrayBuffer): Promise<void> {
   using model = await Model.load("/model.safetensors", {
@@ -20,6 +27,18 @@ export async function example(bytes: ArrayBuffer): Promise<void> {
   session.undo();
   session.keepLog(Infinity);
   session.forget([1]);
+  session.append("a", { kind: "cart", unknown: "skip" });
+  session.extend(["a", "b"], { kinds: "view" });
+  session.peek(["a", "b"], 5, { kinds: new Set(["view", "cart"]), maxPerGroup: 2 });
+  const [reason]: Reason[] = session.why("a", 1);
+  console.log(reason?.position, reason?.item, reason?.kind?.length, reason?.drop);
+  model.setGroups(Int32Array.of(1, 2));
+  model.addItems(["c"], new Float32Array(32));
+  model.retire(model.retired);
+  model.reinstate(["c"]);
+  model.setOverlay(model.overlay());
+  const moved: Session = model.migrate(session.snapshot(), session.log, { kinds: session.logKinds });
+  console.log(moved.events, model.kinds, model.hasStart);
   const kept = new Blob([session.snapshot()]);
   session.restore(await kept.arrayBuffer());
   using copy = session.clone();
@@ -32,6 +51,8 @@ export async function example(bytes: ArrayBuffer): Promise<void> {
   session.append(1, { unknown: "ignore" });
   // @ts-expect-error: read-only
   session.events = 5;
+  // @ts-expect-error: one kind for one event
+  session.append(1, { kinds: ["view"] });
   // @ts-expect-error: not an id
   session.append({});
   try {

@@ -1,6 +1,7 @@
-// Prints the golden hash of both builds in headless Chromium, for `make test-bindings`.
+// Prints the golden hashes of both builds in headless Chromium, for `make test-bindings`.
 
-import { goldenHashIn, launch, serve } from "./chromium.mjs";
+import { goldenHashesIn, launch, serve } from "./chromium.mjs";
+import { printHashes } from "./hash.mjs";
 
 const server = await serve();
 const browser = await launch();
@@ -8,7 +9,7 @@ try {
   const page = await browser.newPage();
   await page.goto(`${server.origin}/`);
   for (const build of ["simd128", "plain"]) {
-    console.log(`chromium-${build} ${await goldenHashIn(page, build === "simd128")}`);
+    printHashes(`chromium-${build}`, await goldenHashesIn(page, build === "simd128"));
   }
 } finally {
   await browser.close();

@@ -1,7 +1,7 @@
-// The golden hash in a module worker. The message says whether to use SIMD.
+// The golden hashes in a module worker. The message says whether to use SIMD.
 
-import { hash } from "./golden-page.mjs";
+import { hashes } from "./golden-page.mjs";
 
 self.onmessage = async ({ data }) => {
-  self.postMessage(await hash(data));
+  self.postMessage(await hashes(data));
 };

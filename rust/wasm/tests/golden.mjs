@@ -1,10 +1,11 @@
-// Prints the golden hash of both builds in Node, for `make test-bindings`.
+// Prints the golden hashes of both builds in Node, for `make test-bindings`.
 
 import { readFile } from "node:fs/promises";
 
-import { goldenHash } from "./hash.mjs";
+import { goldenHashes, printHashes } from "./hash.mjs";
 import { GOLDEN, Model } from "./package.mjs";
 
 for (const build of ["simd128", "plain"]) {
-  console.log(`node-${build} ${await goldenHash(Model, GOLDEN, build === "simd128", readFile)}`);
+  const hashes = await goldenHashes(Model, GOLDEN, build === "simd128", readFile);
+  printHashes(`node-${build}`, hashes);
 }

@@ -4,38 +4,47 @@ const hex = (bytes) =>
   [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /**
- * The hash of all models.
+ * The hashes of all models of format 1 and of format 2.
  * @param {typeof import("recgrela").Model} Model
  * @param {string | URL} folder of golden.json, with a trailing slash
  * @param {boolean} simd
  * @param {(url: URL) => Promise<Uint8Array>} read
  */
-export async function goldenHash(Model, folder, simd, read) {
+export async function goldenHashes(Model, folder, simd, read) {
   const text = new TextDecoder().decode(await read(new URL("golden.json", folder)));
   const golden = JSON.parse(text);
-  const digests = [];
-  for (const [name, { sequences, sha256 }] of Object.entries(golden.models)) {
-    const model = await Model.load(await read(new URL(name, folder)), { simd });
-    if (model.simd !== simd) throw new Error(`${name} runs on the other build`);
-    const digest = await hashOfModel(model, sequences);
-    if (hex(digest) !== sha256) throw new Error(`${name}: ${hex(digest)}, expected ${sha256}`);
-    digests.push(digest);
-    model.free();
+  const hashes = [];
+  for (const { models } of [golden, golden.format_2]) {
+    const digests = [];
+    for (const [name, { sequences, kinds, sha256 }] of Object.entries(models)) {
+      const model = await Model.load(await read(new URL(name, folder)), { simd });
+      if (model.simd !== simd) throw new Error(`${name} runs on the other build`);
+      const digest = await hashOfModel(model, sequences, kinds);
+      if (hex(digest) !== sha256) throw new Error(`${name}: ${hex(digest)}, expected ${sha256}`);
+      digests.push(digest);
+      model.free();
+    }
+    hashes.push(hex(await sha256(digests)));
   }
-  return hex(await sha256(digests));
+  return hashes;
 }
 
-function hashOfModel(model, sequences) {
+function hashOfModel(model, sequences, kinds) {
   const items = model.items();
   const indices = new Map(items.map((item, index) => [item, index]));
+  const names = model.kinds;
   const parts = [];
-  for (const sequence of sequences) {
+  for (const [number, sequence] of sequences.entries()) {
     const session = model.session();
-    for (const index of sequence) {
-      session.append(items[index]);
+    const rank = () => {
       parts.push(session.score(items));
       parts.push(asBytes(session.topK(10), indices));
       parts.push(asBytes(session.topK(items.length, { excludeSeen: false }), indices));
+    };
+    if (model.hasStart) rank();
+    for (const [place, index] of sequence.entries()) {
+      session.append(items[index], { kind: names[kinds?.[number][place]] });
+      rank();
     }
     session.free();
   }
@@ -55,4 +64,9 @@ function asBytes(list, indices) {
 
 async function sha256(parts) {
   return crypto.subtle.digest("SHA-256", await new Blob(parts).arrayBuffer());
+}
+
+/** Prints the hashes of both formats, as `make test-bindings` reads them. */
+export function printHashes(name, [first, second]) {
+  console.log(`${name} ${first}\n${name}-format-2 ${second}`);
 }

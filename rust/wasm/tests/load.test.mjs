@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { gzipSync } from "node:zlib";
 
-import { GOLDEN, GOLDEN_HASH, Model, modelBytes, refused } from "./package.mjs";
+import { GOLDEN, GOLDEN_HASHES, Model, modelBytes, refused } from "./package.mjs";
 
 const FILE = new URL("f32.safetensors", GOLDEN);
 const bytes = modelBytes("f32");
@@ -127,5 +127,5 @@ test("a worker thread has its own engine", async () => {
     worker.once("message", resolve);
     worker.once("error", reject);
   });
-  assert.deepEqual(hashes, [GOLDEN_HASH, GOLDEN_HASH]);
+  assert.deepEqual(hashes, [GOLDEN_HASHES, GOLDEN_HASHES]);
 });

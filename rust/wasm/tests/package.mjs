@@ -15,8 +15,10 @@ export const { Model, RecgrelaError, Session } = await import(new URL("node.js",
 /** The bytes of a golden model. */
 export const modelBytes = (name) => readFileSync(new URL(`${name}.safetensors`, GOLDEN));
 
-/** The expected hash of all models. */
-export const { sha256: GOLDEN_HASH } = JSON.parse(readFileSync(new URL("golden.json", GOLDEN)));
+const golden = JSON.parse(readFileSync(new URL("golden.json", GOLDEN)));
+
+/** The expected hashes of all models of format 1 and of format 2. */
+export const GOLDEN_HASHES = [golden.sha256, golden.format_2.sha256];
 
 /** For `assert.throws` and `assert.rejects`: a RecgrelaError with this code and message. */
 export function refused(code, words = /./) {
