@@ -4,7 +4,10 @@ import { element, resize, write } from "./dom.js";
 import { titleOf } from "./titles.js";
 
 /** @typedef {import("./titles.js").Film} Film */
-/** @typedef {{ film: Film, score?: number, change?: "new" | number, seen?: boolean }} Row */
+/**
+ * @typedef {{ film: Film, score?: number, change?: "new" | number, seen?: boolean, why?: boolean }} Row
+ *   `why`: whether the row has a button that asks for reasons
+ */
 
 export class FilmList {
   #list;
@@ -45,7 +48,7 @@ export class FilmList {
 
   /**
    * Calls back with a row's film when its button of this class is pressed.
-   * @param {"film" | "ask"} button
+   * @param {"film" | "ask" | "why"} button
    * @param {(film: Film) => void} call
    */
   onPress(button, call) {
@@ -70,6 +73,15 @@ export class FilmList {
       if (film && target instanceof Element && target.matches(":focus-visible"))
         call(film, "focus");
     });
+  }
+
+  /**
+   * Writes a text below a film's row, until the list is shown again.
+   * @param {Film} film
+   * @param {string} text
+   */
+  tell(film, text) {
+    write(this.#list.children[this.films.indexOf(film)], "reasons", text);
   }
 
   /**
@@ -111,13 +123,17 @@ export function changes(after, before) {
 }
 
 /** @param {Element} row @param {Row} what @param {number} rank */
-function fill(row, { film, score, change, seen = false }, rank) {
+function fill(row, { film, score, change, seen = false, why = false }, rank) {
   write(row, "rank", String(rank));
   write(row, "name", film.name);
   write(row, "year", film.year);
   write(row, "number", score === undefined ? "" : score.toFixed(2));
   /** @type {HTMLElement} */ (row.querySelector(".score")).hidden = score === undefined;
   row.querySelector(".ask")?.setAttribute("aria-label", `What if ${titleOf(film)} came next?`);
+  write(row, "reasons", "");
+  const button = /** @type {HTMLElement | null} */ (row.querySelector(".why"));
+  if (button !== null) button.hidden = !why;
+  button?.setAttribute("aria-label", `Why ${titleOf(film)}?`);
   const mark = row.querySelector(".change");
   if (mark === null) return;
   const [kind, text] = seen ? ["seen", "seen"] : moved(change);

@@ -69,6 +69,7 @@ class Page {
     this.#whatIf.watch(this.#best);
     this.#whatIf.watch(this.#search.matches);
     this.#best.onPress("film", (film) => this.#pick(film));
+    this.#best.onPress("why", (film) => this.#explain(film));
     this.#best.useArrows();
     element("undo").addEventListener("click", () => this.#undo());
     this.#askBeforeReset();
@@ -100,6 +101,18 @@ class Page {
     const time = microseconds(this.#viewer.times.at(-1) ?? 0);
     const news = fresh === undefined ? "" : ` ${fresh} of ten are new.`;
     this.#changed(`${titleOf(film)} appended and all films ranked in ${time}.${news}`, moves);
+  }
+
+  /** @param {Film} film */
+  #explain(film) {
+    const reasons = this.#viewer.why(film.id).map(({ item, drop }) => {
+      return `${titleOf(this.#titles.of(item))} by ${drop.toFixed(2)}`;
+    });
+    const text =
+      reasons.length === 0
+        ? "No single film of your history raises its score."
+        : `Its score would be lower without ${reasons.join(", ")}.`;
+    this.#best.tell(film, text);
   }
 
   #undo() {
@@ -141,7 +154,8 @@ class Page {
     element("score-label").hidden = !started;
     const popular = this.#titles.films.slice(0, POPULAR).map((film) => ({ film }));
     const rows = started ? this.#rows(this.#viewer.best) : popular;
-    this.#best.show(rows.map((row, rank) => ({ ...row, change: moves?.[rank] })));
+    const why = films.length > 1;
+    this.#best.show(rows.map((row, rank) => ({ ...row, change: moves?.[rank], why })));
     this.#history.show(films.map((id) => this.#titles.of(id)));
     this.#search.show(new Set(films));
     /** @type {HTMLButtonElement} */ (element("undo")).disabled = undoable === 0;

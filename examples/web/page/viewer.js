@@ -6,6 +6,7 @@
 
 const SHOWN = 10;
 const UNDO_DEPTH = 20;
+const REASONS = 3;
 
 export class Viewer {
   #model;
@@ -35,6 +36,11 @@ export class Viewer {
   /** `best` as if one more event had been appended; changes nothing. @param {ItemId} id */
   whatIf(id) {
     return this.#session.peek([id], SHOWN);
+  }
+
+  /** The events without which a film's score falls most, largest drop first. @param {ItemId} id */
+  why(id) {
+    return this.#session.why(id, REASONS);
   }
 
   /** Undoes the last event. @returns {ItemId} the film */

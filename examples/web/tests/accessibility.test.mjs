@@ -58,6 +58,8 @@ for (const [name, view] of Object.entries(VIEWS)) {
     else await page.locator("#best .film").nth(1).hover();
     assert.deepEqual(await violations(page), [], "with history and what if");
     if (view.hasTouch) await page.locator("#close").tap();
+    await page.locator("#best .why").nth(1).click();
+    assert.deepEqual(await violations(page), [], "with reasons");
     await page.fill("#query", "night");
     assert.deepEqual(await violations(page), [], "with matches");
     await page.click("#reset");

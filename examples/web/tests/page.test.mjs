@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 
-import { firstVisit, items, nameOf, names, ready, recommended, start } from "./site.mjs";
+import { firstVisit, items, model, nameOf, names, ready, recommended, start } from "./site.mjs";
 
 let site;
 let page;
@@ -110,6 +110,35 @@ test("what if: pointing shows the recommendations and changes nothing", async ()
   assert.deepEqual(await names(page, "after"), []);
   await pick(5);
   assert.deepEqual(await names(page, "best"), recommended(items[0], film));
+});
+
+test("why names the films that a score rests on, when asked", async () => {
+  const why = page.locator("#best .why");
+  const shown = () => page.locator("#best .reasons").allTextContents();
+  await pick(0);
+  assert.equal(await why.first().isVisible(), false); // with one film there is nothing to tell
+  await search(String(items[5]));
+  await search(String(items[9]));
+  assert.deepEqual(await shown(), Array(10).fill(""));
+  const session = model.session();
+  session.keepLog(Infinity);
+  session.extend([items[0], items[5], items[9]]);
+  const expected = session.topK(10).map(({ item }) => {
+    const reasons = session.why(item, 3).map(
+      ({ item, drop }) => `${nameOf(item)} (${1900 + items.indexOf(item)}) by ${drop.toFixed(2)}`,
+    );
+    return reasons.length === 0
+      ? "No single film of your history raises its score."
+      : `Its score would be lower without ${reasons.join(", ")}.`;
+  });
+  assert.ok(expected.some((text) => text.includes(" by ")));
+  for (let place = 0; place < 10; place++) await why.nth(place).click();
+  assert.deepEqual(await shown(), expected);
+  assert.equal(await text("events"), "3");
+  const [best] = await names(page, "best");
+  assert.match(await why.first().getAttribute("aria-label"), new RegExp(`^Why ${best} \\(.*\\?$`));
+  await page.click("#undo");
+  assert.deepEqual(await shown(), Array(10).fill(""));
 });
 
 test("start over asks first", async () => {
