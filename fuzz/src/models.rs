@@ -27,10 +27,18 @@ pub(crate) const SHAPES: [Shape; 12] = [
     Shape { hidden: 40, heads: 1, items: 31, text: true, matrices: F16, ..Shape::TINY },
     Shape { layers: 3, items: 100, gate: false, table: F16, matrices: F16, ..Shape::TINY },
     Shape { conv: false, positions: "none", final_norm: false, items: 3, ..Shape::TINY },
-    Shape { start: true, ..Shape::TINY },
+    Shape { start: true, matrices: I8, ..Shape::TINY },
     Shape { kinds: 3, items: 40, positions: "learned", table: F16, ..Shape::TINY },
     Shape { start: true, kinds: 2, hidden: 24, table: I8, text: true, ..Shape::TINY },
-    Shape { kinds: 4, hidden: 40, heads: 1, items: 31, positions: "none", ..Shape::TINY },
+    Shape {
+        kinds: 4,
+        hidden: 40,
+        heads: 1,
+        items: 31,
+        positions: "none",
+        matrices: I8,
+        ..Shape::TINY
+    },
 ];
 
 static FILES: LazyLock<Vec<ModelFile>> =
