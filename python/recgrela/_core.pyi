@@ -100,6 +100,10 @@ class EdgeScorer:
         *,
         kind: str | None = None,
         exclude_seen: bool = True,
+        allow: Iterable[int | str] | None = None,
+        deny: Iterable[int | str] | None = None,
+        max_per_group: int | None = None,
+        groups: Sequence[int] | npt.NDArray[np.integer] | None = None,
         unknown: Literal["error", "skip"] = "error",
     ) -> TopK: ...
     def peek(

@@ -58,11 +58,15 @@ def test_a_step_is_append_and_top_k(small):
         == two.peek([small.ids[4]], exclude_seen=False).ids
     )
     assert one.step(4242, 5, unknown="skip").ids == one.top_k(5).ids
+    first, second = one.peek([small.ids[5]], 2).ids
+    assert one.clone().step(small.ids[5], 1, deny=[first]).ids == [second]
     before = one.snapshot()
     with pytest.raises(KeyError, match="4242"):
         one.step(4242)
     with pytest.raises(ValueError, match="expected 0 or more"):
         one.step(small.ids[0], -1)
+    with pytest.raises(KeyError, match="4242"):
+        one.step(small.ids[0], deny=[4242])
     assert one.snapshot() == before
 
 

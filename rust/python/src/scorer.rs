@@ -8,9 +8,7 @@ use std::sync::Arc;
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
-use recgrela::{
-    self as engine, Filter, Groups, Kind, Model, ModelOptions, Precision, Scored, Session,
-};
+use recgrela::{self as engine, Groups, Kind, Model, ModelOptions, Precision, Scored, Session};
 
 use crate::catalog::Catalog;
 use crate::convert::{
@@ -204,13 +202,13 @@ impl EdgeScorer {
         })
     }
 
-    /// append and then top_k, in one call. An unknown item that is skipped leaves top_k alone.
-    ///
-    /// Raises what they raise; then nothing is appended.
+    /// append and then top_k, in one call, with the options of both. If an unknown item is skipped,
+    /// this is top_k. Raises what they raise; then nothing is appended.
     #[pyo3(
-        signature = (item, k=Count(10), *, kind=None, exclude_seen=true, unknown=Unknown::Error),
-        text_signature = "($self, item, k=10, *, kind=None, exclude_seen=True, unknown='error')"
+        signature = (item, k=Count(10), *, kind=None, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error),
+        text_signature = "($self, item, k=10, *, kind=None, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error')"
     )]
+    #[allow(clippy::too_many_arguments)] // keyword arguments in Python
     fn step(
         &self,
         py: Python<'_>,
@@ -218,10 +216,16 @@ impl EdgeScorer {
         k: Count,
         kind: Option<&str>,
         exclude_seen: bool,
+        allow: Option<&Bound<'_, PyAny>>,
+        deny: Option<&Bound<'_, PyAny>>,
+        max_per_group: Option<Count>,
+        groups: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
     ) -> PyResult<TopK> {
         let event = event_of(&self.model, item, kind, unknown)?;
-        let filter = Filter::default().exclude_seen(exclude_seen);
+        let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
+        let options = Options::new(&self.model, self.groups.as_ref(), &choice)?;
+        let filter = options.filter();
         self.rank(py, |User { session, ranking }| match event {
             Some(event) => session.step(event, k.0, &filter, ranking),
             None => session.top_k_into(k.0, &filter, ranking),
