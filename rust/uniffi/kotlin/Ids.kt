@@ -71,3 +71,13 @@ fun Session.forget(items: Iterable<Long>) = forget(items.toIds())
 @JvmName("forgetTexts")
 @Throws(RecgrelaException::class)
 fun Session.forget(items: Iterable<String>) = forget(items.toIds())
+
+/** The [n] events without which an item's score falls most; see the method with an [ItemId]. */
+@JvmOverloads
+@Throws(RecgrelaException::class)
+fun Session.why(item: Long, n: Int = 3): List<Reason> = why(id(item), n)
+
+/** The [n] events without which an item's score falls most; see the method with an [ItemId]. */
+@JvmOverloads
+@Throws(RecgrelaException::class)
+fun Session.why(item: String, n: Int = 3): List<Reason> = why(id(item), n)

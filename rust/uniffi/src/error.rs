@@ -31,15 +31,31 @@ pub enum RecgrelaError {
     /// Fewer events are undoable than requested, or the undo buffer is too large to allocate.
     #[error("{0}")]
     NotUndoable(String),
-    /// The log does not have all events that `forget` or migration needs.
+    /// The log does not have all events that `forget`, `why` or migration needs, or does not match the
+    /// snapshot to migrate.
     #[error("{0}")]
     IncompleteLog(String),
     /// The bytes are not a valid snapshot of a session on this model.
     #[error("{0}")]
     InvalidSnapshot(String),
+    /// The bytes are not a valid overlay of this model, or a change of the catalogue is invalid.
+    #[error("{0}")]
+    InvalidOverlay(String),
     /// A bug in the library.
     #[error("{0}")]
     Internal(String),
+}
+
+impl RecgrelaError {
+    /// For a change of the catalogue, or the bytes of one.
+    pub(crate) fn of_overlay(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::Model | ErrorKind::OtherModel | ErrorKind::Overlay => {
+                Self::InvalidOverlay(error.to_string())
+            }
+            _ => error.into(),
+        }
+    }
 }
 
 impl From<Error> for RecgrelaError {
@@ -53,7 +69,7 @@ impl From<Error> for RecgrelaError {
             ErrorKind::Argument | ErrorKind::Kind => Self::InvalidArgument,
             ErrorKind::Undo | ErrorKind::OutOfMemory => Self::NotUndoable,
             ErrorKind::Log => Self::IncompleteLog,
-            // Here only a snapshot can have the wrong overlay or model.
+            // A snapshot may need the items that an overlay adds.
             ErrorKind::Snapshot | ErrorKind::OtherModel | ErrorKind::Overlay => {
                 Self::InvalidSnapshot
             }

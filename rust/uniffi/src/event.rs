@@ -3,7 +3,31 @@
 use recgrela::{Event, Kind, Model};
 
 use crate::error::{RecgrelaError, Result};
-use crate::item::{ItemId, find, indices_of};
+use crate::item::{ItemId, find, id_of, indices_of};
+
+/// An event, and by how much an item's score falls without it.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Reason {
+    /// The position in the history; the oldest event has 0.
+    pub position: i64,
+    /// The item of the event.
+    pub item: ItemId,
+    /// The kind of event, if the model has kinds.
+    pub kind: Option<String>,
+    /// Exact: the score after all events, less that of a session that never had this one.
+    pub drop: f32,
+}
+
+/// The reasons with ids and names of kinds.
+pub(crate) fn reasons(model: &Model, reasons: &[recgrela::Reason]) -> Vec<Reason> {
+    let catalog = model.catalog();
+    let reason = |reason: &recgrela::Reason| {
+        let kind = reason.event.kind.and_then(|kind| model.kind_name(kind)).map(str::to_owned);
+        let (position, drop) = (reason.position as i64, reason.drop);
+        Some(Reason { position, item: id_of(&catalog, reason.event.item)?, kind, drop })
+    };
+    reasons.iter().filter_map(reason).collect()
+}
 
 /// The events of some items, with their kinds; an unknown item or kind is an error.
 pub(crate) fn events_of(

@@ -1,6 +1,8 @@
 //! Conversions between an app's item ids and the engine's item indices.
 
-use recgrela::{Catalog, Scored};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use recgrela::{Catalog, Groups, Quota, Scored};
 
 use crate::error::{RecgrelaError, Result};
 
@@ -40,39 +42,83 @@ pub struct Filter {
     /// Exclude these items.
     #[uniffi(default = [])]
     pub deny: Vec<ItemId>,
+    /// If set, at most this many items of one group; see `setGroups` of the model.
+    #[uniffi(default = None)]
+    pub max_per_group: Option<i32>,
 }
 
-/// The item indices of a [`Filter`], from which the engine's filter borrows.
+/// The item indices and groups of a [`Filter`], from which the engine's filter borrows.
 pub(crate) struct Lists {
     exclude_seen: bool,
     allow: Option<Vec<u32>>,
     deny: Vec<u32>,
+    quota: Option<(Arc<Groups>, usize)>,
 }
 
 impl Lists {
-    pub(crate) fn new(catalog: &Catalog<'_>, filter: &Filter) -> Result<Self> {
+    pub(crate) fn new(
+        catalog: &Catalog<'_>,
+        groups: &ModelGroups,
+        filter: &Filter,
+    ) -> Result<Self> {
         let allow = filter.allow.as_ref().map(|ids| indices_of(catalog, ids)).transpose()?;
         let deny = indices_of(catalog, &filter.deny)?;
-        Ok(Self { exclude_seen: filter.exclude_seen, allow, deny })
+        let quota = filter.max_per_group.map(|limit| quota_of(groups, limit)).transpose()?;
+        Ok(Self { exclude_seen: filter.exclude_seen, allow, deny, quota })
     }
 
     pub(crate) fn filter(&self) -> recgrela::Filter<'_> {
-        let filter = recgrela::Filter::default().exclude_seen(self.exclude_seen).deny(&self.deny);
-        self.allow.as_deref().map_or(filter, |allow| filter.allow(allow))
+        let mut filter =
+            recgrela::Filter::default().exclude_seen(self.exclude_seen).deny(&self.deny);
+        filter.allow = self.allow.as_deref();
+        filter.quota = self.quota.as_ref().map(|(groups, limit)| Quota { groups, limit: *limit });
+        filter
+    }
+}
+
+fn quota_of(groups: &ModelGroups, limit: i32) -> Result<(Arc<Groups>, usize)> {
+    let message = "maxPerGroup: found no groups, expected them: call setGroups of the model";
+    let missing = || RecgrelaError::InvalidArgument(message.to_owned());
+    Ok((groups.get().ok_or_else(missing)?, count("maxPerGroup", limit)?))
+}
+
+/// The groups of a model's items, for the quotas of its sessions.
+#[derive(Default)]
+pub(crate) struct ModelGroups(RwLock<Option<Arc<Groups>>>);
+
+impl ModelGroups {
+    fn get(&self) -> Option<Arc<Groups>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set(&self, groups: Groups) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(groups));
+    }
+}
+
+impl ItemId {
+    /// The engine's form of the id.
+    pub(crate) fn engine(&self) -> recgrela::ItemId<'_> {
+        match self {
+            Self::Number { value } => recgrela::ItemId::Int(*value),
+            Self::Text { value } => recgrela::ItemId::Str(value),
+        }
     }
 }
 
 /// The item index of an id, if an item has it.
 pub(crate) fn find(catalog: &Catalog<'_>, id: &ItemId) -> Option<u32> {
-    match id {
-        ItemId::Number { value } => catalog.index_of(*value),
-        ItemId::Text { value } => catalog.index_of(value.as_str()),
-    }
+    catalog.index_of(id.engine())
 }
 
 /// The item indices of some ids; an unknown id is an error.
 pub(crate) fn indices_of(catalog: &Catalog<'_>, ids: &[ItemId]) -> Result<Vec<u32>> {
-    ids.iter().map(|id| find(catalog, id).ok_or_else(|| unknown(catalog, id))).collect()
+    ids.iter().map(|id| index_of(catalog, id)).collect()
+}
+
+/// The item index of an id; an unknown id is an error.
+pub(crate) fn index_of(catalog: &Catalog<'_>, id: &ItemId) -> Result<u32> {
+    find(catalog, id).ok_or_else(|| unknown(catalog, id))
 }
 
 fn unknown(catalog: &Catalog<'_>, id: &ItemId) -> RecgrelaError {
@@ -98,7 +144,7 @@ pub(crate) fn recommendations(catalog: &Catalog<'_>, ranking: &[Scored]) -> Vec<
     ranking.iter().filter_map(recommendation).collect()
 }
 
-fn id_of(catalog: &Catalog<'_>, item: u32) -> Option<ItemId> {
+pub(crate) fn id_of(catalog: &Catalog<'_>, item: u32) -> Option<ItemId> {
     Some(match catalog.id(item)? {
         recgrela::ItemId::Int(value) => ItemId::Number { value },
         recgrela::ItemId::Str(value) => ItemId::Text { value: value.to_owned() },

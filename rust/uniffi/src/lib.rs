@@ -18,6 +18,7 @@ mod model;
 mod session;
 
 pub use error::RecgrelaError;
+pub use event::Reason;
 pub use item::{Filter, ItemId, Recommendation};
 pub use model::Model;
 pub use session::Session;

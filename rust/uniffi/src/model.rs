@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use recgrela::{Groups, Overlay};
+
+use crate::error::{RecgrelaError, Result};
 use crate::event::known_events_of;
-use crate::item::{ItemId, find, ids_of};
+use crate::item::{ItemId, ModelGroups, find, ids_of, indices_of};
 use crate::session::Session;
 
 /// A loaded and checked model, for any number of sessions and threads.
@@ -13,6 +15,27 @@ use crate::session::Session;
 #[derive(uniffi::Object)]
 pub struct Model {
     engine: Arc<recgrela::Model>,
+    groups: Arc<ModelGroups>,
+}
+
+impl Model {
+    fn new(model: recgrela::Model) -> Self {
+        Self { engine: Arc::new(model), groups: Arc::default() }
+    }
+
+    fn started(&self, session: recgrela::Session) -> Arc<Session> {
+        Arc::new(Session::new(session, Arc::clone(&self.groups)))
+    }
+
+    /// Changes the overlay at some items.
+    fn change(
+        &self,
+        items: &[ItemId],
+        mut change: impl FnMut(&mut Overlay, &[u32]) -> recgrela::Result<()>,
+    ) -> Result<()> {
+        let items = indices_of(&self.engine.catalog(), items)?;
+        Ok(self.engine.update_overlay(|overlay| change(overlay, &items))?)
+    }
 }
 
 #[uniffi::export]
@@ -20,7 +43,7 @@ impl Model {
     /// Loads a model file into memory.
     #[uniffi::constructor]
     pub fn open(path: &str) -> Result<Self> {
-        Ok(Self { engine: Arc::new(recgrela::Model::open(path)?) })
+        Ok(Self::new(recgrela::Model::open(path)?))
     }
 
     /// Memory-maps a model file, which keeps a large catalogue out of the app's own memory.
@@ -31,13 +54,13 @@ impl Model {
     #[allow(unsafe_code)]
     pub fn open_mmap(path: &str) -> Result<Self> {
         // SAFETY: the documentation forbids changing the file.
-        Ok(Self { engine: Arc::new(unsafe { recgrela::Model::open_mmap(path)? }) })
+        Ok(Self::new(unsafe { recgrela::Model::open_mmap(path)? }))
     }
 
     /// Loads a model from the bytes of its file, such as an asset of the app. The bytes are copied.
     #[uniffi::constructor]
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
-        Ok(Self { engine: Arc::new(recgrela::Model::from_bytes(bytes)?) })
+        Ok(Self::new(recgrela::Model::from_bytes(bytes)?))
     }
 
     /// Recomputes the fingerprint and replays the self-test. It reads the whole file: call it once,
@@ -52,10 +75,10 @@ impl Model {
         self.engine.fingerprint().to_string()
     }
 
-    /// The number of items in the catalogue.
+    /// The number of items in the catalogue, with added and retired ones.
     pub fn item_count(&self) -> i32 {
-        // The format allows fewer than 2^31 items.
-        self.engine.num_items() as i32
+        // There are fewer than 2^31.
+        self.engine.catalog().len() as i32
     }
 
     /// The ids of all items, in catalogue order.
@@ -82,7 +105,7 @@ impl Model {
 
     /// A new session without history.
     pub fn new_session(&self) -> Arc<Session> {
-        Arc::new(Session::new(recgrela::Session::new(Arc::clone(&self.engine))))
+        self.started(recgrela::Session::new(Arc::clone(&self.engine)))
     }
 
     /// A new session with the history of a snapshot of another model, such as the one before
@@ -99,6 +122,59 @@ impl Model {
     ) -> Result<Arc<Session>> {
         let log = known_events_of(&self.engine, &log, kinds.as_deref())?;
         let session = recgrela::Session::migrate(Arc::clone(&self.engine), &snapshot, &log)?;
-        Ok(Arc::new(Session::new(session)))
+        Ok(self.started(session))
+    }
+
+    /// Sets the group of each item, in the order of `itemIds`, for `maxPerGroup` of a filter in all
+    /// sessions. Groups are any numbers. Added items without a group are one group together.
+    pub fn set_groups(&self, groups: Vec<i64>) -> Result<()> {
+        self.groups.set(Groups::new(&self.engine, &groups)?);
+        Ok(())
+    }
+
+    /// Adds items, with a vector for each. If an item exists, its vector is replaced. Retired items
+    /// are reinstated. All sessions see a change from their next call on.
+    pub fn add_items(&self, items: Vec<ItemId>, vectors: Vec<Vec<f32>>) -> Result<()> {
+        let size = self.engine.config().hidden_size;
+        if let Some(wrong) = vectors.iter().find(|vector| vector.len() != size) {
+            let found = wrong.len();
+            let message = format!("vectors: found one of {found} numbers, expected {size} each");
+            return Err(RecgrelaError::InvalidOverlay(message));
+        }
+        let ids: Vec<_> = items.iter().map(ItemId::engine).collect();
+        let vectors = vectors.concat();
+        let add = |overlay: &mut Overlay| overlay.add(&ids, &vectors);
+        self.engine.update_overlay(add).map_err(RecgrelaError::of_overlay)?;
+        Ok(())
+    }
+
+    /// Retires items: they are no longer recommended. Histories may still contain them.
+    pub fn retire(&self, items: Vec<ItemId>) -> Result<()> {
+        self.change(&items, Overlay::retire)
+    }
+
+    /// Reinstates retired items.
+    pub fn reinstate(&self, items: Vec<ItemId>) -> Result<()> {
+        self.change(&items, Overlay::reinstate)
+    }
+
+    /// The retired items, in catalogue order.
+    pub fn retired(&self) -> Vec<ItemId> {
+        let catalog = self.engine.catalog();
+        let retired = catalog.overlay().map_or(&[][..], Overlay::retired);
+        ids_of(&catalog, retired.iter().copied())
+    }
+
+    /// All changes of the catalogue as the bytes of an overlay file.
+    pub fn overlay(&self) -> Vec<u8> {
+        self.engine.overlay_bytes()
+    }
+
+    /// Replaces all changes of the catalogue by those of an overlay file. It must be of this model,
+    /// and have the items that were added here, which sessions may have seen.
+    pub fn set_overlay(&self, overlay: Vec<u8>) -> Result<()> {
+        let overlay = Overlay::from_bytes(&self.engine, &overlay);
+        let set = overlay.and_then(|overlay| self.engine.set_overlay(overlay));
+        set.map_err(RecgrelaError::of_overlay)
     }
 }

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use recgrela::TopK;
 
 use crate::error::{RecgrelaError, Result};
-use crate::event::{events_of, names_of};
+use crate::event::{Reason, events_of, names_of, reasons};
 use crate::item::{
-    Filter, ItemId, Lists, Recommendation, count, ids_of, indices_of, recommendations,
+    Filter, ItemId, Lists, ModelGroups, Recommendation, count, ids_of, index_of, indices_of,
+    recommendations,
 };
 
 /// One user's session on a model: it appends one event at a time and recommends the next item.
@@ -17,6 +18,7 @@ use crate::item::{
 #[derive(uniffi::Object)]
 pub struct Session {
     model: Arc<recgrela::Model>,
+    groups: Arc<ModelGroups>,
     user: Mutex<User>,
 }
 
@@ -27,9 +29,9 @@ struct User {
 }
 
 impl Session {
-    pub(crate) fn new(session: recgrela::Session) -> Self {
+    pub(crate) fn new(session: recgrela::Session, groups: Arc<ModelGroups>) -> Self {
         let model = Arc::clone(session.model());
-        Self { model, user: Mutex::new(User { session, ranking: TopK::new() }) }
+        Self { model, groups, user: Mutex::new(User { session, ranking: TopK::new() }) }
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut User) -> recgrela::Result<T>) -> Result<T> {
@@ -69,7 +71,7 @@ impl Session {
     #[uniffi::method(default(k = 10, filter))]
     pub fn top_k(&self, k: i32, filter: Filter) -> Result<Vec<Recommendation>> {
         let catalog = self.model.catalog();
-        let (k, lists) = (count("k", k)?, Lists::new(&catalog, &filter)?);
+        let (k, lists) = (count("k", k)?, Lists::new(&catalog, &self.groups, &filter)?);
         self.with(|User { session, ranking }| {
             session.top_k_into(k, &lists.filter(), ranking)?;
             Ok(recommendations(&session.model().catalog(), ranking.items()))
@@ -86,10 +88,23 @@ impl Session {
         kinds: Option<Vec<String>>,
     ) -> Result<Vec<Recommendation>> {
         let catalog = self.model.catalog();
-        let (k, lists) = (count("k", k)?, Lists::new(&catalog, &filter)?);
+        let (k, lists) = (count("k", k)?, Lists::new(&catalog, &self.groups, &filter)?);
         let events = events_of(&self.model, &items, kinds.as_deref())?;
         let ranking = self.with(|user| user.session.peek(&events, k, &lists.filter()))?;
-        Ok(recommendations(&catalog, &ranking))
+        Ok(recommendations(&self.model.catalog(), &ranking))
+    }
+
+    /// The `n` events without which an item's score falls most, largest drop first; fewer if fewer
+    /// events raise it.
+    ///
+    /// Replays the log, which needs every event, once for each event that is examined. Of more than
+    /// 256 events, blocks are examined first, and then the events of the best blocks.
+    #[uniffi::method(default(n = 3))]
+    pub fn why(&self, item: ItemId, n: i32) -> Result<Vec<Reason>> {
+        let item = index_of(&self.model.catalog(), &item)?;
+        let n = count("n", n)?;
+        let found = self.with(|user| user.session.why(item, n))?;
+        Ok(reasons(&self.model, &found))
     }
 
     /// Keeps the last `depth` events undoable, from the next event on, for a copy of the state each.
@@ -112,7 +127,7 @@ impl Session {
     }
 
     /// Keeps a log of the last `capacity` events, from now on; 0, the default, keeps none. `forget`
-    /// needs all events in the log.
+    /// and `why` need all events in the log.
     pub fn keep_log(&self, capacity: i32) -> Result<()> {
         let capacity = count("capacity", capacity)?;
         self.with(|user| {
@@ -123,8 +138,7 @@ impl Session {
 
     /// The item ids of the events in the log, oldest first.
     pub fn log(&self) -> Result<Vec<ItemId>> {
-        let catalog = self.model.catalog();
-        self.with(|user| Ok(ids_of(&catalog, user.session.log())))
+        self.with(|user| Ok(ids_of(&self.model.catalog(), user.session.log())))
     }
 
     /// The kinds of the events in the log, oldest first; empty if the model has no kinds.
@@ -164,8 +178,7 @@ impl Session {
 
     /// The distinct items so far, in catalogue order.
     pub fn seen(&self) -> Result<Vec<ItemId>> {
-        let catalog = self.model.catalog();
-        self.with(|user| Ok(ids_of(&catalog, user.session.seen().iter().copied())))
+        self.with(|user| Ok(ids_of(&self.model.catalog(), user.session.seen().iter().copied())))
     }
 
     /// Size in bytes: the state, and 4 for each distinct item.
@@ -189,7 +202,12 @@ mod tests {
         assert!(model.has_start());
         let (item, kinds) = (model.item_ids()[0].clone(), model.kinds());
         let top_k = |session: &Session| {
-            let filter = || crate::Filter { exclude_seen: true, allow: None, deny: Vec::new() };
+            let filter = || crate::Filter {
+                exclude_seen: true,
+                allow: None,
+                deny: Vec::new(),
+                max_per_group: None,
+            };
             let best = session.top_k(5, filter()).unwrap();
             best.into_iter().map(|best| best.score).collect::<Vec<_>>()
         };
@@ -216,7 +234,7 @@ mod tests {
     fn after_a_panic_every_call_is_an_error() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/f32.safetensors");
         let model = Arc::new(recgrela::Model::open(path).unwrap());
-        let session = Session::new(recgrela::Session::new(model));
+        let session = Session::new(recgrela::Session::new(model), Arc::default());
         let panics = || session.with(|_| -> recgrela::Result<()> { panic!("on purpose") });
         assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
         assert!(matches!(session.events(), Err(RecgrelaError::Internal(_))));

@@ -9,6 +9,7 @@ import recgrela.Filter;
 import recgrela.Ids;
 import recgrela.ItemId;
 import recgrela.Model;
+import recgrela.Reason;
 import recgrela.Recommendation;
 import recgrela.RecgrelaException;
 import recgrela.Session;
@@ -23,7 +24,7 @@ class JavaTest {
         try (Model model = Model.Companion.open(path); Session session = model.newSession()) {
             Ids.append(session, -30000);
             Ids.extendNumbers(session, List.of(-22081L, -14162L));
-            List<Recommendation> top = session.topK(5, new Filter(true, null, List.of()));
+            List<Recommendation> top = session.topK(5, new Filter(true, null, List.of(), null));
             assertEquals(5, top.size());
             ItemId best = top.get(0).getItem();
             assertTrue(Ids.getRaw(best) instanceof Long);
@@ -46,6 +47,13 @@ class JavaTest {
             Ids.extendTexts(session, List.of("é-22081"), List.of(kind));
             session.append(model.itemIds().get(0), kind);
             assertEquals(3, session.events());
+            session.reset();
+            session.keepLog(10);
+            Ids.extendTexts(session, List.of("é-30000", "é-22081"), List.of(kind, kind));
+            for (Reason reason : Ids.why(session, "é-30000")) {
+                assertTrue(reason.getDrop() > 0);
+                assertEquals(kind, reason.getKind());
+            }
         }
     }
 }
