@@ -27,8 +27,7 @@ export class Viewer {
   /** Appends one event and ranks all films. @param {ItemId} id */
   append(id) {
     const start = performance.now();
-    this.#session.append(id);
-    this.best = this.#session.topK(SHOWN);
+    this.best = this.#session.step(id, SHOWN);
     this.times.push(performance.now() - start);
     this.films.push(id);
   }

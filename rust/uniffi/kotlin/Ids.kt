@@ -40,6 +40,18 @@ fun Session.append(item: Long, kind: String? = null) = append(id(item), kind)
 @Throws(RecgrelaException::class)
 fun Session.append(item: String, kind: String? = null) = append(id(item), kind)
 
+/** Appends an event, then returns the [k] best items, in one call. */
+@JvmOverloads
+@Throws(RecgrelaException::class)
+fun Session.step(item: Long, k: Int = 10, filter: Filter = Filter(), kind: String? = null) =
+    step(id(item), k, filter, kind)
+
+/** Appends an event, then returns the [k] best items, in one call. */
+@JvmOverloads
+@Throws(RecgrelaException::class)
+fun Session.step(item: String, k: Int = 10, filter: Filter = Filter(), kind: String? = null) =
+    step(id(item), k, filter, kind)
+
 /** Appends events, oldest first, with their kinds if the model has kinds. On an error, none is appended. */
 @JvmName("extendNumbers")
 @JvmOverloads

@@ -1,5 +1,6 @@
 //! One user on a model.
 
+use std::slice;
 use std::sync::{Arc, Mutex};
 
 use recgrela::TopK;
@@ -74,6 +75,26 @@ impl Session {
         let (k, lists) = (count("k", k)?, Lists::new(&catalog, &self.groups, &filter)?);
         self.with(|User { session, ranking }| {
             session.top_k_into(k, &lists.filter(), ranking)?;
+            Ok(recommendations(&session.model().catalog(), ranking.items()))
+        })
+    }
+
+    /// Appends an event, then returns the `k` best items, in one call; on an error, nothing is
+    /// appended. `kind` is as in `append`.
+    #[uniffi::method(default(k = 10, kind = None, filter))]
+    pub fn step(
+        &self,
+        item: ItemId,
+        k: i32,
+        filter: Filter,
+        kind: Option<String>,
+    ) -> Result<Vec<Recommendation>> {
+        let catalog = self.model.catalog();
+        let (k, lists) = (count("k", k)?, Lists::new(&catalog, &self.groups, &filter)?);
+        let kinds = kind.as_ref().map(slice::from_ref);
+        let event = events_of(&self.model, &[item], kinds)?[0];
+        self.with(|User { session, ranking }| {
+            session.step(event, k, &lists.filter(), ranking)?;
             Ok(recommendations(&session.model().catalog(), ranking.items()))
         })
     }
@@ -201,13 +222,13 @@ mod tests {
         let model = crate::Model::open(path).unwrap();
         assert!(model.has_start());
         let (item, kinds) = (model.item_ids()[0].clone(), model.kinds());
+        let filter = || crate::Filter {
+            exclude_seen: true,
+            allow: None,
+            deny: Vec::new(),
+            max_per_group: None,
+        };
         let top_k = |session: &Session| {
-            let filter = || crate::Filter {
-                exclude_seen: true,
-                allow: None,
-                deny: Vec::new(),
-                max_per_group: None,
-            };
             let best = session.top_k(5, filter()).unwrap();
             best.into_iter().map(|best| best.score).collect::<Vec<_>>()
         };
@@ -226,8 +247,12 @@ mod tests {
         let moved = model.migrate(session.snapshot().unwrap(), log, session.log_kinds().ok());
         assert_eq!(top_k(&moved.unwrap()), top_k(&session));
         let other = model.new_session();
-        other.extend(vec![item], Some(vec![kinds[0].clone()])).unwrap();
+        other.extend(vec![item.clone()], Some(vec![kinds[0].clone()])).unwrap();
         assert_ne!(top_k(&other), top_k(&session));
+        assert!(other.step(item.clone(), 5, filter(), None).is_err());
+        assert_eq!(other.events().unwrap(), 1);
+        let best = other.step(item, 5, filter(), Some(kinds[1].clone())).unwrap();
+        assert_eq!(best.iter().map(|best| best.score).collect::<Vec<_>>(), top_k(&other));
     }
 
     #[test]

@@ -60,7 +60,7 @@ export function skips({ unknown = "error" }) {
   throw invalid("unknown", unknown, '"error" or "skip"');
 }
 
-/** The options of topK and peek, in the order of the engine's parameters. */
+/** The options of topK, step and peek, in the order of the engine's parameters. */
 export function choice(options) {
   const { excludeSeen = true, allow, deny, maxPerGroup, unknown } = optional(options);
   const ids = (what, value) => (value === undefined ? undefined : list(what, value));

@@ -49,6 +49,8 @@ export interface TopKOptions extends UnknownOptions {
   maxPerGroup?: number;
 }
 
+export interface StepOptions extends TopKOptions, AppendOptions {}
+
 export interface PeekOptions extends TopKOptions, KindsOptions {}
 
 /** Bytes loaded so far; total is null if the server does not report it. */
@@ -208,6 +210,11 @@ export class Session {
    * rank in file order.
    */
   topK(k?: number, options?: TopKOptions): Recommendation[];
+  /**
+   * append and then topK, in one call. If it throws, nothing was appended. If an unknown id is skipped,
+   * this is topK.
+   */
+  step(item: ItemId, k?: number, options?: StepOptions): Recommendation[];
   /** topK as if more events had been appended; changes nothing. */
   peek(items: Iterable<ItemId>, k?: number, options?: PeekOptions): Recommendation[];
   /**

@@ -28,6 +28,13 @@ export class Session extends Handle {
     return this[CALL]((raw) => raw.topK(most, ...chosen));
   }
 
+  step(item, k = 10, options) {
+    const most = count("k", k);
+    const { kind } = optional(options);
+    const chosen = choice(options);
+    return this[CALL]((raw) => raw.step(item, kind, most, ...chosen));
+  }
+
   peek(items, k = 10, options) {
     const ids = list("items", items);
     const most = count("k", k);

@@ -99,6 +99,31 @@ impl Session {
         })
     }
 
+    /// `append`, then `topK`.
+    #[allow(clippy::too_many_arguments)] // options in JavaScript
+    pub fn step(
+        &mut self,
+        id: &JsValue,
+        kind: Option<JsValue>,
+        k: usize,
+        exclude_seen: bool,
+        allow: Option<Array>,
+        deny: Option<Array>,
+        max_per_group: Option<usize>,
+        skip: bool,
+    ) -> Result<Array> {
+        let event = event_of(self.session.model(), id, kind.as_ref(), skip)?;
+        self.with_filter(exclude_seen, [allow, deny], max_per_group, skip, |user, filter| {
+            let Self { session, ranking, .. } = user;
+            match event {
+                Some(event) => session.step(event, k, filter, ranking),
+                None => session.top_k_into(k, filter, ranking),
+            }
+            .map_err(to_js)?;
+            Ok(recommendations(&session.model().catalog(), ranking.items()))
+        })
+    }
+
     /// The result of `top_k` after more events.
     #[allow(clippy::too_many_arguments)] // options in JavaScript
     pub fn peek(

@@ -23,12 +23,14 @@ export async function example(bytes: ArrayBuffer): Promise<void> {
   const best: Recommendation[] = session.topK(10, { excludeSeen: false, allow: [1], deny: ["b"] });
   const scores: Float32Array = session.score(best.map(({ item }) => item));
   session.peek([1], 5);
+  session.step(1, 5, { unknown: "skip", deny: [2] });
   session.keepUndo(1);
   session.undo();
   session.keepLog(Infinity);
   session.forget([1]);
   session.append("a", { kind: "cart", unknown: "skip" });
   session.extend(["a", "b"], { kinds: "view" });
+  session.step("a", 5, { kind: "view", maxPerGroup: 2 });
   session.peek(["a", "b"], 5, { kinds: new Set(["view", "cart"]), maxPerGroup: 2 });
   const [reason]: Reason[] = session.why("a", 1);
   console.log(reason?.position, reason?.item, reason?.kind?.length, reason?.drop);

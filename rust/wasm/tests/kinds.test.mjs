@@ -28,6 +28,9 @@ for (const simd of [true, false]) {
       assert.equal(other.extend(two, { kinds: [cart, view] }), 2);
       assert.deepEqual(other.snapshot(), session.snapshot());
       other.reset();
+      const steps = model.session();
+      steps.step(two[0], 5, { kind: cart });
+      assert.deepEqual(steps.step(two[1], 5, { kind: view }), peeked);
       other.extend(two, { kinds: view });
       assert.notDeepEqual(other.snapshot(), session.snapshot());
       other.reset();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
-import { GOLDEN, Model, Session, modelBytes } from "./package.mjs";
+import { GOLDEN, Model, Session, modelBytes, refused } from "./package.mjs";
 
 for (const simd of [true, false]) {
   describe(simd ? "simd128" : "plain", () => {
@@ -74,6 +74,20 @@ for (const simd of [true, false]) {
       assert.deepEqual(ids({ allow: [] }), new Set());
       assert.equal(ids({ deny: new Set(items.slice(3)) }).size, 1);
       assert.equal(ids({ deny: ["unknown"], unknown: "skip" }).size, items.length - 2);
+    });
+
+    test("step is append and topK", () => {
+      const session = after(items[1]);
+      const options = { excludeSeen: false, deny: [items[9]] };
+      assert.deepEqual(session.step(items[2], 7), after(items[1], items[2]).topK(7));
+      const expected = after(items[1], items[2], items[3]).topK(7, options);
+      assert.deepEqual(session.step(items[3], 7, options), expected);
+      assert.deepEqual(session.step(123456789, 7, { unknown: "skip" }), session.topK(7));
+      const before = session.snapshot();
+      assert.throws(() => session.step(123456789), refused("unknown-item"));
+      assert.throws(() => session.step(items[4], 7, { deny: [123456789] }), refused("unknown-item"));
+      assert.throws(() => session.step(items[4], -1), refused("invalid-argument"));
+      assert.deepEqual(session.snapshot(), before);
     });
 
     test("peek returns what topK would and changes nothing", () => {

@@ -9,6 +9,7 @@ import recgrela.RecgrelaException
 import recgrela.append
 import recgrela.extend
 import recgrela.raw
+import recgrela.step
 
 /** Kinds of events, and the first screen of a model with a start vector. */
 class KindsTest {
@@ -24,6 +25,10 @@ class KindsTest {
                 session.append(second, kind = view)
                 assertEquals(listOf(cart, view), session.logKinds())
                 assertEquals(peeked, session.topK(5))
+
+                session.reset()
+                session.step(first, kind = cart)
+                assertEquals(peeked, session.step(second, 5, kind = view))
 
                 session.reset()
                 session.extend(listOf(first, second), listOf(cart, view))
