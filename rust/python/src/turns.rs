@@ -7,8 +7,7 @@ use pyo3::prelude::*;
 
 use crate::convert::to_python;
 
-/// A value that threads take turns on. The lock is taken and released without the GIL, so no thread
-/// waits for it with the GIL held.
+/// A value that threads take turns on. No thread waits for the lock with the GIL held.
 pub(crate) struct Turns<T>(Mutex<T>);
 
 impl<T: Send> Turns<T> {

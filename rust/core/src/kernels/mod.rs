@@ -22,7 +22,7 @@ use crate::simd::{LANES, Simd, Vector};
 /// Past values that the convolution reads.
 pub(crate) const CONV_HISTORY: usize = 3;
 
-/// Below this, 2^-100, a vector counts as zero when it is quantized: a code's number divided by it
+/// Below this, 2^-100, a vector counts as zero when it is quantized: the largest code divided by it
 /// might overflow.
 pub(crate) const SMALLEST: f32 = 1.0 / (1_u128 << 100) as f32;
 

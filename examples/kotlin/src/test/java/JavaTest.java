@@ -50,7 +50,9 @@ class JavaTest {
             session.reset();
             session.keepLog(10);
             Ids.extendTexts(session, List.of("é-30000", "é-22081"), List.of(kind, kind));
-            for (Reason reason : Ids.why(session, "é-30000")) {
+            List<Reason> reasons = Ids.why(session, "é1676");
+            assertEquals(2, reasons.size());
+            for (Reason reason : reasons) {
                 assertTrue(reason.getDrop() > 0);
                 assertEquals(kind, reason.getKind());
             }

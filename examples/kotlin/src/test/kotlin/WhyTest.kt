@@ -49,7 +49,7 @@ class WhyTest {
                 session.keepLog(10)
                 session.extend(listOf(-30000L, -22081L, -14162L))
                 val reasons = session.why(-30000, 10)
-                assertTrue(reasons.all { it.kind == null })
+                assertEquals(listOf(null, null, null), reasons.map { it.kind })
             }
         }
     }
