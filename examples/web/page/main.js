@@ -111,7 +111,7 @@ class Page {
     const text =
       reasons.length === 0
         ? "No single film of your history raises its score."
-        : `Its score would be lower without ${reasons.join(", ")}.`;
+        : `Without these its score falls: ${reasons.join(", ")}.`;
     this.#best.tell(film, text);
   }
 

@@ -129,7 +129,7 @@ test("why names the films that a score rests on, when asked", async () => {
     );
     return reasons.length === 0
       ? "No single film of your history raises its score."
-      : `Its score would be lower without ${reasons.join(", ")}.`;
+      : `Without these its score falls: ${reasons.join(", ")}.`;
   });
   assert.ok(expected.some((text) => text.includes(" by ")));
   for (let place = 0; place < 10; place++) await why.nth(place).click();

@@ -111,7 +111,7 @@ impl EdgeScorer {
         match event_of(&self.model, item, kind, unknown)? {
             None => Ok(false),
             Some(event) => {
-                self.user.briefly(py, |user| user.session.append(event))?;
+                self.append_one(py, event)?;
                 Ok(true)
             }
         }

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use recgrela::{self as engine, Groups, Model, Session};
+use recgrela::{self as engine, Event, Groups, Model, Session};
 
 use super::{EdgeScorer, User};
 use crate::convert::{groups_of, in_file};
 use crate::top_k::TopK;
 use crate::turns::Turns;
 
-/// Numbers in the table of a small catalogue: 16,384 items of size 64.
+/// The numbers of a small model: about 13,000 items of size 64, or 4 blocks of size 128.
 const BRIEF: usize = 1 << 20;
 
 impl EdgeScorer {
@@ -58,8 +58,12 @@ impl EdgeScorer {
         self.user.with(py, |user| work(&mut user.session))
     }
 
-    /// The items that `work` ranked. Keeps the GIL for a small catalogue, which takes at most some
-    /// tens of microseconds.
+    /// Appends an event. Keeps the GIL for a small network.
+    pub(super) fn append_one(&self, py: Python<'_>, event: Event) -> PyResult<()> {
+        self.at_once(py, self.weights(), |user| user.session.append(event))
+    }
+
+    /// The items that `work` ranked. Keeps the GIL for a small network and catalogue.
     pub(super) fn rank(
         &self,
         py: Python<'_>,
@@ -69,12 +73,31 @@ impl EdgeScorer {
             work(user)?;
             Ok(user.ranking.items().to_vec())
         };
-        let numbers = self.model.num_items() * self.model.config().hidden_size;
-        let items = match numbers <= BRIEF {
-            true => self.user.briefly(py, work)?,
-            false => self.user.try_with(py, work)?,
-        };
-        TopK::new(py, &self.model.catalog(), &items)
+        let catalog = self.model.catalog();
+        let table = catalog.len() * self.model.config().hidden_size;
+        let items = self.at_once(py, table + self.weights(), work)?;
+        TopK::new(py, &catalog, &items)
+    }
+
+    /// Calls `work`, which multiplies with so many numbers: with the GIL if it takes at most some
+    /// tens of microseconds, and no other thread has the session.
+    fn at_once<T: Send>(
+        &self,
+        py: Python<'_>,
+        numbers: usize,
+        work: impl FnOnce(&mut User) -> recgrela::Result<T> + Send,
+    ) -> PyResult<T> {
+        match numbers <= BRIEF {
+            true => self.user.briefly(py, work),
+            false => self.user.try_with(py, work),
+        }
+    }
+
+    /// The numbers in the matrices of all blocks.
+    fn weights(&self) -> usize {
+        let config = self.model.config();
+        let outputs = 5 * config.hidden_size + 2 * config.inner_size; // of a block
+        config.num_layers * config.hidden_size * outputs
     }
 
     pub(super) fn try_with<T: Send>(

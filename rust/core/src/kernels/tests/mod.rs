@@ -2,6 +2,7 @@
 
 mod activation;
 mod agreement;
+mod integer_scores;
 mod naive;
 mod rotary;
 
