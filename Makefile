@@ -23,7 +23,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lock lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-dependent bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds peers clean
+.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings release-check test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lock lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-dependent bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -125,6 +125,9 @@ test-asan: ## Run the engine's tests under AddressSanitizer (x86-64 Linux)
 
 test-bindings: setup wasm $(NODE_MODULES) ## Print the golden hash of every binding (needs Debian packages)
 	.ci/test-bindings
+
+release-check: setup wasm ## Build, install and test each artefact of a release outside the repository (needs Debian packages)
+	.ci/release-check
 
 test-server: setup ## Test examples/server with 20 kills, Redis and 1,000 idle connections (needs Debian's redis-server)
 	$(BIN)/python -m pytest -q -m 'load or not load' tests/server
