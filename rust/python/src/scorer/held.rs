@@ -73,10 +73,10 @@ impl EdgeScorer {
             work(user)?;
             Ok(user.ranking.items().to_vec())
         };
-        let catalog = self.model.catalog();
-        let table = catalog.len() * self.model.config().hidden_size;
+        let table = self.model.catalog().len() * self.model.config().hidden_size;
         let items = self.at_once(py, table + self.weights(), work)?;
-        TopK::new(py, &catalog, &items)
+        // Taken after the call: another thread may have added items that are ranked.
+        TopK::new(py, &self.model.catalog(), &items)
     }
 
     /// Calls `work`, which multiplies with so many numbers: with the GIL if it takes at most some
