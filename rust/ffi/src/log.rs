@@ -6,7 +6,7 @@ use engine::{Kind, Reason, Session};
 
 use crate::error::{Failure, guard, recgrela_error, recgrela_status};
 use crate::handles::{recgrela_model, recgrela_session};
-use crate::memory::{check, read, write_all};
+use crate::memory::{check_room, read, write_all};
 use crate::session::{events_of, hand_out};
 
 /// In a log to migrate: an item that the new model does not have.
@@ -99,11 +99,7 @@ pub unsafe extern "C" fn recgrela_session_why(
     error: *mut recgrela_error,
 ) -> recgrela_status {
     guard(error, || {
-        // Before the log is replayed.
-        check(count, 1, "size")?;
-        if capacity > 0 {
-            check(reasons, capacity, "reasons")?;
-        }
+        check_room(reasons, capacity, count, "reasons")?; // before the log is replayed
         let found = session.with(|session| Ok(session.why(item, capacity)?))?;
         let found: Vec<_> = found.iter().map(as_reason).collect();
         // SAFETY: as the caller promises.

@@ -80,6 +80,17 @@ pub(crate) unsafe fn write_all<T: Copy>(
     Ok(())
 }
 
+/// Checks the pointers that [`write_all`] takes, before work that a failure must not follow.
+pub(crate) fn check_room<T>(
+    to: *mut T,
+    capacity: usize,
+    count: *mut usize,
+    what: &str,
+) -> Result<(), Failure> {
+    check(count, 1, "size")?;
+    if capacity > 0 { check(to, capacity, what) } else { Ok(()) }
+}
+
 /// [`write_all`] of a text and a terminating zero.
 ///
 /// # Safety
@@ -97,8 +108,7 @@ pub(crate) unsafe fn write_text(
     unsafe { write_all(to.cast(), capacity, text.as_bytes(), size, what) }
 }
 
-/// Checks what can be: a pointer to `count` elements is not null and aligned, and the count possible.
-pub(crate) fn check<T>(pointer: *const T, count: usize, what: &str) -> Result<(), Failure> {
+fn check<T>(pointer: *const T, count: usize, what: &str) -> Result<(), Failure> {
     if pointer.is_null() {
         return Err(Failure::argument(format!(
             "{what}: found a null pointer, expected a valid one"

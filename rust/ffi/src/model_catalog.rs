@@ -74,11 +74,8 @@ pub unsafe extern "C" fn recgrela_model_retire(
     count: usize,
     error: *mut recgrela_error,
 ) -> recgrela_status {
-    guard(error, || {
-        // SAFETY: as the caller promises.
-        let items = unsafe { read(items, count, "items")? };
-        Ok(model.get()?.update_overlay(|overlay| overlay.retire(items))?)
-    })
+    // SAFETY: as the caller promises.
+    guard(error, || unsafe { change(model, items, count, Overlay::retire) })
 }
 
 /// Reinstates retired items.
@@ -89,11 +86,22 @@ pub unsafe extern "C" fn recgrela_model_reinstate(
     count: usize,
     error: *mut recgrela_error,
 ) -> recgrela_status {
-    guard(error, || {
-        // SAFETY: as the caller promises.
-        let items = unsafe { read(items, count, "items")? };
-        Ok(model.get()?.update_overlay(|overlay| overlay.reinstate(items))?)
-    })
+    // SAFETY: as the caller promises.
+    guard(error, || unsafe { change(model, items, count, Overlay::reinstate) })
+}
+
+/// # Safety
+///
+/// `items` is null or valid for `count` indices.
+unsafe fn change(
+    model: recgrela_model,
+    items: *const u32,
+    count: usize,
+    change: fn(&mut Overlay, &[u32]) -> engine::Result<()>,
+) -> Result<(), Failure> {
+    // SAFETY: as promised.
+    let items = unsafe { read(items, count, "items")? };
+    Ok(model.get()?.update_overlay(|overlay| change(overlay, items))?)
 }
 
 /// The retired items, ascending, and their number. If `capacity` is too small, it is

@@ -1,10 +1,10 @@
 //! Functions on sessions: scores and recommendations.
 
-use engine::{Filter, Groups, Quota, Scored};
+use engine::{Filter, Groups, Kind, Quota, Scored};
 
 use crate::error::{Failure, guard, recgrela_error, recgrela_status};
 use crate::handles::{User, recgrela_session};
-use crate::memory::{check, read, write_all};
+use crate::memory::{check_room, read, write_all};
 use crate::session::events_of;
 
 /// A recommendation.
@@ -119,18 +119,17 @@ pub unsafe extern "C" fn recgrela_session_step(
     error: *mut recgrela_error,
 ) -> recgrela_status {
     guard(error, || {
-        // SAFETY: as the caller promises.
-        let event = unsafe { events_of(&raw const item, kind, 1)? }[0];
+        let kind = match kind.is_null() {
+            true => None,
+            // SAFETY: as the caller promises.
+            false => Some(Kind::new(unsafe { read(kind, 1, "kind")?[0] })),
+        };
         session.with_user(|User { session, ranking, loaded }| {
             let groups = loaded.groups();
             // SAFETY: as the caller promises.
             let filter = unsafe { filter_of(filter, groups.as_deref())? };
-            // Before the event is appended: a call that fails changes nothing.
-            check(count, 1, "size")?;
-            if capacity > 0 {
-                check(best, capacity, "best")?;
-            }
-            session.step(event, capacity, &filter, ranking)?;
+            check_room(best, capacity, count, "best")?; // before the event is appended
+            session.step((item, kind), capacity, &filter, ranking)?;
             // SAFETY: as the caller promises.
             unsafe { write_best(ranking.items(), best, capacity, count) }
         })
