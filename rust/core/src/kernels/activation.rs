@@ -5,11 +5,8 @@
 
 use std::marker::PhantomData;
 
-use super::lanes_mut;
+use super::{ROUND, lanes_mut};
 use crate::simd::{Kernel, LANES, ROW_VECTORS, Row, Simd};
-
-/// 1.5 * 2^23: adding and subtracting it rounds a small f32 to the nearest integer.
-const ROUND: f32 = 12_582_912.0;
 
 /// 2^23 + 127 + 64: added to an integer n, it puts the exponent of 2^(n + 64) in the low mantissa
 /// bits.

@@ -26,7 +26,8 @@ pub(crate) const CONV_HISTORY: usize = 3;
 /// might overflow.
 pub(crate) const SMALLEST: f32 = 1.0 / (1_u128 << 100) as f32;
 
-/// 1.5 * 2^23: added to a small number, it leaves the nearest integer in the low bits.
+/// 1.5 * 2^23: added to a small number, it leaves the nearest integer in the low bits; subtracted
+/// again, that integer.
 pub(crate) const ROUND: f32 = 12_582_912.0;
 
 /// The slice as chunks of eight lanes.

@@ -122,9 +122,7 @@ pub(crate) trait Simd: Copy {
     /// it. Of 1.5 * 2^23 + n they are the integer n.
     #[inline(always)]
     fn store_codes(self, x: Self::Vector, to: &mut [CodeGroup; LANES / GROUP]) {
-        let mut codes = [0; LANES];
-        x.store_low_halves(&mut codes);
-        *to = *codes.as_chunks().0.first_chunk().unwrap_or(&[[0; GROUP]; LANES / GROUP]);
+        x.store_low_halves(bytemuck::cast_mut(to));
     }
 
     /// The products of R rows of an 8-bit matrix with U vectors of 16-bit codes, summed exactly and
