@@ -147,9 +147,9 @@ class _Walk:
     def histories(
         self, sizes: np.ndarray, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Items by position and user, [T, users]; -1 after a user has ended. `sizes` descend.
+        """Items by position and user, [T, users]; padded with -1 after a user's last event.
 
-        Also the kinds, if there are any.
+        `sizes` are in descending order. Also returns the kinds, if there are any.
         """
         history = np.full((sizes[0], len(sizes)), -1, dtype=np.int64)
         kinds: np.ndarray | None = None

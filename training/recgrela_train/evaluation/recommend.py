@@ -51,7 +51,7 @@ def best_items(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Items [U, size], best first, and their scores [U, size], for ascending user indices [U].
 
-    -1 is a user without a history. Items are indices, and 0 if fewer items remain.
+    The user index -1 means an empty history. Items are indices; unused places are 0.
     """
     starts, stops = np.where(users < 0, 0, dataset.offsets[users]), dataset.offsets[users + 1]
     rows = np.arange(len(users))
