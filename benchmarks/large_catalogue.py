@@ -65,6 +65,7 @@ def batch(items: int, seed: int) -> TrainBatch:
     return TrainBatch(
         inputs=rows[:, :-1],
         kinds=None,
+        gaps=None,
         targets=rows[:, 1:],
         firsts=rows[:, 0],
         keep=torch.zeros(ROWS, dtype=torch.bool),

@@ -204,6 +204,9 @@ class ModelConfig(_Section):
     """Decay of the running sums: one learned factor per head, or none, as in the paper."""
     final_norm: bool = True
     """LayerNorm after the last block."""
+    gaps: bool = False
+    """Add to an event's vector one for the time since the user's event before it, by 32 classes of
+    whole seconds. Only for grela; the data needs dates, and the engine the time of every event."""
     feature_only: float = Field(0.25, ge=0, lt=1)
     """How often training drops an item's own embedding, so that its features (`data.items`) alone
     suffice: a share of the occurrences of items with features, as inputs and in the softmax."""
@@ -218,6 +221,15 @@ class ModelConfig(_Section):
         if self.hidden_size % self.num_heads:
             raise ValueError(
                 f"num_heads must divide hidden_size: {self.num_heads} and {self.hidden_size}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _gaps_of_grela(self) -> Self:
+        if self.gaps and self.kind != "grela":
+            raise ValueError(
+                f"gaps is true, but model.kind={self.kind} does not use the time between events: "
+                "set model.gaps=false, or model.kind=grela"
             )
         return self
 

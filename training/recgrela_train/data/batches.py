@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from .dataset import Dataset
+from .gaps import FIRST
 
 POOL = 16  # batches sorted by length together; more means less padding, but also less mixing
 
@@ -34,6 +35,7 @@ class TrainBatch(TypedDict):
 
     inputs: Tensor  # [B, T] int64, T <= window; 0 is padding, at the end of a row
     kinds: Tensor | None  # [B, T] int64, kinds of the inputs; None without kinds
+    gaps: Tensor | None  # [B, T] int64, buckets of the gaps before the inputs; None without gaps
     targets: Tensor  # [B, T] int64, the item after each input; 0 for padding and if not predicted
     firsts: Tensor  # [F] int64, first items of histories: targets of the start vector
     keep: Tensor  # [B] bool; False: the row starts from the empty state
@@ -58,6 +60,9 @@ class WindowBatches:
 
     With `firsts`, the first events are targets too: those of the histories that begin in a batch.
     Histories of one event have no window. They are divided evenly among the batches.
+
+    With `gaps`, batches have them, and a window from the empty state begins as a history does.
+    Raises DataError if the data has no dates.
     """
 
     def __init__(
@@ -69,8 +74,10 @@ class WindowBatches:
         seed: int,
         *,
         firsts: bool = False,
+        gaps: bool = False,
     ):
         self._dataset = dataset
+        self._gaps = dataset.gaps if gaps else None
         starts, stops = dataset.train_bounds()
         self._with_firsts = firsts
         single = starts[(stops - starts == 1) & firsts]
@@ -145,12 +152,17 @@ class WindowBatches:
             part = slice(self._bounds[number], self._bounds[number + 1])
             starts, lengths = self._window_starts[part], self._lengths[part]
             firsts = np.concatenate([starts[self._begins[part]], self._singles[number]])
+            keep = torch.from_numpy(self._keep[part])
+            gaps = None if self._gaps is None else padded(self._gaps, starts, lengths)
+            if gaps is not None:
+                gaps[~keep, 0] = FIRST
             yield TrainBatch(
                 inputs=padded(items, starts, lengths),
                 kinds=padded_kinds(self._dataset, starts, lengths),
+                gaps=gaps,
                 targets=padded(targets, starts + 1, lengths),
                 firsts=torch.from_numpy(items[firsts]).long(),
-                keep=torch.from_numpy(self._keep[part]),
+                keep=keep,
                 carried=bool(carried),
                 share=float((counts[part].sum() + len(firsts)) / mean),
             )
@@ -193,6 +205,7 @@ class PrefixBatches:
             yield TrainBatch(
                 inputs=inputs,
                 kinds=padded_kinds(self._dataset, starts, stops - starts),
+                gaps=None,
                 targets=targets,
                 firsts=NO_FIRSTS,
                 keep=torch.zeros(len(part)).bool(),

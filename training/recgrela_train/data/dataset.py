@@ -12,6 +12,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from .errors import DataError
+from .gaps import SECOND, gap_buckets
 from .histories import Ids, StoredIds
 from .item_features import ItemFeatures
 from .times import DAY, time_text
@@ -137,6 +139,7 @@ class Dataset:
     item_ids: Ids  # [N]; item_ids[i - 1] is the source's id of item i
     user_ids: StoredIds  # [U]
     times: np.ndarray | None  # [E] int64
+    dated: bool  # whether times are microseconds since 1970 (UTC)
     cuts: Cuts | None  # of a split by time
     unknown: Unknown
     report: Report
@@ -165,6 +168,33 @@ class Dataset:
             return None
         codes = self.kinds[self.offsets[user] : self.offsets[user + 1]].tolist()
         return [self.kind_names[code] for code in codes]
+
+    @cached_property
+    def gaps(self) -> np.ndarray:
+        """The bucket of the gap before each event, [E] uint8; see `gap_buckets`.
+
+        Raises DataError without dates.
+        """
+        return gap_buckets(self._dates(), self.offsets)
+
+    def seconds_of(self, user: int) -> list[int]:
+        """The times of a user's events in whole seconds since 1970, [n]; DataError without dates.
+
+        These are the times that the engine takes.
+        """
+        times = self._dates()[self.offsets[user] : self.offsets[user + 1]]
+        seconds: list[int] = (times // SECOND).tolist()
+        return seconds
+
+    def _dates(self) -> np.ndarray:
+        """The times, microseconds since 1970."""
+        if self.times is None or not self.dated:
+            found = "no times" if self.times is None else "times without a known unit"
+            raise DataError(
+                f"model.gaps needs the date of every event; found {found}. Use data whose "
+                "data.time_column has dates or seconds since 1970, or set model.gaps=false"
+            )
+        return self.times
 
     def describe(self) -> list[str]:
         """Size and split, one line each, for the log."""

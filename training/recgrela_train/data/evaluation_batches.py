@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .batches import padded
 from .dataset import Dataset, Targets
+from .gaps import FIRST
 
 SAMPLE_SEED = 0  # fixed: every run is measured on the same sample of users
 
@@ -22,10 +23,12 @@ class Inputs(NamedTuple):
 
     items: Tensor  # [B, T] int64
     kinds: Tensor | None  # [B, T] int64
+    gaps: Tensor | None  # [B, T] int64, buckets of the gaps before the events
 
     def to(self, device: torch.device) -> "Inputs":
         """The same rows on another device."""
-        return Inputs(self.items.to(device), None if self.kinds is None else self.kinds.to(device))
+        kinds, gaps = (None if x is None else x.to(device) for x in (self.kinds, self.gaps))
+        return Inputs(self.items.to(device), kinds, gaps)
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,13 @@ class EvaluationBatch:
     items: Tensor  # [T] int64, item indices of the targets
     places: np.ndarray  # [T] places of the targets in the `Targets` that are measured
     kinds: list[np.ndarray] | None = None  # B views of the kinds of the histories' events
+    gaps: list[np.ndarray] | None = None  # B views of the buckets of the gaps before them
 
     def take(self, chosen: slice | np.ndarray) -> "EvaluationBatch":
         """The same histories with some of the targets."""
         rows, stops, places = (x[chosen] for x in (self.rows, self.stops, self.places))
-        return EvaluationBatch(self.histories, rows, stops, self.items[chosen], places, self.kinds)
+        items = self.items[chosen]
+        return EvaluationBatch(self.histories, rows, stops, items, places, self.kinds, self.gaps)
 
     def prefix(self, target: int, window: int | None = None) -> np.ndarray:
         """The items before a target, or the last `window` of them."""
@@ -55,9 +60,15 @@ class EvaluationBatch:
         return events
 
     def windows(self, window: int) -> Inputs:
-        """The last `window` events before each target, [T, <= window]."""
+        """The last `window` events before each target, [T, <= window].
+
+        The first of them has the gap of a first event, as it is for the empty state.
+        """
         starts = np.maximum(0, self.stops - window)
-        return self._inputs(zip(self.rows, starts, self.stops, strict=True))
+        inputs = self._inputs(zip(self.rows, starts, self.stops, strict=True))
+        if inputs.gaps is not None:
+            inputs.gaps[:, 0] = FIRST
+        return inputs
 
     def heads(self, rows: np.ndarray, size: int) -> Inputs:
         """The first `size` events of the histories in `rows`."""
@@ -70,7 +81,8 @@ class EvaluationBatch:
         def rows(of: list[np.ndarray]) -> Tensor:
             return pad([of[row][start:stop] for row, start, stop in places])
 
-        return Inputs(rows(self.histories), None if self.kinds is None else rows(self.kinds))
+        kinds, gaps = (None if of is None else rows(of) for of in (self.kinds, self.gaps))
+        return Inputs(rows(self.histories), kinds, gaps)
 
     def chunks(self, size: int) -> Iterator[tuple[int, Inputs]]:
         """Consecutive chunks [B - r, <= size] of the histories from row r on.
@@ -87,7 +99,8 @@ class EvaluationBatch:
 class EvaluationBatches:
     """Targets, batched by user and length of history.
 
-    With `shard` (rank, count), every count-th user of each batch, starting with the rank-th.
+    With `shard` (rank, count), every count-th user of each batch, starting with the rank-th. With
+    `gaps`, batches have them: DataError if the data has no dates.
     """
 
     def __init__(
@@ -96,8 +109,11 @@ class EvaluationBatches:
         targets: Targets,
         batch_size: int,
         shard: tuple[int, int] = (0, 1),
+        *,
+        gaps: bool = False,
     ):
         self._items, self._kinds = dataset.items, dataset.kinds
+        self._gaps = dataset.gaps if gaps else None
         self._targets = targets
         last = targets.last
         self._ends = last + 1  # of each user
@@ -122,14 +138,18 @@ class EvaluationBatches:
                 [np.arange(*bounds) for bounds in zip(firsts, ends, strict=True)]
             )
             bounds = [*zip(targets.starts[firsts], targets.stops[ends - 1], strict=True)]
-            kinds = self._kinds
+            kinds, gaps = (
+                None if of is None else [of[start:stop] for start, stop in bounds]
+                for of in (self._kinds, self._gaps)
+            )
             yield EvaluationBatch(
                 histories=[self._items[start:stop] for start, stop in bounds],
                 rows=np.repeat(np.arange(len(users)), ends - firsts),
                 stops=targets.stops[places] - targets.starts[places],
                 items=torch.from_numpy(targets.items[places]).long(),
                 places=places,
-                kinds=None if kinds is None else [kinds[start:stop] for start, stop in bounds],
+                kinds=kinds,
+                gaps=gaps,
             )
 
 

@@ -77,10 +77,14 @@ def part_of(batch: TrainBatch, shard: Shard) -> TrainBatch:
         targets = batch["targets"][rows]
     inputs = batch["inputs"][rows]
     longest = int((inputs != 0).sum(1).max())
-    kinds = batch["kinds"]
+
+    def cut(x: Tensor | None) -> Tensor | None:
+        return None if x is None else x[rows, :longest]
+
     return TrainBatch(
         inputs=inputs[:, :longest],
-        kinds=None if kinds is None else kinds[rows, :longest],
+        kinds=cut(batch["kinds"]),
+        gaps=cut(batch["gaps"]),
         targets=targets[:, :longest],
         firsts=firsts,
         keep=batch["keep"][rows],

@@ -315,6 +315,7 @@ def _known_events(
         item_ids=item_ids,
         user_ids=_take(histories.user_ids, np.flatnonzero(some)),
         times=None if times is None else times[keep],
+        dated=histories.dated,
         cuts=cuts,
         unknown=unknown,
         report=report,

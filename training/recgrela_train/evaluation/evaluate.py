@@ -91,8 +91,10 @@ def measure(
     def scores(batch: EvaluationBatch, readout: str) -> Scores:
         return item_scores(model, batch, readout, settings)
 
-    firsts = model.start is not None
-    return measure_scores(scores, model.readouts, dataset, settings, console, firsts=firsts)
+    firsts, gaps = model.start is not None, model.gaps is not None
+    return measure_scores(
+        scores, model.readouts, dataset, settings, console, firsts=firsts, gaps=gaps
+    )
 
 
 def measure_scores(
@@ -103,10 +105,12 @@ def measure_scores(
     console: Console,
     *,
     firsts: bool,
+    gaps: bool = False,
 ) -> Measurement:
     """`measure` for a function from a batch and a read-out to scores.
 
-    Without `firsts`, targets that have no event before them are omitted. Distributed processes
+    Without `firsts`, targets that have no event before them are omitted. With `gaps`, batches have
+    them. Distributed processes
     measure a shard of the users each; all return the whole measurement. Raises DataError if there
     is no test target.
     """
@@ -119,7 +123,9 @@ def measure_scores(
             asked = targets.take(known)
             ranks, others = {}, {}
             for readout in readouts if len(known) else ():
-                batches = EvaluationBatches(dataset, asked, settings.batch_size, this_shard())
+                batches = EvaluationBatches(
+                    dataset, asked, settings.batch_size, this_shard(), gaps=gaps
+                )
                 shown = progress.track(batches, description=f"{split}, {readout}")
                 scored = ((batch, scores_of(batch, readout)) for batch in shown)
                 size = min(BEST, dataset.num_items) if split == "test" else 0

@@ -49,7 +49,7 @@ def _gathered(
 ) -> Tensor:
     """Hidden vectors [n, D] after the first `stops` [n] events of `rows` [n], from empty states."""
     inputs = inputs.to(model.embedding.weight.device)
-    outputs, _ = model(inputs.items, None, kinds=inputs.kinds, **options)
+    outputs, _ = model(inputs.items, None, kinds=inputs.kinds, gaps=inputs.gaps, **options)
     last: Tensor = outputs[torch.from_numpy(rows), torch.from_numpy(stops - 1)]
     return last.to(model.embedding.weight.dtype)
 
@@ -64,7 +64,7 @@ def _stream(
         if state is not None:  # histories that have ended are dropped
             state = state.map(lambda x, ended=row - row_before: x[ended:])
         inputs = piece.to(hidden.device)
-        outputs, state = model(inputs.items, state, kinds=inputs.kinds, **options)
+        outputs, state = model(inputs.items, state, kinds=inputs.kinds, gaps=inputs.gaps, **options)
         row_before = row
         here = np.flatnonzero((batch.stops - 1) // PIECE == number)
         rows, places = (torch.from_numpy(x[here]) for x in (batch.rows - row, batch.stops - 1))

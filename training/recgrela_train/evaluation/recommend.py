@@ -58,7 +58,8 @@ def best_items(
     targets = Targets(rows, starts, stops, np.zeros(len(users), np.int32), None)
     items = np.zeros((len(users), size), np.int64)
     values = np.zeros((len(users), size), np.float32)
-    for batch in EvaluationBatches(dataset, targets, settings.batch_size):
+    gaps = model.gaps is not None
+    for batch in EvaluationBatches(dataset, targets, settings.batch_size, gaps=gaps):
         scores = partial(item_scores(model, batch, model.readouts[0], settings), slice(None))
         seen = Seen.before(batch, None).to(model.embedding.weight.device)
         found = best_unseen(scores, seen, len(batch.stops), model.num_items, size)

@@ -41,8 +41,18 @@ class NewItemBatches:
     and no more events than `window * batch_size` unless a single part has.
     """
 
-    def __init__(self, dataset: Dataset, known: int, window: int, batch_size: int, seed: int):
+    def __init__(
+        self,
+        dataset: Dataset,
+        known: int,
+        window: int,
+        batch_size: int,
+        seed: int,
+        *,
+        gaps: bool = False,
+    ):
         self._dataset = dataset
+        self._gaps = dataset.gaps if gaps else None
         self._seed = seed
         self._limit = window * batch_size
         self._rows = batch_size
@@ -99,6 +109,7 @@ class NewItemBatches:
             yield TrainBatch(
                 inputs=padded(items, starts, lengths),
                 kinds=padded_kinds(self._dataset, starts, lengths),
+                gaps=None if self._gaps is None else padded(self._gaps, starts, lengths),
                 targets=padded(targets, starts + 1, lengths),
                 firsts=torch.from_numpy(items[starts[self._begins[rows]]]).long(),
                 keep=torch.ones(len(rows)).bool(),
@@ -156,7 +167,12 @@ class NewItemsModule(TrainingModule):
     def _train_batches(self) -> NewItemBatches:
         train = self.config.train
         return NewItemBatches(
-            self.dataset, self._known, train.window, train.batch_size, self.config.seed
+            self.dataset,
+            self._known,
+            train.window,
+            train.batch_size,
+            self.config.seed,
+            gaps=self.model.gaps is not None,
         )
 
     def _of_new_items(self, gradient: Tensor) -> Tensor:
@@ -198,9 +214,10 @@ def states_before(
             chosen = torch.from_numpy(rows).to(device)
             part = parts.firsts[rows] + begin, np.minimum(lengths[rows] - begin, PIECE)
             items, kinds = padded(dataset.items, *part), padded_kinds(dataset, *part)
+            gaps = None if model.gaps is None else padded(dataset.gaps, *part).to(device)
             here = state.map(partial(torch.index_select, dim=0, index=chosen))
             kinds = None if kinds is None else kinds.to(device)
-            _, after = model(items.to(device), here, kinds=kinds)
+            _, after = model(items.to(device), here, kinds=kinds, gaps=gaps)
             for whole, new in zip(state.tensors(), after.tensors(), strict=True):
                 whole.index_copy_(0, chosen, new)
     return state

@@ -47,6 +47,9 @@ from .row_gradients import RowAdam, clip_gradients
 from .sampled_loss import sampled_softmax_loss
 
 MONITOR = "validation/ndcg@10"
+GAP_DECAY = 1.0
+"""Decoupled weight decay of the table of gaps: a step also multiplies it by 1 - learning rate *
+GAP_DECAY. Its value was chosen in docs/experiments.md, "Time between events"."""
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -135,12 +138,13 @@ class TrainingModule(lightning.LightningModule):
             carry_state,
             seed,
             firsts=self.model.start is not None,
+            gaps=self.model.gaps is not None,
         )
 
     def val_dataloader(self) -> EvaluationBatches:
         """This process's shard of the validation users."""
-        size = self.config.evaluate.batch_size
-        return EvaluationBatches(self.dataset, self._targets, size, this_shard())
+        size, gaps = self.config.evaluate.batch_size, self.model.gaps is not None
+        return EvaluationBatches(self.dataset, self._targets, size, this_shard(), gaps=gaps)
 
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int
@@ -164,7 +168,9 @@ class TrainingModule(lightning.LightningModule):
     def training_step(self, batch: TrainBatch, index: int) -> Tensor:
         """Mean cross-entropy of the batch, weighted by its share. Raises NonFiniteLossError."""
         before = self._state_before(batch, index)
-        hidden, state = self.model(batch["inputs"], before, kinds=batch["kinds"])
+        hidden, state = self.model(
+            batch["inputs"], before, kinds=batch["kinds"], gaps=batch["gaps"]
+        )
         if batch["carried"]:
             self._state = state.detach()
         valid = batch["targets"] != 0
@@ -229,9 +235,15 @@ class TrainingModule(lightning.LightningModule):
             clip_gradients(self.parameters(), gradient_clip_val)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Adam with linear warm-up followed by the schedule."""
-        train = self.config.train
-        optimizer = RowAdam(self.model.parameters(), lr=train.learning_rate * self.rate_factor)
+        """Adam with linear warm-up followed by the schedule; the table of gaps has weight decay."""
+        train, gaps = self.config.train, self.model.gaps
+        table = None if gaps is None else gaps.weight
+        others = [p for p in self.model.parameters() if p is not table]
+        optimizer = RowAdam(others, lr=train.learning_rate * self.rate_factor)
+        if table is not None:
+            optimizer.add_param_group(
+                {"params": [table], "weight_decay": GAP_DECAY, "decoupled_weight_decay": True}
+            )
         steps = train.max_epochs * self._steps_per_epoch
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: learning_rate_factor(step, steps, train)

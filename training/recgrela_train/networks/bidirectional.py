@@ -17,10 +17,14 @@ class BidirectionalGrela(RecGrela):
     prefixes = True
 
     def forward(  # type: ignore[override]  # it has no state and one form
-        self, items: Tensor, state: None = None, kinds: Tensor | None = None
+        self,
+        items: Tensor,
+        state: None = None,
+        kinds: Tensor | None = None,
+        gaps: Tensor | None = None,
     ) -> tuple[Tensor, None]:
         """items and kinds [B, T] -> hidden [B, T, D] and no state."""
-        hidden, _ = super().forward(items, form="bidirectional", kinds=kinds)
+        hidden, _ = super().forward(items, form="bidirectional", kinds=kinds, gaps=gaps)
         return hidden, state
 
     def state_bytes(self) -> int:

@@ -28,6 +28,7 @@ from .network import CarriedState, Network, init_weights
 
 NORM_EPS = 1e-12
 CONV_KERNEL = 4
+GAP_BUCKETS = 32  # see data/gaps.py
 
 
 @dataclass
@@ -142,6 +143,9 @@ class RecGrela(Network):
         if config.kind == "grela":
             self.start = nn.Parameter(torch.zeros(size))
         self.apply(init_weights)
+        if config.gaps:  # starts at zero, as the network without gaps
+            zeros = torch.zeros(GAP_BUCKETS, size)
+            self.gaps = nn.Embedding.from_pretrained(zeros, freeze=False)
 
     def empty_state(self, rows: int) -> State:
         """The state of `rows` empty histories."""
@@ -162,15 +166,16 @@ class RecGrela(Network):
         state: State | None = None,
         form: str = "chunked",
         kinds: Tensor | None = None,
+        gaps: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """items and kinds [B, T], padding at the end -> hidden [B, T, D] and the state after them.
+        """Items, kinds and gaps [B, T] -> hidden [B, T, D] and the state after them.
 
-        Padding has item 0 and any kind.
+        Padding is at the end of a row. It has item 0, and any kind and gap.
         """
         state = self.empty_state(items.shape[0]) if state is None else state
         mask = items != 0
         position = state.position[:, None] + torch.arange(items.shape[1], device=items.device)
-        h = self.inputs(items, kinds)
+        h = self.inputs(items, kinds, gaps)
         by = None
         if self.positions is not None:
             h = h + self.positions(position.clamp(max=self.config.max_positions - 1))

@@ -49,12 +49,16 @@ class Gru4Rec(Network):
         return GruState(self.embedding.weight.new_zeros(shape))
 
     def forward(
-        self, items: Tensor, state: GruState | None = None, kinds: Tensor | None = None
+        self,
+        items: Tensor,
+        state: GruState | None = None,
+        kinds: Tensor | None = None,
+        gaps: Tensor | None = None,
     ) -> tuple[Tensor, GruState]:
         """items and kinds [B, T] -> hidden [B, T, D] and the state after each row's last event."""
         state = self.empty_state(len(items)) if state is None else state
         last = (items != 0).sum(1)[:, None, None].expand(-1, 1, self.config.hidden_size)
-        h = self.input_norm(self.dropout(self.inputs(items, kinds)))
+        h = self.input_norm(self.dropout(self.inputs(items, kinds, gaps)))
         after = []
         for layer, before in zip(self.layers, state.layers.unbind(1), strict=True):
             outputs, _ = layer(h, before.unsqueeze(0).contiguous())

@@ -48,9 +48,10 @@ class CarriedState:
 class Network(nn.Module):
     """A network over N items. Item indices are 1..N; 0 is padding, at the end of a row.
 
-    It maps items [B, T], the state before them (None: the empty state) and the kinds [B, T] of
-    these events to hidden [B, T, D] and the state after them (None for a network without a state).
-    Kinds are numbered from 0; with `num_kinds` of 0 there are none.
+    It maps items [B, T], the state before them (None: the empty state), and the kinds and gaps
+    [B, T] of these events to hidden [B, T, D] and the state after them (None for a network without
+    a state). Kinds are numbered from 0; with `num_kinds` of 0 there are none. Gaps are buckets of
+    the time since the event before, see data/gaps.py; only `grela` may have them.
     """
 
     readouts: ClassVar[tuple[str, ...]] = ("stream", "window")
@@ -66,19 +67,25 @@ class Network(nn.Module):
         self.config = config
         self.num_items = num_items
         self.kinds = nn.Embedding(num_kinds, config.hidden_size) if num_kinds else None
+        self.gaps: nn.Embedding | None = None
         self.embedding = ItemEmbedding(num_items + 1, config.hidden_size, padding_idx=0)
         self.register_parameter("start", None)
 
-    def inputs(self, items: Tensor, kinds: Tensor | None) -> Tensor:
-        """The vectors of events: items and kinds [B, T] -> [B, T, D].
+    def inputs(self, items: Tensor, kinds: Tensor | None, gaps: Tensor | None) -> Tensor:
+        """The vectors of events: items, kinds and gaps [B, T] -> [B, T, D].
 
-        Raises ValueError if kinds are missing, or given to a network that has none.
+        Raises ValueError if kinds or gaps are missing, or given to a network that has none.
         """
         if (kinds is None) != (self.kinds is None):
             need = "no kinds of events" if self.kinds is None else "the kind of every event"
             raise ValueError(f"expected {need}, as the network was trained")
+        if (gaps is None) != (self.gaps is None):
+            need = "no gaps between events" if self.gaps is None else "the gap before every event"
+            raise ValueError(f"expected {need}, as the network was trained")
         vectors: Tensor = self.embedding(items)
-        return vectors if self.kinds is None else vectors + self.kinds(kinds)
+        if self.kinds is not None:
+            vectors = vectors + self.kinds(kinds)
+        return vectors if self.gaps is None else vectors + self.gaps(gaps)
 
     def scores(self, hidden: Tensor, items: Tensor | slice = slice(1, None)) -> Tensor:
         """Scores of n items by index, by default of all: hidden [..., D] -> [..., n]."""

@@ -66,11 +66,16 @@ class SasRec(Network):
         self.apply(init_weights)
 
     def forward(
-        self, items: Tensor, state: None = None, kinds: Tensor | None = None
+        self,
+        items: Tensor,
+        state: None = None,
+        kinds: Tensor | None = None,
+        gaps: Tensor | None = None,
     ) -> tuple[Tensor, None]:
         """items and kinds [B, T <= max_positions] -> hidden [B, T, D] and no state."""
         position = torch.arange(items.shape[1], device=items.device)
-        h = self.input_norm(self.dropout(self.inputs(items, kinds) + self.positions(position)))
+        vectors = self.inputs(items, kinds, gaps) + self.positions(position)
+        h = self.input_norm(self.dropout(vectors))
         for block in self.blocks:
             h = block(h)
         return self.final_norm(h), state
