@@ -1,5 +1,8 @@
 """Gaps between events: their buckets, the network, batches, training and errors."""
 
+import json
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -16,10 +19,12 @@ from recgrela_train.data import (
 from recgrela_train.data.gaps import FIRST, SECOND, gap_buckets
 from recgrela_train.evaluation import hidden
 from recgrela_train.evaluation.hidden import hidden_before
+from recgrela_train.export.model_file import export_model
 from recgrela_train.fitting.new_items import NewItemBatches, states_before
 from recgrela_train.fitting.training_module import GAP_DECAY, TrainingModule
 from recgrela_train.networks import NETWORKS, make_network
 from recgrela_train.networks.grela import GAP_BUCKETS
+from safetensors import safe_open
 
 ITEMS = 20
 START = 1_700_000_000 * SECOND
@@ -253,3 +258,38 @@ def test_gaps_need_dates_and_grela(rows, small_dataset):
         TrainingModule(config, small_dataset)  # of sequence lines
     with pytest.raises(ConfigError, match=r"gaps is true, but model\.kind=sasrec does not use"):
         load_config(None, {"model.gaps": "true", "model.kind": "sasrec"})
+
+
+def test_an_exported_file_has_the_table_and_times(tmp_path):
+    network = make(num_kinds=2).float()
+    export_model(network, np.arange(ITEMS), tmp_path / "m.safetensors", kinds=("view", "buy"))
+    with safe_open(tmp_path / "m.safetensors", framework="np") as file:
+        config = file.metadata()["recgrela.config"]
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    assert config.endswith('"kinds": ["view", "buy"], "gaps": true}')
+    assert np.array_equal(tensors["gaps.weight"], network.gaps.weight.detach().numpy())
+    times, ends = tensors["selftest.times"], tensors["selftest.end"].tolist()
+    assert times.dtype == np.int64
+    assert set(gap_buckets(times * SECOND, np.array(ends)).tolist()) == set(range(32))
+    network.double()
+    for row, (begin, end) in enumerate(pairwise(ends)):
+        assert (np.diff(times[begin:end]) < 0).sum() == 1  # a late event
+        state, last = None, None
+        for event in range(begin, end):  # one by one, as the engine takes them
+            time = int(times[event])
+            bucket = FIRST if last is None else min(max(0, time - last).bit_length(), 30)
+            last = time
+            item, kind = (int(tensors[f"selftest.{name}"][event]) for name in ("items", "kinds"))
+            item, kind, gap = (torch.tensor([[code]]) for code in (item + 1, kind, bucket))
+            hidden_now, state = network(item, state, kinds=kind, gaps=gap)
+        asked = torch.from_numpy(tensors["selftest.candidates"][row + 1]).long()
+        found = network.scores(hidden_now[0, -1])[asked].detach().numpy()
+        np.testing.assert_allclose(found, tensors["selftest.scores"][row + 1], rtol=1e-5, atol=1e-6)
+
+
+def test_a_file_without_gaps_says_nothing_of_them(tmp_path):
+    path = tmp_path / "m.safetensors"
+    export_model(make(with_gaps=False).float(), np.arange(ITEMS), path)
+    with safe_open(path, framework="np") as file:
+        assert "gaps" not in json.loads(file.metadata()["recgrela.config"])
+        assert not {"gaps.weight", "selftest.times"} & set(file.keys())

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..data.gaps import SECOND, gap_buckets
 from ..evaluation.card import Card
 from ..files import replacing
 from ..networks.grela import Block, RecGrela
@@ -26,6 +27,8 @@ GROUP = 4  # consecutive features of an item in an int8 table
 SELFTEST_SEQUENCES = 4
 SELFTEST_EVENTS = 48
 SELFTEST_CANDIDATES = 64
+SELFTEST_START = 1_700_000_000  # seconds: the time of the first events, November 2023
+SELFTEST_LATE = 24  # the event that is earlier than the one before it
 
 
 class Exported(NamedTuple):
@@ -145,7 +148,7 @@ def _write(
     """Writes the file; returns the bytes that rounding saved, and the fingerprint."""
     check_exportable(model)
     stored = round_table(model, table)
-    test = selftest_draw(model.num_items, len(kinds))
+    test = selftest_draw(model.num_items, len(kinds), gaps=model.gaps is not None)
     known = test.known
     # The self-test uses few items, so its float64 model has only these.
     rounded = rounded_model(model, stored, matrices, known)
@@ -182,7 +185,7 @@ def _bytes_saved(tensors: dict[str, np.ndarray]) -> int:
 
 def _config(model: RecGrela, kinds: Sequence[str]) -> dict[str, Any]:
     config = model.config
-    return {
+    found = {
         "hidden_size": config.hidden_size,
         "num_heads": config.num_heads,
         "num_layers": config.num_layers,
@@ -195,6 +198,7 @@ def _config(model: RecGrela, kinds: Sequence[str]) -> dict[str, Any]:
         "start": model.start is not None,
         "kinds": list(kinds),
     }
+    return found if model.gaps is None else {**found, "gaps": True}
 
 
 def _catalog(table: Rows) -> dict[str, np.ndarray]:
@@ -230,6 +234,8 @@ def _weights(model: RecGrela, matrices: WeightType) -> dict[str, np.ndarray]:
         tensors["start"] = _f32(model.start)
     if model.kinds is not None:
         tensors["kinds.weight"] = _f32(model.kinds.weight)
+    if model.gaps is not None:
+        tensors["gaps.weight"] = _f32(model.gaps.weight)
     if model.frequency is not None:
         tensors["rotary.frequency"] = model.frequency.cpu().numpy()
     if model.positions is not None:
@@ -292,6 +298,7 @@ class SelfTest(NamedTuple):
 
     items: np.ndarray  # [K, T]
     kinds: np.ndarray | None  # [K, T]; None without kinds
+    times: np.ndarray | None  # [K, T] int64, seconds; None without gaps
     candidates: np.ndarray  # [K + 1, C]; the first row is for an empty history
 
     @property
@@ -300,15 +307,22 @@ class SelfTest(NamedTuple):
         return np.union1d(self.items, self.candidates)
 
 
-def selftest_draw(num_items: int, num_kinds: int) -> SelfTest:
-    """A self-test of random histories."""
+def selftest_draw(num_items: int, num_kinds: int, *, gaps: bool) -> SelfTest:
+    """A self-test of random histories; with `gaps`, of all lengths from none to decades."""
     random = np.random.default_rng(0)
     shape = (SELFTEST_SEQUENCES, SELFTEST_EVENTS)
     items = random.integers(num_items, size=shape, dtype=np.int32)
     count = min(SELFTEST_CANDIDATES, num_items)
     candidates = [random.permutation(num_items)[:count] for _ in range(SELFTEST_SEQUENCES + 1)]
     kinds = random.integers(num_kinds, size=shape, dtype=np.int32) if num_kinds else None
-    return SelfTest(items, kinds, np.stack(candidates).astype(np.int32))
+    times = None
+    if gaps:
+        exponents = random.permutation(np.linspace(-1, 31, items.size)).reshape(shape)
+        seconds = np.floor(2**exponents).astype(np.int64)
+        seconds[:, 0] = SELFTEST_START
+        seconds[:, SELFTEST_LATE] *= -1
+        times = seconds.cumsum(axis=1)
+    return SelfTest(items, kinds, times, np.stack(candidates).astype(np.int32))
 
 
 @torch.inference_mode()
@@ -319,8 +333,12 @@ def selftest(model: RecGrela, test: SelfTest) -> dict[str, np.ndarray]:
     """
     kinds = None if test.kinds is None else torch.from_numpy(test.kinds).long()
     inputs = torch.from_numpy(np.searchsorted(test.known, test.items) + 1)
-    hidden = model(inputs, form="recurrent", kinds=kinds)[0][:, -1]
     ends = np.arange(1, len(test.items) + 1, dtype=np.int32) * test.items.shape[1]
+    gaps = None
+    if test.times is not None:
+        buckets = gap_buckets(test.times.ravel() * SECOND, np.append(0, ends))
+        gaps = torch.from_numpy(buckets.reshape(test.times.shape)).long()
+    hidden = model(inputs, form="recurrent", kinds=kinds, gaps=gaps)[0][:, -1]
     candidates = test.candidates[1:]
     if model.start is not None:
         hidden = torch.cat([model.start[None], hidden])
@@ -333,4 +351,8 @@ def selftest(model: RecGrela, test: SelfTest) -> dict[str, np.ndarray]:
         "selftest.candidates": candidates,
         "selftest.scores": scores.astype(np.float32),
     }
-    return tensors if test.kinds is None else {**tensors, "selftest.kinds": test.kinds.ravel()}
+    if test.kinds is not None:
+        tensors["selftest.kinds"] = test.kinds.ravel()
+    if test.times is not None:
+        tensors["selftest.times"] = test.times.ravel()
+    return tensors

@@ -134,7 +134,8 @@ def _verify(path: Path, base: Deployed, model: RecGrela, table: Rows, item_ids: 
         from recgrela import EdgeScorer
     except ImportError:
         return "not verified: install the engine with 'pip install recgrela' and export again"
-    test = selftest_draw(model.num_items, 0 if model.kinds is None else model.kinds.num_embeddings)
+    num_kinds = 0 if model.kinds is None else model.kinds.num_embeddings
+    test = selftest_draw(model.num_items, num_kinds, gaps=model.gaps is not None)
     added = np.arange(base.num_items, model.num_items)
     test.items[:, -1] = np.resize(added, len(test.items))
     more = np.resize(added, (len(test.candidates), min(len(added), 8)))
@@ -149,11 +150,13 @@ def _verify(path: Path, base: Deployed, model: RecGrela, table: Rows, item_ids: 
         largest, begin = 0.0, 0
         for row, end in enumerate(expected["selftest.end"]):
             events = slice(begin, begin := end)
-            kinds = None
+            named: dict[str, Any] = {}
             if test.kinds is not None:
-                kinds = [scorer.kinds[kind] for kind in expected["selftest.kinds"][events]]
+                named["kinds"] = [scorer.kinds[kind] for kind in expected["selftest.kinds"][events]]
+            if test.times is not None:
+                named["times"] = expected["selftest.times"][events].tolist()
             scorer.reset()
-            scorer.extend(ids[expected["selftest.items"][events]].tolist(), kinds=kinds)
+            scorer.extend(ids[expected["selftest.items"][events]].tolist(), **named)
             wanted = expected["selftest.scores"][row]
             scores = scorer.score(ids[expected["selftest.candidates"][row]].tolist())
             difference = np.abs(scores - wanted).max() / np.abs(wanted).max()

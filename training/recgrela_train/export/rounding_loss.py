@@ -58,7 +58,8 @@ def _ndcg(model: RecGrela, dataset: Dataset, settings: EvaluateConfig) -> float:
     # Allocated once: small arrays kept from each batch would fragment the heap.
     ranks = np.full(len(targets), MISS)
     done = 0
-    for batch in EvaluationBatches(dataset, known, settings.batch_size):
+    gaps = model.gaps is not None
+    for batch in EvaluationBatches(dataset, known, settings.batch_size, gaps=gaps):
         ranks[done : (done := done + len(batch.stops))] = rank_targets(
             model, batch, "stream", settings
         )
