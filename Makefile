@@ -23,7 +23,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings release-check test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lock lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-dependent bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds peers clean
+.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings release-check test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lock lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-dependent bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds gaps peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -223,6 +223,9 @@ update: setup ## Measure a week's update of a deployed model against a full refi
 
 kinds: setup ## Train with and without kinds on events whose best possible metrics are known
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kinds
+
+gaps: setup ## Train with and without model.gaps, three seeds, on events whose best possible metrics are known
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.gaps
 
 epoch-cost: setup ## Time a training epoch of the paper's form and of ours (SOURCE=file, default ml-100k)
 	$(BIN)/python -m benchmarks.epoch_cost --set data.source=$(or $(SOURCE),ml-100k) --set model.num_layers=4

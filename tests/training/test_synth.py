@@ -106,6 +106,38 @@ def test_the_next_item_depends_on_the_kind(tmp_path):
         assert got[metric] == pytest.approx(best[f"without_kinds_{metric}"], abs=0.03)
 
 
+def test_the_next_item_depends_on_the_pause_before_the_last(tmp_path):
+    recipe = Recipe(users=3_000, items=320, events=120_000, gaps=True)
+    table = write(tmp_path / "a", recipe).sort("user_id", "timestamp")
+    best = json.loads((tmp_path / "a" / "synth.json").read_text())["optimum"]
+    seconds = pl.col("timestamp").diff().over("user_id").dt.total_seconds()
+    table = table.with_columns(seconds=seconds, long=(seconds > 3600).fill_null(True))
+    pauses = table.drop_nulls()
+    assert pauses["long"].mean() == pytest.approx(0.5, abs=0.01)
+    for long, low, high in ((False, 10, 100), (True, 86_400, 4 * 86_400)):
+        some = pauses.filter(long=long)["seconds"]
+        assert low <= some.min() < 1.1 * low
+        assert 0.9 * high < some.max() <= high
+    pairs = table.with_columns(
+        before=pl.format("{} {}", "item_id", "long").shift().over("user_id"),
+        item_before=pl.col("item_id").shift().over("user_id"),
+    ).drop_nulls()
+    for column, optimum_of in (("before", ""), ("item_before", "without_gaps_")):
+        half = len(pairs) // 2
+        counts = pairs[:half].group_by(column, "item_id").len().sort("len", descending=True)
+        ranked = counts.with_columns(rank=pl.int_range(1, pl.len() + 1).over(column))
+        test = pairs[half:].join(ranked, on=[column, "item_id"], how="left")
+        gain = pl.when(pl.col("rank") <= 10).then(1 / (pl.col("rank") + 1).log(2)).otherwise(0)
+        found = test.select(gain.mean()).item()
+        assert found == pytest.approx(best[f"{optimum_of}ndcg@10"], abs=0.02)
+    assert best["without_gaps_ndcg@10"] < 0.8 * best["ndcg@10"]
+
+
+def test_kinds_and_gaps_are_not_generated_together():
+    with pytest.raises(DataError, match="choose one"):
+        Recipe(users=10, items=20, events=100, kinds=True, gaps=True)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
 def test_a_share_of_repeats(share):
     recipe = Recipe(users=500, items=3_000, events=15_000, repeats=share)

@@ -9,6 +9,11 @@ With kinds, every event is of one of KINDS, drawn uniformly, and the kind decide
 of the ring may follow: those that come 4 k to 4 k + 3 places after the next one for the k-th kind,
 from 0. So the next item depends on the item and the kind.
 
+With gaps, the pause before every event is short (10 to 100 seconds) or long (1 to 4 days), each
+with probability 1/2; the one before a first event counts as long. After a long pause, the four
+items that may follow an event are those half of RING further on. So the next item depends on the
+item and the time since the event before it.
+
 Moving along rings maps the items of a ring onto each other, so the popularity w_c / n_c of an item
 is the same at every position of a history. Hence the metrics of a ranking by the true
 probabilities, which none can exceed, have a closed form: see `optimum`.
@@ -27,6 +32,8 @@ RING = 16  # smallest size of a ring
 FOLLOWED = 0.6  # probability that an item depends on the item before it
 SHARES = np.array([0.4, 0.3, 0.2, 0.1])  # of the next items on the ring
 KINDS = ("view", "cart", "buy")
+HALF = RING // 2  # places on the ring by which a long pause moves the next items
+SHORT, LONG = (10.0, 100.0), (86_400.0, 4 * 86_400.0)  # seconds; the logarithm is uniform
 BLOCK = 500_000  # events generated at a time, on average
 GAINS = 1 / np.log2(np.arange(2, 12))  # of NDCG@10, by rank
 DRAWS = 20  # for an item that a user has not seen, before a seen one is kept
@@ -51,6 +58,9 @@ class Recipe:
     uniformly from the earlier events. None: whatever the signal yields."""
     kinds: bool = False
     """Events are of KINDS, on which the next item depends."""
+    gaps: bool = False
+    """The next item depends on the pause before the last event. Users start in the first tenth of
+    the days, and continue for as long as their pauses take."""
 
     def __post_init__(self) -> None:
         if self.items < RING:
@@ -60,6 +70,8 @@ class Recipe:
                 f"{self.events:,} events for {self.users:,} users: every user has one or more; "
                 "use more events, or fewer users"
             )
+        if self.kinds and self.gaps:
+            raise DataError("kinds and gaps both decide which items follow: choose one")
 
 
 class Events(NamedTuple):
@@ -72,10 +84,11 @@ class Events(NamedTuple):
     kinds: np.ndarray | None  # places in KINDS; None without kinds
 
 
-def optimum(items: int, *, kinds: bool = False) -> dict[str, float]:
+def optimum(items: int, *, kinds: bool = False, gaps: bool = False) -> dict[str, float]:
     """Expected metrics of the ranking by true probabilities, and of the ranking by popularity.
 
-    With `kinds`, also of the ranking by the true probabilities of one that does not know them.
+    With `kinds` or `gaps`, also of the ranking by the true probabilities of one that does not know
+    them.
     After an item of ring c, its j-th successor has probability FOLLOWED SHARES_j + p_c, any other
     item of ring b has p_b, where p_c = (1 - FOLLOWED) w_c / n_c. Ring 0 has at least ten other
     items. So the best ten are the largest of the four successors and ten times p_0. Seen items
@@ -87,9 +100,10 @@ def optimum(items: int, *, kinds: bool = False) -> dict[str, float]:
         "popularity_hr@10": float(10 * popular),
         "popularity_ndcg@10": float(popular * GAINS.sum()),
     }
-    if kinds:
-        unknown = _best(weights, sizes, np.tile(SHARES, len(KINDS)) / len(KINDS))
-        found |= {f"without_kinds_{metric}": value for metric, value in unknown.items()}
+    for name, count in (("kinds", kinds * len(KINDS)), ("gaps", gaps * 2)):
+        if count:  # of equally likely groups of next items
+            unknown = _best(weights, sizes, np.tile(SHARES, count) / count)
+            found |= {f"without_{name}_{metric}": value for metric, value in unknown.items()}
     return found
 
 
@@ -112,15 +126,20 @@ def generate(recipe: Recipe) -> Iterator[Events]:
         sizes = lengths[first : first + per_block]
         order = np.argsort(-sizes, kind="stable")  # longest first: those still active are a prefix
         sizes = sizes[order]
-        history, kinds = walk.histories(sizes, random)
+        history, kinds, long = walk.histories(sizes, random)
         position = np.arange(len(history))
         inside = position < sizes[:, None]  # [users, T]
         before_last = position[:, None] < sizes - 1
         targets = history[sizes - 1, np.arange(len(sizes))]
+        span = recipe.days * DAY
         yield Events(
             users=np.repeat(1 + first + order, sizes),
             items=walk.ids(history.T[inside]),
-            times=_times(sizes, recipe.days * DAY, random),
+            times=(
+                _times(sizes, span, random)
+                if long is None
+                else _times_of_pauses(long.T[inside], sizes, span, random)
+            ),
             repeated=int(((history == targets) & before_last).any(0).sum()),
             kinds=None if kinds is None else kinds.T[inside],
         )
@@ -131,7 +150,7 @@ class _Walk:
 
     def __init__(self, recipe: Recipe):
         self._items, self._repeats = recipe.items, recipe.repeats
-        self._kinds = recipe.kinds
+        self._kinds, self._gaps = recipe.kinds, recipe.gaps
         self._weights = np.cumsum(_rings(recipe.items)[0])
         self._rings = len(self._weights)
         stride = max(1, int(recipe.items * 0.618))  # ids that do not ascend with popularity
@@ -146,26 +165,36 @@ class _Walk:
 
     def histories(
         self, sizes: np.ndarray, random: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Items by position and user, [T, users]; padded with -1 after a user's last event.
 
-        `sizes` are in descending order. Also returns the kinds, if there are any.
+        `sizes` are in descending order. Also returns the kinds, and whether the pauses before the
+        events are long, if these decide.
         """
         history = np.full((sizes[0], len(sizes)), -1, dtype=np.int64)
         kinds: np.ndarray | None = None
         if self._kinds:
             kinds = np.asarray(random.integers(len(KINDS), size=history.shape))
+        long: np.ndarray | None = None
+        if self._gaps:
+            long = np.asarray(random.random(history.shape) < 0.5)
+            long[0] = True
         history[0] = self._popular(len(sizes), random)
         active = np.searchsorted(-sizes, -np.arange(sizes[0]))
         for position in range(1, len(history)):
             past = history[:position, : active[position]]
-            further = 0 if kinds is None else kinds[position - 1, : active[position]] * len(SHARES)
+            last = position - 1, slice(active[position])
+            further: np.ndarray | int = 0
+            if kinds is not None:
+                further = kinds[last] * len(SHARES)
+            elif long is not None:
+                further = long[last] * HALF
             history[position, : active[position]] = (
                 self._next(past[-1], further, random)
                 if self._repeats is None
                 else self._next_or_repeat(past, further, self._repeats, random)
             )
-        return history, kinds
+        return history, kinds, long
 
     def _next(
         self, last: np.ndarray, further: np.ndarray | int, random: np.random.Generator
@@ -248,6 +277,17 @@ def _times(sizes: np.ndarray, span: float, random: np.random.Generator) -> np.nd
     seconds = starts + within * shrunk + between * scale
     rank = np.arange(len(first)) - np.repeat(last + 1 - sizes, sizes)  # makes times ascend strictly
     times: np.ndarray = START + (seconds * 1e6).astype(np.int64) + rank
+    return times
+
+
+def _times_of_pauses(
+    long: np.ndarray, sizes: np.ndarray, span: float, random: np.random.Generator
+) -> np.ndarray:
+    """Times of users' events after short and long pauses; see `Recipe.gaps`."""
+    low, high = np.log(np.where(long, np.array([LONG]).T, np.array([SHORT]).T))
+    seconds = _running(np.exp(random.uniform(low, high)), sizes)
+    start = np.repeat(random.random(len(sizes)) * span / 10, sizes)
+    times: np.ndarray = START + ((seconds + start) * 1e6).astype(np.int64)
     return times
 
 

@@ -64,7 +64,11 @@ def write_synthetic(
         **asdict(recipe),
         "files": count,
         "repeated_targets": repeated / recipe.users,
-        "optimum": optimum(recipe.items, kinds=recipe.kinds) if recipe.repeats is None else None,
+        "optimum": (
+            optimum(recipe.items, kinds=recipe.kinds, gaps=recipe.gaps)
+            if recipe.repeats is None
+            else None
+        ),
     }
     write_atomically(folder / ABOUT, json.dumps(about, indent=2).encode())
     return about
