@@ -58,6 +58,14 @@ def test_a_comparison_is_of_the_same_config_but_for_the_kind():
         assert variants[kind] == change_config(Config(seed=7), [f"model.kind={kind}"])
 
 
+def test_only_the_causal_model_has_gaps():
+    config = change_config(Config(), ["model.gaps=true"])
+    found = {variant.name: variant.config.model.gaps for variant in comparison(config)}
+    assert found["grela"] and not found["sasrec"] and not found["gru4rec"]
+    (without,) = (variant for variant in ablations(config) if variant.name == "no-gaps")
+    assert without.config == Config()
+
+
 def test_the_first_variant_is_always_there():
     variants = ablations(Config())
     assert [v.name for v in choose(variants, ["hydra"])] == ["base", "hydra"]

@@ -57,8 +57,9 @@ ABLATIONS: dict[str, list[str]] = {
     "hydra": ["model.num_heads={hidden_size}"],
     "no-decay": ["model.decay=none"],
     "learned-decay": ["model.decay=learned"],
+    "no-gaps": ["model.gaps=false"],
 }
-"""The paper's ablations, Hydra attention (one head per feature), and decay on or off."""
+"""The paper's ablations, Hydra attention (one head per feature), decay on or off, and no gaps."""
 
 KINDS = ("grela", "sasrec", "gru4rec")
 
@@ -95,8 +96,11 @@ def ablations(config: Config) -> list[Variant]:
 
 
 def comparison(config: Config) -> list[Variant]:
-    """The causal model and every baseline."""
+    """The causal model and every baseline. Gaps between events are for the causal model only."""
     settings = {kind: [f"model.kind={kind}"] for kind in KINDS}
+    if config.model.gaps:
+        for kind in KINDS[1:]:
+            settings[kind].append("model.gaps=false")
     networks = [Variant(kind, change_config(config, s), s) for kind, s in settings.items()]
     return [*networks, *(Variant(name, config, [], counting=True) for name in COUNTING)]
 
