@@ -9,6 +9,7 @@ NODE_MODULES := rust/wasm/node_modules/.package-lock.json
 NPM_PACKAGE := target/npm/recgrela/recgrela-plain.wasm
 WEB_NODE_MODULES := examples/web/node_modules/.package-lock.json
 DEMO_MODEL := runs/demo/model.safetensors
+DEMO_SMALL := runs/demo/model-int8.safetensors
 DEMO_TITLES := runs/demo/titles.json
 PEERS := .peers/rectools/ready .peers/recbole/ready
 PEERS_CONFIG = $(or $(CONFIG),training/configs/demo.yaml)
@@ -23,7 +24,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings release-check test-server test-web test-page test-aar test-asan kotlin swift wasm web install-c fuzz lock lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-dependent bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds gaps peers clean
+.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings release-check test-server test-web test-page test-aar test-asan kotlin swift wasm web demo-site lighthouse install-c fuzz lock lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-dependent bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds gaps peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,12 +107,20 @@ $(NPM_PACKAGE): $(RUST_SOURCES) $(wildcard rust/wasm/js/*) LICENSE .ci/build-was
 test-web: wasm $(NODE_MODULES) ## Test the npm package in Node and headless Chromium (needs Debian packages)
 	node --test rust/wasm/tests/*.test.mjs
 
-web: $(DEMO_MODEL) wasm $(DEMO_TITLES) ## Serve the demo page on 127.0.0.1, PORT=8000 (run make demo first)
-	node examples/web/assemble.mjs $(DEMO_MODEL) $(DEMO_TITLES) target/web
+web: demo-site ## Serve the demo page on 127.0.0.1, PORT=8000 (run make demo first)
 	node examples/web/serve.mjs target/web $(PORT)
+
+lighthouse: demo-site $(NODE_MODULES) $(WEB_NODE_MODULES) ## Print Lighthouse's scores of the demo page; below 95 is an error
+	node examples/web/tests/lighthouse.mjs target/web
+
+demo-site: $(DEMO_MODEL) $(DEMO_SMALL) wasm $(DEMO_TITLES)
+	node examples/web/assemble.mjs $(DEMO_MODEL) $(DEMO_TITLES) target/web $(DEMO_SMALL)
 
 $(DEMO_MODEL):
 	@echo "make web: $@ does not exist. Train and export a model first: make demo (a few minutes)" >&2; exit 1
+
+$(DEMO_SMALL): $(DEMO_MODEL)
+	$(BIN)/recgrela-train export runs/demo --table int8 --matrices int8 --output $@ --no-readme
 
 $(DEMO_TITLES): $(DEMO_MODEL) examples/web/titles.py $(READY)
 	$(BIN)/python examples/web/titles.py runs/demo $@

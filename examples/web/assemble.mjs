@@ -1,7 +1,8 @@
-// Assembles the demo page: page, npm package, model and titles in one folder that any web server can
-// serve, with the list of files that the service worker caches.
+// Assembles the demo page: page, npm package, models and titles in one folder that any web server can
+// serve, with the list of files that the service worker caches. With a second model of the same items,
+// the page compares the two.
 //
-//     node examples/web/assemble.mjs MODEL TITLES FOLDER
+//     node examples/web/assemble.mjs MODEL TITLES FOLDER [SECOND]
 
 import { createHash } from "node:crypto";
 import { cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
@@ -11,19 +12,25 @@ import { fileURLToPath } from "node:url";
 const PAGE = fileURLToPath(new URL("page/", import.meta.url));
 const PACKAGE = fileURLToPath(new URL("../../target/npm/recgrela/", import.meta.url));
 
+/** Names of the types of an item table, as `recgrela inspect` prints them. */
+const TABLES = /** @type {Record<string, string>} */ ({ F32: "f32", F16: "f16", I8: "int8" });
+
 /**
  * @param {string} model a model file
  * @param {string} titles JSON: a list of [item id, title], most popular first
  * @param {string} folder its contents are replaced
+ * @param {string} [second] another model of the same items
  */
-export async function assemble(model, titles, folder) {
+export async function assemble(model, titles, folder, second) {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await cp(PAGE, folder, { recursive: true });
   await cp(PACKAGE, join(folder, "recgrela"), { recursive: true, filter: ofAPage });
   await cp(model, join(folder, "model.safetensors"));
+  if (second !== undefined) await cp(second, join(folder, "second.safetensors"));
   await cp(titles, join(folder, "titles.json"));
-  await preloadModules(folder);
+  await fill(folder, "models", await modelLinks(folder, second !== undefined));
+  await fill(folder, "modules", await moduleLinks(folder));
   await writeFile(join(folder, "files.js"), await listed(folder));
 }
 
@@ -33,17 +40,56 @@ function ofAPage(path) {
 }
 
 /**
- * Makes the browser fetch all modules at once instead of one import after the other.
+ * Links to the models, each with what the page tells about it. The first is fetched at once, the second
+ * when the browser has nothing else to do.
+ * @param {string} folder
+ * @param {boolean} two
+ */
+async function modelLinks(folder, two) {
+  const link = async (/** @type {string} */ id, /** @type {string} */ file, /** @type {string} */ rel) => {
+    const bytes = await readFile(join(folder, file));
+    return (
+      `<link id="${id}" rel="${rel}" href="${file}" as="fetch" crossorigin ` +
+      `data-table="${tableOf(bytes)}" data-bytes="${bytes.length}">`
+    );
+  };
+  const links = [await link("first-file", "model.safetensors", "preload")];
+  if (two) links.push(await link("second-file", "second.safetensors", "prefetch"));
+  return links;
+}
+
+/** The type of a model's item table. A page also serves a damaged model, and reports it. @param {Buffer} bytes */
+function tableOf(bytes) {
+  try {
+    const length = Number(bytes.readBigUInt64LE(0));
+    const header = JSON.parse(bytes.toString("utf8", 8, 8 + length));
+    return TABLES[header["catalog.table"].dtype] ?? "unknown";
+  } catch {
+    return "unknown";
+  }
+}
+
+/**
+ * Links that make the browser fetch all modules at once instead of one import after the other.
  * @param {string} folder
  */
-async function preloadModules(folder) {
+async function moduleLinks(folder) {
   const scripts = (await filesIn(folder)).filter((file) => file.endsWith(".js"));
-  const links = scripts
+  return scripts
     .filter((file) => file !== "worker.js")
     .map((file) => `<link rel="modulepreload" href="${file}">`);
+}
+
+/**
+ * Puts links into the page, in place of a comment.
+ * @param {string} folder
+ * @param {string} comment
+ * @param {string[]} links
+ */
+async function fill(folder, comment, links) {
   const page = join(folder, "index.html");
   const text = await readFile(page, "utf8");
-  await writeFile(page, text.replace("<!-- modules -->", links.join("\n  ")));
+  await writeFile(page, text.replace(`<!-- ${comment} -->`, links.join("\n  ")));
 }
 
 /**
@@ -73,10 +119,10 @@ async function listed(folder) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [model, titles, folder] = process.argv.slice(2);
+  const [model, titles, folder, second] = process.argv.slice(2);
   if (folder === undefined) {
-    console.error("usage: node examples/web/assemble.mjs MODEL TITLES FOLDER");
+    console.error("usage: node examples/web/assemble.mjs MODEL TITLES FOLDER [SECOND]");
     process.exit(2);
   }
-  await assemble(model, titles, folder);
+  await assemble(model, titles, folder, second);
 }

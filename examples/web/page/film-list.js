@@ -110,16 +110,23 @@ export class FilmList {
 }
 
 /**
- * How each film's rank has changed: the places it moved up, or that it is new.
- * @param {Film[]} after
- * @param {Film[]} before
+ * How each rank has changed: the places something moved up, or that it is new.
+ * @template T
+ * @param {T[]} after
+ * @param {T[]} before
  * @returns {("new" | number)[]}
  */
 export function changes(after, before) {
-  return after.map((film, rank) => {
-    const was = before.indexOf(film);
+  return after.map((one, rank) => {
+    const was = before.indexOf(one);
     return was < 0 ? "new" : was - rank;
   });
+}
+
+/** How many of ten are new, in words. @param {("new" | number)[]} moves */
+export function news(moves) {
+  const fresh = moves.filter((move) => move === "new").length;
+  return `${fresh} of ten ${fresh === 1 ? "is" : "are"} new`;
 }
 
 /** @param {Element} row @param {Row} what @param {number} rank */

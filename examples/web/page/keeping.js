@@ -16,6 +16,8 @@ export class Keeping {
    * @type {unknown}
    */
   #refused;
+  /** Whether the viewer shows a history that is not the saved one. */
+  #paused = false;
   #tabs = new BroadcastChannel("recgrela-demo");
 
   /**
@@ -35,7 +37,7 @@ export class Keeping {
    * @returns {Promise<string | undefined>} the reason, if a saved value could not be restored
    */
   async start(opening) {
-    this.#tabs.onmessage = () => this.#restore("tab");
+    this.#tabs.onmessage = () => void (this.#paused || this.#restore("tab"));
     try {
       this.#storage = await opening;
     } catch (error) {
@@ -47,7 +49,7 @@ export class Keeping {
 
   /** Saves the viewer. */
   async save() {
-    if (this.#storage === undefined || this.#refused !== undefined) return;
+    if (this.#storage === undefined || this.#refused !== undefined || this.#paused) return;
     const { films, snapshot } = this.#viewer.save();
     try {
       await (films.length === 0 ? this.#storage.clear() : this.#storage.write({ films, snapshot }));
@@ -57,6 +59,24 @@ export class Keeping {
     }
     this.#tabs.postMessage("changed");
     this.#tellWhatIsKept(snapshot.length);
+  }
+
+  /** Leaves the saved value as it is, until `replace` or `goBack`. */
+  pause() {
+    this.#paused = true;
+    this.#tell("Not saved: a shared history is open");
+  }
+
+  /** Saves the viewer's history in place of the saved one. */
+  replace() {
+    this.#paused = false;
+    return this.save();
+  }
+
+  /** Restores the saved value. */
+  goBack() {
+    this.#paused = false;
+    return this.#restore("storage");
   }
 
   /** Number of films in a value that could not be restored. */

@@ -1,37 +1,34 @@
 // The page: loads model and titles, and connects the parts.
 
 import { element } from "./dom.js";
-import { changes, FilmList } from "./film-list.js";
+import { changes, FilmList, news } from "./film-list.js";
 import { HistoryList } from "./history-list.js";
 import { Keeping } from "./keeping.js";
+import { Choice, hasSecond, load } from "./models.js";
 import { microseconds, showNumbers } from "./numbers.js";
 import { clearAndReload, workOffline } from "./offline.js";
 import { clearProblem, showProblem } from "./problem.js";
-import { Model } from "./recgrela/index.js";
 import { Search } from "./search.js";
+import { ShareDialog, decoded, takeShared } from "./sharing.js";
 import { Storage } from "./storage.js";
 import { Titles, titleOf } from "./titles.js";
 import { Viewer } from "./viewer.js";
 import { WhatIf } from "./what-if.js";
 
 /** @typedef {import("./titles.js").Film} Film */
+/** @typedef {import("./models.js").Which} Which */
+/** @typedef {import("./recgrela/index.js").Model} Model */
 /** @typedef {import("./recgrela/index.js").Recommendation} Recommendation */
 
 const POPULAR = 10;
-const BEGINNING = "Pick a film, or search. The list changes with each film.";
+const BEGINNING = "Pick a film, or search. All ten change with each film.";
 
 const progress = /** @type {HTMLProgressElement} */ (element("progress"));
 
-async function load() {
+async function loadAll() {
   const titles = readTitles();
   titles.catch(() => {}); // reported below
-  // The service worker caches the file: one copy, of the same version as the page.
-  const model = await Model.load("model.safetensors", {
-    cache: false,
-    onProgress({ loaded, total }) {
-      if (total !== null) progress.value = loaded / total;
-    },
-  });
+  const model = await load("first", (share) => (progress.value = share));
   return { model, titles: new Titles(model.items(), await titles) };
 }
 
@@ -44,7 +41,14 @@ async function readTitles() {
 
 /** All user actions, once the model is loaded. */
 class Page {
+  /** The viewer of the first model, whose state is saved and shared. */
   #viewer;
+  /** @type {Viewer | undefined} the same events on the second model */
+  #second;
+  /** @type {Choice | undefined} */
+  #choice;
+  /** The viewer whose recommendations are shown: one of the two. */
+  #shown;
   #titles;
   #keeping;
   #best = new FilmList("best", "film-row");
@@ -56,6 +60,8 @@ class Page {
   constructor(model, titles) {
     this.#titles = titles;
     this.#viewer = new Viewer(model);
+    this.#shown = this.#viewer;
+    if (hasSecond()) this.#choice = new Choice((which) => this.#choose(which));
     this.#keeping = new Keeping(this.#viewer, {
       tell: (text) => (element("saved").textContent = text),
       restored: (from) => this.#restored(from),
@@ -63,8 +69,8 @@ class Page {
     this.#history = new HistoryList((film) => this.#forget(film));
     this.#search = new Search(titles, (film) => this.#pick(film));
     this.#whatIf = new WhatIf(
-      (film) => this.#rows(this.#viewer.whatIf(film.id)),
-      () => this.#rows(this.#viewer.best).map(({ film }) => film),
+      (film) => this.#rows(this.#shown.whatIf(film.id)),
+      () => this.#films(this.#shown.best),
     );
     this.#whatIf.watch(this.#best);
     this.#whatIf.watch(this.#search.matches);
@@ -72,6 +78,10 @@ class Page {
     this.#best.onPress("why", (film) => this.#explain(film));
     this.#best.useArrows();
     element("undo").addEventListener("click", () => this.#undo());
+    const dialog = new ShareDialog();
+    element("share").addEventListener("click", () => {
+      dialog.show(this.#viewer.save().snapshot, this.#viewer.films.length);
+    });
     this.#askBeforeReset();
     element("count").textContent = model.length.toLocaleString("en");
     const build = model.simd ? "WebAssembly with SIMD" : "WebAssembly";
@@ -84,28 +94,93 @@ class Page {
     const why = await this.#keeping.start(storage);
     if (why !== undefined) this.#tellRefused(why);
     this.#show();
+    this.#openShared();
+    addEventListener("hashchange", () => this.#openShared());
+  }
+
+  /** Loads the second model, if the page has one, and allows choosing. */
+  async compare() {
+    if (this.#choice === undefined) return;
+    try {
+      const model = await load("second");
+      const items = model.items();
+      if (items.length !== this.#titles.films.length || !items.every((id) => this.#titles.has(id))) {
+        throw new Error("it has other films");
+      }
+      this.#second = new Viewer(model);
+    } catch (error) {
+      return this.#choice.refuse(reason(error));
+    }
+    this.#second.follow(this.#viewer.films);
+    this.#choice.enable();
+    this.#choice.compare(this.#viewer.best, this.#second.best);
+  }
+
+  /** Shows the recommendations of one of the models, with the differences. @param {Which} which */
+  #choose(which) {
+    const before = this.#films(this.#shown.best);
+    this.#shown = which === "second" && this.#second ? this.#second : this.#viewer;
+    this.#show(changes(this.#films(this.#shown.best), before));
+  }
+
+  /** Opens the history in the page's address, if there is one. */
+  #openShared() {
+    const text = takeShared();
+    if (text === undefined) return;
+    clearProblem("link");
+    const mine = this.#viewer.films.length;
+    try {
+      this.#viewer.open(decoded(text));
+    } catch (error) {
+      showProblem(
+        "link",
+        "The shared history could not be opened",
+        `${reason(error)}. The link was cut or changed, or it is for another model. Nothing was changed here.`,
+        [["Go on without it", () => clearProblem("link")]],
+      );
+      return;
+    }
+    const films = this.#viewer.films.length;
+    if (mine > 0) this.#askWhose(films, mine);
+    else void this.#keeping.save();
+    element("status").textContent = `A shared history of ${counted(films)}.`;
+    this.#show();
+  }
+
+  /** @param {number} films @param {number} mine */
+  #askWhose(films, mine) {
+    this.#keeping.pause();
+    const decide = (/** @type {() => Promise<unknown>} */ call) => () => {
+      clearProblem("shared");
+      void call();
+      element("pick").focus();
+    };
+    showProblem(
+      "shared",
+      `A shared history of ${counted(films)} is open`,
+      `Yours of ${counted(mine)} is still saved in this browser.`,
+      [
+        ["Back to mine", decide(() => this.#keeping.goBack())],
+        ["Replace mine with it", decide(() => this.#keeping.replace())],
+      ],
+    );
   }
 
   /** @param {Film} film */
   #pick(film) {
-    const before = this.#best.films;
-    const first = this.#viewer.films.length === 0;
+    const before = this.#films(this.#shown.best);
     this.#viewer.append(film.id);
-    const moves = first
-      ? undefined
-      : changes(
-          this.#rows(this.#viewer.best).map(({ film }) => film),
-          before,
-        );
-    const fresh = moves?.filter((move) => move === "new").length;
-    const time = microseconds(this.#viewer.times.at(-1) ?? 0);
-    const news = fresh === undefined ? "" : ` ${fresh} of ten are new.`;
-    this.#changed(`${titleOf(film)} appended and all films ranked in ${time}.${news}`, moves);
+    this.#second?.follow(this.#viewer.films);
+    const after = this.#films(this.#shown.best);
+    const moves = before.length === 0 ? undefined : changes(after, before);
+    const time = microseconds(this.#shown.times.at(-1) ?? 0);
+    const more = moves === undefined ? "" : ` ${news(moves)}.`;
+    this.#changed(`${titleOf(film)} appended and all films ranked in ${time}.${more}`, moves);
   }
 
   /** @param {Film} film */
   #explain(film) {
-    const reasons = this.#viewer.why(film.id).map(({ item, drop }) => {
+    const reasons = this.#shown.why(film.id).map(({ item, drop }) => {
       return `${titleOf(this.#titles.of(item))} by ${drop.toFixed(2)}`;
     });
     const text =
@@ -149,18 +224,23 @@ class Page {
   /** @param {("new" | number)[]} [moves] */
   #show(moves) {
     const { films, undoable } = this.#viewer;
+    this.#second?.follow(films);
     const started = films.length > 0;
-    element("pick-title").textContent = started ? "Recommended next" : "Popular films";
-    element("score-label").hidden = !started;
+    const ranked = this.#rows(this.#shown.best);
+    document.body.classList.toggle("fresh", !started);
+    element("pick-title").textContent = headline(started, ranked.length > 0);
+    element("score-label").hidden = ranked.length === 0;
     const popular = this.#titles.films.slice(0, POPULAR).map((film) => ({ film }));
-    const rows = started ? this.#rows(this.#viewer.best) : popular;
+    const rows = ranked.length > 0 ? ranked : popular;
     const why = films.length > 1;
     this.#best.show(rows.map((row, rank) => ({ ...row, change: moves?.[rank], why })));
+    if (this.#second) this.#choice?.compare(this.#viewer.best, this.#second.best);
     this.#history.show(films.map((id) => this.#titles.of(id)));
     this.#search.show(new Set(films));
     /** @type {HTMLButtonElement} */ (element("undo")).disabled = undoable === 0;
     /** @type {HTMLButtonElement} */ (element("reset")).disabled = !started;
-    showNumbers(this.#viewer);
+    /** @type {HTMLButtonElement} */ (element("share")).disabled = !started;
+    showNumbers(this.#shown);
     this.#whatIf.clear();
     const current = this.#best.current;
     if (current) this.#whatIf.show(current);
@@ -200,12 +280,32 @@ class Page {
   #rows(best) {
     return best.map(({ item, score }) => ({ film: this.#titles.of(item), score }));
   }
+
+  /** @param {Recommendation[]} best */
+  #films(best) {
+    return best.map(({ item }) => this.#titles.of(item));
+  }
+}
+
+/** The heading of the list. @param {boolean} started @param {boolean} ranked */
+function headline(started, ranked) {
+  if (started) return "Recommended next";
+  return ranked ? "For someone it has never met" : "Popular films";
+}
+
+/** @param {number} films */
+function counted(films) {
+  return films === 1 ? "one film" : `${films} films`;
+}
+
+/** @param {unknown} error */
+function reason(error) {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Reports unhandled errors, such as a crashed engine. @param {unknown} error */
 function tellMistake(error) {
-  const why = error instanceof Error ? error.message : String(error);
-  showProblem("model", "Something went wrong", `${why}. Your saved history is unchanged.`, [
+  showProblem("model", "Something went wrong", `${reason(error)}. Your saved history is unchanged.`, [
     ["Reload the page", () => location.reload()],
   ]);
 }
@@ -215,19 +315,21 @@ async function main() {
   addEventListener("unhandledrejection", ({ reason }) => tellMistake(reason));
   const storage = Storage.open();
   storage.catch(() => {}); // reported by Keeping
+  let page;
   try {
-    const { model, titles } = await load();
-    await new Page(model, titles).start(storage);
+    const { model, titles } = await loadAll();
+    page = new Page(model, titles);
+    await page.start(storage);
     element("parts").hidden = false;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    showProblem("model", "The model could not be loaded", `${why}. Your history is unchanged.`, [
+    showProblem("model", "The model could not be loaded", `${reason(error)}. Your history is unchanged.`, [
       ["Clear caches and reload", () => void clearAndReload()],
     ]);
     return;
   } finally {
     element("loading").remove();
   }
+  await page.compare();
   await workOffline(
     (text) => (element("offline").textContent = text),
     () =>

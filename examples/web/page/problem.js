@@ -2,11 +2,13 @@
 
 import { element } from "./dom.js";
 
+/** @typedef {"model" | "saved" | "link" | "shared" | "newer"} Kind */
+
 const place = element("problems");
 
 /**
  * Shows a problem, replacing one of the same kind.
- * @param {"model" | "saved" | "newer"} kind
+ * @param {Kind} kind
  * @param {string} title
  * @param {string} text
  * @param {[label: string, call: () => void][]} actions
@@ -22,7 +24,7 @@ export function showProblem(kind, title, text, actions) {
   place.append(problem);
 }
 
-/** @param {"model" | "saved" | "newer"} kind */
+/** @param {Kind} kind */
 export function clearProblem(kind) {
   place.querySelector(`.${kind}`)?.remove();
 }

@@ -13,7 +13,7 @@ export class Viewer {
   #session;
   /** @type {ItemId[]} oldest first; the engine has them too, but without their order */
   films = [];
-  /** @type {Recommendation[]} the top 10; empty before the first event */
+  /** @type {Recommendation[]} the top 10; empty before the first event without a start vector */
   best = [];
   /** @type {number[]} milliseconds per event since the page was opened */
   times = [];
@@ -22,6 +22,7 @@ export class Viewer {
   constructor(model) {
     this.#model = model;
     this.#session = started(model);
+    this.#rank();
   }
 
   /** Appends one event and ranks all films. @param {ItemId} id */
@@ -40,6 +41,15 @@ export class Viewer {
   /** The events without which a film's score falls most, largest drop first. @param {ItemId} id */
   why(id) {
     return this.#session.why(id, REASONS);
+  }
+
+  /** Has the events of another viewer: appends the last one, or all again. @param {ItemId[]} films */
+  follow(films) {
+    const mine = this.films;
+    const more = films.length - mine.length;
+    if (!mine.every((film, index) => film === films[index]) || more < 0) this.replay(films);
+    else if (more === 1) this.append(films[mine.length]);
+    else if (more > 1) this.replay(films);
   }
 
   /** Undoes the last event. @returns {ItemId} the film */
@@ -97,6 +107,21 @@ export class Viewer {
   }
 
   /**
+   * Replaces all events by those of a snapshot with a log of all of them; throws and changes nothing if
+   * it is damaged or of another model.
+   * @param {Uint8Array} snapshot
+   */
+  open(snapshot) {
+    const session = started(this.#model);
+    session.restore(snapshot);
+    const films = session.log;
+    if (films.length !== session.events) {
+      throw new Error(`found ${films.length} films for ${session.events} events`);
+    }
+    this.#replace(session, films);
+  }
+
+  /**
    * Resets and appends these films, skipping unknown ones.
    * @param {ItemId[]} films
    */
@@ -116,7 +141,8 @@ export class Viewer {
   }
 
   #rank() {
-    this.best = this.films.length === 0 ? [] : this.#session.topK(SHOWN);
+    const answers = this.films.length > 0 || this.#model.hasStart;
+    this.best = answers ? this.#session.topK(SHOWN) : [];
   }
 }
 

@@ -1,7 +1,7 @@
 // The recommendations after a film, shown on pointing, focus or a button; changes nothing.
 
 import { element } from "./dom.js";
-import { changes, FilmList } from "./film-list.js";
+import { changes, FilmList, news } from "./film-list.js";
 import { titleOf } from "./titles.js";
 
 /** @typedef {import("./titles.js").Film} Film */
@@ -81,8 +81,7 @@ export class WhatIf {
   /** @param {Film} film @param {{ film: Film }[]} after @param {("new" | number)[]} moves */
   #say(film, after, moves) {
     const first = after.slice(0, 3).map(({ film }) => titleOf(film));
-    const fresh = moves.filter((move) => move === "new").length;
     const titles = first.join(", ");
-    this.#spoken.textContent = `After ${titleOf(film)}: ${titles}; ${fresh} of ten are new.`;
+    this.#spoken.textContent = `After ${titleOf(film)}: ${titles}; ${news(moves)}.`;
   }
 }

@@ -14,7 +14,7 @@ const AXE = createRequire(import.meta.url).resolve("axe-core");
 let site;
 
 before(async () => {
-  site = await start();
+  site = await start(["start", "coarse"]);
 });
 after(() => site?.close());
 
@@ -60,8 +60,17 @@ for (const [name, view] of Object.entries(VIEWS)) {
     if (view.hasTouch) await page.locator("#close").tap();
     await page.locator("#best .why").nth(1).click();
     assert.deepEqual(await violations(page), [], "with reasons");
+    await page.locator("#models input").nth(1).check();
+    assert.deepEqual(await violations(page), [], "with the second model");
     await page.fill("#query", "night");
     assert.deepEqual(await violations(page), [], "with matches");
+    await page.click("#share");
+    assert.deepEqual(await violations(page), [], "with a link");
+    await page.keyboard.press("Escape");
+    await page.evaluate(() => (location.hash = "#history=damaged"));
+    await page.getByRole("button", { name: "Go on without it" }).waitFor();
+    assert.deepEqual(await violations(page), [], "with a damaged link");
+    await page.getByRole("button", { name: "Go on without it" }).click();
     await page.click("#reset");
     assert.deepEqual(await violations(page), [], "with a dialog");
     await page.keyboard.press("Escape");
@@ -76,6 +85,37 @@ for (const [name, view] of Object.entries(VIEWS)) {
     await context.close();
   });
 }
+
+test("a screen reader finds the parts of the first screen by role and name", async () => {
+  const { page, context } = await firstVisit(site);
+  await ready(page);
+  const films = await page.getByRole("list", { name: "For someone it has never met" }).ariaSnapshot();
+  assert.match(films.split("\n")[1], /^ {2}- listitem:$/);
+  assert.match(films.split("\n")[2], /^ {4}- button "The Night Train No\. -?\d+ \d+ score -?\d+\.\d\d"/);
+  const whole = await page.locator("body").ariaSnapshot();
+  for (const part of [
+    '- link "Skip to the films"',
+    '- heading "What next?" [level=1]',
+    '- searchbox "Search 100 films"',
+    '- heading "For someone it has never met" [level=2]',
+    "- status: Pick a film, or search",
+    '- heading "What if?" [level=2]',
+    '- heading "History" [level=2]',
+    '- button "Share" [disabled]',
+  ]) {
+    assert.ok(whole.includes(part), `${part} is not in\n${whole}`);
+  }
+  await page.click("#best .film");
+  await page.waitForSelector("#models:not(:disabled)");
+  const models = await page.getByRole("group", { name: "Ranked by" }).ariaSnapshot();
+  assert.match(models, /- radio "f32, 61 kB" \[checked\]/);
+  assert.match(models, /- radio "f32, 61 kB"\n/);
+  assert.match(models, /- status: \d+ of ten films are in both lists/);
+  await page.click("#share");
+  const dialog = await page.getByRole("dialog", { name: "Share your history" }).ariaSnapshot();
+  assert.match(dialog, /- textbox "Link"/);
+  await context.close();
+});
 
 test("reduced motion disables animation", async () => {
   const { page, context } = await firstVisit(site, { reducedMotion: "reduce" });

@@ -3,17 +3,21 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 
 import { launch } from "../../../rust/wasm/tests/chromium.mjs";
-import { GOLDEN, Model, modelBytes } from "../../../rust/wasm/tests/package.mjs";
+import { Model, modelBytes } from "../../../rust/wasm/tests/package.mjs";
 import { assemble } from "../assemble.mjs";
 import { serve } from "../serve.mjs";
+import { rounded } from "./rounded.mjs";
 
 export { launch, modelBytes };
 
-/** The model and the titles of its items, most popular first. */
+/** The model of most tests, and the titles of its items, most popular first. */
 export const model = await Model.load(modelBytes("f32"));
+/** Models of the same items: with a start vector, and that one with a rounded table. */
+const COARSE = await rounded(modelBytes("start"), 0.1, Model);
+export const starting = await Model.load(modelBytes("start"));
+export const coarse = await Model.load(COARSE);
 export const items = model.items();
 export const titles = items.map((id, index) => [
   id,
@@ -23,18 +27,24 @@ export const titles = items.map((id, index) => [
 /** An item's name on the page. */
 export const nameOf = (item) => `The Night Train No. ${item}`;
 
-/** The site in its own folder, and a browser. */
-export async function start() {
+/** The site in its own folder, and a browser. `names`: the page's models, golden ones or "coarse". */
+export async function start(names = ["f32"]) {
   const root = await mkdtemp(join(tmpdir(), "recgrela-demo-"));
   const folder = join(root, "site");
   const site = { folder, publish, address: "", browser: undefined, serveAgain, stop, close };
   let server;
 
-  /** Assembles the site; with another model it is a new version. */
-  async function publish(name = "f32") {
+  /** Assembles the site; with other models it is a new version. */
+  async function publish(...models) {
     const file = join(root, "titles.json");
     await writeFile(file, JSON.stringify(titles));
-    await assemble(fileURLToPath(new URL(`${name}.safetensors`, GOLDEN)), file, folder);
+    const paths = (models.length > 0 ? models : names).map(async (name) => {
+      const path = join(root, `${name}.safetensors`);
+      await writeFile(path, name === "coarse" ? COARSE : modelBytes(name));
+      return path;
+    });
+    const [first, second] = await Promise.all(paths);
+    await assemble(first, file, folder, second);
   }
 
   /** Starts the server, always on the same port, because storage belongs to an origin. */
@@ -80,6 +90,11 @@ export const names = (page, list) => page.locator(`#${list} .name`).allTextConte
 
 /** The names that the engine recommends in Node after these events. */
 export function recommended(...history) {
+  return recommendedBy(model, ...history);
+}
+
+/** The same, by one of the two models. */
+export function recommendedBy(model, ...history) {
   const session = model.session();
   session.extend(history);
   return session.topK(10).map(({ item }) => nameOf(item));

@@ -1,0 +1,166 @@
+// The history as a link: shared, opened elsewhere, damaged, and of another model.
+
+import assert from "node:assert/strict";
+import { after, before, beforeEach, afterEach, test } from "node:test";
+
+import { Model } from "../../../rust/wasm/tests/package.mjs";
+import { firstVisit, items, kept, modelBytes, nameOf, names } from "./site.mjs";
+import { ready, recommended, start } from "./site.mjs";
+
+let site;
+let page;
+let context;
+let errors;
+
+before(async () => {
+  site = await start();
+});
+after(() => site?.close());
+
+beforeEach(async () => {
+  ({ page, context, errors } = await firstVisit(site));
+  await ready(page);
+});
+afterEach(async () => {
+  await context.close();
+  assert.deepEqual(errors, []);
+});
+
+/** Picks two films and returns the link to them. */
+async function link() {
+  await page.locator("#best .film").nth(3).click();
+  await page.locator("#best .film").nth(6).click();
+  await page.click("#share");
+  const address = await page.inputValue("#link-address");
+  await page.keyboard.press("Escape");
+  return address;
+}
+
+/** Opens an address in a fresh browser context: another visitor. */
+async function elsewhere(address) {
+  const visit = await firstVisit({ ...site, browser: site.browser, address });
+  await ready(visit.page);
+  return visit;
+}
+
+const problem = (page) => page.textContent("#problems");
+
+test("a link restores the history elsewhere, exactly", async () => {
+  const address = await link();
+  assert.match(address, /^http:\/\/127\.0\.0\.1:\d+\/#history=[A-Za-z0-9_-]+$/);
+  const other = await elsewhere(address);
+  assert.deepEqual(await names(other.page, "seen"), await names(page, "seen"));
+  assert.deepEqual(await names(other.page, "best"), await names(page, "best"));
+  assert.equal(await other.page.textContent("#status"), "A shared history of 2 films.");
+  assert.equal(other.page.url(), site.address); // a reload keeps later picks
+  await kept(other.page, 2);
+  await other.page.click("#best .film");
+  await kept(other.page, 3);
+  await other.page.reload();
+  await ready(other.page);
+  assert.equal(await other.page.textContent("#events"), "3");
+  // The log came along.
+  await other.page.click("#reset");
+  await other.page.click("#sure button[value=yes]");
+  await other.page.goto(address);
+  await other.page.waitForFunction(() => document.getElementById("events").textContent === "2");
+  await other.page.locator("#seen .forget").first().click();
+  assert.deepEqual(await names(other.page, "best"), recommended(items[3]));
+  assert.deepEqual(other.errors, []);
+  await other.context.close();
+});
+
+test("the dialog tells what the link holds, and copies it", async () => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  const address = await link();
+  assert.ok(await page.locator("#share").isEnabled());
+  await page.focus("#share");
+  await page.keyboard.press("Enter");
+  assert.match(await page.textContent("#link-text"), /[\d,]+ bytes, and so the 2 films that you picked/);
+  assert.ok((await page.textContent("#link-text")).includes(address.length.toLocaleString("en")));
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "link-address");
+  assert.equal(await page.evaluate(() => getSelection().toString()), address);
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.getElementById("link-copied").textContent === "Copied.");
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), address);
+  await page.keyboard.press("Escape");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "share");
+});
+
+test("without a clipboard it says so, and the link stays selected", async () => {
+  const address = await link();
+  await page.evaluate(() => {
+    navigator.clipboard.writeText = () => Promise.reject(new DOMException("denied"));
+  });
+  await page.click("#share");
+  await page.click("#copy");
+  await page.waitForFunction(() => document.getElementById("link-copied").textContent !== "");
+  assert.match(await page.textContent("#link-copied"), /copy the selected link yourself/);
+  assert.equal(await page.evaluate(() => getSelection().toString()), address);
+});
+
+test("nothing is shared of an empty history", async () => {
+  assert.ok(await page.locator("#share").isDisabled());
+});
+
+test("a visitor with a history chooses between it and the shared one", async () => {
+  const address = await link();
+  const shared = await names(page, "seen");
+  const other = await elsewhere(site.address);
+  await other.page.locator("#best .film").nth(0).click();
+  await kept(other.page, 1);
+  await other.page.goto(address);
+  const button = (name) => other.page.getByRole("button", { name });
+  await button("Back to mine").waitFor();
+  assert.deepEqual(await names(other.page, "seen"), shared);
+  // Picks change the shared history, not the saved one.
+  await other.page.locator("#best .film").nth(0).click();
+  assert.match(await other.page.textContent("#saved"), /^Not saved: a shared history is open/);
+  await kept(other.page, 1);
+  await button("Back to mine").click();
+  await other.page.waitForFunction(() => document.getElementById("events").textContent === "1");
+  assert.deepEqual(await names(other.page, "seen"), [nameOf(items[0])]);
+  assert.equal(await problem(other.page), "");
+
+  await other.page.goto(address);
+  await button("Replace mine with it").click();
+  await kept(other.page, 2);
+  await other.page.reload();
+  await ready(other.page);
+  assert.deepEqual(await names(other.page, "seen"), shared);
+  assert.deepEqual(other.errors, []);
+  await other.context.close();
+});
+
+test("a damaged or foreign link is reported, and the history is empty", async () => {
+  const address = await link();
+  const start = address.indexOf("=") + 1;
+  const middle = (start + address.length) >> 1;
+  const flipped = address[middle] === "A" ? "B" : "A";
+  const foreign = (await Model.load(modelBytes("start"))).session();
+  foreign.extend([items[1]]);
+  const blob = Buffer.from(foreign.snapshot()).toString("base64url");
+  for (const [damaged, words] of [
+    [address.slice(0, -40), /found \d+ bytes|checksum|truncated/],
+    [address.slice(0, middle) + flipped + address.slice(middle + 1), /checksum/],
+    [`${address.slice(0, middle)}%20${address.slice(middle + 1)}`, /found "%" at character \d+/],
+    [`${address.slice(0, start)}AAAAA`, /the end of the link is missing/],
+    [address.slice(0, start), /./],
+    [address.slice(0, start) + blob, /model/],
+  ]) {
+    const other = await elsewhere(damaged);
+    assert.match(await problem(other.page), /The shared history could not be opened/);
+    assert.match(await problem(other.page), words);
+    assert.equal(await other.page.textContent("#events"), "0");
+    assert.equal(other.page.url(), site.address);
+    await kept(other.page, 0);
+    // The page works.
+    await other.page.getByRole("button", { name: "Go on without it" }).click();
+    assert.equal(await problem(other.page), "");
+    await other.page.locator("#best .film").nth(0).click();
+    await kept(other.page, 1);
+    assert.deepEqual(other.errors, []);
+    await other.context.close();
+  }
+});
