@@ -1,5 +1,7 @@
 //! Properties that several targets assert.
 
+use std::iter::repeat;
+
 use recgrela::{Error, ErrorKind, Event, Filter, Scored, Session};
 
 use crate::common::brute_force;
@@ -40,12 +42,18 @@ fn catalogue(session: &Session) -> Vec<u32> {
 
 /// The events of a session's log.
 pub(crate) fn logged(session: &Session) -> Vec<Event> {
-    if session.model().config().kinds.is_empty() {
-        assert_eq!(session.log_kinds().len(), 0);
-        return session.log().map(Event::from).collect();
-    }
-    assert_eq!(session.log_kinds().len(), session.log().len());
-    session.log().zip(session.log_kinds()).map(Event::from).collect()
+    let (items, config) = (session.log(), session.model().config());
+    let (kinds, times) = (session.log_kinds(), session.log_times());
+    assert_eq!(kinds.len(), if config.kinds.is_empty() { 0 } else { items.len() });
+    assert_eq!(times.len(), if config.gaps { items.len() } else { 0 });
+    let kinds = kinds.map(Some).chain(repeat(None));
+    let times = times.map(Some).chain(repeat(None));
+    let event = |((item, kind), time)| {
+        let mut event = Event::from((item, kind));
+        event.time = time;
+        event
+    };
+    items.zip(kinds).zip(times).map(event).collect()
 }
 
 /// Whether a session answers: it has events, or its model a start vector.

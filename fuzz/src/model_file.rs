@@ -131,9 +131,18 @@ fn answer(file: &mut ModelFile) {
         true => vec![],
         false => indices("selftest.kinds"),
     };
-    let event = |index: usize| match kinds.get(index) {
-        Some(&kind) => Event::from((items[index], Kind::new(kind as u8))),
-        None => items[index].into(),
+    let times: Vec<i64> = match model.config().gaps {
+        false => vec![],
+        true => {
+            let bytes = file.tensors["selftest.times"].bytes.as_chunks().0;
+            bytes.iter().map(|&time| i64::from_le_bytes(time)).collect()
+        }
+    };
+    let event = |index: usize| {
+        let kind = kinds.get(index).map(|&kind| Kind::new(kind as u8));
+        let mut event = Event::from((items[index], kind));
+        event.time = times.get(index).copied();
+        event
     };
     let mut session = Session::new(Arc::new(model));
     let (mut start, mut scores) = (0, vec![]);

@@ -8,8 +8,8 @@ use crate::common::{F16, I8, ModelFile, Shape};
 
 /// Small models, so that an input takes microseconds. They cover both values of each switch, every
 /// dtype, head sizes of 1, 4, 8, 12 and 40, catalogues that end inside and at the end of a block, and
-/// format 2 with and without kinds of events and a start vector.
-pub(crate) const SHAPES: [Shape; 12] = [
+/// format 2 with and without a start vector, kinds of events and times.
+pub(crate) const SHAPES: [Shape; 13] = [
     Shape::TINY,
     Shape { gate: false, positions: "none", items: 1, text: true, ..Shape::TINY },
     Shape { hidden: 16, heads: 16, items: 70, table: I8, matrices: F16, ..Shape::TINY },
@@ -29,7 +29,7 @@ pub(crate) const SHAPES: [Shape; 12] = [
     Shape { conv: false, positions: "none", final_norm: false, items: 3, ..Shape::TINY },
     Shape { start: true, matrices: I8, ..Shape::TINY },
     Shape { kinds: 3, items: 40, positions: "learned", table: F16, ..Shape::TINY },
-    Shape { start: true, kinds: 2, hidden: 24, table: I8, text: true, ..Shape::TINY },
+    Shape { start: true, kinds: 2, gaps: true, hidden: 24, table: I8, text: true, ..Shape::TINY },
     Shape {
         kinds: 4,
         hidden: 40,
@@ -39,6 +39,7 @@ pub(crate) const SHAPES: [Shape; 12] = [
         matrices: I8,
         ..Shape::TINY
     },
+    Shape { gaps: true, start: true, items: 40, ..Shape::TINY },
 ];
 
 static FILES: LazyLock<Vec<ModelFile>> =
@@ -71,13 +72,16 @@ pub(crate) fn loaded(choice: u8, isa: Isa) -> Arc<Model> {
     Arc::new(ModelOptions::new().isa(isa).from_bytes(bytes).expect("a valid file"))
 }
 
-/// An event of an item. If the model has kinds, an item always has the same one, so that kinds that
-/// are not those of their items are found.
+/// An event of an item. If the model has kinds or uses times, an item always has the same, so that
+/// those that are not of their items are found.
 pub(crate) fn event(model: &Model, item: u32) -> Event {
-    match model.config().kinds.len() as u32 {
-        0 => item.into(),
+    let config = model.config();
+    let mut event = match config.kinds.len() as u32 {
+        0 => Event::from(item),
         kinds => (item, Kind::new((item % kinds) as u8)).into(),
-    }
+    };
+    event.time = config.gaps.then(|| i64::from(item).pow(3));
+    event
 }
 
 /// [`event`] for each item.

@@ -16,6 +16,8 @@ const EVENTS_AT: usize = 24;
 const SEEN_COUNT_AT: usize = 32;
 const LOG_CAPACITY_AT: usize = 40;
 const LOG_COUNT_AT: usize = 48;
+/// Where the versions with times have that of the last event.
+const LAST_TIME_AT: usize = 120;
 const STATE_AT: usize = 120;
 
 /// A snapshot of some history, the changes to it, and the session to restore. Items are chosen by
@@ -115,10 +117,10 @@ fn check_identical(fresh: &Session, used: &Session, blob: &[u8]) {
         assert_eq!(session.undoable(), 0);
         let kept = snapshot.log().len().min(session.log_capacity());
         assert!(session.log().eq(snapshot.log().skip(snapshot.log().len() - kept)));
-        let kinds = snapshot.log_kinds();
-        assert!(
-            session.log_kinds().eq(kinds.skip(snapshot.log_kinds().len().saturating_sub(kept)))
-        );
+        let (kinds, times) = (snapshot.log_kinds(), snapshot.log_times());
+        let (all_kinds, all_times) = (kinds.len(), times.len());
+        assert!(session.log_kinds().eq(kinds.skip(all_kinds.saturating_sub(kept))));
+        assert!(session.log_times().eq(times.skip(all_times.saturating_sub(kept))));
         assert_eq!(all_scores(session), all_scores(&third));
     }
 }
@@ -163,17 +165,21 @@ impl Edit<'_> {
             Self::Precision(code) => put(blob, PRECISION_AT, &[*code]),
             Self::Events(events) => put(blob, EVENTS_AT, &events.to_le_bytes()),
             Self::Seen(items) => {
-                let log =
-                    u64_at(blob, LOG_COUNT_AT).saturating_mul(4).saturating_add(kinds_of(blob));
+                let log = log_of(blob).into_iter().fold(0, u64::saturating_add);
                 let seen = 4 * (u64_at(blob, SEEN_COUNT_AT) & u64::from(u32::MAX));
                 if replace_list(blob, log, seen, words(items)) {
                     put(blob, SEEN_COUNT_AT, &(items.len() as u32).to_le_bytes());
                 }
             }
             Self::Log(items, capacity) => {
-                let (log, kinds) = (u64_at(blob, LOG_COUNT_AT).saturating_mul(4), kinds_of(blob));
-                if replace_list(blob, kinds, log, words(items)) {
-                    if blob[VERSION_AT] == 3 {
+                let [log, times, kinds] = log_of(blob);
+                if replace_list(blob, times.saturating_add(kinds), log, words(items)) {
+                    let time = |&item: &u16| i64::from(item).to_le_bytes();
+                    if has_times(blob) {
+                        replace_list(blob, kinds, times, items.iter().flat_map(time));
+                        put(blob, LAST_TIME_AT, &items.last().map(time).unwrap_or_default());
+                    }
+                    if has_kinds(blob) {
                         // Most are kinds of the model.
                         replace_list(blob, 0, kinds, items.iter().map(|&item| item as u8 % 4));
                     }
@@ -203,9 +209,19 @@ fn u64_at(blob: &[u8], offset: usize) -> u64 {
     bytes.map_or(0, |&bytes| u64::from_le_bytes(bytes))
 }
 
-/// The bytes of the kinds of the events in the log.
-fn kinds_of(blob: &[u8]) -> u64 {
-    if blob.get(VERSION_AT) == Some(&3) { u64_at(blob, LOG_COUNT_AT) } else { 0 }
+fn has_kinds(blob: &[u8]) -> bool {
+    matches!(blob.get(VERSION_AT), Some(3 | 5))
+}
+
+fn has_times(blob: &[u8]) -> bool {
+    matches!(blob.get(VERSION_AT), Some(4 | 5))
+}
+
+/// The bytes of the items, the times and the kinds of the events in the log.
+fn log_of(blob: &[u8]) -> [u64; 3] {
+    let count = u64_at(blob, LOG_COUNT_AT);
+    let of = |there: bool, bytes| if there { count.saturating_mul(bytes) } else { 0 };
+    [of(true, 4), of(has_times(blob), 8), of(has_kinds(blob), 1)]
 }
 
 fn words(items: &[u16]) -> impl Iterator<Item = u8> {

@@ -70,6 +70,7 @@ class EdgeScorer:
         item: int | str,
         *,
         kind: str | None = None,
+        time: float | None = None,
         unknown: Literal["error", "skip"] = "error",
     ) -> bool: ...
     def extend(
@@ -77,6 +78,7 @@ class EdgeScorer:
         items: Iterable[int | str],
         *,
         kinds: str | Iterable[str] | None = None,
+        times: Iterable[float] | None = None,
         unknown: Literal["error", "skip"] = "error",
     ) -> int: ...
     def score(self, items: Iterable[int | str]) -> npt.NDArray[np.float32]: ...
@@ -99,6 +101,7 @@ class EdgeScorer:
         k: int = 10,
         *,
         kind: str | None = None,
+        time: float | None = None,
         exclude_seen: bool = True,
         allow: Iterable[int | str] | None = None,
         deny: Iterable[int | str] | None = None,
@@ -112,6 +115,7 @@ class EdgeScorer:
         k: int = 10,
         *,
         kinds: str | Iterable[str] | None = None,
+        times: Iterable[float] | None = None,
         exclude_seen: bool = True,
         allow: Iterable[int | str] | None = None,
         deny: Iterable[int | str] | None = None,
@@ -133,6 +137,7 @@ class EdgeScorer:
         log: Iterable[int | str],
         *,
         kinds: str | Iterable[str] | None = None,
+        times: Iterable[float] | None = None,
     ) -> EdgeScorer: ...
     def reset(self) -> None: ...
     def clone(self) -> EdgeScorer: ...
@@ -157,7 +162,11 @@ class EdgeScorer:
     @property
     def log_kinds(self) -> list[str]: ...
     @property
+    def log_times(self) -> list[int]: ...
+    @property
     def kinds(self) -> tuple[str, ...]: ...
+    @property
+    def uses_times(self) -> bool: ...
     @property
     def catalog(self) -> Catalog: ...
     @property
@@ -220,6 +229,7 @@ class Fleet:
         items: Iterable[int] | Iterable[str],
         *,
         kinds: str | Iterable[str] | None = None,
+        times: Iterable[float] | None = None,
         unknown: Literal["error", "skip"] = "error",
     ) -> int: ...
     def top_k(
@@ -256,6 +266,7 @@ class Fleet:
     def keep_log(self, capacity: int) -> None: ...
     def log(self, user: int | str) -> list[int] | list[str]: ...
     def log_kinds(self, user: int | str) -> list[str]: ...
+    def log_times(self, user: int | str) -> list[int]: ...
     def forget(self, user: int | str, items: Iterable[int | str]) -> None: ...
     def migrate(self, scorer: EdgeScorer) -> Fleet: ...
     def export(self, user: int | str) -> dict[str, Any]: ...

@@ -19,8 +19,8 @@ GOLDEN = ROOT / "tests/golden"
 CFLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Werror", "-O1", "-g"]
 
 Play = Callable[..., bytes]
-"""Returns the bytes to hash for a model file and sequences of item indices. A model with kinds has
-a third argument: the kind of each of these events, as an index."""
+"""Returns the bytes to hash for a model file, sequences of item indices, the kind of each of these
+events as an index, and its time in seconds. The last two are None for models without."""
 
 
 def golden_hash(play: Play, format_2: bool = False) -> str:
@@ -30,8 +30,8 @@ def golden_hash(play: Play, format_2: bool = False) -> str:
         golden = golden["format_2"]
     digests = []
     for name, model in sorted(golden["models"].items()):
-        kinds = [model["kinds"]] if "kinds" in model else []
-        digest = hashlib.sha256(play(GOLDEN / name, model["sequences"], *kinds)).digest()
+        events = model["sequences"], model.get("kinds"), model.get("times")
+        digest = hashlib.sha256(play(GOLDEN / name, *events)).digest()
         assert digest.hex() == model["sha256"], name
         digests.append(digest)
     found = hashlib.sha256(b"".join(digests)).hexdigest()
@@ -43,6 +43,7 @@ def play_python(
     path: Path,
     sequences: list[list[int]],
     kinds: list[list[int]] | None = None,
+    times: list[list[int]] | None = None,
     isa: str | None = None,
 ) -> bytes:
     """Replay through EdgeScorer, on the given instruction set or the best one."""
@@ -63,13 +64,13 @@ def play_python(
         put_list(k=10)
         put_list(k=len(ids), exclude_seen=False)
 
-    for items, numbers in zip(sequences, kinds or [None] * len(sequences), strict=True):
-        names = [scorer.kinds[kind] for kind in numbers] if numbers else [None] * len(items)
+    for row, items in enumerate(sequences):
         scorer.reset()
         if scorer.config["start"]:
             put_answers()
-        for item, name in zip(items, names, strict=True):
-            scorer.append(ids[item], kind=name)
+        for i, item in enumerate(items):
+            kind = scorer.kinds[kinds[row][i]] if kinds else None
+            scorer.append(ids[item], kind=kind, time=times[row][i] if times else None)
             put_answers()
     return bytes(out)
 
@@ -94,14 +95,19 @@ def compile_c(source: Path, library: Path, folder: Path) -> Path:
 def play_c(program: Path) -> Play:
     """Replay through the compiled golden.c."""
 
-    def play(path: Path, sequences: list[list[int]], kinds: list[list[int]] | None = None) -> bytes:
+    def play(
+        path: Path,
+        sequences: list[list[int]],
+        kinds: list[list[int]] | None = None,
+        times: list[list[int]] | None = None,
+    ) -> bytes:
+        def event(row: int, i: int) -> str:
+            kind = f":{kinds[row][i]}" if kinds else ""
+            return f"{sequences[row][i]}{kind}" + (f"@{times[row][i]}" if times else "")
+
         text = ""
-        for i, items in enumerate(sequences):
-            events = [str(item) for item in items]
-            if kinds:
-                pairs = zip(items, kinds[i], strict=True)
-                events = [f"{item}:{kind}" for item, kind in pairs]
-            text += " ".join(events) + "\n"
+        for row, items in enumerate(sequences):
+            text += " ".join(event(row, i) for i in range(len(items))) + "\n"
         run = subprocess.run([program, path], input=text.encode(), capture_output=True, check=True)
         return run.stdout
 

@@ -43,6 +43,8 @@ pub struct Config {
     pub start: bool,
     /// The names of the kinds of events; none if events have no kinds. Format 2.
     pub kinds: Vec<String>,
+    /// Whether the time since the event before is an input, so that events have times. Format 2.
+    pub gaps: bool,
 }
 
 /// The versions of the model file.
@@ -82,6 +84,8 @@ struct Stated {
     start: Option<bool>,
     #[serde(default, deserialize_with = "stated")]
     kinds: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "stated")]
+    gaps: Option<bool>,
 }
 
 /// The value of a key that is there: null is none.
@@ -96,12 +100,13 @@ where
 impl Stated {
     /// The config, if it has the keys of its format.
     fn of_format(self, format: Format) -> Result<Config> {
-        let Self { start, kinds, .. } = self;
+        let Self { start, kinds, gaps, .. } = self;
         let (start, kinds) = match (format, start, kinds) {
-            (Format::One, None, None) => (false, Vec::new()),
+            (Format::One, None, None) if gaps.is_none() => (false, Vec::new()),
             (Format::Two, Some(start), Some(kinds)) => (start, kinds),
             (Format::One, Some(_), _) => return unknown("start"),
-            (Format::One, ..) => return unknown("kinds"),
+            (Format::One, _, Some(_)) => return unknown("kinds"),
+            (Format::One, ..) => return unknown("gaps"),
             (Format::Two, None, _) => return missing("start"),
             (Format::Two, ..) => return missing("kinds"),
         };
@@ -117,6 +122,7 @@ impl Stated {
             final_norm: self.final_norm,
             start,
             kinds,
+            gaps: gaps.unwrap_or(false),
         })
     }
 }

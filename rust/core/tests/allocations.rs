@@ -245,7 +245,7 @@ fn an_overlay_costs_a_few_times_its_file() {
 /// Counts in a snapshot are not trusted before they are checked against its length.
 #[test]
 fn a_snapshot_costs_no_more_than_its_length() {
-    for shape in [Shape::TINY, Shape { kinds: 3, ..Shape::TINY }] {
+    for shape in [Shape::TINY, Shape { kinds: 3, gaps: true, ..Shape::TINY }] {
         let model = common::model(&shape);
         let mut session = Session::new(Arc::clone(&model));
         session.set_log_capacity(9);

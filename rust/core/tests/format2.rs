@@ -4,11 +4,13 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{FORMAT_2, I32, KINDS, ModelFile, Rng, Shape, assert_says, bits, catalogue, models};
+use common::{
+    FORMAT_2, I32, I64, KINDS, ModelFile, Rng, Shape, assert_says, bits, catalogue, models,
+};
 use recgrela::{ErrorKind, Model, Session};
 
-/// A start vector and three kinds.
-const BOTH: Shape = Shape { start: true, kinds: 3, ..Shape::TINY };
+/// A start vector, three kinds, and times.
+const BOTH: Shape = Shape { start: true, kinds: 3, gaps: true, ..Shape::TINY };
 
 /// Asserts that a changed file is refused with an error whose text contains `named`.
 #[track_caller]
@@ -40,14 +42,15 @@ fn with_kinds(names: &[String]) -> ModelFile {
 fn the_config_says_what_the_format_adds() {
     for shape in &FORMAT_2 {
         let model = Model::from_bytes(ModelFile::random(shape).to_bytes()).unwrap();
-        assert_eq!(model.config().start, shape.start);
+        assert_eq!((model.config().start, model.config().gaps), (shape.start, shape.gaps));
         assert_eq!(model.config().kinds, KINDS[..shape.kinds]);
         for (index, name) in model.config().kinds.iter().enumerate() {
             assert_eq!(usize::from(model.kind(name).unwrap().index()), index);
         }
     }
     let model = Model::from_bytes(ModelFile::random(&Shape::TINY).to_bytes()).unwrap();
-    assert_eq!((model.config().start, &model.config().kinds[..]), (false, &[][..]));
+    let config = model.config();
+    assert_eq!((config.start, config.gaps, &config.kinds[..]), (false, false, &[][..]));
 }
 
 /// Format 2 adds nothing to the arithmetic of a model that uses nothing of it.
@@ -88,7 +91,9 @@ fn each_format_has_its_own_keys() {
         (r#""start":true"#, r#""start":1"#, "expected a boolean"),
         (r#""start":true"#, r#""start":null"#, "expected a boolean"),
         (r#""start":true"#, r#""start":true,"start":true"#, "duplicate field `start`"),
-        (r#""start":true"#, r#""start":true,"gaps":true"#, "unknown field `gaps`"),
+        (r#""start":true"#, r#""start":true,"time":true"#, "unknown field `time`"),
+        (r#""gaps":true"#, r#""gaps":null"#, "expected a boolean"),
+        (r#""gaps":true"#, r#""gaps":true,"gaps":true"#, "duplicate field `gaps`"),
         (r#""kinds":["#, r#""kinds":["view","#, "`view` twice, expected distinct names"),
         (r#""kinds":["#, r#""kinds":[1,"#, "expected a string"),
         (r#""kinds":["#, r#""kinds":[null,"#, "expected a string"),
@@ -103,9 +108,8 @@ fn each_format_has_its_own_keys() {
     assert_refused(&with_config(&BOTH, &kinds, r#","kinds":null"#), "expected a sequence");
     assert_refused(&with_config(&BOTH, &kinds, r#","kinds":"view""#), "expected a sequence");
 
-    for key in [r#""start":false"#, r#""kinds":[]"#] {
-        let file = with_config(&Shape::TINY, "}", &format!(",{key}}}"));
-        let name = &key[1..6];
+    for (name, value) in [("start", "false"), ("kinds", "[]"), ("gaps", "false")] {
+        let file = with_config(&Shape::TINY, "}", &format!(r#","{name}":{value}}}"#));
         assert_refused(&file, &format!("unknown field `{name}`: format 1 does not have it"));
     }
     let mut old = ModelFile::random(&Shape::TINY);
@@ -135,7 +139,7 @@ fn names_have_limits() {
 
 #[test]
 fn the_tensors_are_those_of_the_config() {
-    for name in ["start", "kinds.weight", "selftest.kinds"] {
+    for name in ["start", "kinds.weight", "gaps.weight", "selftest.kinds", "selftest.times"] {
         let mut file = ModelFile::random(&BOTH);
         file.tensors.remove(name);
         assert_refused(&file, &format!("tensor `{name}` is missing"));
@@ -144,6 +148,8 @@ fn the_tensors_are_those_of_the_config() {
         (Shape { start: false, ..BOTH }, "start"),
         (Shape { kinds: 0, ..BOTH }, "kinds.weight"),
         (Shape { kinds: 0, ..BOTH }, "selftest.kinds"),
+        (Shape { gaps: false, ..BOTH }, "gaps.weight"),
+        (Shape { gaps: false, ..BOTH }, "selftest.times"),
         (Shape::TINY, "start"),
         (Shape::TINY, "kinds.weight"),
     ] {
@@ -155,25 +161,30 @@ fn the_tensors_are_those_of_the_config() {
     for (name, shapes) in [
         ("start", &[&[16][..], &[1, 8], &[0]][..]),
         ("kinds.weight", &[&[24][..], &[2, 8], &[3, 16], &[8, 3]]),
+        ("gaps.weight", &[&[256][..], &[31, 8], &[33, 8], &[8, 32]]),
         ("selftest.kinds", &[&[35][..], &[0], &[1, 36], &[37]]),
+        ("selftest.times", &[&[35][..], &[0], &[1, 36], &[37]]),
     ] {
         for shape in shapes {
             let mut file = ModelFile::random(&BOTH);
-            let bytes = vec![0; 4 * shape.iter().product::<usize>()];
             let dtype = file.tensors[name].dtype.clone();
+            let width = if dtype == I64 { 8 } else { 4 };
+            let bytes = vec![0; width * shape.iter().product::<usize>()];
             file.put(name, &dtype, shape, bytes);
             assert_refused(&file, &format!("tensor `{name}`: found shape"));
         }
         let mut file = ModelFile::random(&BOTH);
         let tensor = file.tensor(name);
-        tensor.dtype = if tensor.dtype == I32 { "U32" } else { "I32" }.to_owned();
+        let other =
+            [(I32, "U32"), (I64, "F64")].into_iter().find(|(dtype, _)| tensor.dtype == *dtype);
+        tensor.dtype = other.map_or(I32, |(_, other)| other).to_owned();
         assert_refused(&file, &format!("tensor `{name}`: found dtype"));
     }
 }
 
 #[test]
 fn the_numbers_are_finite_and_kinds_exist() {
-    for name in ["start", "kinds.weight"] {
+    for name in ["start", "kinds.weight", "gaps.weight"] {
         for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut file = ModelFile::random(&BOTH);
             let bytes = &mut file.tensor(name).bytes;
@@ -207,6 +218,7 @@ fn only_a_start_vector_answers_an_empty_sequence() {
     for name in ["selftest.items", "selftest.kinds"] {
         file.put_i32(name, &[0], &[]);
     }
+    file.put_i64("selftest.times", &[]);
     let mut many = file.clone();
     many.put_i32("selftest.end", &[4097], &[0; 4097]);
     assert_refused(
@@ -220,7 +232,7 @@ fn only_a_start_vector_answers_an_empty_sequence() {
 
 #[test]
 fn verify_finds_a_changed_tensor() {
-    for name in ["start", "kinds.weight"] {
+    for name in ["start", "kinds.weight", "gaps.weight"] {
         let mut file = ModelFile::random(&BOTH);
         file.tensor(name).bytes.iter_mut().skip(3).step_by(4).for_each(|byte| *byte ^= 0x80);
         let model = Arc::new(Model::from_bytes(file.to_bytes()).unwrap());

@@ -35,19 +35,25 @@ struct GoldenModel {
     /// The kind of each of these events, if the model has kinds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     kinds: Vec<Vec<u8>>,
+    /// The time of each of these events in seconds, if the model uses times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    times: Vec<Vec<i64>>,
     sha256: String,
 }
 
 impl GoldenModel {
     fn events(&self) -> Vec<Vec<Event>> {
-        let event = |(&item, &kind): (&u32, &u8)| (item, Kind::new(kind)).into();
-        let sequences = self.sequences.iter().enumerate();
-        sequences
-            .map(|(index, items)| match self.kinds.get(index) {
-                Some(kinds) => items.iter().zip(kinds).map(event).collect(),
-                None => items.iter().map(|&item| item.into()).collect(),
-            })
-            .collect()
+        let events = self.sequences.iter().enumerate().map(|(sequence, items)| {
+            let (kinds, times) = (self.kinds.get(sequence), self.times.get(sequence));
+            let events = items.iter().enumerate().map(|(index, &item)| {
+                let mut event = Event::from(item);
+                event.kind = kinds.map(|kinds| Kind::new(kinds[index]));
+                event.time = times.map(|times| times[index]);
+                event
+            });
+            events.collect()
+        });
+        events.collect()
     }
 }
 
@@ -173,9 +179,9 @@ const MODELS: [(&str, Shape); 5] = [
     ),
 ];
 
-/// Models of format 2: with a start vector, with kinds, with both, with each type of table, and with
-/// 8-bit matrices, one of which has more inputs than one integer sum.
-const FORMAT_2: [(&str, Shape); 4] = [
+/// Models of format 2: with a start vector, with kinds, with both, with all that events can have, with
+/// each type of table, and with 8-bit matrices, one of which has more inputs than one integer sum.
+const FORMAT_2: [(&str, Shape); 5] = [
     (
         "both.safetensors",
         Shape {
@@ -223,6 +229,22 @@ const FORMAT_2: [(&str, Shape); 4] = [
             ..Shape::BASE
         },
     ),
+    (
+        "gaps.safetensors",
+        Shape {
+            hidden: 24,
+            heads: 3,
+            layers: 1,
+            inner: 48,
+            items: 50,
+            table: I8,
+            matrices: I8,
+            start: true,
+            kinds: 2,
+            gaps: true,
+            ..Shape::BASE
+        },
+    ),
 ];
 
 #[test]
@@ -231,6 +253,10 @@ fn write_the_models() {
     for (name, shape) in MODELS.iter().chain(&FORMAT_2) {
         std::fs::write(path(name), ModelFile::random(shape).to_bytes()).unwrap();
     }
+}
+
+fn times(rng: &mut Rng, count: usize, shape: &Shape) -> Vec<i64> {
+    rng.events(count, shape).into_iter().filter_map(|event| event.time).collect()
 }
 
 fn computed(shapes: &[(&str, Shape)]) -> Models {
@@ -246,7 +272,11 @@ fn computed(shapes: &[(&str, Shape)]) -> Models {
                 sequences.iter().map(&mut of).collect()
             }
         };
-        let mut model = GoldenModel { sequences, kinds, sha256: String::new() };
+        let times = match shape.gaps {
+            false => Vec::new(),
+            true => [1, 29, 70].map(|length| times(rng, length, shape)).to_vec(),
+        };
+        let mut model = GoldenModel { sequences, kinds, times, sha256: String::new() };
         model.sha256 = hex(&hash_of_model(name, &model, Isa::Scalar));
         models.insert(name.to_string(), model);
     }

@@ -49,7 +49,8 @@ fn of_head<T: Copy>(rows: &[T], head: usize) -> Vec<T> {
 /// The recurrent state of a snapshot.
 fn state_numbers(snapshot: &[u8]) -> Vec<f32> {
     let count = u32::from_le_bytes(snapshot[16..20].try_into().unwrap()) as usize;
-    let (numbers, _) = snapshot[SNAPSHOT_HEADER..].as_chunks();
+    let times = if snapshot[8] > 3 { 8 } else { 0 };
+    let (numbers, _) = snapshot[SNAPSHOT_HEADER + times..].as_chunks();
     numbers[..count].iter().map(|&number| f32::from_le_bytes(number)).collect()
 }
 
@@ -65,10 +66,11 @@ fn check(shape: &Shape, decay: [f32; 4], bounds: &Apart) {
     let mut rng = Rng::new(7);
     for t in 1..=1_000_000 {
         let item = if rng.below(10) == 0 { rng.below(shape.items) as u32 } else { 3 };
-        let event = match shape.kinds {
+        let mut event = match shape.kinds {
             0 => Event::from(item),
             kinds => (item, Kind::new(rng.below(kinds) as u8)).into(),
         };
+        event.time = shape.gaps.then(|| t << rng.below(20));
         state.append(event);
         session.append(event).unwrap();
         if ![10_000, 100_000, 1_000_000].contains(&t) {
@@ -110,8 +112,8 @@ fn with_rotation() {
 }
 
 #[test]
-fn with_kinds() {
-    check_rotated(&Shape { kinds: 3, start: true, ..SHAPE }, 1.5e-2);
+fn with_kinds_and_times() {
+    check_rotated(&Shape { kinds: 3, start: true, gaps: true, ..SHAPE }, 1.5e-2);
 }
 
 #[test]

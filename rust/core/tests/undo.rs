@@ -110,13 +110,13 @@ fn the_memory_is_stated() {
     let history = session.state_bytes();
     assert_eq!(session.undo_bytes(), 0);
     session.set_undo_depth(8).unwrap();
-    assert_eq!(session.undo_bytes(), 8 * 20_760);
-    assert_eq!(session.clone().undo_bytes(), 8 * 20_760);
+    assert_eq!(session.undo_bytes(), 8 * 20_784);
+    assert_eq!(session.clone().undo_bytes(), 8 * 20_784);
     assert_eq!(session.state_bytes(), history);
-    for depth in [usize::MAX, usize::MAX / 20_760, usize::MAX >> 14] {
+    for depth in [usize::MAX, usize::MAX / 20_784, usize::MAX >> 14] {
         let error = session.set_undo_depth(depth).unwrap_err();
         assert_says(&error, ErrorKind::OutOfMemory, &format!("{depth} checkpoints"));
-        assert_eq!(session.undo_bytes(), 8 * 20_760, "unchanged");
+        assert_eq!(session.undo_bytes(), 8 * 20_784, "unchanged");
     }
     session.set_undo_depth(0).unwrap();
     assert_eq!(session.undo_bytes(), 0);

@@ -47,5 +47,6 @@ pub(crate) fn config<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'p
     dict.set_item("final_norm", config.final_norm)?;
     dict.set_item("start", config.start)?;
     dict.set_item("kinds", &config.kinds)?;
+    dict.set_item("gaps", config.gaps)?;
     Ok(dict)
 }

@@ -118,14 +118,15 @@ impl Fleet {
 
     /// Append events: items[i] for users[i]; returns how many were appended. A user may occur more
     /// than once, oldest event first. Unknown users are added. kinds is the kind of all events, or
-    /// has one per item: a model with kinds needs them, a model without refuses them.
+    /// has one per item: a model with kinds needs them, a model without refuses them. times has the
+    /// time of each event in seconds: a scorer with uses_times needs them, any other refuses them.
     ///
     /// Raises KeyError for an unknown item; with unknown="skip" its event is skipped. Raises
-    /// TypeError for an id of the wrong type, and ValueError for an unknown or missing kind. After an
-    /// error nothing has changed.
+    /// TypeError for an id of the wrong type, and ValueError for an unknown or missing kind and for a
+    /// missing time. After an error nothing has changed.
     #[pyo3(
-        signature = (users, items, *, kinds=None, unknown=Unknown::Error),
-        text_signature = "($self, users, items, *, kinds=None, unknown='error')"
+        signature = (users, items, *, kinds=None, times=None, unknown=Unknown::Error),
+        text_signature = "($self, users, items, *, kinds=None, times=None, unknown='error')"
     )]
     fn append(
         &self,
@@ -133,11 +134,12 @@ impl Fleet {
         users: &Bound<'_, PyAny>,
         items: &Bound<'_, PyAny>,
         kinds: Option<&Bound<'_, PyAny>>,
+        times: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
     ) -> PyResult<usize> {
         let users = Users::new(users)?;
         let mut users = users.ids();
-        let events = events_of(&self.model, items, kinds, unknown)?;
+        let events = events_of(&self.model, items, kinds, times, unknown)?;
         if users.len() != events.len() {
             return Err(PyValueError::new_err(format!(
                 "items to append: found {}, expected {}, one per user",
@@ -264,6 +266,12 @@ impl Fleet {
         names_of(py, &self.model, kinds)
     }
 
+    /// The times of the events in a user's log in seconds, oldest first; empty unless the scorer
+    /// uses_times.
+    fn log_times(&self, py: Python<'_>, user: User) -> PyResult<Vec<i64>> {
+        self.fleet.try_read(py, |fleet| fleet.log_times(user.id()))
+    }
+
     /// Forget items of a user, exactly: the history becomes one that never had them. A user without
     /// other events is removed.
     ///
@@ -278,15 +286,15 @@ impl Fleet {
     /// and their logs. Their events are replayed; items that the model does not know are skipped.
     ///
     /// Raises ValueError if a user's log does not have every event (see keep_log), and if the model has
-    /// kinds, but not that of an event.
+    /// kinds or uses times, but that of an event is missing.
     fn migrate(&self, py: Python<'_>, scorer: &EdgeScorer) -> PyResult<Self> {
         let model = Arc::clone(&scorer.model);
         let fleet = self.fleet.try_read(py, |fleet| fleet.migrate(model))?;
         Ok(Self::of(scorer, fleet))
     }
 
-    /// What is stored of a user, as a dict for json.dumps: user, events, seen, log and log_kinds (None
-    /// if none is kept), state_bytes and model. The state itself is session(user).snapshot().
+    /// What is stored of a user, as a dict for json.dumps: user, events, seen, log, log_kinds and
+    /// log_times (None if none is kept), state_bytes and model. The state itself is session(user).snapshot().
     fn export<'py>(&self, py: Python<'py>, user: User) -> PyResult<Bound<'py, PyDict>> {
         let (session, logs) = self
             .fleet
@@ -300,6 +308,7 @@ impl Fleet {
         dict.set_item("seen", ids_of(py, &catalog, session.seen().iter().copied())?)?;
         dict.set_item("log", log)?;
         dict.set_item("log_kinds", kinds)?;
+        dict.set_item("log_times", logs.then(|| session.log_times().collect::<Vec<_>>()))?;
         dict.set_item("state_bytes", if session.events() > 0 { session.state_bytes() } else { 0 })?;
         dict.set_item("model", self.model.fingerprint().to_string())?;
         Ok(dict)

@@ -93,22 +93,24 @@ impl EdgeScorer {
     }
 
     /// Append one event; returns whether it was appended. kind is the kind of event: a model with
-    /// kinds needs one of its kinds, a model without refuses any.
+    /// kinds needs one of its kinds, a model without refuses any. time is the time of the event in
+    /// seconds, an int or a float: a model with uses_times needs it, any other refuses it.
     ///
     /// Raises KeyError for an unknown item; with unknown="skip" it is skipped. Raises ValueError for
-    /// an unknown or missing kind.
+    /// an unknown or missing kind, and for a missing time.
     #[pyo3(
-        signature = (item, *, kind=None, unknown=Unknown::Error),
-        text_signature = "($self, item, *, kind=None, unknown='error')"
+        signature = (item, *, kind=None, time=None, unknown=Unknown::Error),
+        text_signature = "($self, item, *, kind=None, time=None, unknown='error')"
     )]
     fn append(
         &self,
         py: Python<'_>,
         item: &Bound<'_, PyAny>,
         kind: Option<&str>,
+        time: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
     ) -> PyResult<bool> {
-        match event_of(&self.model, item, kind, unknown)? {
+        match event_of(&self.model, item, kind, time, unknown)? {
             None => Ok(false),
             Some(event) => {
                 self.append_one(py, event)?;
@@ -118,22 +120,23 @@ impl EdgeScorer {
     }
 
     /// Append events, oldest first; returns how many were appended. kinds is the kind of all events,
-    /// or has one per item (see append).
+    /// or has one per item; times has one per item (see append).
     ///
     /// Raises KeyError for an unknown item, and then appends nothing; with unknown="skip" it is
-    /// skipped. Raises ValueError for an unknown or missing kind.
+    /// skipped. Raises ValueError for an unknown or missing kind, and for a missing time.
     #[pyo3(
-        signature = (items, *, kinds=None, unknown=Unknown::Error),
-        text_signature = "($self, items, *, kinds=None, unknown='error')"
+        signature = (items, *, kinds=None, times=None, unknown=Unknown::Error),
+        text_signature = "($self, items, *, kinds=None, times=None, unknown='error')"
     )]
     fn extend(
         &self,
         py: Python<'_>,
         items: &Bound<'_, PyAny>,
         kinds: Option<&Bound<'_, PyAny>>,
+        times: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
     ) -> PyResult<usize> {
-        let events = events_of(&self.model, items, kinds, unknown)?;
+        let events = events_of(&self.model, items, kinds, times, unknown)?;
         let events: Vec<_> = events.into_iter().flatten().collect();
         self.try_with(py, |session| session.extend(&events))?;
         Ok(events.len())
@@ -205,8 +208,8 @@ impl EdgeScorer {
     /// append and then top_k, in one call, with the options of both. If an unknown item is skipped,
     /// this is top_k. Raises what they raise; then nothing is appended.
     #[pyo3(
-        signature = (item, k=Count(10), *, kind=None, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error),
-        text_signature = "($self, item, k=10, *, kind=None, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error')"
+        signature = (item, k=Count(10), *, kind=None, time=None, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error),
+        text_signature = "($self, item, k=10, *, kind=None, time=None, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error')"
     )]
     #[allow(clippy::too_many_arguments)] // keyword arguments in Python
     fn step(
@@ -215,6 +218,7 @@ impl EdgeScorer {
         item: &Bound<'_, PyAny>,
         k: Count,
         kind: Option<&str>,
+        time: Option<&Bound<'_, PyAny>>,
         exclude_seen: bool,
         allow: Option<&Bound<'_, PyAny>>,
         deny: Option<&Bound<'_, PyAny>>,
@@ -222,7 +226,7 @@ impl EdgeScorer {
         groups: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
     ) -> PyResult<TopK> {
-        let event = event_of(&self.model, item, kind, unknown)?;
+        let event = event_of(&self.model, item, kind, time, unknown)?;
         let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
         let options = Options::new(&self.model, self.groups.as_ref(), &choice)?;
         let filter = options.filter();
@@ -234,11 +238,11 @@ impl EdgeScorer {
 
     /// The result of top_k after more events, without changing the session.
     ///
-    /// The options are those of top_k, and kinds that of extend. The hypothetical items count as
-    /// seen.
+    /// The options are those of top_k, and kinds and times those of extend. The hypothetical items
+    /// count as seen.
     #[pyo3(
-        signature = (items, k=Count(10), *, kinds=None, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error),
-        text_signature = "($self, items, k=10, *, kinds=None, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error')"
+        signature = (items, k=Count(10), *, kinds=None, times=None, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error),
+        text_signature = "($self, items, k=10, *, kinds=None, times=None, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error')"
     )]
     #[allow(clippy::too_many_arguments)] // keyword arguments in Python
     fn peek(
@@ -247,6 +251,7 @@ impl EdgeScorer {
         items: &Bound<'_, PyAny>,
         k: Count,
         kinds: Option<&Bound<'_, PyAny>>,
+        times: Option<&Bound<'_, PyAny>>,
         exclude_seen: bool,
         allow: Option<&Bound<'_, PyAny>>,
         deny: Option<&Bound<'_, PyAny>>,
@@ -254,7 +259,7 @@ impl EdgeScorer {
         groups: Option<&Bound<'_, PyAny>>,
         unknown: Unknown,
     ) -> PyResult<TopK> {
-        let events = events_of(&self.model, items, kinds, unknown)?;
+        let events = events_of(&self.model, items, kinds, times, unknown)?;
         let events: Vec<_> = events.into_iter().flatten().collect();
         let choice = Choice { exclude_seen, allow, deny, max_per_group, groups, unknown };
         let options = Options::new(&self.model, self.groups.as_ref(), &choice)?;
@@ -346,18 +351,19 @@ impl EdgeScorer {
     /// A new session on this model with the history of a snapshot of another model, such as the one
     /// before retraining.
     ///
-    /// log has the item ids of all events of the snapshot, oldest first, and kinds their kinds as in
+    /// log has the item ids of all events of the snapshot, oldest first, and kinds and times are as in
     /// extend. They are replayed; items that this model does not know are skipped. Raises ValueError
     /// for a damaged snapshot, and for a log that does not match it.
-    #[pyo3(signature = (snapshot, log, *, kinds=None))]
+    #[pyo3(signature = (snapshot, log, *, kinds=None, times=None))]
     fn migrate(
         &self,
         py: Python<'_>,
         snapshot: Blob<'_>,
         log: &Bound<'_, PyAny>,
         kinds: Option<&Bound<'_, PyAny>>,
+        times: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let log = events_of(&self.model, log, kinds, Unknown::Skip)?;
+        let log = events_of(&self.model, log, kinds, times, Unknown::Skip)?;
         let model = Arc::clone(&self.model);
         let session =
             py.detach(|| Session::migrate(model, &snapshot.0, &log)).map_err(to_python)?;
@@ -470,10 +476,22 @@ impl EdgeScorer {
         names_of(py, &self.model, kinds)
     }
 
+    /// The times of the events in the log in seconds, oldest first; empty unless uses_times.
+    #[getter]
+    fn log_times(&self, py: Python<'_>) -> PyResult<Vec<i64>> {
+        self.with(py, |session| session.log_times().collect())
+    }
+
     /// The names of the kinds of events; empty if the model has no kinds.
     #[getter]
     fn kinds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, &self.model.config().kinds)
+    }
+
+    /// Whether the time between events is an input of the model, so that each event needs its time.
+    #[getter]
+    fn uses_times(&self) -> bool {
+        self.model.config().gaps
     }
 
     /// The items, and changes to them that all sessions on this model share.

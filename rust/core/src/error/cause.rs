@@ -58,6 +58,13 @@ pub(crate) enum Cause {
     MissingKind { known: String },
     #[error("kind of event: found {}, expected none: this model has no kinds", OneLine(found))]
     KindWithoutKinds { found: String },
+    #[error(
+        "time of the event: found none, expected whole seconds: this model uses the time between \
+         events, so pass the time of each event"
+    )]
+    MissingTime,
+    #[error("time of the event: found {found}, expected none: this model does not use times")]
+    TimeWithoutGaps { found: i64 },
     #[error("buffer of scores: found length {found}, expected {expected}")]
     BufferLength { found: usize, expected: usize },
     #[error("undo: found {found} undoable events, expected {expected}: set a larger undo depth")]

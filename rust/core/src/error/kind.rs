@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Item,
     /// The kind of an event is missing, or is not one of the model's.
     Kind,
+    /// The time of an event is missing, or the model does not use times.
+    Time,
     /// There is no event yet, and no start vector, so there are no scores.
     NoEvents,
     /// The length of an argument is invalid.
@@ -59,6 +61,7 @@ impl Cause {
             Self::UnknownKind { .. } | Self::MissingKind { .. } | Self::KindWithoutKinds { .. } => {
                 ErrorKind::Kind
             }
+            Self::MissingTime | Self::TimeWithoutGaps { .. } => ErrorKind::Time,
             Self::NoEvents | Self::UsersWithoutEvents { .. } => ErrorKind::NoEvents,
             Self::BufferLength { .. } | Self::GroupsLength { .. } | Self::DenyLengths { .. } => {
                 ErrorKind::Argument

@@ -44,6 +44,14 @@ impl Fleet {
         Ok(kinds.map(Iterator::collect).unwrap_or_default())
     }
 
+    /// The times of the events in a user's log in seconds, oldest first; none if the model does not
+    /// use times.
+    pub fn log_times<'a>(&self, user: impl Into<UserId<'a>>) -> Result<Vec<i64>> {
+        let slot = self.users.slot(user.into())?;
+        let times = slot.map(|slot| self.records[slot].log.times.iter().copied().collect());
+        Ok(times.unwrap_or_default())
+    }
+
     /// [`Session::forget`](crate::Session::forget) for a user: removes every event of the given
     /// items, exactly. The log must hold the user's whole history. A user without any other event
     /// is removed.
@@ -57,11 +65,12 @@ impl Fleet {
     /// Creates a fleet on another model, such as a retrained one, by replaying the logs of all
     /// users. Items are translated by their ids, and kinds by their names; the new model's unknown
     /// items are skipped, and users are left out if it knows none of theirs. A model without kinds
-    /// takes the events without them. The new fleet has the same log capacity.
+    /// takes the events without them, and likewise with times. The new fleet has the same log
+    /// capacity.
     ///
     /// Returns an error if a user's log does not hold the whole history, if the ids of one model
-    /// are integers and those of the other strings, and if the new model has kinds, but lacks that
-    /// of an event.
+    /// are integers and those of the other strings, and if the new model has kinds or uses times,
+    /// but lacks that of an event.
     pub fn migrate(&self, model: Arc<Model>) -> Result<Self> {
         let (old, new) = (self.model.catalog(), model.catalog());
         if old.is_text() != new.is_text() {
@@ -74,7 +83,7 @@ impl Fleet {
         let translated: Vec<Option<u32>> = (0..old.len() as u32)
             .map(|item| old.id(item).and_then(|id| new.index_of(id)))
             .collect();
-        let (names, has_kinds) = (&self.model.config().kinds, !model.config().kinds.is_empty());
+        let (names, config) = (&self.model.config().kinds, model.config());
         let translate = |kind: Kind| model.kind(&names[usize::from(kind.index())]);
         let mut fleet = Self::new(Arc::clone(&model));
         fleet.set_log_capacity(self.log_capacity);
@@ -82,8 +91,9 @@ impl Fleet {
         for (user, record) in self.users.iter().zip(&self.records) {
             for event in record.log.events() {
                 let Some(item) = translated[event.item as usize] else { continue };
-                let kind = event.kind.filter(|_| has_kinds).map(translate).transpose()?;
-                events.push(Event { item, kind });
+                let kind = event.kind.filter(|_| !config.kinds.is_empty());
+                let kind = kind.map(translate).transpose()?;
+                events.push(Event { item, kind, time: event.time.filter(|_| config.gaps) });
             }
             users.resize(events.len(), user);
             if events.len() >= BATCH {

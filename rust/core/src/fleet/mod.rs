@@ -125,8 +125,8 @@ impl Fleet {
 
     /// Appends events: `events[i]` to `users[i]`, as [`Session::append`] takes them. A user may
     /// occur more than once, oldest event first; unknown users are added. Lists of different
-    /// lengths, a user id of the other type, an invalid item index or kind and memory that is short
-    /// are errors, and nothing changes.
+    /// lengths, a user id of the other type, an event that [`Session::append`] would refuse and
+    /// memory that is short are errors, and nothing changes.
     pub fn append<'a, U, E>(&mut self, users: &[U], events: &[E]) -> Result<()>
     where
         U: Copy + Into<UserId<'a>>,
@@ -218,6 +218,7 @@ impl Fleet {
         if let Some(slot) = self.users.slot(user.into())? {
             let record = &self.records[slot];
             session.events = record.events;
+            session.last_time = record.last_time;
             session.state.copy_from_slice(self.arena.of(slot));
             session.seen.clone_from(&record.seen);
             session.log.clone_from(&record.log);
@@ -247,13 +248,13 @@ impl Fleet {
         self.arena.of_mut(slot).copy_from_slice(&session.state);
         let (mut log, changed) = (session.log.clone(), self.changes.number());
         log.set_capacity(self.log_capacity);
-        let (events, seen) = (session.events, session.seen.clone());
-        self.records[slot] = Record { events, seen, log, changed, queued: 0 };
+        let (events, last_time, seen) = (session.events, session.last_time, session.seen.clone());
+        self.records[slot] = Record { events, last_time, seen, log, changed, queued: 0 };
         Ok(())
     }
 
-    /// The bytes of all users' states, hidden vectors and lists of distinct items. Logs, of four
-    /// or five bytes per event, are not included.
+    /// The bytes of all users' states, hidden vectors and lists of distinct items. Logs are not
+    /// included (see [`Session::set_log_capacity`]).
     pub fn state_bytes(&self) -> usize {
         let lists: usize = self.records.iter().map(|user| size_of_val(&user.seen[..])).sum();
         self.len() * self.arena.user_bytes() + lists

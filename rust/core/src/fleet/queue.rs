@@ -3,6 +3,7 @@
 use super::arena::Arena;
 use super::record::Record;
 use crate::Event;
+use crate::event::Gap;
 use crate::network::Arrival;
 
 /// Users per tile, whose events pass through the network together. Large enough that each weight is
@@ -18,8 +19,8 @@ pub(super) const PIECE: usize = 1 << 14;
 /// independent, and the events of each user keep their order.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// The round of each event, and its index in the piece.
-    order: Vec<(usize, usize)>,
+    /// The round of each event, its index in the piece, and the time since the event before.
+    order: Vec<(usize, usize, Option<Gap>)>,
     arrivals: Vec<Arrival>,
 }
 
@@ -35,21 +36,21 @@ impl Queue {
         self.order.clear();
         let mut rounds = 0;
         for (index, &slot) in slots.iter().enumerate() {
-            let round = &mut records[slot as usize].queued;
-            self.order.push((*round, index));
-            *round += 1;
-            rounds = rounds.max(*round);
+            let Event { time, .. } = events[index].into();
+            let (round, gap) = records[slot as usize].queue(time);
+            self.order.push((round, index, gap));
+            rounds = rounds.max(round + 1);
         }
         if rounds > 1 {
             self.order.sort_unstable();
         }
         self.arrivals.clear();
-        self.arrivals.extend(self.order.iter().map(|&(round, index)| {
+        self.arrivals.extend(self.order.iter().map(|&(round, index, gap)| {
             let slot = slots[index] as usize;
             let position = records[slot].events.saturating_add(round as u64);
             let (chunk, offset) = arena.place(slot);
-            let Event { item, kind } = events[index].into();
-            Arrival { item, kind, position, chunk, offset }
+            let Event { item, kind, .. } = events[index].into();
+            Arrival { item, kind, gap, position, chunk, offset }
         }));
         for &slot in slots {
             records[slot as usize].queued = 0;
@@ -57,7 +58,7 @@ impl Queue {
     }
 
     pub(super) fn tiles(&self) -> impl Iterator<Item = &[Arrival]> {
-        let rounds = self.order.chunk_by(|(a, _), (b, _)| a == b);
+        let rounds = self.order.chunk_by(|(a, ..), (b, ..)| a == b);
         let mut rest = &self.arrivals[..];
         rounds.flat_map(|round| round.chunks(TILE)).map(move |tile| {
             let (tile, after) = rest.split_at(tile.len());

@@ -1,11 +1,14 @@
 //! What is stored of a user besides the state.
 
 use crate::Event;
+use crate::event::Gap;
 use crate::session::EventLog;
 
 #[derive(Clone, Default)]
 pub(super) struct Record {
     pub(super) events: u64,
+    /// The time of the last event in seconds; 0 if the model does not use times.
+    pub(super) last_time: i64,
     /// Ascending.
     pub(super) seen: Vec<u32>,
     pub(super) log: EventLog,
@@ -21,6 +24,16 @@ impl Record {
         let mut record = Self::default();
         record.log.set_capacity(log_capacity);
         record
+    }
+
+    /// Queues an event with a time, and returns how many are queued before it, and the time since
+    /// the event before.
+    pub(super) fn queue(&mut self, time: Option<i64>) -> (usize, Option<Gap>) {
+        let before = (self.events > 0 || self.queued > 0).then_some(self.last_time);
+        let gap = time.map(|time| Gap::between(before, time));
+        self.last_time = time.unwrap_or_default();
+        self.queued += 1;
+        (self.queued - 1, gap)
     }
 
     /// Adds an event, whose state the network has computed. `changed` is the number of the next

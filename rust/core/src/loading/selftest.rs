@@ -59,6 +59,12 @@ impl SelfTest {
                 event.kind = Some(kind);
             }
         }
+        if config.gaps {
+            let times = file.take("selftest.times", Dtype::I64, &items.shape)?;
+            for (event, &time) in events.iter_mut().zip(times.elements()) {
+                event.time = Some(i64::from_le_bytes(time));
+            }
+        }
         Ok(Self {
             events,
             end,

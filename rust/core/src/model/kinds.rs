@@ -1,4 +1,4 @@
-//! The kinds of a model's events.
+//! What a model needs to know of an event.
 
 use crate::error::Cause;
 use crate::{Error, Event, Kind, Model, Overlay, Result};
@@ -18,22 +18,36 @@ impl Model {
         self.config().kinds.get(usize::from(kind.index())).map(String::as_str)
     }
 
-    /// Checks that the events have valid items, and the kinds that the model needs.
+    /// Checks that the events have valid items, and the kinds and times that the model needs.
     pub(crate) fn check_events(
         &self,
         overlay: Option<&Overlay>,
         events: impl Iterator<Item = Event> + Clone,
     ) -> Result<()> {
         self.view(overlay).check(events.clone().map(|event| event.item))?;
+        self.check_kinds(events.clone())?;
+        self.check_times(events)
+    }
+
+    fn check_kinds(&self, mut events: impl Iterator<Item = Event>) -> Result<()> {
         let kinds = self.config().kinds.len();
         let valid = |kind: Option<Kind>| match kind {
             None => kinds == 0,
             Some(kind) => usize::from(kind.index()) < kinds,
         };
-        match events.map(|event| event.kind).find(|&kind| !valid(kind)) {
+        match events.find(|event| !valid(event.kind)).map(|event| event.kind) {
             None => Ok(()),
             Some(None) => Err(Cause::MissingKind { known: self.known_kinds() }.into()),
             Some(Some(kind)) => Err(self.unknown_kind(format!("index {}", kind.index()))),
+        }
+    }
+
+    fn check_times(&self, mut events: impl Iterator<Item = Event>) -> Result<()> {
+        let wanted = self.config().gaps;
+        match events.find(|event| event.time.is_some() != wanted).map(|event| event.time) {
+            None => Ok(()),
+            Some(None) => Err(Cause::MissingTime.into()),
+            Some(Some(found)) => Err(Cause::TimeWithoutGaps { found }.into()),
         }
     }
 

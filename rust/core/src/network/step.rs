@@ -50,8 +50,10 @@ impl Step<'_> {
             let normed = &mut normed[user.clone()];
             self.catalog.embedding(simd, arrival.item as usize, normed);
             if let (Some(weight), Some(kind)) = (&self.network.kinds, arrival.kind) {
-                let row = usize::from(kind.index());
-                add_assign(simd, normed, &weight[row * size..(row + 1) * size]);
+                add_row(simd, normed, weight, kind.index().into());
+            }
+            if let (Some(weight), Some(gap)) = (&self.network.gaps, arrival.gap) {
+                add_row(simd, normed, weight, gap.row());
             }
             match &self.network.order {
                 Order::Rotary(frequency) => {
@@ -61,7 +63,7 @@ impl Step<'_> {
                 Order::Learned(weight) => {
                     let last = weight.len() / size - 1;
                     let row = usize::try_from(arrival.position).map_or(last, |row| row.min(last));
-                    add_assign(simd, normed, &weight[row * size..(row + 1) * size]);
+                    add_row(simd, normed, weight, row);
                 }
                 Order::None => {}
             }
@@ -92,4 +94,11 @@ impl Step<'_> {
             block.step(simd, &mut users, self.scratch);
         }
     }
+}
+
+/// Adds a row of a matrix to a vector of its width.
+#[inline(always)]
+fn add_row<S: Simd>(simd: S, to: &mut [f32], matrix: &[f32], row: usize) {
+    let row = row * to.len()..(row + 1) * to.len();
+    add_assign(simd, to, &matrix[row]);
 }

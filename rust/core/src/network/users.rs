@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::Kind;
 use crate::aligned::AlignedBuf;
+use crate::event::Gap;
 use crate::kernels::lanes;
 use crate::simd::Simd;
 
@@ -14,6 +15,8 @@ pub(crate) struct Arrival {
     pub(crate) item: u32,
     /// Must be a kind of the model if it has kinds.
     pub(crate) kind: Option<Kind>,
+    /// The time since the event before, if the model uses it.
+    pub(crate) gap: Option<Gap>,
     /// The number of earlier events of this user.
     pub(crate) position: u64,
     /// The chunk of [`Step::chunks`](super::Step::chunks) with the user's state.

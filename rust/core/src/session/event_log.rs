@@ -1,6 +1,7 @@
 //! The log of events, kept on request.
 
 use std::collections::VecDeque;
+use std::iter::repeat;
 
 use crate::{Event, Kind};
 
@@ -9,6 +10,8 @@ pub(crate) struct EventLog {
     pub(crate) items: VecDeque<u32>,
     /// The kind of each event, as an index; empty if the model has no kinds.
     pub(crate) kinds: VecDeque<u8>,
+    /// The time of each event in seconds; empty if the model does not use times.
+    pub(crate) times: VecDeque<i64>,
     /// 0 if no events are kept.
     pub(crate) capacity: usize,
 }
@@ -20,9 +23,10 @@ impl EventLog {
 
     /// The events, oldest first.
     pub(crate) fn events(&self) -> impl Iterator<Item = Event> + Clone {
-        let kinds = self.kinds.iter().map(|&kind| Some(Kind::new(kind)));
-        let events = self.items.iter().zip(kinds.chain(std::iter::repeat(None)));
-        events.map(|(&item, kind)| Event { item, kind })
+        let kinds = self.kinds.iter().map(|&kind| Some(Kind::new(kind))).chain(repeat(None));
+        let times = self.times.iter().map(|&time| Some(time)).chain(repeat(None));
+        let events = self.items.iter().zip(kinds).zip(times);
+        events.map(|((&item, kind), time)| Event { item, kind, time })
     }
 
     /// Appends an event. Returns the one that a full log drops.
@@ -34,12 +38,14 @@ impl EventLog {
         let dropped = if full { self.pop_front() } else { None };
         self.items.push_back(event.item);
         self.kinds.extend(event.kind.map(Kind::index));
+        self.times.extend(event.time);
         dropped
     }
 
     fn pop_front(&mut self) -> Option<Event> {
         let item = self.items.pop_front()?;
-        Some(Event { item, kind: self.kinds.pop_front().map(Kind::new) })
+        let (kind, time) = (self.kinds.pop_front().map(Kind::new), self.times.pop_front());
+        Some(Event { item, kind, time })
     }
 
     /// Changes the capacity. A smaller log drops its oldest events.
@@ -48,22 +54,24 @@ impl EventLog {
         let excess = self.len().saturating_sub(capacity);
         self.items.drain(..excess);
         self.kinds.drain(..excess.min(self.kinds.len()));
+        self.times.drain(..excess.min(self.times.len()));
     }
 
     pub(crate) fn unpush(&mut self, dropped: Option<Event>) {
         self.items.pop_back();
         self.kinds.pop_back();
-        if let Some(event) = dropped {
-            self.items.push_front(event.item);
-            if let Some(kind) = event.kind {
-                self.kinds.push_front(kind.index());
-            }
+        self.times.pop_back();
+        if let Some(Event { item, kind, time }) = dropped {
+            self.items.push_front(item);
+            kind.into_iter().for_each(|kind| self.kinds.push_front(kind.index()));
+            time.into_iter().for_each(|time| self.times.push_front(time));
         }
     }
 
     pub(crate) fn clear(&mut self) {
         self.items.clear();
         self.kinds.clear();
+        self.times.clear();
     }
 
     /// Restores the log of a snapshot, and its capacity if no log is kept here.
@@ -72,6 +80,7 @@ impl EventLog {
         capacity: usize,
         items: impl ExactSizeIterator<Item = u32>,
         kinds: impl ExactSizeIterator<Item = Kind>,
+        times: impl ExactSizeIterator<Item = i64>,
     ) {
         if self.capacity == 0 {
             self.capacity = capacity;
@@ -80,5 +89,6 @@ impl EventLog {
         let excess = items.len().saturating_sub(self.capacity);
         self.items.extend(items.skip(excess));
         self.kinds.extend(kinds.skip(excess).map(Kind::index));
+        self.times.extend(times.skip(excess));
     }
 }

@@ -6,8 +6,8 @@ use crate::{Event, Kind, Result, Session};
 impl Session {
     /// Keeps the last `capacity` events; 0, the default, keeps none.
     ///
-    /// The log takes four bytes per event, five if the model has kinds, and grows as needed, so a
-    /// capacity of `usize::MAX` keeps every event. A full log drops its oldest events; reducing the
+    /// The log takes four bytes per event, one more if the model has kinds and eight more if it uses
+    /// times. It grows as needed, so a capacity of `usize::MAX` keeps every event. A full log drops its oldest events; reducing the
     /// capacity does so at once. Events before the first call are not in the log. Drops the
     /// checkpoints of [`Session::undo`].
     pub fn set_log_capacity(&mut self, capacity: usize) {
@@ -29,6 +29,12 @@ impl Session {
     /// The kinds of the events in the log, oldest first; none if the model has no kinds.
     pub fn log_kinds(&self) -> impl ExactSizeIterator<Item = Kind> + '_ {
         self.log.kinds.iter().map(|&kind| Kind::new(kind))
+    }
+
+    /// The times of the events in the log in seconds, oldest first; none if the model does not use
+    /// times.
+    pub fn log_times(&self) -> impl ExactSizeIterator<Item = i64> + '_ {
+        self.log.times.iter().copied()
     }
 
     /// Removes every event of the given items from the history, exactly: afterwards the session has

@@ -13,7 +13,8 @@ impl Session {
     /// A recurrent state is meaningless under other weights, so the caller provides the events
     /// again. `log` has all events of the snapshot, oldest first, with the item indices and the
     /// kinds of the new model. Items that the new model lacks are `None` and are skipped. If the
-    /// snapshot holds the log itself ([`Snapshot::log`], [`Snapshot::log_kinds`]), translate that.
+    /// snapshot holds the log itself ([`Snapshot::log`], [`Snapshot::log_kinds`],
+    /// [`Snapshot::log_times`]), translate that.
     ///
     /// The snapshot is checked without its model. Returns an error if the log cannot be its own:
     /// another number of events or of distinct items (with `None`, one that is impossible), or

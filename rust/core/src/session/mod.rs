@@ -20,6 +20,7 @@ pub use why::Reason;
 use crate::aligned::AlignedBuf;
 use crate::catalog::{Query, Scores, User};
 use crate::error::Cause;
+use crate::event::Gap;
 use crate::network::{Arrival, Scratch, Step};
 use crate::{Event, Filter, Model, Overlay, Result, Scored, TopK};
 
@@ -55,6 +56,8 @@ use crate::{Event, Filter, Model, Overlay, Result, Scored, TopK};
 pub struct Session {
     pub(crate) model: Arc<Model>,
     pub(crate) events: u64,
+    /// The time of the last event in seconds; 0 before it, and if the model does not use times.
+    pub(crate) last_time: i64,
     /// The state of all blocks, then the hidden vector of the last event: as in a snapshot.
     pub(crate) state: AlignedBuf,
     /// Ascending.
@@ -72,7 +75,7 @@ impl Session {
         let state = AlignedBuf::zeros(config.state_len() + config.hidden_size);
         let scratch = Scratch::new(config, 1);
         let (log, undo) = (EventLog::default(), UndoRing::default());
-        Self { model, events: 0, state, seen: Vec::new(), log, undo, scratch }
+        Self { model, events: 0, last_time: 0, state, seen: Vec::new(), log, undo, scratch }
     }
 
     /// The model.
@@ -80,8 +83,8 @@ impl Session {
         &self.model
     }
 
-    /// Appends an event: an item, or an item and a [`Kind`](crate::Kind). The item must be a valid
-    /// index, and there must be a kind if the model has kinds; on an error, nothing changes.
+    /// Appends an event: an item, or an [`Event`] with what the model needs besides, a kind or a
+    /// time. The item must be a valid index. On an error, nothing changes.
     pub fn append(&mut self, event: impl Into<Event>) -> Result<()> {
         self.extend(&[event.into()])
     }
@@ -106,15 +109,19 @@ impl Session {
     }
 
     fn advance(&mut self, overlay: Option<&Overlay>, event: Event) {
-        let Event { item, kind } = event;
+        let Event { item, kind, time } = event;
+        let before = (self.events > 0).then_some(self.last_time);
+        let gap = time.map(|time| Gap::between(before, time));
         let first = self.seen.binary_search(&item);
         let checkpoint = Checkpoint {
             events: self.events,
             item,
             first_time: first.is_err(),
             dropped: self.log.push(event),
+            last_time: self.last_time,
         };
         self.undo.push(checkpoint, &self.state);
+        self.last_time = time.unwrap_or_default();
         if let Err(index) = first {
             self.seen.insert(index, item);
         }
@@ -122,7 +129,7 @@ impl Session {
         model.backend.run(Step {
             network: &model.network,
             catalog: model.view(overlay),
-            tile: &[Arrival { item, kind, position: self.events, chunk: 0, offset: 0 }],
+            tile: &[Arrival { item, kind, gap, position: self.events, chunk: 0, offset: 0 }],
             next: &[],
             chunks: slice::from_mut(&mut self.state),
             scratch: &mut self.scratch,
@@ -223,6 +230,7 @@ impl Session {
         let mut later = Self {
             model: Arc::clone(&self.model),
             events: self.events,
+            last_time: self.last_time,
             state: self.state.clone(),
             seen: self.seen.clone(),
             log: EventLog::default(),
@@ -261,7 +269,7 @@ impl Session {
     }
 
     /// The bytes of the history: the recurrent state and the list of distinct items. Checkpoints
-    /// ([`Session::undo_bytes`]) and the log (four bytes per event) are not included.
+    /// ([`Session::undo_bytes`]) and the log ([`Session::set_log_capacity`]) are not included.
     pub fn state_bytes(&self) -> usize {
         size_of::<f32>() * self.model.config().state_len() + size_of_val(&self.seen[..])
     }
@@ -270,6 +278,7 @@ impl Session {
     /// and the undo depth.
     pub fn reset(&mut self) {
         self.events = 0;
+        self.last_time = 0;
         self.state.fill(0.0);
         self.seen.clear();
         self.log.clear();

@@ -28,9 +28,10 @@ impl Session {
             log: self.log().len() as u64,
             fingerprint: self.model.fingerprint(),
             kinds: !config.kinds.is_empty(),
+            last_time: config.gaps.then_some(self.last_time),
             added: self.model.added_up_to(self.seen.last().copied()),
         };
-        header.snapshot(&self.state, &self.seen, self.log(), self.log_kinds())
+        header.snapshot(&self.state, &self.seen, &self.log)
     }
 
     /// Replaces the history by that of a snapshot. An f32 snapshot is exact: all further results
@@ -48,7 +49,9 @@ impl Session {
         self.seen.clear();
         self.seen.extend(snapshot.seen());
         self.events = snapshot.events();
-        self.log.restore(snapshot.log_capacity(), snapshot.log(), snapshot.log_kinds());
+        self.last_time = snapshot.last_time();
+        let (items, kinds, times) = (snapshot.log(), snapshot.log_kinds(), snapshot.log_times());
+        self.log.restore(snapshot.log_capacity(), items, kinds, times);
         self.undo.clear();
         Ok(())
     }

@@ -7,8 +7,8 @@ use crate::{Result, Session};
 impl Session {
     /// Makes the last `depth` events undoable, from the next event on; 0, the default, keeps none.
     ///
-    /// Allocates the memory at once: per event a copy of the state and the hidden vector, and 24
-    /// bytes. This is 20,760 bytes at D = 64, H = 4, L = 4; see [`Session::undo_bytes`]. Drops
+    /// Allocates the memory at once: per event a copy of the state and the hidden vector, and 48
+    /// bytes. This is 20,784 bytes at D = 64, H = 4, L = 4; see [`Session::undo_bytes`]. Drops
     /// existing checkpoints. If memory is short, returns an error, and nothing changes.
     pub fn set_undo_depth(&mut self, depth: usize) -> Result<()> {
         self.undo =
@@ -30,6 +30,7 @@ impl Session {
         for _ in 0..n {
             let Some(checkpoint) = self.undo.pop(&mut self.state) else { break };
             self.events = checkpoint.events;
+            self.last_time = checkpoint.last_time;
             self.log.unpush(checkpoint.dropped);
             if checkpoint.first_time
                 && let Ok(index) = self.seen.binary_search(&checkpoint.item)

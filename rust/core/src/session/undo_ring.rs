@@ -7,6 +7,7 @@ use crate::aligned::AlignedBuf;
 #[derive(Clone, Copy, Default)]
 pub(super) struct Checkpoint {
     pub(super) events: u64,
+    pub(super) last_time: i64,
     pub(super) item: u32,
     pub(super) first_time: bool,
     /// The event that a full log dropped.

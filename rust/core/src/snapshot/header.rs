@@ -5,12 +5,14 @@ use sha2::{Digest, Sha256};
 use super::state::{self, Precision, refuse};
 use crate::error::Cause;
 use crate::model::Added;
-use crate::{Fingerprint, Kind, Result};
+use crate::session::EventLog;
+use crate::{Fingerprint, Result};
 
 const MAGIC: &[u8; 8] = b"RGRLSESS";
-/// The version of snapshots without kinds of events, and of those with them.
-const VERSIONS: [u32; 2] = [2, 3];
-pub(super) const HEADER_BYTES: usize = 120;
+/// The versions: from the first on, one more with kinds of events, and two more with times.
+const VERSIONS: [u32; 4] = [2, 3, 4, 5];
+/// The bytes of the header without the time of the last event.
+const HEADER_BYTES: usize = 120;
 pub(super) const CHECKSUM_BYTES: usize = 32;
 
 pub(crate) struct Header {
@@ -24,28 +26,25 @@ pub(crate) struct Header {
     pub(crate) log: u64,
     /// Whether the events have kinds.
     pub(crate) kinds: bool,
+    /// The time of the last event, if events have times; 0 before the first.
+    pub(crate) last_time: Option<i64>,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) added: Added,
 }
 
 impl Header {
-    /// Serialises the session: recurrent state and hidden vector, distinct items, log, kinds,
-    /// checksum.
-    pub(crate) fn snapshot(
-        &self,
-        numbers: &[f32],
-        seen: &[u32],
-        log: impl Iterator<Item = u32>,
-        kinds: impl Iterator<Item = Kind>,
-    ) -> Vec<u8> {
+    /// Serialises the session: recurrent state and hidden vector, distinct items, the log's items,
+    /// times and kinds, checksum.
+    pub(crate) fn snapshot(&self, numbers: &[f32], seen: &[u32], log: &EventLog) -> Vec<u8> {
         let mut blob = Vec::with_capacity(self.snapshot_bytes() as usize);
         self.write(&mut blob);
         let (state, hidden) = numbers.split_at(self.numbers as usize);
         state::write(self.precision, state, hidden.len(), &mut blob);
         blob.extend(hidden.iter().flat_map(|number| number.to_le_bytes()));
         blob.extend(seen.iter().flat_map(|item| item.to_le_bytes()));
-        blob.extend(log.flat_map(u32::to_le_bytes));
-        blob.extend(kinds.map(Kind::index));
+        blob.extend(log.items.iter().flat_map(|item| item.to_le_bytes()));
+        blob.extend(log.times.iter().flat_map(|time| time.to_le_bytes()));
+        blob.extend(&log.kinds);
         let checksum = Sha256::digest(&blob);
         blob.extend_from_slice(&checksum);
         blob
@@ -53,8 +52,7 @@ impl Header {
 
     fn write(&self, blob: &mut Vec<u8>) {
         blob.extend_from_slice(MAGIC);
-        let version = VERSIONS[usize::from(self.kinds)];
-        for field in [version, self.precision.code(), self.numbers, self.hidden_size] {
+        for field in [self.version(), self.precision.code(), self.numbers, self.hidden_size] {
             blob.extend_from_slice(&field.to_le_bytes());
         }
         blob.extend_from_slice(&self.events.to_le_bytes());
@@ -66,6 +64,11 @@ impl Header {
         }
         blob.extend_from_slice(self.fingerprint.as_bytes());
         blob.extend_from_slice(&self.added.digest);
+        blob.extend(self.last_time.into_iter().flat_map(i64::to_le_bytes));
+    }
+
+    fn version(&self) -> u32 {
+        VERSIONS[usize::from(self.kinds) + 2 * usize::from(self.last_time.is_some())]
     }
 
     /// Parses the header, and checks the snapshot's length against its counts before they are used.
@@ -75,9 +78,9 @@ impl Header {
             return Err(Cause::SnapshotMagic.into());
         }
         let version = u32::from_le_bytes(take(&mut rest)?);
-        if !VERSIONS.contains(&version) {
-            return refuse(format!("version {version}"), "2 or 3");
-        }
+        let Some(features) = VERSIONS.iter().position(|&known| known == version) else {
+            return refuse(format!("version {version}"), "2 to 5");
+        };
         let mut header = Self {
             precision: Precision::from_code(u32::from_le_bytes(take(&mut rest)?))?,
             numbers: u32::from_le_bytes(take(&mut rest)?),
@@ -87,10 +90,14 @@ impl Header {
             added: Added { count: u32::from_le_bytes(take(&mut rest)?), digest: [0; 32] },
             log_capacity: u64::from_le_bytes(take(&mut rest)?),
             log: u64::from_le_bytes(take(&mut rest)?),
-            kinds: version == VERSIONS[1],
+            kinds: features % 2 == 1,
+            last_time: None,
             fingerprint: Fingerprint::from_bytes(take(&mut rest)?),
         };
         header.added.digest = take(&mut rest)?;
+        if features >= 2 {
+            header.last_time = Some(i64::from_le_bytes(take(&mut rest)?));
+        }
         if header.added.count == 0 && header.added != Added::default() {
             return refuse("a digest without added items", "zeros");
         }
@@ -119,18 +126,29 @@ impl Header {
         self.precision.bytes(numbers, rows)
     }
 
+    /// The bytes of the header.
+    pub(super) fn bytes(&self) -> usize {
+        HEADER_BYTES + if self.last_time.is_some() { size_of::<i64>() } else { 0 }
+    }
+
     /// The bytes of the kinds of the events in the log.
     pub(super) fn kinds_bytes(&self) -> u64 {
         if self.kinds { self.log } else { 0 }
     }
 
+    /// The bytes of the times of the events in the log, saturating.
+    pub(super) fn times_bytes(&self) -> u64 {
+        if self.last_time.is_some() { self.log.saturating_mul(8) } else { 0 }
+    }
+
     /// The bytes of the whole snapshot, saturating.
     pub(super) fn snapshot_bytes(&self) -> u64 {
-        let fixed = (HEADER_BYTES + CHECKSUM_BYTES) as u64;
+        let fixed = (self.bytes() + CHECKSUM_BYTES) as u64;
         let words = u64::from(self.hidden_size) + u64::from(self.seen);
         fixed
             .saturating_add(self.state_bytes())
             .saturating_add(words.saturating_add(self.log).saturating_mul(4))
+            .saturating_add(self.times_bytes())
             .saturating_add(self.kinds_bytes())
     }
 }

@@ -4,10 +4,10 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::header::{CHECKSUM_BYTES, HEADER_BYTES, Header};
+use super::header::{CHECKSUM_BYTES, Header};
 use super::state::{self, Numbers, Precision, refuse};
 use crate::error::Cause;
-use crate::{Fingerprint, Kind, Model, Result};
+use crate::{Config, Fingerprint, Kind, Model, Result};
 
 /// A snapshot, parsed and checked without its model.
 ///
@@ -19,6 +19,7 @@ pub struct Snapshot<'a> {
     hidden: &'a [[u8; 4]],
     seen: &'a [[u8; 4]],
     log: &'a [[u8; 4]],
+    times: &'a [[u8; 8]],
     kinds: &'a [u8],
 }
 
@@ -31,16 +32,18 @@ impl<'a> Snapshot<'a> {
             return Err(Cause::SnapshotChecksum.into());
         }
         // All counts are in range: the sizes add up to the snapshot's length.
-        let (state, words) = body[HEADER_BYTES..].split_at(header.state_bytes() as usize);
+        let (state, words) = body[header.bytes()..].split_at(header.state_bytes() as usize);
         let (words, kinds) = words.split_at(words.len() - header.kinds_bytes() as usize);
-        let (words, _) = words.as_chunks();
+        let (words, times) = words.split_at(words.len() - header.times_bytes() as usize);
+        let (words, times) = (words.as_chunks().0, times.as_chunks().0);
         let (hidden, words) = words.split_at(header.hidden_size as usize);
         let (seen, log) = words.split_at(header.seen as usize);
         let state = state::read(header.precision, state, hidden.len());
-        let snapshot = Self { bytes, header, state, hidden, seen, log, kinds };
+        let snapshot = Self { bytes, header, state, hidden, seen, log, times, kinds };
         snapshot.check_numbers()?;
         snapshot.check_seen()?;
         snapshot.check_log()?;
+        snapshot.check_times()?;
         Ok(snapshot)
     }
 
@@ -75,6 +78,17 @@ impl<'a> Snapshot<'a> {
         self.kinds.iter().map(|&kind| Kind::new(kind))
     }
 
+    /// The times of the events in the session's log in seconds, oldest first; none if the model
+    /// does not use times.
+    pub fn log_times(&self) -> impl ExactSizeIterator<Item = i64> + use<'a> {
+        self.times.iter().map(|&bytes| i64::from_le_bytes(bytes))
+    }
+
+    /// The time of the last event; 0 if there is none.
+    pub(crate) fn last_time(&self) -> i64 {
+        self.header.last_time.unwrap_or_default()
+    }
+
     /// The capacity of the session's log; 0 if it kept none.
     pub fn log_capacity(&self) -> usize {
         usize::try_from(self.header.log_capacity).unwrap_or(usize::MAX)
@@ -98,7 +112,7 @@ impl<'a> Snapshot<'a> {
                 return refuse(format!("{found} {what}"), expected);
             }
         }
-        self.check_kinds(config.kinds.len())?;
+        self.check_version(config)?;
         let added = &self.header.added;
         model.check_added(added)?;
         let num_items = config.num_items + added.count as usize;
@@ -108,15 +122,24 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// Checks that the events have kinds if the model has `num_kinds`, and that it has theirs.
-    fn check_kinds(&self, num_kinds: usize) -> Result<()> {
-        match (self.header.kinds, num_kinds) {
-            (false, 1..) => refuse("version 2, without kinds of events", "3: the model has kinds"),
-            (true, 0) => refuse("version 3, with kinds of events", "2: the model has none"),
-            _ => match self.kinds.iter().find(|&&kind| usize::from(kind) >= num_kinds) {
-                None => Ok(()),
-                Some(kind) => refuse(format!("kind {kind} in the log"), "a kind of the model"),
-            },
+    /// Checks that the events have kinds if the model has, and that they are its own, and that they
+    /// have times if the model uses them.
+    fn check_version(&self, config: &Config) -> Result<()> {
+        let num_kinds = config.kinds.len();
+        let rules = [
+            ("kinds of events", self.header.kinds, num_kinds > 0),
+            ("times of events", self.header.last_time.is_some(), config.gaps),
+        ];
+        for (what, found, expected) in rules {
+            let name = |there| if there { "with" } else { "without" };
+            if found != expected {
+                let expected = format!("one {} them, as the model is", name(expected));
+                return refuse(format!("a version {} {what}", name(found)), expected);
+            }
+        }
+        match self.kinds.iter().find(|&&kind| usize::from(kind) >= num_kinds) {
+            None => Ok(()),
+            Some(kind) => refuse(format!("kind {kind} in the log"), "a kind of the model"),
         }
     }
 
@@ -140,6 +163,16 @@ impl<'a> Snapshot<'a> {
             return refuse(found, "at least one, and no more than events");
         }
         Ok(())
+    }
+
+    /// Checks that the last time is that of the log's last event, and 0 without events.
+    fn check_times(&self) -> Result<()> {
+        let found = self.last_time();
+        let without = (self.events() == 0).then_some(0);
+        match without.or(self.log_times().last()).filter(|&expected| found != expected) {
+            None => Ok(()),
+            Some(expected) => refuse(format!("a last event at {found}"), expected),
+        }
     }
 
     fn check_log(&self) -> Result<()> {

@@ -69,6 +69,9 @@ impl ModelFile {
         if shape.kinds > 0 {
             file.random_f32("kinds.weight", &[shape.kinds, shape.hidden], 0.5, rng);
         }
+        if shape.gaps {
+            file.random_f32("gaps.weight", &[32, shape.hidden], 0.5, rng);
+        }
         file.random_selftest(shape, rng);
         file
     }
@@ -163,7 +166,7 @@ impl ModelFile {
         // Inputs of 8-bit matrices are rounded to 16 bits. What is tolerated is a share of the
         // largest score, so there have to be enough of them.
         let count = if shape.matrices == I8 { 32 } else { 4 };
-        let mut kinds = vec![];
+        let (mut kinds, mut times) = (vec![], vec![]);
         for length in [0, 1, 5, 30].into_iter().skip(usize::from(!shape.start)) {
             let events = rng.events(length, shape);
             let scored = rng.items(count, shape.items);
@@ -172,6 +175,7 @@ impl ModelFile {
             scores.extend(scored.iter().map(|&item| state.score(item) as f32));
             items.extend(events.iter().map(|event| event.item as i32));
             kinds.extend(events.iter().filter_map(|event| Some(i32::from(event.kind?.index()))));
+            times.extend(events.iter().filter_map(|event| event.time));
             candidates.extend(scored.into_iter().map(|item| item as i32));
             end += length as i32;
             ends.push(end);
@@ -179,6 +183,9 @@ impl ModelFile {
         self.put_i32("selftest.items", &[items.len()], &items);
         if shape.kinds > 0 {
             self.put_i32("selftest.kinds", &[kinds.len()], &kinds);
+        }
+        if shape.gaps {
+            self.put_i64("selftest.times", &times);
         }
         self.put_i32("selftest.end", &[ends.len()], &ends);
         self.put_i32("selftest.candidates", &[ends.len(), count], &candidates);

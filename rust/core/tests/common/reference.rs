@@ -17,6 +17,7 @@ pub struct Reference {
 pub struct State<'a> {
     model: &'a Reference,
     position: usize,
+    last_time: Option<i64>,
     blocks: Vec<BlockState>,
     pub hidden: Vec<f64>,
 }
@@ -51,7 +52,8 @@ impl Reference {
             values: vec![],
         };
         let hidden = if self.shape.start { self.w("start").to_vec() } else { vec![] };
-        State { model: self, position: 0, blocks: vec![block; self.shape.layers], hidden }
+        let blocks = vec![block; self.shape.layers];
+        State { model: self, position: 0, last_time: None, blocks, hidden }
     }
 
     fn w(&self, name: &str) -> &[f64] {
@@ -105,6 +107,13 @@ impl Reference {
 }
 
 impl State<'_> {
+    /// The row of `gaps.weight`.
+    fn bucket(&self, time: i64) -> usize {
+        let Some(before) = self.last_time else { return 31 };
+        let seconds = time - before;
+        (0..30).find(|bits| seconds < 1 << bits).unwrap_or(30)
+    }
+
     pub fn append(&mut self, event: impl Into<Event>) {
         let (model, event) = (self.model, event.into());
         let mut x = model.embedding(event.item);
@@ -112,6 +121,11 @@ impl State<'_> {
         if let Some(kind) = event.kind {
             let row = usize::from(kind.index()) * size;
             (0..size).for_each(|i| x[i] += model.w("kinds.weight")[row + i]);
+        }
+        if let Some(time) = event.time {
+            let row = self.bucket(time) * size;
+            (0..size).for_each(|i| x[i] += model.w("gaps.weight")[row + i]);
+            self.last_time = Some(time);
         }
         if model.shape.positions == "learned" {
             let table = model.w("positions.weight");

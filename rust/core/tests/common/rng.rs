@@ -28,14 +28,27 @@ impl Rng {
         (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
 
-    /// Events with kinds if the shape has kinds.
+    /// Events with kinds if the shape has kinds, and with times if it has gaps: gaps of every size,
+    /// and some late events.
     pub fn events(&mut self, count: usize, shape: &Shape) -> Vec<Event> {
         let items = self.items(count, shape.items);
-        if shape.kinds == 0 {
-            return items.into_iter().map(Event::from).collect();
+        let mut events: Vec<_> = items.into_iter().map(Event::from).collect();
+        if shape.kinds > 0 {
+            events.iter_mut().for_each(|event| event.kind = Some(self.kind(shape)));
         }
-        let kinds = items.into_iter().map(|item| (item, Kind::new(self.below(shape.kinds) as u8)));
-        kinds.map(Event::from).collect()
+        if shape.gaps {
+            let mut now = 1_700_000_000;
+            for event in &mut events {
+                let gap = (self.next() >> (32 + self.below(32))) as i64;
+                now += if self.below(8) == 0 { -gap } else { gap };
+                event.time = Some(now);
+            }
+        }
+        events
+    }
+
+    fn kind(&mut self, shape: &Shape) -> Kind {
+        Kind::new(self.below(shape.kinds) as u8)
     }
 
     pub fn items(&mut self, count: usize, num_items: usize) -> Vec<u32> {

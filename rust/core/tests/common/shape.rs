@@ -23,6 +23,8 @@ pub struct Shape {
     pub start: bool,
     /// The number of kinds of events, at most that of [`KINDS`].
     pub kinds: usize,
+    /// Whether the time between events is an input.
+    pub gaps: bool,
 }
 
 /// The names of kinds.
@@ -44,6 +46,7 @@ impl Shape {
         text: false,
         start: false,
         kinds: 0,
+        gaps: false,
     };
 
     /// The smallest shape: quick to load, with a short file.
@@ -52,15 +55,16 @@ impl Shape {
 
     /// The version of the smallest format that has what the model needs.
     pub fn format(&self) -> &'static str {
-        let new = self.start || self.kinds > 0 || self.matrices == I8;
+        let new = self.start || self.kinds > 0 || self.gaps || self.matrices == I8;
         if new { "2" } else { "1" }
     }
 
     pub fn config(&self) -> String {
         let kinds = serde_json::to_string(&KINDS[..self.kinds]).unwrap();
+        let gaps = if self.gaps { r#","gaps":true"# } else { "" };
         let more = match self.format() {
             "1" => String::new(),
-            _ => format!(r#","start":{},"kinds":{kinds}"#, self.start),
+            _ => format!(r#","start":{},"kinds":{kinds}{gaps}"#, self.start),
         };
         format!(
             r#"{{"hidden_size":{},"num_heads":{},"num_layers":{},"inner_size":{},"num_items":{},"gate":{},"local_conv":{},"positions":"{}","final_norm":{}{more}}}"#,
@@ -77,13 +81,16 @@ impl Shape {
     }
 }
 
-/// Models of format 2: with a start vector, with kinds, with both; each type of table and of positions.
-pub const FORMAT_2: [Shape; 5] = [
+/// Models of format 2: with a start vector, with kinds, with times, and with more than one of these;
+/// each type of table and of positions.
+pub const FORMAT_2: [Shape; 7] = [
     Shape { start: true, ..Shape::BASE },
     Shape { kinds: 2, positions: "learned", table: F16, matrices: F16, ..Shape::BASE },
     Shape { start: true, kinds: 4, hidden: 24, heads: 3, table: I8, text: true, ..Shape::BASE },
     Shape { start: true, kinds: 1, positions: "none", final_norm: false, ..Shape::BASE },
     Shape { kinds: 3, hidden: 40, heads: 5, inner: 72, gate: false, conv: false, ..Shape::BASE },
+    Shape { gaps: true, hidden: 24, heads: 3, inner: 40, table: F16, ..Shape::BASE },
+    Shape { start: true, kinds: 2, gaps: true, positions: "learned", table: I8, ..Shape::BASE },
 ];
 
 /// Head sizes of 16, 1, 8, 1, 2, 12 and 40; each switch on and off; tables that end inside a block.

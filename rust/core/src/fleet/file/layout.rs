@@ -5,8 +5,9 @@ use crate::model::Added;
 use crate::{Fingerprint, Model, Result};
 
 const MAGIC: &[u8; 8] = b"RGRLFLET";
-/// The version of files of models without kinds of events, and with them.
-const VERSIONS: [u32; 2] = [2, 3];
+/// The versions: from the first on, one more for models with kinds of events, and two more for those
+/// that use times.
+const VERSIONS: [u32; 4] = [2, 3, 4, 5];
 pub(super) const HEADER_BYTES: usize = 48;
 pub(super) const SEGMENT_BYTES: usize = 88;
 pub(super) const CHECKSUM_BYTES: usize = 32;
@@ -20,7 +21,8 @@ pub(super) fn numbers(model: &Model) -> usize {
 }
 
 fn version(model: &Model) -> u32 {
-    VERSIONS[usize::from(!model.config().kinds.is_empty())]
+    let config = model.config();
+    VERSIONS[usize::from(!config.kinds.is_empty()) + 2 * usize::from(config.gaps)]
 }
 
 pub(super) fn write_header(model: &Model) -> [u8; HEADER_BYTES] {

@@ -10,7 +10,7 @@ use super::layout::{
     CHECKSUM_BYTES, HEADER_BYTES, SEGMENT_BYTES, Segment, check_header, long, refuse,
 };
 use super::source::{Body, Source};
-use super::users::{read_id, read_user};
+use super::users::{Limits, read_id, read_user};
 use crate::error::Cause;
 use crate::fleet::changes::{Changes, FIRST, Stored};
 use crate::fleet::{Fleet, UserId};
@@ -100,7 +100,13 @@ impl Fleet {
         first: bool,
     ) -> Result<()> {
         let num_items = self.model.num_items() + segment.added.count as usize;
-        let num_kinds = self.model.config().kinds.len();
+        let config = self.model.config();
+        let limits = Limits {
+            num_items,
+            num_kinds: config.kinds.len(),
+            times: config.gaps,
+            log_capacity: segment.log_capacity,
+        };
         for _ in 0..segment.users {
             let id = read_id(body, segment.kind)?;
             let user = (&id).into();
@@ -111,8 +117,7 @@ impl Fleet {
             self.add(std::iter::once(user))?;
             let slot = self.slots[0] as usize;
             let state = self.arena.of_mut(slot);
-            let capacity = segment.log_capacity;
-            let mut record = read_user(body, user, num_items, num_kinds, capacity, state)?;
+            let mut record = read_user(body, user, &limits, state)?;
             record.log.set_capacity(self.log_capacity);
             self.records[slot] = record;
         }

@@ -81,7 +81,7 @@ impl<'a> SegmentWriter<'a> {
         // It can change while the segment is written.
         self.segment.log_capacity = self.segment.log_capacity.max(fleet.log_capacity as u64);
         self.last = self.last.max(record.seen.last().copied());
-        write_user(user, record, state, &mut self.buffer);
+        write_user(user, record, state, fleet.model.config().gaps, &mut self.buffer);
         Ok(())
     }
 

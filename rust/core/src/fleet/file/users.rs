@@ -25,17 +25,28 @@ pub(super) fn write_id(user: UserId<'_>, to: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn write_user(user: UserId<'_>, record: &Record, state: &[f32], to: &mut Vec<u8>) {
+/// `times` is whether the model uses times.
+pub(super) fn write_user(
+    user: UserId<'_>,
+    record: &Record,
+    state: &[f32],
+    times: bool,
+    to: &mut Vec<u8>,
+) {
     write_id(user, to);
     to.extend(record.events.to_le_bytes());
     to.extend((record.seen.len() as u64).to_le_bytes());
     to.extend((record.log.len() as u64).to_le_bytes());
+    if times {
+        to.extend(record.last_time.to_le_bytes());
+    }
     // The crate supports little-endian targets only.
     to.extend_from_slice(bytemuck::cast_slice(state));
     to.extend_from_slice(bytemuck::cast_slice(&record.seen));
     let (older, newer) = record.log.items.as_slices();
     to.extend_from_slice(bytemuck::cast_slice(older));
     to.extend_from_slice(bytemuck::cast_slice(newer));
+    to.extend(record.log.times.iter().flat_map(|time| time.to_le_bytes()));
     to.extend(&record.log.kinds);
 }
 
@@ -52,17 +63,27 @@ pub(super) fn read_id(body: &mut Body<'_, '_>, kind: Kind) -> Result<OwnedUserId
     }
 }
 
-/// Reads what follows the id. `num_items` is that of the model, with added items, and `num_kinds` the
-/// number of its kinds.
+/// What the users of a segment can have.
+pub(super) struct Limits {
+    /// The number of the model's items, with added ones.
+    pub(super) num_items: usize,
+    /// The number of the model's kinds.
+    pub(super) num_kinds: usize,
+    /// Whether the model uses times.
+    pub(super) times: bool,
+    pub(super) log_capacity: u64,
+}
+
+/// Reads what follows the id.
 pub(super) fn read_user(
     body: &mut Body<'_, '_>,
     user: UserId<'_>,
-    num_items: usize,
-    num_kinds: usize,
-    log_capacity: u64,
+    limits: &Limits,
     state: &mut [f32],
 ) -> Result<Record> {
+    let &Limits { num_items, num_kinds, log_capacity, .. } = limits;
     let (events, distinct, logged) = (body.word()?, body.word()?, body.word()?);
+    let last_time = if limits.times { body.word()?.cast_signed() } else { 0 };
     let most = events.min(num_items as u64);
     if !(1..=most).contains(&distinct) {
         return refuse(format!("{distinct} distinct items of user {user}"), format!("1 to {most}"));
@@ -86,6 +107,14 @@ pub(super) fn read_user(
     let mut log = Vec::new();
     body.read_into(&mut log, logged)?;
     check_log(user, &log, &seen, logged == events)?;
+    let mut times = Vec::new();
+    if limits.times {
+        body.read_into(&mut times, logged)?;
+    }
+    if let Some(time) = times.last().filter(|&&time| time != last_time) {
+        let found = format!("a last event at {last_time} of user {user}");
+        return refuse(found, format!("{time}, as in the log"));
+    }
     let mut kinds = Vec::new();
     if num_kinds > 0 {
         body.read_into(&mut kinds, logged)?;
@@ -93,8 +122,9 @@ pub(super) fn read_user(
     if let Some(kind) = kinds.iter().find(|&&kind| usize::from(kind) >= num_kinds) {
         return refuse(format!("kind {kind} in the log of user {user}"), "a kind of the model");
     }
-    let mut record = Record { events, seen, ..Record::default() };
+    let mut record = Record { events, last_time, seen, ..Record::default() };
     record.log.items = log.into();
+    record.log.times = times.into();
     record.log.kinds = kinds.into();
     Ok(record)
 }

@@ -8,6 +8,7 @@ use block::take_norm;
 use matrix::Matrix;
 
 use crate::aligned::AlignedBuf;
+use crate::event::Gap;
 use crate::kernels::norm::Norm;
 use crate::loading::{Dtype, TensorFile};
 use crate::{Config, Positions, Result};
@@ -18,6 +19,8 @@ pub(crate) struct Network {
     pub(crate) start: Option<AlignedBuf>,
     /// What a kind of event adds to the embedding of the item. `[K, D]`
     pub(crate) kinds: Option<AlignedBuf>,
+    /// What the time since the event before adds to it. `[32, D]`
+    pub(crate) gaps: Option<AlignedBuf>,
     pub(crate) order: Order,
     pub(crate) input_norm: Norm,
     pub(crate) blocks: Vec<Block>,
@@ -48,9 +51,14 @@ impl Network {
             0 => None,
             kinds => Some(tensors.take_finite("kinds.weight", &[kinds, size])?.into()),
         };
+        let gaps = match config.gaps {
+            true => Some(tensors.take_finite("gaps.weight", &[Gap::COUNT, size])?.into()),
+            false => None,
+        };
         Ok(Self {
             start,
             kinds,
+            gaps,
             order: Order::take(tensors, config)?,
             input_norm: take_norm(tensors, "input_norm", size)?,
             blocks: (0..config.num_layers)

@@ -1,4 +1,4 @@
-//! Kinds of events at rest: snapshot version 3 and fleet file version 3.
+//! Kinds and times of events at rest: versions 3 to 5 of snapshots and fleet files.
 
 mod common;
 mod paths;
@@ -9,11 +9,17 @@ use common::{FORMAT_2, Rng, SNAPSHOT_HEADER, Shape, assert_says, everything, for
 use paths::fleet_path;
 use recgrela::{ErrorKind, Event, Fleet, Kind, Model, Precision, Session, Snapshot};
 
-/// The smallest model with kinds.
+/// The smallest models with kinds, with times, and with both.
 const KINDS: Shape = Shape { kinds: 3, ..Shape::TINY };
+const TIMES: Shape = Shape { gaps: true, ..Shape::TINY };
+const BOTH: Shape = Shape { gaps: true, ..KINDS };
 
 fn shapes() -> impl Iterator<Item = &'static Shape> {
-    FORMAT_2.iter().filter(|shape| shape.kinds > 0)
+    FORMAT_2.iter().filter(|shape| shape.kinds > 0 || shape.gaps)
+}
+
+fn version(shape: &Shape) -> u8 {
+    2 + u8::from(shape.kinds > 0) + 2 * u8::from(shape.gaps)
 }
 
 fn logged(model: &Arc<Model>, capacity: usize, events: &[Event]) -> Session {
@@ -32,7 +38,7 @@ fn a_snapshot_at_any_point_continues_with_the_same_bits() {
             whole.set_log_capacity(capacity);
             for (cut, &event) in events.iter().enumerate() {
                 let snapshot = whole.snapshot();
-                assert_eq!(u32::from_le_bytes(snapshot[8..12].try_into().unwrap()), 3);
+                assert_eq!(snapshot[8..12], [version(shape), 0, 0, 0]);
                 let mut second = Session::new(Arc::clone(&model));
                 second.restore(&snapshot).unwrap();
                 assert_eq!(second.snapshot(), snapshot);
@@ -78,7 +84,7 @@ fn a_session_keeps_as_much_of_the_log_as_it_wants() {
 
 #[test]
 fn every_damaged_byte_is_refused() {
-    let (model, events) = (model(&KINDS), Rng::new(4).events(9, &KINDS));
+    let (model, events) = (model(&BOTH), Rng::new(4).events(9, &BOTH));
     let good = logged(&model, 20, &events);
     let mut session = logged(&model, 4, &events[..3]);
     let before = session.snapshot();
@@ -115,23 +121,50 @@ fn the_version_and_the_kinds_fit_the_model() {
     );
     let error = session.restore(&forged(&good, 8, &[2])).unwrap_err();
     assert_says(&error, ErrorKind::Snapshot, "bytes, expected");
-    for version in [0, 1, 4] {
+    for version in [0, 1, 6] {
         let error = session.restore(&forged(&good, 8, &[version])).unwrap_err();
-        let named = format!("found version {version}, expected 2 or 3");
+        let named = format!("found version {version}, expected 2 to 5");
         assert_says(&error, ErrorKind::Snapshot, &named);
     }
     // Without a log, both versions have the same length.
     let good = logged(&kinds, 0, &events).snapshot();
     let error = session.restore(&forged(&good, 8, &[2])).unwrap_err();
-    let named = "found version 2, without kinds of events, expected 3";
+    let named = "found a version without kinds of events, expected one with them, as the model is";
     assert_says(&error, ErrorKind::Snapshot, named);
     let mut without = Session::new(Arc::clone(&plain));
     without.extend(&[1, 2]).unwrap();
     let error = without.restore(&forged(&without.snapshot(), 8, &[3])).unwrap_err();
-    let named = "found version 3, with kinds of events, expected 2";
+    let named = "found a version with kinds of events, expected one without them, as the model is";
     assert_says(&error, ErrorKind::Snapshot, named);
     assert_eq!((session.events(), without.events()), (0, 2));
     assert!(SNAPSHOT_HEADER < good.len());
+}
+
+/// Snapshots with a valid checksum and times that no session of the model can have.
+#[test]
+fn the_last_time_is_that_of_the_log() {
+    let model = model(&TIMES);
+    let events =
+        [(5, 100), (7, 160), (5, 90)].map(|(item, time)| Event::from(item).with_time(time));
+    let session = logged(&model, 2, &events);
+    let good = session.snapshot();
+    assert_eq!(good[SNAPSHOT_HEADER..][..8], 90_i64.to_le_bytes());
+    let end = good.len() - 32;
+    assert_eq!(good[end - 16..end], [160_i64.to_le_bytes(), 90_i64.to_le_bytes()].concat());
+    let parsed = Snapshot::from_bytes(&good).unwrap();
+    assert!(parsed.log_times().eq([160, 90]) && session.log_times().eq([160, 90]));
+
+    let error = Snapshot::from_bytes(&forged(&good, SNAPSHOT_HEADER, &[91])).unwrap_err();
+    assert_says(&error, ErrorKind::Snapshot, "found a last event at 91, expected 90");
+    let error = Snapshot::from_bytes(&forged(&good, end - 8, &[91])).unwrap_err();
+    assert_says(&error, ErrorKind::Snapshot, "found a last event at 90, expected 91");
+    let empty = Session::new(Arc::clone(&model)).snapshot();
+    let error = Snapshot::from_bytes(&forged(&empty, SNAPSHOT_HEADER, &[1])).unwrap_err();
+    assert_says(&error, ErrorKind::Snapshot, "found a last event at 1, expected 0");
+
+    let mut plain = Session::new(common::model(&Shape::TINY));
+    let error = plain.restore(&good).unwrap_err();
+    assert_says(&error, ErrorKind::OtherModel, "snapshot: found model");
 }
 
 #[test]
@@ -165,32 +198,34 @@ fn a_saved_fleet_continues_with_the_same_bits() {
 fn the_version_of_a_fleet_file_fits_the_model() {
     let path = fleet_path("kinds-version");
     let version = || std::fs::read(&path).unwrap()[8];
-    for (shape, expected) in [(&Shape::TINY, 2), (&KINDS, 3)] {
-        let model = model(shape);
+    for shape in [&Shape::TINY, &KINDS, &TIMES, &BOTH] {
+        let (model, expected) = (model(shape), self::version(shape));
         let mut fleet = Fleet::new(Arc::clone(&model));
         fleet.append(&[1], &Rng::new(1).events(1, shape)).unwrap();
         fleet.save(&path).unwrap();
         assert_eq!(version(), expected);
         let mut bytes = std::fs::read(&path).unwrap();
-        bytes[8] = 5 - expected;
+        bytes[8] = 7 - expected;
         std::fs::write(&path, &bytes).unwrap();
         let error = Fleet::open(&path, Arc::clone(&model)).unwrap_err();
-        let named = format!("found version {}, expected {expected}", 5 - expected);
+        let named = format!("found version {}, expected {expected}", 7 - expected);
         assert_says(&error, ErrorKind::Fleet, &named);
-        bytes[8] = 4;
+        bytes[8] = 6;
         std::fs::write(&path, &bytes).unwrap();
         let error = Fleet::open(&path, model).unwrap_err();
-        assert_says(&error, ErrorKind::Fleet, &format!("found version 4, expected {expected}"));
+        assert_says(&error, ErrorKind::Fleet, &format!("found version 6, expected {expected}"));
     }
 }
 
 #[test]
 fn damaged_fleet_files_are_refused() {
     let path = fleet_path("kinds-damaged");
-    let model = model(&KINDS);
+    let model = model(&BOTH);
     let mut fleet = Fleet::new(Arc::clone(&model));
     fleet.set_log_capacity(9);
-    let events = [(5, 0), (7, 2), (8, 1), (9, 2)].map(|(item, kind)| (item, Kind::new(kind)));
+    let events = [(5, 0, 10), (7, 2, 20), (8, 1, 30), (9, 2, 40)];
+    let events =
+        events.map(|(item, kind, time)| Event::from((item, Kind::new(kind))).with_time(time));
     fleet.append(&[1, 3, 1, 1], &events).unwrap();
     fleet.save(&path).unwrap();
     let good = std::fs::read(&path).unwrap();
@@ -208,8 +243,17 @@ fn damaged_fleet_files_are_refused() {
     }
     // User 3 has the last event, and its kind is the last byte before the padding.
     let mut bytes = good.clone();
-    let user = 48 + 88 + 2 * (8 + 24) + 2 * (4 * bytes[12] as usize) + 4 * 3 + 4 * 3 + 3 + 4 + 4;
-    bytes[user] = 3;
+    let first = 8 + 32 + 4 * bytes[12] as usize + (4 + 4 + 8 + 1) * 3;
+    let kind = 48 + 88 + first + 8 + 32 + 4 * bytes[12] as usize + 4 + 4 + 8;
+    bytes[kind] = 3;
     let error = refused(&bytes);
     assert_says(&error, ErrorKind::Fleet, "kind 3 in the log of user 3, expected a kind of the");
+    let mut bytes = good.clone();
+    bytes[kind - 8] = 21;
+    let error = refused(&bytes);
+    assert_says(
+        &error,
+        ErrorKind::Fleet,
+        "a last event at 20 of user 3, expected 21, as in the log",
+    );
 }
