@@ -56,12 +56,13 @@ int main(int argc, char **argv) {
     check(recgrela_model_open(argv[1], &model, &error));
     check(recgrela_session_new(model, &session, &error));
     for (int i = 2; i < argc; i++) {
-        check(recgrela_session_append(session, find(model, argv[i]), &error));
+        check(recgrela_session_append(session, find(model, argv[i]), NULL, NULL, &error));
     }
 
     recgrela_scored best[10];
     size_t count;
-    check(recgrela_session_top_k(session, NULL, best, 10, &count, &error)); /* seen items are excluded */
+    /* seen items are excluded */
+    check(recgrela_session_top_k(session, NULL, best, 10, &count, &error));
     for (size_t i = 0; i < count; i++) {
         print(model, best[i]);
     }

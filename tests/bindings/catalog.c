@@ -10,7 +10,7 @@
 static recgrela_session started(recgrela_model model) {
     recgrela_session session;
     OK(recgrela_session_new(model, &session, &error));
-    OK(recgrela_session_append(session, 0, &error));
+    OK(recgrela_session_append(session, 0, NULL, NULL, &error));
     return session;
 }
 
@@ -55,7 +55,8 @@ static void adds_and_retires(const char *path) {
     TRUE(count == 2 && !memcmp(retired, both, sizeof both));
     TRUE(all(session, 0, best) == first && !memcmp(best, before, first * sizeof *best));
     OK(recgrela_model_reinstate(model, both, 1, &error));
-    EXPECT(RECGRELA_STATUS_BUFFER_TOO_SMALL, recgrela_model_retired(model, NULL, 0, &count, &error));
+    EXPECT(RECGRELA_STATUS_BUFFER_TOO_SMALL,
+           recgrela_model_retired(model, NULL, 0, &count, &error));
     TRUE(count == 1);
     TRUE(all(session, 0, best) == first + 1);
 
@@ -100,7 +101,7 @@ static void moves_an_overlay(const char *path) {
     OK(recgrela_model_index_of_text(to, id, &item, &error));
 
     const recgrela_session session = started(from), other = started(to);
-    OK(recgrela_session_append(session, item, &error));
+    OK(recgrela_session_append(session, item, NULL, NULL, &error));
     OK(recgrela_session_snapshot(session, snapshot, sizeof snapshot, &snapshot_size, &error));
     OK(recgrela_session_restore(other, snapshot, snapshot_size, &error));
     const size_t count = all(session, 0, best);
@@ -148,7 +149,7 @@ static void limits_groups(const char *path) {
     TRUE(count == 6);
     OK(recgrela_session_clone(session, &clone, &error));
     TRUE(all(clone, 1, limited) == 3);
-    OK(recgrela_session_peek(session, NULL, NULL, 0, &filter, limited, 200, &count, &error));
+    OK(recgrela_session_peek(session, NULL, NULL, NULL, 0, &filter, limited, 200, &count, &error));
     TRUE(count == 6);
     OK(recgrela_session_free(session, &error));
     OK(recgrela_session_free(clone, &error));

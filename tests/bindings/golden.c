@@ -1,5 +1,5 @@
 /* Writes the bytes that tests/golden hashes for a model: golden MODEL < sequences, one per line.
- * An event is ITEM, or ITEM:KIND in a model with kinds. */
+ * An event is ITEM, with :KIND in a model with kinds, and with @TIME in one that uses times. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,18 +61,18 @@ int main(int argc, char **argv) {
 
     uint32_t item;
     uint8_t kind;
+    int64_t time;
     char after, before = '\n';
     while (scanf("%" SCNu32 "%c", &item, &after) == 2) {
         if (has_start && before == '\n') {
             put_answers(session, items, num_items);
         }
-        if (after != ':') {
-            check(recgrela_session_append(session, item, &error));
-        } else if (scanf("%" SCNu8 "%c", &kind, &after) == 2) {
-            check(recgrela_session_append_kind(session, item, kind, &error));
-        } else {
-            return 2;
-        }
+        const bool has_kind = after == ':';
+        if (has_kind && scanf("%" SCNu8 "%c", &kind, &after) != 2) return 2;
+        const bool has_time = after == '@';
+        if (has_time && scanf("%" SCNd64 "%c", &time, &after) != 2) return 2;
+        check(recgrela_session_append(session, item, has_kind ? &kind : NULL,
+                                      has_time ? &time : NULL, &error));
         put_answers(session, items, num_items);
         if (after == '\n') {
             check(recgrela_session_reset(session, &error));

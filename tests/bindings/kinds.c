@@ -49,16 +49,18 @@ static void refused(recgrela_model model, uint8_t num_kinds) {
     size_t count;
 
     OK(recgrela_session_new(model, &session, &error));
-    EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT, recgrela_session_append(session, 1, &error));
+    EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
+           recgrela_session_append(session, 1, NULL, NULL, &error));
     lists_kinds(__LINE__, model, num_kinds);
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
-           recgrela_session_append_kind(session, 1, num_kinds, &error));
+           recgrela_session_append(session, 1, &num_kinds, NULL, &error));
     lists_kinds(__LINE__, model, num_kinds);
-    EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT, recgrela_session_extend(session, items, NULL, 2, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
-           recgrela_session_extend(session, items, unknown, 2, &error));
+           recgrela_session_extend(session, items, NULL, NULL, 2, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
-           recgrela_session_peek(session, items, NULL, 2, NULL, best, 5, &count, &error));
+           recgrela_session_extend(session, items, unknown, NULL, 2, &error));
+    EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
+           recgrela_session_peek(session, items, NULL, NULL, 2, NULL, best, 5, &count, &error));
     OK(recgrela_session_events(session, &events, &error));
     TRUE(events == 0);
     OK(recgrela_session_free(session, &error));
@@ -76,20 +78,23 @@ static void events(recgrela_model model) {
     OK(recgrela_session_new(model, &many, &error));
     OK(recgrela_session_new(model, &other, &error));
     OK(recgrela_session_new(model, &steps, &error));
-    OK(recgrela_session_peek(many, items, kinds, 2, NULL, best[2], 5, &count, &error));
-    for (int i = 0; i < 2; i++) OK(recgrela_session_append_kind(one, items[i], kinds[i], &error));
-    OK(recgrela_session_extend(many, items, kinds, 2, &error));
+    OK(recgrela_session_peek(many, items, kinds, NULL, 2, NULL, best[2], 5, &count, &error));
+    for (int i = 0; i < 2; i++) OK(recgrela_session_append(one, items[i], &kinds[i], NULL, &error));
+    OK(recgrela_session_extend(many, items, kinds, NULL, 2, &error));
     OK(recgrela_session_top_k(one, NULL, best[0], 5, &count, &error));
     TRUE(count == 5);
     OK(recgrela_session_top_k(many, NULL, best[1], 5, &count, &error));
     TRUE(!memcmp(best[0], best[1], sizeof best[0]));
     TRUE(!memcmp(best[0], best[2], sizeof best[0]));
     for (int i = 0; i < 2; i++) {
-        OK(recgrela_session_step(steps, items[i], &kinds[i], NULL, best[3], 5, &count, &error));
+        OK(recgrela_session_step(steps, items[i], &kinds[i], NULL, NULL, best[3], 5, &count,
+                                 &error));
     }
     TRUE(count == 5 && !memcmp(best[0], best[3], sizeof best[0]));
 
-    for (int i = 0; i < 2; i++) OK(recgrela_session_append_kind(other, items[i], 1, &error));
+    for (int i = 0; i < 2; i++) {
+        OK(recgrela_session_append(other, items[i], &(uint8_t){1}, NULL, &error));
+    }
     OK(recgrela_session_top_k(other, NULL, best[1], 5, &count, &error));
     TRUE(memcmp(best[0], best[1], sizeof best[0]));
     OK(recgrela_session_free(one, &error));
@@ -132,10 +137,10 @@ static void plain(recgrela_model model) {
     OK(recgrela_session_new(model, &session, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT, recgrela_model_kind(model, "view", &kind, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
-           recgrela_session_append_kind(session, item, kind, &error));
+           recgrela_session_append(session, item, &kind, NULL, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
-           recgrela_session_extend(session, &item, &kind, 1, &error));
-    OK(recgrela_session_extend(session, &item, NULL, 1, &error));
+           recgrela_session_extend(session, &item, &kind, NULL, 1, &error));
+    OK(recgrela_session_extend(session, &item, NULL, NULL, 1, &error));
     OK(recgrela_session_free(session, &error));
 }
 

@@ -15,7 +15,7 @@ static recgrela_session started(recgrela_model model, const uint8_t *kinds_or_nu
     recgrela_session session;
     OK(recgrela_session_new(model, &session, &error));
     OK(recgrela_session_keep_log(session, 100, &error));
-    OK(recgrela_session_extend(session, items, kinds_or_null, EVENTS, &error));
+    OK(recgrela_session_extend(session, items, kinds_or_null, NULL, EVENTS, &error));
     return session;
 }
 
@@ -25,15 +25,15 @@ static void reads_the_log(recgrela_session session, recgrela_session plain) {
     size_t count;
 
     EXPECT(RECGRELA_STATUS_BUFFER_TOO_SMALL,
-           recgrela_session_log(session, NULL, NULL, 0, &count, &error));
+           recgrela_session_log(session, NULL, NULL, NULL, 0, &count, &error));
     TRUE(count == EVENTS);
-    OK(recgrela_session_log(session, found, found_kinds, EVENTS, &count, &error));
+    OK(recgrela_session_log(session, found, found_kinds, NULL, EVENTS, &count, &error));
     TRUE(count == EVENTS && !memcmp(found, items, sizeof items));
     TRUE(!memcmp(found_kinds, kinds, sizeof kinds));
-    OK(recgrela_session_log(plain, found, NULL, EVENTS, &count, &error));
+    OK(recgrela_session_log(plain, found, NULL, NULL, EVENTS, &count, &error));
     TRUE(count == EVENTS && !memcmp(found, items, sizeof items));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
-           recgrela_session_log(plain, found, found_kinds, EVENTS, &count, &error));
+           recgrela_session_log(plain, found, found_kinds, NULL, EVENTS, &count, &error));
 }
 
 static void prints_reasons(recgrela_session session) {
@@ -55,7 +55,7 @@ static void refuses_reasons(recgrela_model plain) {
     size_t count;
 
     OK(recgrela_session_new(plain, &session, &error));
-    OK(recgrela_session_append(session, 1, &error));
+    OK(recgrela_session_append(session, 1, NULL, NULL, &error));
     EXPECT(RECGRELA_STATUS_LOG, recgrela_session_why(session, 2, &reason, 1, &count, &error));
     OK(recgrela_session_keep_log(session, 10, &error));
     EXPECT(RECGRELA_STATUS_LOG, recgrela_session_why(session, 2, &reason, 1, &count, &error));
@@ -78,23 +78,27 @@ static void migrates(recgrela_model plain, recgrela_session session) {
         log[i] = RECGRELA_NO_ITEM; /* as if PLAIN lacked it */
         known--;
     }
-    OK(recgrela_session_migrate(plain, snapshot, size, log, NULL, EVENTS, &moved, &error));
+    OK(recgrela_session_migrate(plain, snapshot, size, log, NULL, NULL, EVENTS, &moved, &error));
     OK(recgrela_session_events(moved, &events, &error));
     TRUE(events == known && known < EVENTS);
-    OK(recgrela_session_log(moved, log, NULL, EVENTS, &count, &error)); /* as large as before */
+    /* as large as before */
+    OK(recgrela_session_log(moved, log, NULL, NULL, EVENTS, &count, &error));
     TRUE(count == known && log[0] == items[0] && log[1] == items[2]);
     OK(recgrela_session_free(moved, &error));
 
     memset(moved_kinds, 0, sizeof moved_kinds);
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
-           recgrela_session_migrate(plain, snapshot, size, items, moved_kinds, EVENTS, &moved, &error));
+           recgrela_session_migrate(plain, snapshot, size, items, moved_kinds, NULL, EVENTS,
+                                    &moved, &error));
     EXPECT(RECGRELA_STATUS_LOG,
-           recgrela_session_migrate(plain, snapshot, size, items, NULL, EVENTS - 1, &moved, &error));
+           recgrela_session_migrate(plain, snapshot, size, items, NULL, NULL, EVENTS - 1, &moved,
+                                    &error));
     TRUE(moved.id == 0);
     EXPECT(RECGRELA_STATUS_SNAPSHOT,
-           recgrela_session_migrate(plain, snapshot, size - 1, items, NULL, EVENTS, &moved, &error));
+           recgrela_session_migrate(plain, snapshot, size - 1, items, NULL, NULL, EVENTS, &moved,
+                                    &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
-           recgrela_session_migrate(plain, NULL, size, items, NULL, EVENTS, &moved, &error));
+           recgrela_session_migrate(plain, NULL, size, items, NULL, NULL, EVENTS, &moved, &error));
 }
 
 int main(int argc, char **argv) {

@@ -38,7 +38,8 @@ static void handles(const char *path) {
     EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_model_num_items(no_model, &number, &error));
     EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_model_num_items(made_up, &number, &error));
     EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_session_new(no_model, &session, &error));
-    EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_session_append(no_session, 0, &error));
+    EXPECT(RECGRELA_STATUS_INVALID_HANDLE,
+           recgrela_session_append(no_session, 0, NULL, NULL, &error));
     OK(recgrela_model_free(no_model, &error));
     OK(recgrela_session_free(no_session, &error));
 
@@ -47,7 +48,8 @@ static void handles(const char *path) {
     OK(recgrela_model_free(model, &error));
     EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_model_free(model, &error));
     EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_model_verify(model, &error));
-    OK(recgrela_session_append(session, 0, &error)); /* the session keeps its model alive */
+    /* the session keeps its model alive */
+    OK(recgrela_session_append(session, 0, NULL, NULL, &error));
     OK(recgrela_session_free(session, &error));
     EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_session_free(session, &error));
     EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_session_events(session, &events, &error));
@@ -56,7 +58,7 @@ static void handles(const char *path) {
     OK(recgrela_model_open_mmap(path, &model, &error));
     OK(recgrela_model_verify(model, &error));
     OK(recgrela_session_new(model, &session, &error));
-    EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_session_append(freed, 0, &error));
+    EXPECT(RECGRELA_STATUS_INVALID_HANDLE, recgrela_session_append(freed, 0, NULL, NULL, &error));
     OK(recgrela_session_free(session, &error));
     OK(recgrela_model_free(model, &error));
 }
@@ -67,7 +69,8 @@ static void files(const char *path, const char *damaged) {
     EXPECT(RECGRELA_STATUS_IO, recgrela_model_open_mmap("/no/such/file", &model, &error));
     EXPECT(RECGRELA_STATUS_MODEL, recgrela_model_open(damaged, &model, &error));
     EXPECT(RECGRELA_STATUS_MODEL, recgrela_model_from_bytes(NULL, 0, &model, &error));
-    EXPECT(RECGRELA_STATUS_MODEL, recgrela_model_from_bytes((const uint8_t *)"hello", 5, &model, &error));
+    EXPECT(RECGRELA_STATUS_MODEL,
+           recgrela_model_from_bytes((const uint8_t *)"hello", 5, &model, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT, recgrela_model_open(NULL, &model, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT, recgrela_model_open("\xff\xfe", &model, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT, recgrela_model_open(path, NULL, &error));
@@ -93,18 +96,25 @@ static void sessions(recgrela_model model, uint32_t num_items) {
     float scores[2];
 
     OK(recgrela_session_new(model, &session, &error));
-    EXPECT(RECGRELA_STATUS_NO_EVENTS, recgrela_session_top_k(session, NULL, best, 3, &count, &error));
+    EXPECT(RECGRELA_STATUS_NO_EVENTS,
+           recgrela_session_top_k(session, NULL, best, 3, &count, &error));
     EXPECT(RECGRELA_STATUS_NO_EVENTS, recgrela_session_score(session, known, 2, scores, &error));
-    OK(recgrela_session_append(session, 1, &error));
+    OK(recgrela_session_append(session, 1, NULL, NULL, &error));
     OK(recgrela_session_top_k(session, NULL, best, 3, &count, &error));
 
-    EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM, recgrela_session_append(session, num_items, &error));
-    EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM, recgrela_session_extend(session, unknown, NULL, 2, &error));
-    EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM, recgrela_session_score(session, unknown, 2, scores, &error));
+    EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM,
+           recgrela_session_append(session, num_items, NULL, NULL, &error));
+    EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM,
+           recgrela_session_extend(session, unknown, NULL, NULL, 2, &error));
+    EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM,
+           recgrela_session_score(session, unknown, 2, scores, &error));
     EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM, recgrela_model_index_of_int(model, -12345, &item, &error));
-    EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM, recgrela_model_index_of_text(model, "no such", &item, &error));
-    EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT, recgrela_session_extend(session, NULL, NULL, 2, &error));
-    EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT, recgrela_session_score(session, known, 2, NULL, &error));
+    EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM,
+           recgrela_model_index_of_text(model, "no such", &item, &error));
+    EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
+           recgrela_session_extend(session, NULL, NULL, NULL, 2, &error));
+    EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
+           recgrela_session_score(session, known, 2, NULL, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
            recgrela_session_top_k(session, NULL, best, 3, NULL, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
@@ -112,13 +122,13 @@ static void sessions(recgrela_model model, uint32_t num_items) {
     EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM,
            recgrela_session_top_k(session, &unknown_deny, best, 3, &count, &error));
     EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM,
-           recgrela_session_step(session, num_items, NULL, NULL, best, 3, &count, &error));
+           recgrela_session_step(session, num_items, NULL, NULL, NULL, best, 3, &count, &error));
     EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM,
-           recgrela_session_step(session, 2, NULL, &unknown_deny, best, 3, &count, &error));
+           recgrela_session_step(session, 2, NULL, NULL, &unknown_deny, best, 3, &count, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
-           recgrela_session_step(session, 2, NULL, NULL, NULL, 3, &count, &error));
+           recgrela_session_step(session, 2, NULL, NULL, NULL, NULL, 3, &count, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,
-           recgrela_session_step(session, 2, NULL, NULL, best, 3, NULL, &error));
+           recgrela_session_step(session, 2, NULL, NULL, NULL, best, 3, NULL, &error));
     EXPECT(RECGRELA_STATUS_UNDO, recgrela_session_undo(session, 1, &error));
     EXPECT(RECGRELA_STATUS_UNDO, recgrela_session_keep_undo(session, SIZE_MAX, &error));
     EXPECT(RECGRELA_STATUS_LOG, recgrela_session_forget(session, known, 1, &error));
@@ -137,12 +147,13 @@ static void snapshots(recgrela_model model) {
     recgrela_scored best[3], again[3];
 
     OK(recgrela_session_new(model, &session, &error));
-    OK(recgrela_session_append(session, 1, &error));
+    OK(recgrela_session_append(session, 1, NULL, NULL, &error));
     OK(recgrela_session_top_k(session, NULL, best, 3, &size, &error));
-    EXPECT(RECGRELA_STATUS_BUFFER_TOO_SMALL, recgrela_session_snapshot(session, NULL, 0, &size, &error));
+    EXPECT(RECGRELA_STATUS_BUFFER_TOO_SMALL,
+           recgrela_session_snapshot(session, NULL, 0, &size, &error));
     uint8_t *bytes = malloc(size);
     OK(recgrela_session_snapshot(session, bytes, size, &size, &error));
-    OK(recgrela_session_append(session, 2, &error));
+    OK(recgrela_session_append(session, 2, NULL, NULL, &error));
     bytes[size / 2] ^= 1;
     EXPECT(RECGRELA_STATUS_SNAPSHOT, recgrela_session_restore(session, bytes, size, &error));
     bytes[size / 2] ^= 1;
@@ -152,7 +163,7 @@ static void snapshots(recgrela_model model) {
     if (memcmp(best, again, sizeof best)) fail(__LINE__, "the restored session differs from the saved one");
     OK(recgrela_session_clone(session, &other, &error));
     OK(recgrela_session_free(session, &error));
-    OK(recgrela_session_append(other, 2, &error));
+    OK(recgrela_session_append(other, 2, NULL, NULL, &error));
     OK(recgrela_session_free(other, &error));
     free(bytes);
 }
@@ -167,14 +178,14 @@ static void taking_back(recgrela_model model) {
     OK(recgrela_session_new(model, &session, &error));
     OK(recgrela_session_keep_undo(session, 4, &error));
     OK(recgrela_session_keep_log(session, 100, &error));
-    OK(recgrela_session_append(session, 1, &error));
+    OK(recgrela_session_append(session, 1, NULL, NULL, &error));
     OK(recgrela_session_top_k(session, NULL, best, 3, &count, &error));
-    OK(recgrela_session_append(session, item, &error));
+    OK(recgrela_session_append(session, item, NULL, NULL, &error));
     OK(recgrela_session_undoable(session, &count, &error));
     if (count != 2) fail(__LINE__, "expected two events that can be undone");
     OK(recgrela_session_undo(session, 1, &error));
     OK(recgrela_session_top_k(session, NULL, undone, 3, &count, &error));
-    OK(recgrela_session_append(session, item, &error));
+    OK(recgrela_session_append(session, item, NULL, NULL, &error));
     OK(recgrela_session_forget(session, &item, 1, &error));
     OK(recgrela_session_top_k(session, NULL, forgotten, 3, &count, &error));
     if (memcmp(best, undone, sizeof best) || memcmp(best, forgotten, sizeof best)) {
@@ -185,7 +196,7 @@ static void taking_back(recgrela_model model) {
 
 static void *append_many(void *session) {
     for (int i = 0; i < EVENTS; i++) {
-        if (recgrela_session_append(*(recgrela_session *)session, 1, NULL)) return session;
+        if (recgrela_session_append(*(recgrela_session *)session, 1, NULL, NULL, NULL)) return session;
     }
     return NULL;
 }
@@ -230,7 +241,7 @@ static long growth(const char *path) {
         if (i == LOADS / 10) before = resident_pages();
         OK(recgrela_model_open(path, &model, &error));
         OK(recgrela_session_new(model, &session, &error));
-        OK(recgrela_session_append(session, 0, &error));
+        OK(recgrela_session_append(session, 0, NULL, NULL, &error));
         OK(recgrela_model_free(model, &error));
         OK(recgrela_session_free(session, &error));
     }

@@ -55,6 +55,10 @@ def test_reasons_are_those_of_python(programs):
     ]
 
 
+def test_times_give_the_same_bits_in_every_call(programs):
+    run(programs / "times", GOLDEN / "gaps.safetensors", GOLDEN / "f32.safetensors")
+
+
 def test_the_catalogue_changes_and_quotas_apply(programs):
     run(programs / "catalog", GOLDEN / "f32.safetensors", GOLDEN / "text-ids.safetensors")
 
@@ -91,7 +95,7 @@ def test_misuse_is_a_status_and_loads_leave_nothing(programs, damaged, name):
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
-@pytest.mark.parametrize("program", ["misuse", "recommend", "kinds", "log", "catalog"])
+@pytest.mark.parametrize("program", ["misuse", "recommend", "kinds", "times", "log", "catalog"])
 def test_valgrind_finds_nothing(programs, damaged, program):
     model = GOLDEN / "f32.safetensors"
     id = str(EdgeScorer.load(model).item_ids[0])
@@ -99,6 +103,7 @@ def test_valgrind_finds_nothing(programs, damaged, program):
         "misuse": [model, damaged],
         "recommend": [model, id],
         "kinds": [GOLDEN / "both.safetensors", model],
+        "times": [GOLDEN / "gaps.safetensors", model],
         "log": [GOLDEN / "both.safetensors", model],
         "catalog": [model, GOLDEN / "text-ids.safetensors"],
     }

@@ -8,7 +8,7 @@
  * recognised and refused, in any thread, as long as the process lives.
  *
  * A pointer must be valid for as many elements as the count beside it states. NULL is an error, except
- * for `error`, for a filter, for the kinds of a model without kinds, and for an empty list.
+ * for `error`, for a filter, for kinds and times of a model without, and for an empty list.
  *
  * Threads: every function may be called from any thread at any time. Calls on one session take
  * turns. Calls on different sessions run in parallel. A model lives until it and all its sessions are
@@ -37,7 +37,7 @@ typedef enum {
   // Success.
   RECGRELA_STATUS_OK = 0,
   // An invalid argument: a null pointer, text that is not UTF-8, an impossible size, an event
-  // without a kind or with a kind that the model does not have.
+  // whose kind or time is missing, or is not one that the model has or uses.
   RECGRELA_STATUS_INVALID_ARGUMENT = 1,
   // An invalid handle: null, freed or unknown.
   RECGRELA_STATUS_INVALID_HANDLE = 2,
@@ -124,25 +124,27 @@ typedef struct {
 extern "C" {
 #endif // __cplusplus
 
-// The items of the events in the log, oldest first, their kinds, and their number. `kinds` may be
-// NULL, and has to be if the model has no kinds. If `capacity` is too small, it is
+// The items of the events in the log, oldest first, their kinds and times, and their number. `kinds` and
+// `times` may be NULL, and have to be for a model without. If `capacity` is too small, it is
 // RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 recgrela_status recgrela_session_log(recgrela_session session,
                                      uint32_t *items,
                                      uint8_t *kinds,
+                                     int64_t *times,
                                      size_t capacity,
                                      size_t *count,
                                      recgrela_error *error);
 
 // A new session on this model with the history of a snapshot of another model, such as the one before
 // retraining. `items` are all its events, oldest first, by the indices of this model, and
-// RECGRELA_NO_ITEM where it lacks the item: such events are skipped. `kinds` is as in
-// recgrela_session_extend. A log that does not match the snapshot is RECGRELA_STATUS_LOG.
+// RECGRELA_NO_ITEM where it lacks the item: such events are skipped. `kinds` and `times` are
+// as in recgrela_session_extend. A log that does not match the snapshot is RECGRELA_STATUS_LOG.
 recgrela_status recgrela_session_migrate(recgrela_model model,
                                          const uint8_t *bytes,
                                          size_t size,
                                          const uint32_t *items,
                                          const uint8_t *kinds,
+                                         const int64_t *times,
                                          size_t count,
                                          recgrela_session *session,
                                          recgrela_error *error);
@@ -317,6 +319,11 @@ recgrela_status recgrela_model_kind_name(recgrela_model model,
                                          size_t *size,
                                          recgrela_error *error);
 
+// Whether the time between events is an input of the model. Then each event needs its time.
+recgrela_status recgrela_model_uses_times(recgrela_model model,
+                                          bool *uses_times,
+                                          recgrela_error *error);
+
 // Writes the scores of `count` items, in their order. These are the scores that top_k ranks by.
 recgrela_status recgrela_session_score(recgrela_session session,
                                        const uint32_t *items,
@@ -333,22 +340,24 @@ recgrela_status recgrela_session_top_k(recgrela_session session,
                                        size_t *count,
                                        recgrela_error *error);
 
-// Appends an event, then does as recgrela_session_top_k, in one call. `kind` points to the kind of the
-// event, and is NULL if the model has no kinds.
+// Appends an event, then does as recgrela_session_top_k, in one call. `kind` and `time` are as in
+// recgrela_session_append.
 recgrela_status recgrela_session_step(recgrela_session session,
                                       uint32_t item,
                                       const uint8_t *kind,
+                                      const int64_t *time,
                                       const recgrela_filter *filter,
                                       recgrela_scored *best,
                                       size_t capacity,
                                       size_t *count,
                                       recgrela_error *error);
 
-// The result of top_k after `items_count` more events, without changing the session. `kinds` is as
-// in recgrela_session_extend.
+// The result of top_k after `items_count` more events, without changing the session. `kinds` and
+// `times` are as in recgrela_session_extend.
 recgrela_status recgrela_session_peek(recgrela_session session,
                                       const uint32_t *items,
                                       const uint8_t *kinds,
+                                      const int64_t *times,
                                       size_t items_count,
                                       const recgrela_filter *filter,
                                       recgrela_scored *best,
@@ -370,22 +379,21 @@ recgrela_status recgrela_session_clone(recgrela_session session,
 // RECGRELA_STATUS_INVALID_HANDLE.
 recgrela_status recgrela_session_free(recgrela_session session, recgrela_error *error);
 
-// Appends an event, in a model without kinds of events.
+// Appends an event. `kind` points to its kind, which recgrela_model_kind finds by name, and is NULL if
+// the model has no kinds. `time` points to its time in whole seconds, and is NULL unless the model uses
+// times (recgrela_model_uses_times).
 recgrela_status recgrela_session_append(recgrela_session session,
                                         uint32_t item,
+                                        const uint8_t *kind,
+                                        const int64_t *time,
                                         recgrela_error *error);
 
-// Appends an event of a kind, in a model with kinds. recgrela_model_kind finds a kind by its name.
-recgrela_status recgrela_session_append_kind(recgrela_session session,
-                                             uint32_t item,
-                                             uint8_t kind,
-                                             recgrela_error *error);
-
-// Appends events, oldest first; on an error, none of them. `kinds` has the kind of each, and is NULL
-// if the model has no kinds.
+// Appends events, oldest first; on an error, none of them. `kinds` and `times` have the kind and the
+// time of each, and are NULL for a model without.
 recgrela_status recgrela_session_extend(recgrela_session session,
                                         const uint32_t *items,
                                         const uint8_t *kinds,
+                                        const int64_t *times,
                                         size_t count,
                                         recgrela_error *error);
 
@@ -441,8 +449,8 @@ recgrela_status recgrela_session_undoable(recgrela_session session,
                                           size_t *count,
                                           recgrela_error *error);
 
-// Keeps a log of the last `capacity` events, 4 bytes each, or 5 with kinds, for forgetting, reasons and
-// migrating. Call it before the first event.
+// Keeps a log of the last `capacity` events, 4 bytes each, 1 more with kinds and 8 more with times, for
+// forgetting, reasons and migrating. Call it before the first event.
 recgrela_status recgrela_session_keep_log(recgrela_session session,
                                           size_t capacity,
                                           recgrela_error *error);

@@ -12,7 +12,7 @@ pub enum recgrela_status {
     /// Success.
     Ok = 0,
     /// An invalid argument: a null pointer, text that is not UTF-8, an impossible size, an event
-    /// without a kind or with a kind that the model does not have.
+    /// whose kind or time is missing, or is not one that the model has or uses.
     InvalidArgument = 1,
     /// An invalid handle: null, freed or unknown.
     InvalidHandle = 2,

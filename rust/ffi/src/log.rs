@@ -26,27 +26,38 @@ pub struct recgrela_reason {
     pub kind: u8,
 }
 
-/// The items of the events in the log, oldest first, their kinds, and their number. `kinds` may be
-/// NULL, and has to be if the model has no kinds. If `capacity` is too small, it is
+/// The items of the events in the log, oldest first, their kinds and times, and their number. `kinds` and
+/// `times` may be NULL, and have to be for a model without. If `capacity` is too small, it is
 /// RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_log(
     session: recgrela_session,
     items: *mut u32,
     kinds: *mut u8,
+    times: *mut i64,
     capacity: usize,
     count: *mut usize,
     error: *mut recgrela_error,
 ) -> recgrela_status {
     let write = |session: &mut Session| {
+        let config = session.model().config();
         if !kinds.is_null() {
-            if session.model().config().kinds.is_empty() {
+            if config.kinds.is_empty() {
                 let message = "kinds: found an array, expected NULL: the model has no kinds";
                 return Err(Failure::argument(message));
             }
             let found: Vec<_> = session.log_kinds().map(Kind::index).collect();
             // SAFETY: as the caller promises.
             unsafe { write_all(kinds, capacity, &found, count, "kinds")? };
+        }
+        if !times.is_null() {
+            if !config.gaps {
+                let message = "times: found an array, expected NULL: the model does not use times";
+                return Err(Failure::argument(message));
+            }
+            let found: Vec<_> = session.log_times().collect();
+            // SAFETY: as the caller promises.
+            unsafe { write_all(times, capacity, &found, count, "times")? };
         }
         let found: Vec<_> = session.log().collect();
         // SAFETY: as the caller promises.
@@ -57,8 +68,8 @@ pub unsafe extern "C" fn recgrela_session_log(
 
 /// A new session on this model with the history of a snapshot of another model, such as the one before
 /// retraining. `items` are all its events, oldest first, by the indices of this model, and
-/// RECGRELA_NO_ITEM where it lacks the item: such events are skipped. `kinds` is as in
-/// recgrela_session_extend. A log that does not match the snapshot is RECGRELA_STATUS_LOG.
+/// RECGRELA_NO_ITEM where it lacks the item: such events are skipped. `kinds` and `times` are
+/// as in recgrela_session_extend. A log that does not match the snapshot is RECGRELA_STATUS_LOG.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_migrate(
     model: recgrela_model,
@@ -66,6 +77,7 @@ pub unsafe extern "C" fn recgrela_session_migrate(
     size: usize,
     items: *const u32,
     kinds: *const u8,
+    times: *const i64,
     count: usize,
     session: *mut recgrela_session,
     error: *mut recgrela_error,
@@ -73,7 +85,7 @@ pub unsafe extern "C" fn recgrela_session_migrate(
     guard(error, || {
         // SAFETY: as the caller promises.
         let (snapshot, events) =
-            unsafe { (read(bytes, size, "bytes")?, events_of(items, kinds, count)?) };
+            unsafe { (read(bytes, size, "bytes")?, events_of(items, kinds, times, count)?) };
         let known = |event: engine::Event| (event.item != RECGRELA_NO_ITEM).then_some(event);
         let log: Vec<_> = events.into_iter().map(known).collect();
         let migrate = || {

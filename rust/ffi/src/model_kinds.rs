@@ -1,4 +1,4 @@
-//! Functions on the kinds of a model's events.
+//! Functions on the kinds of a model's events, and whether it uses their times.
 
 use std::ffi::c_char;
 
@@ -63,4 +63,15 @@ pub unsafe extern "C" fn recgrela_model_kind_name(
         // SAFETY: as the caller promises.
         unsafe { write_text(name, capacity, found.to_owned(), size, "name") }
     })
+}
+
+/// Whether the time between events is an input of the model. Then each event needs its time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_uses_times(
+    model: recgrela_model,
+    uses_times: *mut bool,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    // SAFETY: as the caller promises.
+    guard(error, || unsafe { write(uses_times, model.get()?.config().gaps, "uses_times") })
 }

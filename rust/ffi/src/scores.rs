@@ -1,11 +1,11 @@
 //! Functions on sessions: scores and recommendations.
 
-use engine::{Filter, Groups, Kind, Quota, Scored};
+use engine::{Filter, Groups, Quota, Scored};
 
 use crate::error::{Failure, guard, recgrela_error, recgrela_status};
 use crate::handles::{User, recgrela_session};
 use crate::memory::{check_room, read, write_all};
-use crate::session::events_of;
+use crate::session::{event_of, events_of};
 
 /// A recommendation.
 #[repr(C)]
@@ -105,13 +105,14 @@ pub unsafe extern "C" fn recgrela_session_top_k(
     })
 }
 
-/// Appends an event, then does as recgrela_session_top_k, in one call. `kind` points to the kind of the
-/// event, and is NULL if the model has no kinds.
+/// Appends an event, then does as recgrela_session_top_k, in one call. `kind` and `time` are as in
+/// recgrela_session_append.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_step(
     session: recgrela_session,
     item: u32,
     kind: *const u8,
+    time: *const i64,
     filter: *const recgrela_filter,
     best: *mut recgrela_scored,
     capacity: usize,
@@ -119,30 +120,28 @@ pub unsafe extern "C" fn recgrela_session_step(
     error: *mut recgrela_error,
 ) -> recgrela_status {
     guard(error, || {
-        let kind = match kind.is_null() {
-            true => None,
-            // SAFETY: as the caller promises.
-            false => Some(Kind::new(unsafe { read(kind, 1, "kind")?[0] })),
-        };
+        // SAFETY: as the caller promises.
+        let event = unsafe { event_of(item, kind, time)? };
         session.with_user(|User { session, ranking, loaded }| {
             let groups = loaded.groups();
             // SAFETY: as the caller promises.
             let filter = unsafe { filter_of(filter, groups.as_deref())? };
             check_room(best, capacity, count, "best")?; // before the event is appended
-            session.step((item, kind), capacity, &filter, ranking)?;
+            session.step(event, capacity, &filter, ranking)?;
             // SAFETY: as the caller promises.
             unsafe { write_best(ranking.items(), best, capacity, count) }
         })
     })
 }
 
-/// The result of top_k after `items_count` more events, without changing the session. `kinds` is as
-/// in recgrela_session_extend.
+/// The result of top_k after `items_count` more events, without changing the session. `kinds` and
+/// `times` are as in recgrela_session_extend.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_peek(
     session: recgrela_session,
     items: *const u32,
     kinds: *const u8,
+    times: *const i64,
     items_count: usize,
     filter: *const recgrela_filter,
     best: *mut recgrela_scored,
@@ -152,7 +151,7 @@ pub unsafe extern "C" fn recgrela_session_peek(
 ) -> recgrela_status {
     guard(error, || {
         // SAFETY: as the caller promises.
-        let events = unsafe { events_of(items, kinds, items_count)? };
+        let events = unsafe { events_of(items, kinds, times, items_count)? };
         let found = session.with_user(|User { session, loaded, .. }| {
             let groups = loaded.groups();
             // SAFETY: as the caller promises.

@@ -66,40 +66,38 @@ pub unsafe extern "C" fn recgrela_session_free(
     guard(error, || session.free())
 }
 
-/// Appends an event, in a model without kinds of events.
+/// Appends an event. `kind` points to its kind, which recgrela_model_kind finds by name, and is NULL if
+/// the model has no kinds. `time` points to its time in whole seconds, and is NULL unless the model uses
+/// times (recgrela_model_uses_times).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_append(
     session: recgrela_session,
     item: u32,
+    kind: *const u8,
+    time: *const i64,
     error: *mut recgrela_error,
 ) -> recgrela_status {
-    guard(error, || session.with(|session| Ok(session.append(item)?)))
+    guard(error, || {
+        // SAFETY: as the caller promises.
+        let event = unsafe { event_of(item, kind, time)? };
+        session.with(|session| Ok(session.append(event)?))
+    })
 }
 
-/// Appends an event of a kind, in a model with kinds. recgrela_model_kind finds a kind by its name.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn recgrela_session_append_kind(
-    session: recgrela_session,
-    item: u32,
-    kind: u8,
-    error: *mut recgrela_error,
-) -> recgrela_status {
-    guard(error, || session.with(|session| Ok(session.append((item, Kind::new(kind)))?)))
-}
-
-/// Appends events, oldest first; on an error, none of them. `kinds` has the kind of each, and is NULL
-/// if the model has no kinds.
+/// Appends events, oldest first; on an error, none of them. `kinds` and `times` have the kind and the
+/// time of each, and are NULL for a model without.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_extend(
     session: recgrela_session,
     items: *const u32,
     kinds: *const u8,
+    times: *const i64,
     count: usize,
     error: *mut recgrela_error,
 ) -> recgrela_status {
     guard(error, || {
         // SAFETY: as the caller promises.
-        let events = unsafe { events_of(items, kinds, count)? };
+        let events = unsafe { events_of(items, kinds, times, count)? };
         session.with(|session| Ok(session.extend(&events)?))
     })
 }
@@ -176,7 +174,22 @@ pub(crate) unsafe fn tell<T>(
     })
 }
 
-/// The events of `count` items. `kinds` is null for events without a kind.
+/// The event of an item, whose kind and time are null if it has none.
+///
+/// # Safety
+///
+/// The pointers are null or valid.
+pub(crate) unsafe fn event_of(
+    item: u32,
+    kind: *const u8,
+    time: *const i64,
+) -> Result<Event, Failure> {
+    // SAFETY: as promised.
+    let (kind, time) = unsafe { (read_each(kind, 1, "kind")?, read_each(time, 1, "time")?) };
+    Ok(event(item, kind, time, 0))
+}
+
+/// The events of `count` items. `kinds` and `times` are null for events without.
 ///
 /// # Safety
 ///
@@ -184,14 +197,33 @@ pub(crate) unsafe fn tell<T>(
 pub(crate) unsafe fn events_of(
     items: *const u32,
     kinds: *const u8,
+    times: *const i64,
     count: usize,
 ) -> Result<Vec<Event>, Failure> {
     // SAFETY: as promised.
-    let items = unsafe { read(items, count, "items")? }.iter().copied();
-    if kinds.is_null() {
-        return Ok(items.map(Event::from).collect());
-    }
+    let (items, kinds, times) = unsafe {
+        let items = read(items, count, "items")?;
+        (items, read_each(kinds, count, "kinds")?, read_each(times, count, "times")?)
+    };
+    Ok(items.iter().enumerate().map(|(i, &item)| event(item, kinds, times, i)).collect())
+}
+
+/// A list with something for each event, unless it is null.
+///
+/// # Safety
+///
+/// As for [`read`].
+unsafe fn read_each<'a, T>(
+    list: *const T,
+    count: usize,
+    what: &str,
+) -> Result<Option<&'a [T]>, Failure> {
     // SAFETY: as promised.
-    let kinds = unsafe { read(kinds, count, "kinds")? };
-    Ok(items.zip(kinds).map(|(item, &kind)| (item, Kind::new(kind)).into()).collect())
+    if list.is_null() { Ok(None) } else { unsafe { read(list, count, what).map(Some) } }
+}
+
+fn event(item: u32, kinds: Option<&[u8]>, times: Option<&[i64]>, index: usize) -> Event {
+    let mut event = Event::from((item, kinds.map(|kinds| Kind::new(kinds[index]))));
+    event.time = times.map(|times| times[index]);
+    event
 }

@@ -72,8 +72,8 @@ pub unsafe extern "C" fn recgrela_session_undoable(
     unsafe { tell(session, count, "count", error, Session::undoable) }
 }
 
-/// Keeps a log of the last `capacity` events, 4 bytes each, or 5 with kinds, for forgetting, reasons and
-/// migrating. Call it before the first event.
+/// Keeps a log of the last `capacity` events, 4 bytes each, 1 more with kinds and 8 more with times, for
+/// forgetting, reasons and migrating. Call it before the first event.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_keep_log(
     session: recgrela_session,
