@@ -30,39 +30,41 @@ operator fun Model.contains(item: Long): Boolean = contains(id(item))
 /** Whether the model knows an item: `"movie-50" in model`. */
 operator fun Model.contains(item: String): Boolean = contains(id(item))
 
-/** Appends one event, with its kind if the model has kinds. */
+/** Appends one event, with its kind and its time in seconds if the model needs them. */
 @JvmOverloads
 @Throws(RecgrelaException::class)
-fun Session.append(item: Long, kind: String? = null) = append(id(item), kind)
+fun Session.append(item: Long, kind: String? = null, time: Long? = null) = append(id(item), kind, time)
 
-/** Appends one event, with its kind if the model has kinds. */
+/** Appends one event, with its kind and its time in seconds if the model needs them. */
 @JvmOverloads
 @Throws(RecgrelaException::class)
-fun Session.append(item: String, kind: String? = null) = append(id(item), kind)
-
-/** Appends an event, then returns the [k] best items, in one call. */
-@JvmOverloads
-@Throws(RecgrelaException::class)
-fun Session.step(item: Long, k: Int = 10, filter: Filter = Filter(), kind: String? = null) =
-    step(id(item), k, filter, kind)
+fun Session.append(item: String, kind: String? = null, time: Long? = null) = append(id(item), kind, time)
 
 /** Appends an event, then returns the [k] best items, in one call. */
 @JvmOverloads
 @Throws(RecgrelaException::class)
-fun Session.step(item: String, k: Int = 10, filter: Filter = Filter(), kind: String? = null) =
-    step(id(item), k, filter, kind)
+fun Session.step(item: Long, k: Int = 10, filter: Filter = Filter(), kind: String? = null, time: Long? = null) =
+    step(id(item), k, filter, kind, time)
 
-/** Appends events, oldest first, with their kinds if the model has kinds. On an error, none is appended. */
+/** Appends an event, then returns the [k] best items, in one call. */
+@JvmOverloads
+@Throws(RecgrelaException::class)
+fun Session.step(item: String, k: Int = 10, filter: Filter = Filter(), kind: String? = null, time: Long? = null) =
+    step(id(item), k, filter, kind, time)
+
+/** Appends events, oldest first, with their kinds and times if the model needs them. On an error, none is appended. */
 @JvmName("extendNumbers")
 @JvmOverloads
 @Throws(RecgrelaException::class)
-fun Session.extend(items: Iterable<Long>, kinds: List<String>? = null) = extend(items.toIds(), kinds)
+fun Session.extend(items: Iterable<Long>, kinds: List<String>? = null, times: List<Long>? = null) =
+    extend(items.toIds(), kinds, times)
 
-/** Appends events, oldest first, with their kinds if the model has kinds. On an error, none is appended. */
+/** Appends events, oldest first, with their kinds and times if the model needs them. On an error, none is appended. */
 @JvmName("extendTexts")
 @JvmOverloads
 @Throws(RecgrelaException::class)
-fun Session.extend(items: Iterable<String>, kinds: List<String>? = null) = extend(items.toIds(), kinds)
+fun Session.extend(items: Iterable<String>, kinds: List<String>? = null, times: List<Long>? = null) =
+    extend(items.toIds(), kinds, times)
 
 /** The scores of the given items, in their order. */
 @JvmName("scoreNumbers")

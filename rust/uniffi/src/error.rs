@@ -24,8 +24,8 @@ pub enum RecgrelaError {
     /// The session has no events yet and the model has no start vector, so it cannot score.
     #[error("{0}")]
     NoEvents(String),
-    /// A number is out of range, or an event has no kind or one that the model does not have. The
-    /// message lists the model's kinds.
+    /// A number is out of range, or an event lacks the kind or the time that the model needs, or has one
+    /// that it does not have. The message lists the model's kinds.
     #[error("{0}")]
     InvalidArgument(String),
     /// Fewer events are undoable than requested, or the undo buffer is too large to allocate.
@@ -66,7 +66,7 @@ impl From<Error> for RecgrelaError {
             ErrorKind::Isa => Self::InstructionSet,
             ErrorKind::Item => Self::UnknownItem,
             ErrorKind::NoEvents => Self::NoEvents,
-            ErrorKind::Argument | ErrorKind::Kind => Self::InvalidArgument,
+            ErrorKind::Argument | ErrorKind::Kind | ErrorKind::Time => Self::InvalidArgument,
             ErrorKind::Undo | ErrorKind::OutOfMemory => Self::NotUndoable,
             ErrorKind::Log => Self::IncompleteLog,
             // A snapshot may need the items that an overlay adds.

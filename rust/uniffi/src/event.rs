@@ -29,27 +29,39 @@ pub(crate) fn reasons(model: &Model, reasons: &[recgrela::Reason]) -> Vec<Reason
     reasons.iter().filter_map(reason).collect()
 }
 
-/// The events of some items, with their kinds; an unknown item or kind is an error.
+/// What an app tells of some events besides their items.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Details<'a> {
+    pub(crate) kinds: Option<&'a [String]>,
+    pub(crate) times: Option<&'a [i64]>,
+}
+
+/// The events of some items; an unknown item or kind is an error.
 pub(crate) fn events_of(
     model: &Model,
     items: &[ItemId],
-    kinds: Option<&[String]>,
+    details: Details<'_>,
 ) -> Result<Vec<Event>> {
     let items = indices_of(&model.catalog(), items)?;
-    let kinds = kinds_of(model, items.len(), kinds)?;
-    Ok(items.into_iter().zip(kinds).map(Event::from).collect())
+    let detailed = details.of_each(model, items.len())?;
+    Ok(items.into_iter().zip(detailed).map(event).collect())
 }
 
 /// The same, with `None` for an unknown item.
 pub(crate) fn known_events_of(
     model: &Model,
     items: &[ItemId],
-    kinds: Option<&[String]>,
+    details: Details<'_>,
 ) -> Result<Vec<Option<Event>>> {
     let catalog = model.catalog();
-    let kinds = kinds_of(model, items.len(), kinds)?;
-    let events = items.iter().zip(kinds);
-    Ok(events.map(|(item, kind)| Some((find(&catalog, item)?, kind).into())).collect())
+    let events = items.iter().zip(details.of_each(model, items.len())?);
+    Ok(events.map(|(item, detail)| Some(event((find(&catalog, item)?, detail)))).collect())
+}
+
+fn event((item, (kind, time)): (u32, (Option<Kind>, Option<i64>))) -> Event {
+    let mut event = Event::from((item, kind));
+    event.time = time;
+    event
 }
 
 /// The names of kinds.
@@ -57,22 +69,35 @@ pub(crate) fn names_of(model: &Model, kinds: impl IntoIterator<Item = Kind>) -> 
     kinds.into_iter().filter_map(|kind| model.kind_name(kind).map(str::to_owned)).collect()
 }
 
-/// The kinds of as many events. The engine checks that there are some if the model has kinds.
-fn kinds_of(model: &Model, events: usize, names: Option<&[String]>) -> Result<Vec<Option<Kind>>> {
-    let Some(names) = names else {
-        return Ok(vec![None; events]);
-    };
-    if names.len() != events {
-        let found = names.len();
-        let message = format!("kinds: found {found}, expected {events}, one for each item");
-        return Err(RecgrelaError::InvalidArgument(message));
+impl Details<'_> {
+    /// The kind and the time of as many events. The engine checks that they are what the model needs.
+    fn of_each(
+        self,
+        model: &Model,
+        events: usize,
+    ) -> Result<impl Iterator<Item = (Option<Kind>, Option<i64>)>> {
+        check_length("kinds", self.kinds.map(<[_]>::len), events)?;
+        check_length("times", self.times.map(<[_]>::len), events)?;
+        let kind = |index: usize| self.kinds.map(|names| model.kind(&names[index])).transpose();
+        let kinds: Vec<_> = (0..events).map(kind).collect::<recgrela::Result<_>>()?;
+        let times = self.times;
+        let detail = move |(index, kind)| (kind, times.map(|times: &[i64]| times[index]));
+        Ok(kinds.into_iter().enumerate().map(detail))
     }
-    names.iter().map(|name| Ok(Some(model.kind(name)?))).collect()
+}
+
+fn check_length(what: &str, found: Option<usize>, expected: usize) -> Result<()> {
+    match found.filter(|&found| found != expected) {
+        None => Ok(()),
+        Some(found) => Err(RecgrelaError::InvalidArgument(format!(
+            "{what}: found {found}, expected {expected}, one for each item"
+        ))),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{events_of, known_events_of, names_of};
+    use super::{Details, events_of, known_events_of, names_of};
     use crate::item::ItemId;
 
     fn open(name: &str) -> recgrela::Model {
@@ -84,14 +109,18 @@ mod tests {
         crate::item::ids_of(&model.catalog(), 0..2)
     }
 
+    fn kinds(names: &[String]) -> Details<'_> {
+        Details { kinds: Some(names), times: None }
+    }
+
     #[test]
     fn events_have_the_kinds_of_their_names() {
         let model = open("both");
         let names = model.config().kinds.clone();
-        let kinds = [names[2].clone(), names[0].clone()];
-        let events = events_of(&model, &first_items(&model), Some(&kinds)).unwrap();
+        let named = [names[2].clone(), names[0].clone()];
+        let events = events_of(&model, &first_items(&model), kinds(&named)).unwrap();
         assert_eq!(events.iter().map(|event| event.item).collect::<Vec<_>>(), [0, 1]);
-        assert_eq!(names_of(&model, events.iter().filter_map(|event| event.kind)), kinds);
+        assert_eq!(names_of(&model, events.iter().filter_map(|event| event.kind)), named);
     }
 
     #[test]
@@ -99,28 +128,33 @@ mod tests {
         let model = open("both");
         let items = [ItemId::Text { value: "no such".to_owned() }];
         let known = model.config().kinds[..1].to_vec();
-        assert_eq!(known_events_of(&model, &items, Some(&known)).unwrap(), [None]);
+        assert_eq!(known_events_of(&model, &items, kinds(&known)).unwrap(), [None]);
         let unknown = ["no such".to_owned()];
-        let message = known_events_of(&model, &items, Some(&unknown)).unwrap_err().to_string();
+        let message = known_events_of(&model, &items, kinds(&unknown)).unwrap_err().to_string();
         for name in &model.config().kinds {
             assert!(message.contains(&format!("`{name}`")), "{message}");
         }
     }
 
     #[test]
-    fn there_is_a_kind_for_each_item() {
-        let model = open("both");
-        let kinds = model.config().kinds[..1].to_vec();
-        let message =
-            events_of(&model, &first_items(&model), Some(&kinds)).unwrap_err().to_string();
-        assert_eq!(message, "kinds: found 1, expected 2, one for each item");
+    fn there_is_a_kind_and_a_time_for_each_item() {
+        let model = open("gaps");
+        let items = first_items(&model);
+        let message = |details| events_of(&model, &items, details).unwrap_err().to_string();
+        let few = message(kinds(&model.config().kinds[..1]));
+        assert_eq!(few, "kinds: found 1, expected 2, one for each item");
+        let many = message(Details { kinds: None, times: Some(&[1, 2, 3]) });
+        assert_eq!(many, "times: found 3, expected 2, one for each item");
+        let details = Details { kinds: Some(&model.config().kinds), times: Some(&[7, 9]) };
+        let events = events_of(&model, &items, details).unwrap();
+        assert_eq!(events.iter().map(|event| event.time).collect::<Vec<_>>(), [Some(7), Some(9)]);
     }
 
     #[test]
     fn a_model_without_kinds_refuses_one() {
         let model = open("f32");
-        let kinds = ["view".to_owned(), "view".to_owned()];
-        assert!(events_of(&model, &first_items(&model), Some(&kinds)).is_err());
-        assert!(events_of(&model, &first_items(&model), None).is_ok());
+        let names = ["view".to_owned(), "view".to_owned()];
+        assert!(events_of(&model, &first_items(&model), kinds(&names)).is_err());
+        assert!(events_of(&model, &first_items(&model), Details::default()).is_ok());
     }
 }

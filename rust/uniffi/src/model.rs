@@ -5,7 +5,7 @@ use std::sync::Arc;
 use recgrela::{Groups, Overlay};
 
 use crate::error::{RecgrelaError, Result};
-use crate::event::known_events_of;
+use crate::event::{Details, known_events_of};
 use crate::item::{ItemId, ModelGroups, find, ids_of, indices_of};
 use crate::session::Session;
 
@@ -97,6 +97,11 @@ impl Model {
         self.engine.config().kinds.clone()
     }
 
+    /// Whether the time between events is an input of the model, so that each event needs its time.
+    pub fn uses_times(&self) -> bool {
+        self.engine.config().gaps
+    }
+
     /// Whether a session recommends before its first event, from a start vector that the model
     /// learned.
     pub fn has_start(&self) -> bool {
@@ -111,16 +116,18 @@ impl Model {
     /// A new session with the history of a snapshot of another model, such as the one before
     /// retraining.
     ///
-    /// `log` has the item ids of all its events, oldest first, and `kinds` their kinds if this model
-    /// has kinds. They are replayed; items that this model does not know are skipped.
-    #[uniffi::method(default(kinds = None))]
+    /// `log` has the item ids of all its events, oldest first; `kinds` and `times` are as in `extend` of
+    /// a session. They are replayed; items that this model does not know are skipped.
+    #[uniffi::method(default(kinds = None, times = None))]
     pub fn migrate(
         &self,
         snapshot: Vec<u8>,
         log: Vec<ItemId>,
         kinds: Option<Vec<String>>,
+        times: Option<Vec<i64>>,
     ) -> Result<Arc<Session>> {
-        let log = known_events_of(&self.engine, &log, kinds.as_deref())?;
+        let details = Details { kinds: kinds.as_deref(), times: times.as_deref() };
+        let log = known_events_of(&self.engine, &log, details)?;
         let session = recgrela::Session::migrate(Arc::clone(&self.engine), &snapshot, &log)?;
         Ok(self.started(session))
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use recgrela::TopK;
 
 use crate::error::{RecgrelaError, Result};
-use crate::event::{Reason, events_of, names_of, reasons};
+use crate::event::{Details, Reason, events_of, names_of, reasons};
 use crate::item::{
     Filter, ItemId, Lists, ModelGroups, Recommendation, count, ids_of, index_of, indices_of,
     recommendations,
@@ -49,16 +49,23 @@ impl Session {
 #[uniffi::export]
 impl Session {
     /// Appends an event. A model with kinds needs the name of its kind, a model without refuses one.
-    #[uniffi::method(default(kind = None))]
-    pub fn append(&self, item: ItemId, kind: Option<String>) -> Result<()> {
-        self.extend(vec![item], kind.map(|kind| vec![kind]))
+    /// A model that uses times needs its time in whole seconds, any other refuses one.
+    #[uniffi::method(default(kind = None, time = None))]
+    pub fn append(&self, item: ItemId, kind: Option<String>, time: Option<i64>) -> Result<()> {
+        self.extend(vec![item], kind.map(|kind| vec![kind]), time.map(|time| vec![time]))
     }
 
-    /// Appends events, oldest first; on an error, none of them. `kinds` has the kind of each if the
-    /// model has kinds.
-    #[uniffi::method(default(kinds = None))]
-    pub fn extend(&self, items: Vec<ItemId>, kinds: Option<Vec<String>>) -> Result<()> {
-        let events = events_of(&self.model, &items, kinds.as_deref())?;
+    /// Appends events, oldest first; on an error, none of them. `kinds` and `times` have the kind and
+    /// the time of each, as in `append`.
+    #[uniffi::method(default(kinds = None, times = None))]
+    pub fn extend(
+        &self,
+        items: Vec<ItemId>,
+        kinds: Option<Vec<String>>,
+        times: Option<Vec<i64>>,
+    ) -> Result<()> {
+        let details = Details { kinds: kinds.as_deref(), times: times.as_deref() };
+        let events = events_of(&self.model, &items, details)?;
         self.with(|user| user.session.extend(&events))
     }
 
@@ -80,37 +87,42 @@ impl Session {
     }
 
     /// Appends an event, then returns the `k` best items, in one call; on an error, nothing is
-    /// appended. `kind` is as in `append`.
-    #[uniffi::method(default(k = 10, kind = None, filter))]
+    /// appended. `kind` and `time` are as in `append`.
+    #[uniffi::method(default(k = 10, kind = None, time = None, filter))]
     pub fn step(
         &self,
         item: ItemId,
         k: i32,
         filter: Filter,
         kind: Option<String>,
+        time: Option<i64>,
     ) -> Result<Vec<Recommendation>> {
         let catalog = self.model.catalog();
         let (k, lists) = (count("k", k)?, Lists::new(&catalog, &self.groups, &filter)?);
         let kinds = kind.as_ref().map(slice::from_ref);
-        let event = events_of(&self.model, &[item], kinds)?[0];
+        let details = Details { kinds, times: time.as_ref().map(slice::from_ref) };
+        let event = events_of(&self.model, &[item], details)?[0];
         self.with(|User { session, ranking }| {
             session.step(event, k, &lists.filter(), ranking)?;
             Ok(recommendations(&session.model().catalog(), ranking.items()))
         })
     }
 
-    /// The `k` best items after more events, without changing the session. `kinds` is as in `extend`.
-    #[uniffi::method(default(k = 10, kinds = None, filter))]
+    /// The `k` best items after more events, without changing the session. `kinds` and `times` are as
+    /// in `extend`.
+    #[uniffi::method(default(k = 10, kinds = None, times = None, filter))]
     pub fn peek(
         &self,
         items: Vec<ItemId>,
         k: i32,
         filter: Filter,
         kinds: Option<Vec<String>>,
+        times: Option<Vec<i64>>,
     ) -> Result<Vec<Recommendation>> {
         let catalog = self.model.catalog();
         let (k, lists) = (count("k", k)?, Lists::new(&catalog, &self.groups, &filter)?);
-        let events = events_of(&self.model, &items, kinds.as_deref())?;
+        let details = Details { kinds: kinds.as_deref(), times: times.as_deref() };
+        let events = events_of(&self.model, &items, details)?;
         let ranking = self.with(|user| user.session.peek(&events, k, &lists.filter()))?;
         Ok(recommendations(&self.model.catalog(), &ranking))
     }
@@ -165,6 +177,11 @@ impl Session {
     /// The kinds of the events in the log, oldest first; empty if the model has no kinds.
     pub fn log_kinds(&self) -> Result<Vec<String>> {
         self.with(|user| Ok(names_of(&self.model, user.session.log_kinds())))
+    }
+
+    /// The times of the events in the log in seconds, oldest first; empty unless the model uses times.
+    pub fn log_times(&self) -> Result<Vec<i64>> {
+        self.with(|user| Ok(user.session.log_times().collect()))
     }
 
     /// Forgets items, exactly: the session becomes one that never saw them.
@@ -235,23 +252,23 @@ mod tests {
         let session = model.new_session();
         assert_eq!(top_k(&session).len(), 5);
 
-        let missing = session.append(item.clone(), None).unwrap_err();
+        let missing = session.append(item.clone(), None, None).unwrap_err();
         assert!(matches!(missing, RecgrelaError::InvalidArgument(_)));
         assert!(missing.to_string().contains(&kinds[2]));
         assert_eq!(session.events().unwrap(), 0);
 
         session.keep_log(5).unwrap();
-        session.append(item.clone(), Some(kinds[2].clone())).unwrap();
+        session.append(item.clone(), Some(kinds[2].clone()), None).unwrap();
         assert_eq!(session.log_kinds().unwrap(), kinds[2..3]);
         let log = session.log().unwrap();
-        let moved = model.migrate(session.snapshot().unwrap(), log, session.log_kinds().ok());
+        let moved = model.migrate(session.snapshot().unwrap(), log, session.log_kinds().ok(), None);
         assert_eq!(top_k(&moved.unwrap()), top_k(&session));
         let other = model.new_session();
-        other.extend(vec![item.clone()], Some(vec![kinds[0].clone()])).unwrap();
+        other.extend(vec![item.clone()], Some(vec![kinds[0].clone()]), None).unwrap();
         assert_ne!(top_k(&other), top_k(&session));
-        assert!(other.step(item.clone(), 5, filter(), None).is_err());
+        assert!(other.step(item.clone(), 5, filter(), None, None).is_err());
         assert_eq!(other.events().unwrap(), 1);
-        let best = other.step(item, 5, filter(), Some(kinds[1].clone())).unwrap();
+        let best = other.step(item, 5, filter(), Some(kinds[1].clone()), None).unwrap();
         assert_eq!(best.iter().map(|best| best.score).collect::<Vec<_>>(), top_k(&other));
     }
 

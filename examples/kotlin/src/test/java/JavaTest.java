@@ -45,7 +45,7 @@ class JavaTest {
             String kind = model.kinds().get(0);
             Ids.append(session, "é-30000", kind);
             Ids.extendTexts(session, List.of("é-22081"), List.of(kind));
-            session.append(model.itemIds().get(0), kind);
+            session.append(model.itemIds().get(0), kind, null);
             assertEquals(3, session.events());
             session.reset();
             session.keepLog(10);

@@ -22,6 +22,7 @@ class GoldenTest {
     private class GoldenModel(
         val sequences: List<List<Int>>,
         val kinds: List<List<Int>>?,
+        val times: List<List<Long>>?,
         val sha256: String,
     )
 
@@ -61,7 +62,8 @@ class GoldenTest {
                     }
                     if (model.hasStart()) answers()
                     for ((j, item) in items.withIndex()) {
-                        session.append(ids[item], golden.kinds?.let { names[it[i][j]] })
+                        val kind = golden.kinds?.let { names[it[i][j]] }
+                        session.append(ids[item], kind, golden.times?.get(i)?.get(j))
                         answers()
                     }
                 }
