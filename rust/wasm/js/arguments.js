@@ -26,6 +26,22 @@ export function kindsOf(value, events) {
   return value === undefined || value === null ? undefined : list("kinds", value);
 }
 
+/** A time in seconds that a whole number represents; undefined if there is none. */
+export function timeOf(value) {
+  if (value === undefined || value === null) return undefined;
+  if (isTime(value)) return value;
+  throw invalid("time", value, SECONDS);
+}
+
+/** The times of events; undefined if there are none. */
+export function timesOf(value) {
+  if (value === undefined || value === null) return undefined;
+  return numbers("times", value, Float64Array, isTime, SECONDS);
+}
+
+const SECONDS = "a number of seconds up to 2^53";
+const isTime = (value) => typeof value === "number" && Number.isSafeInteger(Math.floor(value));
+
 /** Copies a list of numbers. */
 export function numbers(what, value, Numbers, fits, expected) {
   const found = list(what, value);

@@ -28,14 +28,21 @@ export interface UnknownOptions {
 export interface AppendOptions extends UnknownOptions {
   /** The kind of event. A model with kinds needs one of its kinds, a model without refuses any. */
   kind?: string;
+  /**
+   * The time of the event in seconds; a fraction is dropped. A model that uses times needs it, any
+   * other refuses it.
+   */
+  time?: number;
 }
 
-export interface KindsOptions {
+export interface EventsOptions {
   /** The kind of all events, or one per item. */
   kinds?: string | Iterable<string>;
+  /** The time of each event in seconds. */
+  times?: Iterable<number>;
 }
 
-export interface ExtendOptions extends UnknownOptions, KindsOptions {}
+export interface ExtendOptions extends UnknownOptions, EventsOptions {}
 
 /** Which items may be recommended. */
 export interface TopKOptions extends UnknownOptions {
@@ -51,7 +58,7 @@ export interface TopKOptions extends UnknownOptions {
 
 export interface StepOptions extends TopKOptions, AppendOptions {}
 
-export interface PeekOptions extends TopKOptions, KindsOptions {}
+export interface PeekOptions extends TopKOptions, EventsOptions {}
 
 /** Bytes loaded so far; total is null if the server does not report it. */
 export interface Progress {
@@ -135,13 +142,13 @@ export class Model {
   session(): Session;
   /**
    * Creates a session with the history of another model's snapshot, such as the one before
-   * retraining. `log` has the items of all its events, oldest first, and `kinds` their kinds if this
-   * model has kinds. They are replayed; items that this model does not know are skipped.
+   * retraining. `log` has the items of all its events, oldest first; kinds and times are those of
+   * extend. They are replayed; items that this model does not know are skipped.
    */
   migrate(
     snapshot: Uint8Array | ArrayBuffer,
     log: Iterable<ItemId>,
-    options?: KindsOptions,
+    options?: EventsOptions,
   ): Session;
   /** Whether an item has this id. */
   has(item: unknown): boolean;
@@ -151,6 +158,8 @@ export class Model {
   readonly length: number;
   /** The names of the kinds of events, such as view and cart; empty if events have no kinds. */
   readonly kinds: string[];
+  /** Whether the time between events is an input, so that each event needs its time. */
+  readonly usesTimes: boolean;
   /** Whether a session recommends before its first event, from a learned start vector. */
   readonly hasStart: boolean;
 
@@ -234,6 +243,8 @@ export class Session {
   readonly log: ItemId[];
   /** The kinds of the events in the log, oldest first; empty if the model has no kinds. */
   readonly logKinds: string[];
+  /** The times of the events in the log in seconds, oldest first; empty unless the model uses times. */
+  readonly logTimes: number[];
   /** Forgets items exactly, as if the session had never seen them. */
   forget(items: Iterable<ItemId>): void;
 

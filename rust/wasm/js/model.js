@@ -1,4 +1,4 @@
-import { bytes, kindsOf, list, loading, numbers, optional } from "./arguments.js";
+import { bytes, kindsOf, list, loading, numbers, optional, timesOf } from "./arguments.js";
 import { engineFor } from "./engine.js";
 import { CALL, Handle } from "./handle.js";
 import { Session } from "./session.js";
@@ -31,8 +31,11 @@ export class Model extends Handle {
   migrate(snapshot, log, options) {
     const blob = bytes("snapshot", snapshot);
     const ids = list("log", log);
-    const kinds = kindsOf(optional(options).kinds, ids.length);
-    return this[CALL]((raw, engine) => new Session(engine, raw.migrate(blob, ids, kinds)));
+    const { kinds, times } = optional(options);
+    const [names, seconds] = [kindsOf(kinds, ids.length), timesOf(times)];
+    return this[CALL]((raw, engine) => {
+      return new Session(engine, raw.migrate(blob, ids, names, seconds));
+    });
   }
 
   setGroups(groups) {
@@ -84,6 +87,10 @@ export class Model extends Handle {
 
   get kinds() {
     return this[CALL]((raw) => raw.kinds);
+  }
+
+  get usesTimes() {
+    return this[CALL]((raw) => raw.usesTimes);
   }
 
   get hasStart() {

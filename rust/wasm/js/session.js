@@ -1,20 +1,21 @@
-import { bytes, choice, count, kindsOf, list, optional, skips } from "./arguments.js";
+import { bytes, choice, count, kindsOf, list, optional, skips, timeOf, timesOf } from "./arguments.js";
 import { CALL, Handle } from "./handle.js";
 
 /** One user of a model. index.d.ts documents the methods. */
 export class Session extends Handle {
   append(item, options) {
-    const { kind, ...rest } = optional(options);
+    const { kind, time, ...rest } = optional(options);
+    const seconds = timeOf(time);
     const skip = skips(rest);
-    return this[CALL]((raw) => raw.append(item, kind, skip));
+    return this[CALL]((raw) => raw.append(item, kind, seconds, skip));
   }
 
   extend(items, options) {
     const ids = list("items", items);
-    const { kinds, ...rest } = optional(options);
-    const each = kindsOf(kinds, ids.length);
+    const { kinds, times, ...rest } = optional(options);
+    const [names, seconds] = [kindsOf(kinds, ids.length), timesOf(times)];
     const skip = skips(rest);
-    return this[CALL]((raw) => raw.extend(ids, each, skip));
+    return this[CALL]((raw) => raw.extend(ids, names, seconds, skip));
   }
 
   score(items) {
@@ -30,17 +31,19 @@ export class Session extends Handle {
 
   step(item, k = 10, options) {
     const most = count("k", k);
-    const { kind } = optional(options);
+    const { kind, time } = optional(options);
+    const seconds = timeOf(time);
     const chosen = choice(options);
-    return this[CALL]((raw) => raw.step(item, kind, most, ...chosen));
+    return this[CALL]((raw) => raw.step(item, kind, seconds, most, ...chosen));
   }
 
   peek(items, k = 10, options) {
     const ids = list("items", items);
     const most = count("k", k);
-    const kinds = kindsOf(optional(options).kinds, ids.length);
+    const { kinds, times } = optional(options);
+    const [names, seconds] = [kindsOf(kinds, ids.length), timesOf(times)];
     const chosen = choice(options);
-    return this[CALL]((raw) => raw.peek(ids, kinds, most, ...chosen));
+    return this[CALL]((raw) => raw.peek(ids, names, seconds, most, ...chosen));
   }
 
   why(item, n = 3) {
@@ -69,6 +72,10 @@ export class Session extends Handle {
 
   get logKinds() {
     return this[CALL]((raw) => raw.logKinds);
+  }
+
+  get logTimes() {
+    return this[CALL]((raw) => raw.logTimes);
   }
 
   forget(items) {

@@ -41,7 +41,7 @@ pub(crate) fn of_overlay(error: Error) -> RecgrelaError {
 fn code_of(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::Model => "invalid-model",
-        ErrorKind::Kind | ErrorKind::Argument => "invalid-argument",
+        ErrorKind::Kind | ErrorKind::Time | ErrorKind::Argument => "invalid-argument",
         ErrorKind::NoEvents => "no-events",
         ErrorKind::Undo => "undo-depth",
         ErrorKind::OutOfMemory => "out-of-memory",

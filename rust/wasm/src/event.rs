@@ -13,36 +13,57 @@ extern "C" {
     fn explain(reasons: &Array, position: f64, item: JsValue, kind: Option<&str>, lost: f32);
 }
 
-/// The event of an id and the name of its kind; `None` or an error if the id is unknown.
+/// The event of an id, with the name of its kind and its time in seconds; `None` or an error if the id
+/// is unknown.
 pub(crate) fn event_of(
     model: &Model,
     id: &JsValue,
     kind: Option<&JsValue>,
+    time: Option<f64>,
     skip: bool,
 ) -> Result<Option<Event>> {
     let kind = kind.map(|name| kind_of(model, name)).transpose()?;
-    Ok(index_of(&model.catalog(), id, skip)?.map(|item| (item, kind).into()))
+    let item = index_of(&model.catalog(), id, skip)?;
+    Ok(item.map(|item| {
+        let mut event = Event::from((item, kind));
+        event.time = time.map(|seconds| seconds.floor() as i64);
+        event
+    }))
 }
 
-/// The same for some ids. `kinds` has the kind of each.
+/// What JavaScript tells of some events besides their ids.
+#[derive(Default)]
+pub(crate) struct Details {
+    pub(crate) kinds: Option<Array>,
+    pub(crate) times: Option<Vec<f64>>,
+}
+
+/// The same for some ids. The details have the kind and the time of each.
 pub(crate) fn events_of(
     model: &Model,
     ids: &Array,
-    kinds: Option<&Array>,
+    details: &Details,
     skip: bool,
 ) -> Result<Vec<Option<Event>>> {
-    let expected = ids.length();
-    if let Some(found) = kinds.map(Array::length).filter(|&found| found != expected) {
-        let message = format!("kinds: found {found}, expected {expected}, one for each item");
-        return Err(invalid(&message));
-    }
-    let catalog = model.catalog();
+    let Details { kinds, times } = details;
+    let expected = ids.length() as usize;
+    check_length("kinds", kinds.as_ref().map(|kinds| kinds.length() as usize), expected)?;
+    check_length("times", times.as_ref().map(Vec::len), expected)?;
     let event = |(index, id): (usize, JsValue)| {
-        let name = kinds.map(|kinds| kinds.get(index as u32));
-        let kind = name.map(|name| kind_of(model, &name)).transpose()?;
-        Ok(index_of(&catalog, &id, skip)?.map(|item| (item, kind).into()))
+        let kind = kinds.as_ref().map(|kinds| kinds.get(index as u32));
+        let time = times.as_ref().map(|times| times[index]);
+        event_of(model, &id, kind.as_ref(), time, skip)
     };
     ids.iter().enumerate().map(event).collect()
+}
+
+fn check_length(what: &str, found: Option<usize>, expected: usize) -> Result<()> {
+    match found.filter(|&found| found != expected) {
+        None => Ok(()),
+        Some(found) => {
+            Err(invalid(&format!("{what}: found {found}, expected {expected}, one for each item")))
+        }
+    }
 }
 
 fn kind_of(model: &Model, name: &JsValue) -> Result<Kind> {

@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::convert::{bytes_of, find, ids_of, indices_of, integers_of, numbers_of, with_new_ids};
 use crate::error::{Result, of_overlay, to_js};
-use crate::event::{events_of, names_of};
+use crate::event::{Details, events_of, names_of};
 use crate::session::Session;
 
 /// A model, shared with its sessions.
@@ -60,8 +60,9 @@ impl Model {
         snapshot: &Uint8Array,
         log: &Array,
         kinds: Option<Array>,
+        times: Option<Vec<f64>>,
     ) -> Result<Session> {
-        let log = events_of(&self.model, log, kinds.as_ref(), true)?;
+        let log = events_of(&self.model, log, &Details { kinds, times }, true)?;
         let (model, snapshot) = (Arc::clone(&self.model), bytes_of(snapshot)?);
         Ok(self.started(engine::Session::migrate(model, &snapshot, &log).map_err(to_js)?))
     }
@@ -130,6 +131,12 @@ impl Model {
     #[wasm_bindgen(getter)]
     pub fn length(&self) -> usize {
         self.model.catalog().len()
+    }
+
+    /// Whether the model uses the times of events.
+    #[wasm_bindgen(getter, js_name = usesTimes)]
+    pub fn uses_times(&self) -> bool {
+        self.model.config().gaps
     }
 
     /// The names of the kinds of events.

@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::convert::{bytes_of, ids_of, indices_of, known, recommendations};
 use crate::error::{Result, invalid, to_js};
-use crate::event::{event_of, events_of, names_of, reasons};
+use crate::event::{Details, event_of, events_of, names_of, reasons};
 
 /// A session and its reusable ranking buffer.
 #[wasm_bindgen]
@@ -30,8 +30,8 @@ impl Session {
     }
 
     /// The events of known ids.
-    fn events_of(&self, ids: &Array, kinds: Option<Array>, skip: bool) -> Result<Vec<Event>> {
-        let events = events_of(self.session.model(), ids, kinds.as_ref(), skip)?;
+    fn events_of(&self, ids: &Array, details: &Details, skip: bool) -> Result<Vec<Event>> {
+        let events = events_of(self.session.model(), ids, details, skip)?;
         Ok(events.into_iter().flatten().collect())
     }
 
@@ -63,15 +63,27 @@ impl Session {
 #[wasm_bindgen]
 impl Session {
     /// Appends one event; returns whether it was appended.
-    pub fn append(&mut self, id: &JsValue, kind: Option<JsValue>, skip: bool) -> Result<bool> {
-        let event = event_of(self.session.model(), id, kind.as_ref(), skip)?;
+    pub fn append(
+        &mut self,
+        id: &JsValue,
+        kind: Option<JsValue>,
+        time: Option<f64>,
+        skip: bool,
+    ) -> Result<bool> {
+        let event = event_of(self.session.model(), id, kind.as_ref(), time, skip)?;
         event.map_or(Ok(()), |event| self.session.append(event)).map_err(to_js)?;
         Ok(event.is_some())
     }
 
     /// Appends events, oldest first; returns how many were appended.
-    pub fn extend(&mut self, ids: &Array, kinds: Option<Array>, skip: bool) -> Result<usize> {
-        let events = self.events_of(ids, kinds, skip)?;
+    pub fn extend(
+        &mut self,
+        ids: &Array,
+        kinds: Option<Array>,
+        times: Option<Vec<f64>>,
+        skip: bool,
+    ) -> Result<usize> {
+        let events = self.events_of(ids, &Details { kinds, times }, skip)?;
         self.session.extend(&events).map_err(to_js)?;
         Ok(events.len())
     }
@@ -105,6 +117,7 @@ impl Session {
         &mut self,
         id: &JsValue,
         kind: Option<JsValue>,
+        time: Option<f64>,
         k: usize,
         exclude_seen: bool,
         allow: Option<Array>,
@@ -112,7 +125,7 @@ impl Session {
         max_per_group: Option<usize>,
         skip: bool,
     ) -> Result<Array> {
-        let event = event_of(self.session.model(), id, kind.as_ref(), skip)?;
+        let event = event_of(self.session.model(), id, kind.as_ref(), time, skip)?;
         self.with_filter(exclude_seen, [allow, deny], max_per_group, skip, |user, filter| {
             let Self { session, ranking, .. } = user;
             match event {
@@ -130,6 +143,7 @@ impl Session {
         &mut self,
         ids: &Array,
         kinds: Option<Array>,
+        times: Option<Vec<f64>>,
         k: usize,
         exclude_seen: bool,
         allow: Option<Array>,
@@ -137,7 +151,7 @@ impl Session {
         max_per_group: Option<usize>,
         skip: bool,
     ) -> Result<Array> {
-        let events = self.events_of(ids, kinds, skip)?;
+        let events = self.events_of(ids, &Details { kinds, times }, skip)?;
         self.with_filter(exclude_seen, [allow, deny], max_per_group, skip, |user, filter| {
             let best = user.session.peek(&events, k, filter).map_err(to_js)?;
             Ok(recommendations(&user.session.model().catalog(), &best))
@@ -178,6 +192,12 @@ impl Session {
     #[wasm_bindgen(getter, js_name = logKinds)]
     pub fn log_kinds(&self) -> Array {
         names_of(self.session.model(), self.session.log_kinds())
+    }
+
+    /// The times of the events in the log.
+    #[wasm_bindgen(getter, js_name = logTimes)]
+    pub fn log_times(&self) -> Array {
+        self.session.log_times().map(|seconds| JsValue::from_f64(seconds as f64)).collect()
     }
 
     /// Forgets items.

@@ -16,10 +16,10 @@ export async function goldenHashes(Model, folder, simd, read) {
   const hashes = [];
   for (const { models } of [golden, golden.format_2]) {
     const digests = [];
-    for (const [name, { sequences, kinds, sha256 }] of Object.entries(models)) {
+    for (const [name, { sequences, kinds, times, sha256 }] of Object.entries(models)) {
       const model = await Model.load(await read(new URL(name, folder)), { simd });
       if (model.simd !== simd) throw new Error(`${name} runs on the other build`);
-      const digest = await hashOfModel(model, sequences, kinds);
+      const digest = await hashOfModel(model, sequences, kinds, times);
       if (hex(digest) !== sha256) throw new Error(`${name}: ${hex(digest)}, expected ${sha256}`);
       digests.push(digest);
       model.free();
@@ -29,7 +29,7 @@ export async function goldenHashes(Model, folder, simd, read) {
   return hashes;
 }
 
-function hashOfModel(model, sequences, kinds) {
+function hashOfModel(model, sequences, kinds, times) {
   const items = model.items();
   const indices = new Map(items.map((item, index) => [item, index]));
   const names = model.kinds;
@@ -43,7 +43,8 @@ function hashOfModel(model, sequences, kinds) {
     };
     if (model.hasStart) rank();
     for (const [place, index] of sequence.entries()) {
-      session.append(items[index], { kind: names[kinds?.[number][place]] });
+      const kind = names[kinds?.[number][place]];
+      session.append(items[index], { kind, time: times?.[number][place] });
       rank();
     }
     session.free();
