@@ -40,21 +40,21 @@ function ofAPage(path) {
 }
 
 /**
- * Links to the models, each with what the page tells about it. The first is fetched at once, the second
- * when the browser has nothing else to do.
+ * Links to the models, each with what the page tells about it. A page loads them when it has been painted:
+ * fetched at once, they would take the network from the style sheets.
  * @param {string} folder
  * @param {boolean} two
  */
 async function modelLinks(folder, two) {
-  const link = async (/** @type {string} */ id, /** @type {string} */ file, /** @type {string} */ rel) => {
+  const link = async (/** @type {string} */ id, /** @type {string} */ file) => {
     const bytes = await readFile(join(folder, file));
     return (
-      `<link id="${id}" rel="${rel}" href="${file}" as="fetch" crossorigin ` +
+      `<link id="${id}" rel="alternate" type="application/octet-stream" href="${file}" ` +
       `data-table="${tableOf(bytes)}" data-bytes="${bytes.length}">`
     );
   };
-  const links = [await link("first-file", "model.safetensors", "preload")];
-  if (two) links.push(await link("second-file", "second.safetensors", "prefetch"));
+  const links = [await link("first-file", "model.safetensors")];
+  if (two) links.push(await link("second-file", "second.safetensors"));
   return links;
 }
 

@@ -26,10 +26,27 @@ const BEGINNING = "Pick a film, or search. All ten change with each film.";
 const progress = /** @type {HTMLProgressElement} */ (element("progress"));
 
 async function loadAll() {
+  await painted();
   const titles = readTitles();
   titles.catch(() => {}); // reported below
   const model = await load("first", (share) => (progress.value = share));
-  return { model, titles: new Titles(model.items(), await titles) };
+  await responsive();
+  const named = new Titles(model.items(), await titles);
+  await responsive();
+  return { model, titles: named };
+}
+
+/** Lets the browser handle input and paint between two pieces of work. */
+function responsive() {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+/** Resolves after the first paint, or soon in a tab that is not shown. */
+function painted() {
+  return new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    setTimeout(resolve, 100);
+  });
 }
 
 async function readTitles() {

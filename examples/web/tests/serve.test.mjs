@@ -16,7 +16,7 @@ before(async () => {
   root = await mkdtemp(join(tmpdir(), "recgrela-serve-"));
   await mkdir(join(root, "site"));
   await writeFile(join(root, "secret.txt"), "secret");
-  for (const name of ["index.html", "main.js", "engine.wasm", "titles.json"]) {
+  for (const name of ["index.html", "main.js", "engine.wasm", "titles.json", "model.safetensors"]) {
     await writeFile(join(root, "site", name), name);
   }
   server = await serve(join(root, "site"), 0);
@@ -60,6 +60,19 @@ test("unchanged files are not sent again", async () => {
   await writeFile(join(root, "site", "main.js"), "changed");
   const changed = await ask("/main.js", { headers: { "if-none-match": headers.etag } });
   assert.deepEqual([changed.status, changed.body], [200, "changed"]);
+});
+
+test("text and wasm are compressed for clients that accept it", async () => {
+  const zipped = (path) => fetch(new URL(path, server.address)); // accepts gzip and decodes it
+  for (const path of ["main.js", "engine.wasm", "titles.json"]) {
+    const response = await zipped(path);
+    assert.equal(response.headers.get("content-encoding"), "gzip", path);
+    assert.equal((await response.text()).length, path === "main.js" ? "changed".length : path.length);
+    assert.equal((await ask(`/${path}`)).headers["content-encoding"], undefined, path);
+  }
+  const model = await zipped("model.safetensors");
+  assert.equal(model.headers.get("content-encoding"), null);
+  assert.equal(Number(model.headers.get("content-length")), "model.safetensors".length);
 });
 
 test("nothing outside the folder, and only GET and HEAD", async () => {
