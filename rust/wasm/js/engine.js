@@ -3,7 +3,7 @@
 import * as plain from "./recgrela-plain.js";
 import * as simd128 from "./recgrela-simd128.js";
 import { RecgrelaError, takePanic } from "./shared.js";
-import { open, readAll } from "./source.js";
+import { open, readAll, refuseHtml } from "./source.js";
 
 // Bundlers recognise `new URL(literal, import.meta.url)` and include the file.
 const BUILDS = {
@@ -96,16 +96,26 @@ async function start({ glue, url }) {
   try {
     const module = streams
       ? await WebAssembly.compileStreaming(response)
-      : await WebAssembly.compile(await readAll(url, response));
+      : await WebAssembly.compile(await moduleBytes(url, response));
     await glue.default({ module_or_path: module });
   } catch (error) {
     if (error instanceof RecgrelaError) throw error;
+    // The browsers' words differ, and not all have a class for it.
+    const forbidden = /content.?security.?policy|unsafe-eval|csp\b/i.test(error.message);
+    const advice = forbidden
+      ? ". The page's Content-Security-Policy has to allow 'wasm-unsafe-eval' in script-src"
+      : ` (${url.href})`;
     throw new RecgrelaError(
       "unsupported",
-      `the WebAssembly module does not start: ${error.message}. Where there is a ` +
-        `Content-Security-Policy, its script-src has to allow 'wasm-unsafe-eval'`,
+      `the WebAssembly module does not start: ${error.message}${advice}`,
       { cause: error },
     );
   }
   return new Engine(glue);
+}
+
+async function moduleBytes(url, response) {
+  const bytes = await readAll(url, response);
+  refuseHtml(url, bytes, "a WebAssembly module (docs/web.md, Bundlers)");
+  return bytes;
 }

@@ -24,9 +24,28 @@ export async function readModel(source, { onProgress, cache, signal }) {
     ? await revalidated(url, kept, signal)
     : checked(url, await fetched(url, { signal }));
   const read = await readAll(url, response, { onProgress, signal });
+  refuseHtml(url, read, "a model file");
   if (store === undefined) return { bytes: read };
   if (response === kept) return { bytes: read, refused: () => quietly(store.delete(url)) };
-  return { bytes: read, accepted: () => quietly(store.put(url, forStore(response, read))) };
+  return { bytes: read, accepted: () => quietly(keep(store, url, forStore(response, read))) };
+}
+
+/** Stores a file, in place of those of the same name with another query, such as an older `?v=1`. */
+async function keep(store, url, response) {
+  await store.put(url, response);
+  for (const { url: other } of await store.keys(url, { ignoreSearch: true })) {
+    if (other !== url.href) await store.delete(other);
+  }
+}
+
+/**
+ * Refuses a page that came in place of a file, as from servers that answer every unknown path with
+ * one.
+ */
+export function refuseHtml(url, bytes, expected) {
+  const start = new TextDecoder().decode(bytes.subarray(0, 64)).trimStart();
+  if (!/^<(!doctype|html)\b/i.test(start)) return;
+  throw failed(url, `the server sent HTML, expected ${expected}. Is the file there?`);
 }
 
 /** A response of the package's own file. */

@@ -114,6 +114,55 @@ test("a damaged cached file is deleted", async () => {
   assert.equal((await load()).length, bytes.one.length);
 });
 
+test("of several versions in the query, one stays in the cache", async () => {
+  const kept = () =>
+    page.evaluate(async () => {
+      const keys = await (await caches.open("recgrela")).keys();
+      return keys.map(({ url }) => url.replace(location.origin, ""));
+    });
+  const version = (name) =>
+    page.evaluate(async (name) => {
+      const { Model } = await import("/package/index.js");
+      (await Model.load(name)).free();
+    }, name);
+  await version("/model?v=1");
+  await version("/model?v=2");
+  await page.waitForFunction(async () => (await (await caches.open("recgrela")).keys()).length === 1);
+  assert.deepEqual(await kept(), ["/model?v=2"]);
+});
+
+test("a page in place of a model or of the module is named", async () => {
+  const failure = (source) =>
+    page.evaluate(async (source) => {
+      const { Model } = await import("/package/index.js");
+      return Model.load(source).catch(({ code, message }) => ({ code, message }));
+    }, source);
+  const missing = await failure("/no-such-model");
+  assert.equal(missing.code, "fetch-failed");
+  assert.match(missing.message, /no-such-model": the server sent HTML, expected a model file/);
+  await page.route("**/recgrela-simd128.wasm", (route) =>
+    route.fulfill({ contentType: "text/html", body: "<!DOCTYPE html><title>app</title>" }),
+  );
+  await page.reload(); // the first load has started an engine
+  const module = await failure("/model");
+  assert.equal(module.code, "fetch-failed");
+  assert.match(module.message, /simd128\.wasm": the server sent HTML, expected a WebAssembly module/);
+  assert.doesNotMatch(module.message, /Policy/);
+});
+
+test("a module that is no WebAssembly is not blamed on a policy", async () => {
+  await page.route("**/recgrela-simd128.wasm", (route) =>
+    route.fulfill({ contentType: "application/wasm", body: "damaged" }),
+  );
+  const { code, message } = await page.evaluate(async () => {
+    const { Model } = await import("/package/index.js");
+    return Model.load("/model").catch(({ code, message }) => ({ code, message }));
+  });
+  assert.equal(code, "unsupported");
+  assert.match(message, /magic word.*simd128\.wasm/s);
+  assert.doesNotMatch(message, /Policy/);
+});
+
 test("a Content-Security-Policy that allows WebAssembly is enough", async () => {
   await page.goto(`${server.origin}/strict-wasm`);
   assert.equal((await load()).simd, true);
