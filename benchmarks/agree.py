@@ -26,6 +26,7 @@ import numpy as np
 from recgrela import EdgeScorer
 from recgrela_train.config import Config, parse_config
 from recgrela_train.data import Histories, load_dataset, load_histories
+from recgrela_train.data.gaps import SECOND
 from recgrela_train.data.split import drop_consecutive
 from recgrela_train.data.times import cut_time
 from recgrela_train.evaluation.measurement import OTHER_EXCLUSION, Measurement, read_measurement
@@ -185,25 +186,28 @@ class Replay:
         items = (
             ids[codes].tolist() if isinstance(ids, np.ndarray) else [ids[code] for code in codes]
         )
-        kinds = self._kinds(begin, end)
+        kinds, times = self._kinds(begin, end), self._times(begin, end)
         self._stream.reset()
         before: list[int | str] = []
         kinds_before: list[str] = []
+        times_before: list[int] = []
         if not any(item in self._stream for item in items):  # not a user of the run
             return
         splits = self._splits(items, kinds, begin, end)
-        for item, kind, split in zip(items, kinds, splits, strict=True):
+        for item, kind, time, split in zip(items, kinds, times, splits, strict=True):
             if split:
                 self._window.reset()
                 named = kinds_before[-self._size :] if kind else None
-                self._window.extend(before[-self._size :], kinds=named)
+                timed = times_before[-self._size :] if time is not None else None
+                self._window.extend(before[-self._size :], kinds=named, times=timed)
                 for exclusion in self._exclusions:
                     stream, window = self._options(exclusion, before)
                     yield (split, "stream", exclusion), Query(self._stream, item, stream)
                     yield (split, "window", exclusion), Query(self._window, item, window)
-            if self._stream.append(item, kind=kind, unknown="skip"):
+            if self._stream.append(item, kind=kind, time=time, unknown="skip"):
                 before.append(item)
                 kinds_before.append(kind or "")
+                times_before.append(time or 0)
 
     def _options(self, exclusion: str, before: list[int | str]) -> tuple[Options, Options]:
         """The options of top_k by each read-out: the window's session knows its own events only."""
@@ -219,6 +223,14 @@ class Replay:
         if kinds is None:
             return [None] * (end - begin)
         return [names[code] for code in kinds[begin:end].tolist()]
+
+    def _times(self, begin: int, end: int) -> list[int | None]:
+        """The time of each event in whole seconds, None if the model does not use it."""
+        if not self._stream.uses_times:
+            return [None] * (end - begin)
+        assert self._histories.times is not None
+        seconds: list[int | None] = (self._histories.times[begin:end] // SECOND).tolist()
+        return seconds
 
     def _splits(
         self, items: list[int | str], kinds: list[str | None], begin: int, end: int

@@ -47,13 +47,19 @@ def main() -> int:
     reference = model.double()
 
     differences, same, events = [], 0, 0
-    for batch in track(EvaluationBatches(dataset, targets.take(targets.last), 128), "comparing"):
+    targets = targets.take(targets.last)
+    batches = EvaluationBatches(dataset, targets, 128, gaps=model.gaps is not None)
+    for batch in track(batches, "comparing"):
         expected = _expected(reference, batch)
         for row, history in enumerate(batch.histories):
             items = dataset.item_ids[history - 1]
             scorer.reset()
             kinds = batch.kinds and [trained.kinds[code] for code in batch.kinds[row]]
-            scorer.extend(items, kinds=kinds)
+            times = None
+            if scorer.uses_times:
+                user = targets.users[batch.places[row]]
+                times = dataset.seconds_of(user)[: len(items)]
+            scorer.extend(items, kinds=kinds, times=times)
             events += len(items)
             scores = scorer.score(dataset.item_ids)
             largest = np.abs(expected[row]).max()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from recgrela_train.data.gaps import SECOND, gap_buckets
 from recgrela_train.export.quantize import round_table, rounded_model
 
 EVENTS = 300
@@ -69,6 +70,38 @@ def test_every_score_with_kinds_and_before_the_first_event(export, kinds, table,
         part = slice(scorer.events, point)
         scorer.extend(history[part], kinds=named and named[part])
         found, wanted = scorer.score(file.ids), expected[point]
+        scale = np.abs(wanted).max()
+        largest = max(largest, np.abs(found - wanted).max() / scale)
+        assert_same_top(scorer.top_k(K, exclude_seen=False), file, wanted, scale * TOLERANCE)
+    assert largest <= TOLERANCE
+
+
+@pytest.mark.parametrize(("table", "matrices"), [("f32", "f32"), ("f16", "f16"), ("int8", "f16")])
+@pytest.mark.parametrize("kinds", [0, 3])
+@pytest.mark.parametrize("positions", ["rotary", "learned"])
+def test_every_score_with_gaps(export, kinds, table, matrices, positions):
+    settings = {"kinds": kinds, "table": table, "matrices": matrices, "positions": positions}
+    file = export(gaps=True, **settings)
+    model = rounded_model(file.model, round_table(file.model, table), matrices).double()
+    history, named = file.history(EVENTS), file.history_kinds(EVENTS) if kinds else None
+    random = np.random.default_rng(1)
+    pauses = np.floor(2 ** random.uniform(-1, 31, EVENTS)).astype(np.int64)
+    pauses[random.random(EVENTS) < 0.1] *= -1  # late events
+    times = (1_700_000_000 + pauses.cumsum()).tolist()
+    buckets = gap_buckets(np.array(times) * SECOND, np.array([0, EVENTS]))
+    assert set(buckets.tolist()) == set(range(32))
+    codes = torch.tensor([[file.kinds.index(kind) for kind in named]]) if named else None
+    items = torch.tensor([[file.ids.index(item) + 1 for item in history]])
+    with torch.inference_mode():
+        gaps = torch.from_numpy(buckets).long()[None]
+        hidden, _ = model(items, form="recurrent", kinds=codes, gaps=gaps)
+        expected = model.scores(hidden[0]).numpy()
+    scorer, largest = file.load(), 0.0
+    assert scorer.uses_times
+    for point in POINTS:
+        part = slice(scorer.events, point)
+        scorer.extend(history[part], kinds=named and named[part], times=times[part])
+        found, wanted = scorer.score(file.ids), expected[point - 1]
         scale = np.abs(wanted).max()
         largest = max(largest, np.abs(found - wanted).max() / scale)
         assert_same_top(scorer.top_k(K, exclude_seen=False), file, wanted, scale * TOLERANCE)

@@ -89,6 +89,14 @@ def test_kinds_of_events(events_csv, tmp_path, split, targets):
     assert agree.agree(tmp_path) == 0
 
 
+@pytest.mark.parametrize(
+    "setting", ["data.split=time", "data.split=leave_one_out", "data.repeats=drop_consecutive"]
+)
+def test_gaps_between_events(events_csv, tmp_path, setting):
+    exported_run(tmp_path, events_csv, setting, "model.gaps=true", "evaluate.exclude_seen=none")
+    assert agree.agree(tmp_path) == 0
+
+
 def test_consecutive_repeats_that_were_dropped(events_csv, tmp_path):
     exported_run(tmp_path, events_csv, "data.repeats=drop_consecutive")
     assert agree.agree(tmp_path) == 0

@@ -1,16 +1,20 @@
 """Runs with `model.gaps`: training, resuming, repeating, updating and recommending."""
 
+import re
+
 import numpy as np
 import polars as pl
 import pytest
 import torch
 from conftest import SMALL
 from in_process import best, changed, error, go
+from recgrela import EdgeScorer
 from recgrela_train import Recommender
 from recgrela_train.config import DataConfig
 from recgrela_train.data import DataError, load_dataset
 from recgrela_train.evaluation.measurement import read_measurement
 from recgrela_train.fitting.checkpoints import best_checkpoint, load_checkpoint
+from recgrela_train.report.engine import measure_engine
 
 ITEMS = 20
 START = 1_700_000_000
@@ -146,3 +150,50 @@ def test_an_older_checkpoint_without_the_setting_has_no_gaps(base, files, tmp_pa
     del content["recgrela"]["config"]["model"]["gaps"]
     torch.save(content, path)
     assert load_checkpoint(path).model.gaps is None
+
+
+def test_the_exported_file_recommends_as_the_trainer(base, files, tmp_path):
+    output = go("export", base, "-o", tmp_path, "--table", "int8", "--matrices", "int8")
+    assert "verified by the engine" in output
+    recommender = Recommender.load(base)
+    recommender.export(tmp_path / "f32.safetensors")
+    scorer = EdgeScorer.load(tmp_path / "f32.safetensors")
+    assert scorer.uses_times
+    table = pl.read_csv(files / "old.csv").sort("user_id", "timestamp", maintain_order=True)
+    wanted = recommender.recommend([3, 8], 5, events=table)
+    for user in (3, 8):
+        events = table.filter(user_id=user)
+        scorer.reset()
+        scorer.extend(events["item_id"].to_list(), times=events["timestamp"].to_list())
+        found, expected = scorer.top_k(5), wanted.filter(user=user)
+        assert found.ids == expected["item"].to_list()
+        np.testing.assert_allclose(found.scores, expected["score"].to_numpy(), rtol=1e-4)
+
+
+def test_the_model_card_says_how_to_pass_times(base, tmp_path, monkeypatch, capsys):
+    go("export", base, "-o", tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    assert (
+        "| time of events | needed for each, in whole seconds: `append(item, time=...)` |" in text
+    )
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {"history": [105, 106], "times": [START, START + 200_000]})
+    assert "[107," in capsys.readouterr().out
+
+
+def test_an_overlay_of_new_items_has_the_gaps_of_its_model(base, files, tmp_path):
+    new = changed(f"data.source={files / 'new.csv'}", "data.split=none", "train.max_epochs=1")
+    go("fit", "--from", base, "--freeze", "-o", tmp_path / "frozen", *new)
+    go("export", base, "-o", tmp_path / "m.safetensors")
+    frozen = Recommender.load(tmp_path / "frozen")
+    done = frozen.export_overlay(tmp_path / "new.overlay", deployed=tmp_path / "m.safetensors")
+    assert "verified by the engine" in done.verification
+
+
+def test_the_report_times_the_engine_on_events_with_times(base, files):
+    go("export", base)
+    data = load_dataset(best(base).config.data)
+    cost = measure_engine(base, data)
+    assert cost.users == 50
+    assert cost.event_us > 0

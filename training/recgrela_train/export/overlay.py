@@ -150,13 +150,14 @@ def _verify(path: Path, base: Deployed, model: RecGrela, table: Rows, item_ids: 
         largest, begin = 0.0, 0
         for row, end in enumerate(expected["selftest.end"]):
             events = slice(begin, begin := end)
-            named: dict[str, Any] = {}
+            kinds = times = None
             if test.kinds is not None:
-                named["kinds"] = [scorer.kinds[kind] for kind in expected["selftest.kinds"][events]]
+                kinds = [scorer.kinds[kind] for kind in expected["selftest.kinds"][events]]
             if test.times is not None:
-                named["times"] = expected["selftest.times"][events].tolist()
+                times = expected["selftest.times"][events].tolist()
             scorer.reset()
-            scorer.extend(ids[expected["selftest.items"][events]].tolist(), **named)
+            items = ids[expected["selftest.items"][events]].tolist()
+            scorer.extend(items, kinds=kinds, times=times)
             wanted = expected["selftest.scores"][row]
             scores = scorer.score(ids[expected["selftest.candidates"][row]].tolist())
             difference = np.abs(scores - wanted).max() / np.abs(wanted).max()

@@ -87,7 +87,7 @@ def _page(
             "",
             "## Load",
             "",
-            *_loading(name, kinds),
+            *_loading(name, model, kinds),
             "",
             *(_measured(done.card) if done.card else _NOT_MEASURED),
             *(_rounding(done.loss) if done.loss else ()),
@@ -116,6 +116,8 @@ def _model_rows(
     yield "items", f"{done.items:,}, ids are {ids}"
     if kinds:
         yield "kinds of events", ", ".join(kinds)
+    if model.gaps is not None:
+        yield "time of events", "needed for each, in whole seconds: `append(item, time=...)`"
     if model.start is not None:
         yield "before the first event", "a learned start vector recommends"
     yield (
@@ -129,14 +131,18 @@ def _model_rows(
     yield "fingerprint", f"`{done.fingerprint}`"
 
 
-def _loading(name: str, kinds: Sequence[str]) -> list[str]:
+def _loading(name: str, model: RecGrela, kinds: Sequence[str]) -> list[str]:
     other = "" if name == "model.safetensors" else f", filename={json.dumps(name)}"
     of_each = ", kinds=kinds" if kinds else ""
+    what = "item ids, oldest first"
+    if model.gaps is not None:
+        of_each += ", times=times"
+        what += "; times: of these events, in seconds"
     return [
         "```python",
         "from recgrela import EdgeScorer  # pip install 'recgrela[hub]'",
         f'scorer = EdgeScorer.load({json.dumps(name)})  # or .from_pretrained("ORG/NAME"{other})',
-        f"print(scorer.peek(history, 10{of_each}).ids)  # history: item ids, oldest first",
+        f"print(scorer.peek(history, 10{of_each}).ids)  # history: {what}",
         "```",
     ]
 

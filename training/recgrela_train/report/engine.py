@@ -47,9 +47,10 @@ def measure_engine(run: Path, dataset: Dataset) -> EngineCost | str:
     for user in np.unique(np.linspace(0, dataset.num_users - 1, USERS).astype(int)).tolist():
         items = ids[dataset.history(user) - 1].tolist()
         kinds = dataset.kinds_of(user)
+        times = dataset.seconds_of(user) if scorer.uses_times else None
         scorer.reset()
         started = time.perf_counter()
-        events = scorer.extend(items, kinds=kinds, unknown="skip")
+        events = scorer.extend(items, kinds=kinds, times=times, unknown="skip")
         if not events:  # of other data than the file
             continue
         per_event.append((time.perf_counter() - started) / events)
