@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from . import EdgeScorer, __version__, cli_batch
 from .cli_streams import discard, unread_streams
+from .cli_times import seconds
 
 
 @unread_streams()
@@ -59,8 +60,9 @@ def _parser() -> argparse.ArgumentParser:
         "recommend",
         help="process a history and recommend the next items",
         description="Process a history, oldest event first, and print the recommended items.",
-        usage="recgrela recommend MODEL [--history ITEM ...] [--kinds KIND ...] [-k K] "
-        "[--include-seen] [--skip-unknown] [--titles FILE] [--json] [--isa ISA]",
+        usage="recgrela recommend MODEL [--history ITEM ...] [--kinds KIND ...] "
+        "[--times TIME ...] [-k K] [--include-seen] [--skip-unknown] "
+        "[--titles FILE] [--json] [--isa ISA]",
         epilog="example: recgrela recommend model.safetensors --history 50 172 181 -k 5",
     )
     recommend.add_argument(
@@ -72,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
         "--kinds", nargs="+", metavar="KIND",
         help="the kinds of these events, one per item or one for all, if the model has kinds "
         "(recgrela inspect lists them)",
+    )  # fmt: skip
+    recommend.add_argument(
+        "--times", nargs="+", metavar="TIME",
+        help="the times of these events, one per item, if the model uses them (recgrela inspect "
+        "says gaps True): seconds since 1970 or ISO 8601, such as 2026-12-01T09:00:00+01:00; UTC "
+        "without an offset",
     )  # fmt: skip
     recommend.add_argument(
         "-k", type=cli_batch.positive, default=10, help="number of items (default: %(default)s)"
@@ -173,7 +181,7 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _recommend(options: argparse.Namespace) -> None:
-    for words in (options.history or [], options.kinds or []):
+    for words in (options.history or [], options.kinds or [], options.times or []):
         if options.model is None and len(words) > 1 and Path(words[-1]).is_file():
             options.model = Path(words.pop())  # the option before it also took the model
     if options.model is None:
@@ -191,8 +199,14 @@ def _recommend(options: argparse.Namespace) -> None:
     kinds = options.kinds
     if kinds is not None and len(kinds) == 1:
         kinds = kinds[0]
+    if history and scorer.uses_times and options.times is None:
+        raise ValueError(
+            "found no times, expected one per item: this model uses the time between events, so "
+            "pass their times by --times"
+        )
+    times = None if options.times is None else list(map(seconds, options.times))
     started = time.perf_counter()
-    events = scorer.extend(history, kinds=kinds, unknown=unknown)
+    events = scorer.extend(history, kinds=kinds, times=times, unknown=unknown)
     skipped = len(history) - events
     if events == 0 and not scorer.config["start"]:
         cause = (

@@ -1,6 +1,8 @@
 """Models that use the times of events, through Python."""
 
+import json
 import pickle
+import re
 from datetime import UTC, datetime
 
 import numpy as np
@@ -150,3 +152,67 @@ def test_forgetting_and_reasons_replay_the_gaps(gaps):
     if items.count(items[position]) == 1:
         without.keep_log(8)
         assert forgotten.score(gaps.item_ids).tobytes() == without.score(gaps.item_ids).tobytes()
+
+
+PATH = GOLDEN / "gaps.safetensors"
+
+
+def test_inspect_shows_that_the_model_uses_times(command, small):
+    assert "gaps         True\n" in command("inspect", PATH)[1]
+    assert "gaps         False\n" in command("inspect", small.path)[1]
+    assert json.loads(command("inspect", PATH, "--json")[1])["gaps"] is True
+
+
+def test_recommend_takes_seconds_and_dates(command, gaps):
+    items, kinds, _ = events(gaps, 4)
+    times = [-1, 90, 1_796_112_000, 253_402_300_799]
+    words = [
+        ("-1", "90", "1796112000", "253402300799"),
+        ("-0.25", "90.75", "1.796112e9", "253402300799.5"),
+        ("1969-12-31T23:59:59.999999", "1970-01-01T00:01:30.9Z", "2026-12-01T09:00:00+01:00",
+         "9999-12-31T23:59:59.999999"),
+        ("1969-12-31 23:59:59Z", "1970-01-01 00:01:30", "2026-12-01 08:00", "9999-12-31T235959"),
+    ]  # fmt: skip
+    gaps.extend(items, kinds=kinds, times=times)
+    expected = [[item, score] for item, score in gaps.top_k(4)]
+    history = ("--history", *items, "--kinds", *kinds)
+    for given in words:
+        for order in ((PATH, *history, "--times", *given), (*history, "--times", *given, PATH)):
+            status, output, errors = command("recommend", *order, "-k", 4, "--json")
+            assert status == 0, errors
+            found = [[one["item"], one["score"]] for one in json.loads(output)["items"]]
+            assert found == expected
+    other = gaps.new_session()
+    other.extend(items, kinds=kinds, times=[times[0], 30, *times[2:]])  # another gap
+    assert [[item, score] for item, score in other.top_k(4)] != expected
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([], "found no times, expected one per item: .* pass their times by --times"),
+        (["5"], "times: found 1, expected 2, one per item"),
+        (["5", "noon"], "the time 'noon', expected seconds since 1970, such as .* or ISO 8601, "),
+        (["5", "2026-13-01"], "the time '2026-13-01', expected seconds since 1970, such as"),
+        (["5", "1796112000000"], "'1796112000000', expected .*: divide milliseconds by 1,000"),
+        (["5", "nan"], "found the time 'nan', expected seconds since 1970, before the year 10000"),
+    ],
+)
+def test_recommend_refuses_what_is_no_time(command, gaps, times, message):
+    options = ["--times", *times] if times else []
+    history = ("--history", *gaps.item_ids[:2], "--kinds", gaps.kinds[0])
+    status, output, errors = command("recommend", PATH, *history, *options)
+    assert (status, output) == (1, "")
+    assert re.search(message, errors), errors
+
+
+def test_recommend_refuses_times_that_the_model_does_not_use(command, small):
+    words = ("--history", *small.ids[:2], "--times", "1", "2026-12-01")
+    status, _, errors = command("recommend", small.path, *words)
+    assert (status, "expected none: this model does not use times" in errors) == (1, True)
+
+
+def test_recommend_without_a_history_needs_no_times(command, gaps):
+    status, output, errors = command("recommend", PATH, "--history", "--json")
+    assert status == 0, errors
+    assert [one["item"] for one in json.loads(output)["items"]] == gaps.top_k(10).ids
