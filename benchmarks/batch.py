@@ -57,7 +57,7 @@ def append(fleet: Fleet, day: list[pa.RecordBatch], scratch: Path) -> float:
     sorter = Sorter(scratch / f"events-{time.monotonic_ns()}")
     for batch, _ in canonical(day):
         sorter.add(batch)
-    append_events(fleet, sorter.sorted())
+    append_events(fleet, sorter.sorted(), with_times=False)
     return time.process_time() - start
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
+from datetime import datetime, timedelta
 from itertools import zip_longest
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from recgrela.batch import Part, partition_of
 from recgrela.batch.events import canonical
 from recgrela.batch.spill import in_order
 from recgrela.columns import NAMES
+
+EPOCH, SECOND = datetime(1970, 1, 1), timedelta(seconds=1)
 
 
 class InProcess(Executor):
@@ -33,7 +36,10 @@ def user_ids(count: int, kind: str) -> list:
 
 
 def random_events(model, count: int, seed: int, *, users: int = 40, day: int = 0) -> pa.Table:
-    """Events of a day, most of them with ties in time."""
+    """Events of a day, most of them with ties in time.
+
+    Times are numbers, or dates with parts of a second for a model that uses them.
+    """
     random = np.random.default_rng(seed)
     kind = "int" if isinstance(model.ids[0], int) else "str"
     ids = user_ids(users, kind)
@@ -42,6 +48,8 @@ def random_events(model, count: int, seed: int, *, users: int = 40, day: int = 0
         "item": [model.ids[i] for i in random.integers(len(model.ids), size=count)],
         "time": random.integers(100 * day, 100 * day + 20, size=count),
     }
+    if model.gaps:
+        columns["time"] = pa.array(columns["time"] * 700_003).cast(pa.timestamp("us"))
     if model.kinds:
         columns["kind"] = model.history_kinds(count, seed)
     return pa.table(columns)
@@ -63,13 +71,14 @@ def replayed(
         roles = day.column_names
         batches = [events for events, _ in canonical(day.combine_chunks().to_batches(), roles)]
         events = in_order(pa.Table.from_batches(batches))
-        for row in events.select([name for name in roles if name != "time"]).to_pylist():
+        for row in events.to_pylist():
             user, item = row["user"], row["item"]
             if user not in scorers:
                 scorers[user] = model.load(verify=False)
                 if overlay:
                     scorers[user].catalog.load(overlay)
-            scorers[user].append(item, kind=row.get("kind"), unknown="skip")
+            time = (row["time"] - EPOCH) // SECOND if model.gaps else None
+            scorers[user].append(item, kind=row.get("kind"), time=time, unknown="skip")
     tops = {user: scorer.top_k(k, **options) for user, scorer in scorers.items() if scorer.events}
     return {user: (top.ids, top.scores.tolist()) for user, top in tops.items()}
 

@@ -46,6 +46,11 @@ class Exported:
     ids: list
     kinds: tuple[str, ...] = ()
 
+    @property
+    def gaps(self) -> bool:
+        """Whether it uses the time between events."""
+        return self.model.gaps is not None
+
     def load(self, **options) -> EdgeScorer:
         return EdgeScorer.load(self.path, **options)
 

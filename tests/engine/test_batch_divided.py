@@ -45,13 +45,13 @@ class OneTask:
         assert [*advance.all(batches)] == [*range(PARTITIONS)]  # a retried task: all is done
 
 
-@pytest.fixture(scope="module", params=[0, 3])
+@pytest.fixture(scope="module", params=[{}, {"kinds": 3}, {"gaps": True}])
 def days(request, export, tmp_path_factory) -> tuple:
     """A model, two days of events, one partition without any on the second, and their files.
 
-    The events have kinds where the model has them.
+    The events have kinds and dates where the model uses them.
     """
-    model, folder = export("str", kinds=request.param), tmp_path_factory.mktemp("days")
+    model, folder = export("str", **request.param), tmp_path_factory.mktemp("days")
     first, second = (random_events(model, 400, seed, day=seed) for seed in (0, 1))
     users = second["user"].combine_chunks()
     second = second.filter(pa.array(partition_of(users, PARTITIONS) != 3))

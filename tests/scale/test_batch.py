@@ -21,7 +21,7 @@ from tests.scale.processes import kill_one, wait_until
 
 pytestmark = pytest.mark.scale
 
-MODEL = Path(__file__).parents[1] / "golden" / "kinds.safetensors"
+MODEL = Path(__file__).parents[1] / "golden" / "gaps.safetensors"  # kinds and times
 NAMES = ("user_id", "item_id", "timestamp", "event")
 EVENTS = int(os.environ.get("RECGRELA_SCALE_EVENTS", "1_000_000"))
 PARTITIONS = 16
@@ -44,11 +44,12 @@ def write_events(folder: Path, count: int, day: int, users: int) -> Path:
     random = np.random.default_rng(day)
     model = EdgeScorer.load(MODEL)
     items, kinds = np.array(model.item_ids), np.array(model.kinds)
+    times = random.integers(day * 86_400, (day + 1) * 86_400, count) * 1_000_000
     table = pa.table(
         {
             "price": random.random(count),  # not read
             "event": kinds[random.integers(len(kinds), size=count)],
-            "timestamp": random.integers(day * 86_400, (day + 1) * 86_400, count),
+            "timestamp": pa.array(times, pa.timestamp("us", "UTC")),
             "item_id": items[random.integers(len(items), size=count)],
             "user_id": random.integers(users, size=count),
         }

@@ -32,7 +32,7 @@ from .folders import (
     begin_recommendations,
     check_recommendations,
 )  # fmt: skip
-from .partition import Choice, Earlier, Outcome, Part, check_items
+from .partition import Choice, Earlier, Outcome, Part, check_items, check_times
 from .source import Source
 from .workers import Model, open_model, sha256
 
@@ -88,6 +88,7 @@ def opened(source: Source, state: Path, out: Path) -> Iterator[Opened]:
     """
     scorer = open_model(source.files, verify=True)
     check_items(source.types, scorer, source.name)
+    check_times(source.types, scorer, source.name)
     _check_kind_column(source, scorer)
     check_apart({"state": state, "out": out})
     check_recommendations(out)

@@ -35,6 +35,7 @@ from .spill import Sorter
 from .types import Types
 
 OUTCOME = b"recgrela.outcome"  # key in the metadata of a Parquet file
+MICROSECONDS = 1_000_000  # in a second
 GROUP = 64  # users whose events are appended together: their states stay in the cache
 AT_LEAST = 512  # events in a group
 QUERIES = 2**15  # users whose items are ranked in one call, and a row group of Parquet
@@ -162,9 +163,9 @@ def advance(
         model: The model, with the overlay that its users need. Its own session is not used.
         previous: The partition's state of the day before, or None if it has none.
         events: All events of the partition, in any order, with the columns user and item (integers
-            or text), time (numbers, dates or timestamps) and, if the model has kinds, kind (text or
-            integers). Further columns are ignored. A partition without events passes an empty
-            batch, whose schema states the types.
+            or text), time (numbers, dates or timestamps; no numbers if the model uses times) and,
+            if the model has kinds, kind (text or integers). Further columns are ignored. A
+            partition without events passes an empty batch, whose schema states the types.
         out: The partition and its folders, which exist.
         k: Number of items per user. A user with fewer unseen items gets fewer.
         exclude_seen: Whether items of a user's history are never recommended to that user.
@@ -197,7 +198,7 @@ def advance_canonical(
         watermark, included = (previous.watermark, previous.included) if previous else (None, False)
         day.taken.check(watermark, choice.late, choice.unknown, included=included)
         fleet = _load(previous, model, day.types, out)
-        append_events(fleet, sorter.sorted())
+        append_events(fleet, sorter.sorted(), with_times=model.uses_times)
     fleet.save(out.fleet)
     return _recommend(model, fleet, day, previous, out, choice)
 
@@ -232,7 +233,9 @@ def _take(
     items = known_items(model)
     taken, active = Taken(), list[pa.Array]()
     for batch, missing in events:
-        check_items(Types.of(batch.schema, ROLES, "events"), model, "the events")
+        types = Types.of(batch.schema, ROLES, "events")
+        check_items(types, model, "the events")
+        check_times(types, model, "the events")
         known = is_known(batch, items)
         taken += Taken.of(batch, missing, known, watermark, model.kinds)
         if (column(batch, "hash") % np.uint64(out.partitions) != out.number).any():
@@ -272,6 +275,16 @@ def check_items(types: Types, model: EdgeScorer, source: str) -> None:
         )
 
 
+def check_times(types: Types, model: EdgeScorer, source: str) -> None:
+    """Raises BatchError if the model uses the time between events, and the times have no unit."""
+    if model.uses_times and types.time == "number":
+        raise BatchError(
+            f"{source}: each time is a number, whose unit is unknown, but the model uses the time "
+            "between events: write dates or timestamps, as column.cast(pyarrow.timestamp('s')) "
+            "makes of seconds since 1970"
+        )
+
+
 def _load(previous: Previous | None, model: EdgeScorer, types: Types, out: Part) -> Fleet:
     """The users of the day before. Raises BatchError if they are not those of the partition."""
     if previous is None:
@@ -293,14 +306,20 @@ def _load(previous: Previous | None, model: EdgeScorer, types: Types, out: Part)
     return fleet
 
 
-def append_events(fleet: Fleet, tables: Iterable[pa.Table]) -> None:
-    """Appends events at known items, in order."""
+def append_events(fleet: Fleet, tables: Iterable[pa.Table], *, with_times: bool) -> None:
+    """Appends events at known items, in order; `with_times` if the model uses their times."""
     for events in tables:
         users, items = (events[name].combine_chunks() for name in ("user", "item"))
         kinds = events["kind"].combine_chunks() if "kind" in events.column_names else None
+        times = column(events, "time") // MICROSECONDS if with_times else None
         for start, end in _groups(users):
             some = slice(start, end)
-            fleet.append(users[some], items[some], kinds=None if kinds is None else kinds[some])
+            fleet.append(
+                users[some],
+                items[some],
+                kinds=None if kinds is None else kinds[some],
+                times=None if times is None else times[some],
+            )
 
 
 def _groups(users: pa.Array) -> Iterator[tuple[int, int]]:
