@@ -12,6 +12,12 @@ export function count(what, value) {
   throw invalid(what, value, "a whole number, 0 or more, or Infinity");
 }
 
+/** A number of events or states that have to exist, so that neither Infinity nor clamping makes sense. */
+export function exact(what, value) {
+  if (Number.isInteger(value) && value >= 0 && value <= MOST) return value;
+  throw invalid(what, value, `a whole number from 0 to ${MOST}`);
+}
+
 /** Copies a list, so that none of the caller's code runs while the engine reads it. */
 export function list(what, value) {
   // Iterating over a string would yield characters as ids.
@@ -63,11 +69,31 @@ export function flag(what, value) {
   throw invalid(what, value, "a boolean");
 }
 
-/** Options, which may be omitted. */
-export function optional(options) {
+/** The options of queries. */
+const QUERY = ["excludeSeen", "allow", "deny", "maxPerGroup", "unknown"];
+
+/** The options of each method. */
+export const OPTIONS = {
+  append: ["kind", "time", "unknown"],
+  extend: ["kinds", "times", "unknown"],
+  topK: QUERY,
+  step: [...QUERY, "kind", "time"],
+  peek: [...QUERY, "kinds", "times"],
+  snapshot: [],
+  migrate: ["kinds", "times"],
+  load: ["onProgress", "cache", "simd", "verify", "signal"],
+};
+
+/** Options, which may be omitted; others than these names are mistakes, such as exclude for deny. */
+export function optional(options, names) {
   if (options === undefined || options === null) return {};
-  if (typeof options === "object") return options;
-  throw invalid("options", options, "an object");
+  if (typeof options !== "object") throw invalid("options", options, "an object");
+  for (const name of Object.keys(options)) {
+    if (names.includes(name)) continue;
+    const known = names.length === 0 ? "none" : `one of ${names.join(", ")}`;
+    throw invalid("options", name, known);
+  }
+  return options;
 }
 
 /** Whether to skip ids that the model does not know. */
@@ -76,9 +102,8 @@ export function skips({ unknown = "error" }) {
   throw invalid("unknown", unknown, '"error" or "skip"');
 }
 
-/** The options of topK, step and peek, in the order of the engine's parameters. */
-export function choice(options) {
-  const { excludeSeen = true, allow, deny, maxPerGroup, unknown } = optional(options);
+/** The options of queries, in the order of the engine's parameters. */
+export function choice({ excludeSeen = true, allow, deny, maxPerGroup, unknown }) {
   const ids = (what, value) => (value === undefined ? undefined : list(what, value));
   const lists = [ids("allow", allow), ids("deny", deny)];
   const most = maxPerGroup === undefined ? undefined : count("maxPerGroup", maxPerGroup);
@@ -87,7 +112,7 @@ export function choice(options) {
 
 /** The options of load. */
 export function loading(options) {
-  const { simd, verify = true, cache = true, onProgress, signal } = optional(options);
+  const { simd, verify = true, cache = true, onProgress, signal } = optional(options, OPTIONS.load);
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw invalid("onProgress", onProgress, "a function");
   }

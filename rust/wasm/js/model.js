@@ -1,4 +1,4 @@
-import { bytes, kindsOf, list, loading, numbers, optional, timesOf } from "./arguments.js";
+import { OPTIONS, bytes, kindsOf, list, loading, numbers, optional, timesOf } from "./arguments.js";
 import { engineFor } from "./engine.js";
 import { CALL, Handle } from "./handle.js";
 import { Session } from "./session.js";
@@ -31,7 +31,7 @@ export class Model extends Handle {
   migrate(snapshot, log, options) {
     const blob = bytes("snapshot", snapshot);
     const ids = list("log", log);
-    const { kinds, times } = optional(options);
+    const { kinds, times } = optional(options, OPTIONS.migrate);
     const [names, seconds] = [kindsOf(kinds, ids.length), timesOf(times)];
     return this[CALL]((raw, engine) => {
       return new Session(engine, raw.migrate(blob, ids, names, seconds));

@@ -1,10 +1,11 @@
-import { bytes, choice, count, kindsOf, list, optional, skips, timeOf, timesOf } from "./arguments.js";
+import { OPTIONS, bytes, choice, count, exact, kindsOf, list, optional } from "./arguments.js";
+import { skips, timeOf, timesOf } from "./arguments.js";
 import { CALL, Handle } from "./handle.js";
 
 /** One user of a model. index.d.ts documents the methods. */
 export class Session extends Handle {
   append(item, options) {
-    const { kind, time, ...rest } = optional(options);
+    const { kind, time, ...rest } = optional(options, OPTIONS.append);
     const seconds = timeOf(time);
     const skip = skips(rest);
     return this[CALL]((raw) => raw.append(item, kind, seconds, skip));
@@ -12,7 +13,7 @@ export class Session extends Handle {
 
   extend(items, options) {
     const ids = list("items", items);
-    const { kinds, times, ...rest } = optional(options);
+    const { kinds, times, ...rest } = optional(options, OPTIONS.extend);
     const [names, seconds] = [kindsOf(kinds, ids.length), timesOf(times)];
     const skip = skips(rest);
     return this[CALL]((raw) => raw.extend(ids, names, seconds, skip));
@@ -25,24 +26,24 @@ export class Session extends Handle {
 
   topK(k = 10, options) {
     const most = count("k", k);
-    const chosen = choice(options);
+    const chosen = choice(optional(options, OPTIONS.topK));
     return this[CALL]((raw) => raw.topK(most, ...chosen));
   }
 
   step(item, k = 10, options) {
     const most = count("k", k);
-    const { kind, time } = optional(options);
+    const { kind, time, ...rest } = optional(options, OPTIONS.step);
     const seconds = timeOf(time);
-    const chosen = choice(options);
+    const chosen = choice(rest);
     return this[CALL]((raw) => raw.step(item, kind, seconds, most, ...chosen));
   }
 
   peek(items, k = 10, options) {
     const ids = list("items", items);
     const most = count("k", k);
-    const { kinds, times } = optional(options);
+    const { kinds, times, ...rest } = optional(options, OPTIONS.peek);
     const [names, seconds] = [kindsOf(kinds, ids.length), timesOf(times)];
-    const chosen = choice(options);
+    const chosen = choice(rest);
     return this[CALL]((raw) => raw.peek(ids, names, seconds, most, ...chosen));
   }
 
@@ -52,12 +53,12 @@ export class Session extends Handle {
   }
 
   keepUndo(depth) {
-    const most = count("depth", depth);
+    const most = exact("depth", depth);
     this[CALL]((raw) => raw.keepUndo(most));
   }
 
   undo(n = 1) {
-    const events = count("n", n);
+    const events = exact("n", n);
     this[CALL]((raw) => raw.undo(events));
   }
 
@@ -83,7 +84,8 @@ export class Session extends Handle {
     this[CALL]((raw) => raw.forget(ids));
   }
 
-  snapshot() {
+  snapshot(options) {
+    optional(options, OPTIONS.snapshot); // Python's has some
     return this[CALL]((raw) => raw.snapshot());
   }
 

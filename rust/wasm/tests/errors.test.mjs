@@ -82,6 +82,50 @@ test("values that are not lists, counts or options", () => {
   assert.equal(session.events, 1);
 });
 
+test("unknown options are refused by name", async () => {
+  const session = model.session();
+  session.append(items[0]);
+  const ids = [items[1]];
+  for (const call of [
+    (options) => session.append(items[1], options),
+    (options) => session.extend(ids, options),
+    (options) => session.topK(3, options),
+    (options) => session.step(items[1], 3, options),
+    (options) => session.peek(ids, 3, options),
+    (options) => session.snapshot(options),
+    (options) => model.migrate(session.snapshot(), ids, options),
+  ]) {
+    const named = refused("invalid-argument", /^options: found "exclude", expected (one of \w+, |none)/);
+    assert.throws(() => call({ exclude: ids }), named);
+  }
+  const snapshot = /^options: found "precision", expected none$/;
+  assert.throws(() => session.snapshot({ precision: "f16" }), refused("invalid-argument", snapshot));
+  // An option of another method.
+  assert.throws(() => session.topK(3, { kind: "cart" }), refused("invalid-argument", /"kind"/));
+  await assert.rejects(
+    Model.load(modelBytes("f32"), { progress() {} }),
+    refused("invalid-argument", /^options: found "progress", expected one of onProgress, /),
+  );
+  assert.equal(session.events, 1);
+});
+
+test("a number of events or states is not clamped, and the error has the caller's", () => {
+  const session = model.session();
+  for (const [call, name] of [
+    [(value) => session.keepUndo(value), "depth"],
+    [(value) => session.undo(value), "n"],
+  ]) {
+    const words = (value) => new RegExp(`^${name}: found ${value}, expected .* from 0 to 4294967295$`);
+    for (const value of [1e12, Infinity]) {
+      assert.throws(() => call(value), refused("invalid-argument", words(value)));
+    }
+  }
+  // Here more than there is means all.
+  session.keepLog(Infinity);
+  session.append(items[0]);
+  assert.equal(session.topK(1e12).length, items.length - 1);
+});
+
 test("exceptions of the caller's code pass through, and it may use the session", () => {
   const session = model.session();
   const mine = new Error("mine");
@@ -115,7 +159,6 @@ test("queries at the wrong time", () => {
   assert.throws(() => session.forget([items[0]]), refused("no-log"));
   session.keepLog(5);
   assert.throws(() => session.forget([items[0]]), refused("no-log", /log of the last 0 events/));
-  assert.throws(() => session.keepUndo(Infinity), refused("out-of-memory"));
   assert.throws(() => session.keepUndo(2 ** 31), refused("out-of-memory"));
   assert.equal(session.topK(3).length, 3);
 });
