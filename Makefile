@@ -14,6 +14,8 @@ DEMO_TITLES := runs/demo/titles.json
 PEERS := .peers/rectools/ready .peers/recbole/ready
 PEERS_CONFIG = $(or $(CONFIG),training/configs/demo.yaml)
 PREFIX ?= /usr/local
+# The pkg-config file has it, and is read from other folders.
+override PREFIX := $(abspath $(PREFIX))
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 URL := $(shell sed -n 's/^homepage = "\(.*\)"/\1/p' Cargo.toml)
@@ -135,7 +137,7 @@ test-asan: ## Run the engine's tests under AddressSanitizer (x86-64 Linux)
 test-bindings: setup wasm $(NODE_MODULES) ## Print the golden hash of every binding (needs Debian packages)
 	.ci/test-bindings
 
-release-check: setup wasm ## Build, install and test each artefact of a release outside the repository (needs Debian packages)
+release-check: setup wasm $(NODE_MODULES) ## Build, install and test each artefact of a release outside the repository (needs Debian packages)
 	.ci/release-check
 
 test-server: setup ## Test examples/server with 20 kills, Redis and 1,000 idle connections (needs Debian's redis-server)

@@ -109,7 +109,10 @@ def test_kotlin():
     assert (field("name"), field("version"), field("url")) == ("recgrela", VERSION, HOME)
     assert field("scm/url") == WORKSPACE["repository"]
     assert field("issueManagement/url") == f"{HOME}/issues"
+    assert field("scm/connection") == field("scm/developerConnection")
+    assert field("scm/connection") == f"scm:git:{WORKSPACE['repository']}.git"
     assert field("licenses/license/name") == LICENSE
+    assert field("licenses/license/url") and field("developers/developer/url") == HOME
     assert field("developers/developer/name") == AUTHOR
     assert field("description").startswith(f"{SUMMARY}: ")
 
@@ -185,6 +188,34 @@ def test_dependabot_finds_manifests():
         for folder in update.get("directories", [update.get("directory")]):
             files = {file.name for file in (ROOT / folder.lstrip("/")).iterdir()}
             assert not name or files & {name, "requirements.txt"}, update
+
+
+def test_the_release_workflow():
+    """Its files exist, every artefact's golden hashes are checked, and only `publish` can write."""
+    path = ".github/workflows/release.yml"
+    workflow = yaml.safe_load(text(path))
+    jobs = workflow["jobs"]
+    for file in re.findall(r"(?<![\w/])((?:\.ci|examples|rust|tests)/[\w./-]+)", text(path)):
+        assert (ROOT / file).exists() or "repository" in file, file
+    wheels = {entry["name"] for entry in jobs["wheels"]["strategy"]["matrix"]["include"]}
+    assert wheels == {
+        *(f"{libc}-{cpu}" for libc in ("manylinux", "musllinux") for cpu in ("x86_64", "aarch64")),
+        *("macos-aarch64", "macos-x86_64", "windows-x86_64"),
+    }
+    checks = {"wheels": ".ci/golden-python", "sdist": ".ci/golden-python", "c": ".ci/golden-c"}
+    checks |= {"debian": "make release-check", "maven-test": ".ci/golden-maven"}
+    for job, command in checks.items():
+        assert any(command in step.get("run", "") for step in jobs[job]["steps"]), job
+    # Each job whose artefact is published is waited for.
+    uploads = {
+        name
+        for name, job in jobs.items()
+        if any("upload-artifact" in step.get("uses", "") for step in job["steps"])
+    }
+    assert uploads - {"natives", "maven"} | {"maven-test"} == {*jobs["publish"]["needs"]}
+    assert workflow["permissions"] == {"contents": "read"}
+    assert {name for name, job in jobs.items() if "permissions" in job} == {"publish"}
+    assert jobs["publish"]["if"] == "startsWith(github.ref, 'refs/tags/v')"
 
 
 def test_the_development_environment_is_locked():
