@@ -250,7 +250,10 @@ export class Session {
 
   /** The session as bytes. They reveal what the user has seen. */
   snapshot(): Uint8Array<ArrayBuffer>;
-  /** Restores a snapshot of the same model, exactly. Without a log, adopts the snapshot's. */
+  /**
+   * Restores a snapshot of the same model: scores continue exactly. The log becomes the snapshot's,
+   * which is empty if that session kept none; then forget and why fail. Earlier events cannot be undone.
+   */
   restore(snapshot: Uint8Array | ArrayBuffer): void;
   /** Forgets all events. */
   reset(): void;

@@ -167,3 +167,31 @@ for (const simd of [true, false]) {
     });
   });
 }
+
+test("restore takes the snapshot's log, even an empty one, and nothing can be undone", async () => {
+  const model = await Model.load(modelBytes("f32"));
+  const items = model.items();
+  const bare = model.session();
+  bare.extend(items.slice(0, 3));
+  const logged = model.session();
+  logged.keepLog(Infinity);
+  logged.extend(items.slice(0, 3));
+  for (const [from, log] of [
+    [bare, []],
+    [logged, items.slice(0, 3)],
+  ]) {
+    const session = model.session();
+    session.keepLog(Infinity);
+    session.keepUndo(5);
+    session.append(items[5]);
+    session.restore(from.snapshot());
+    assert.deepEqual(session.log, log);
+    assert.equal(session.undoable, 0);
+    // Both go on with the next event.
+    session.append(items[7]);
+    assert.deepEqual(session.log, [...log, items[7]]);
+    assert.equal(session.undoable, 1);
+    if (from === bare) assert.throws(() => session.forget([items[0]]), refused("no-log"));
+    else session.forget([items[0]]);
+  }
+});
