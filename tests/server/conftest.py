@@ -11,6 +11,7 @@ from recgrela import EdgeScorer
 from recgrela_server.app import create_app
 from recgrela_server.service import Service
 from recgrela_server.settings import Settings
+from recgrela_server.storage import open_store
 
 from tests.server.redis_process import RedisProcess, find_redis
 from tests.server.server_process import ADMIN, GOLDEN, TOKEN, settings_in
@@ -37,10 +38,13 @@ class Client:
     async def get(self, path: str, **options) -> httpx.Response:
         return await self.http.get(path, **options)
 
-    async def append(self, user: str, items: list, kind=None, **options) -> httpx.Response:
-        """Posts events; `kind` is one for all of them or has one per item."""
+    async def append(
+        self, user: str, items: list, kind=None, time=None, **options
+    ) -> httpx.Response:
+        """Posts events; `kind` and `time` are one for all of them or have one per item."""
         path = f"/users/{user}/events"
-        body = {"items": items} if kind is None else {"items": items, "kind": kind}
+        body = {"items": items, "kind": kind, "time": time}
+        body = {name: value for name, value in body.items() if value is not None}
         return await self.http.post(path, json=body, **options)
 
     async def top(self, user: str, query: str = "") -> list[tuple]:
@@ -80,6 +84,18 @@ async def start(tmp_path, anyio_backend) -> AsyncIterator[Callable]:
 async def client(start) -> Client:
     """The service of most tests."""
     return await start()
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+async def store(request, anyio_backend) -> dict:
+    """Settings of each kind of store, which is empty."""
+    if request.param == "sqlite":
+        return {}
+    address = request.getfixturevalue("redis_url")
+    redis = await open_store(address)
+    await redis._client.flushall()
+    await redis.close()
+    return {"store": address}
 
 
 @pytest.fixture(scope="session")

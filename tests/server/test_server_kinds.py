@@ -15,18 +15,6 @@ KINDS = GOLDEN / "kinds.safetensors"
 PLAIN = GOLDEN / "f32.safetensors"
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-async def store(request, anyio_backend) -> dict:
-    """Settings of each kind of store, which is empty."""
-    if request.param == "sqlite":
-        return {}
-    address = request.getfixturevalue("redis_url")
-    redis = await open_store(address)
-    await redis._client.flushall()
-    await redis.close()
-    return {"store": address}
-
-
 @pytest.fixture(scope="module")
 def known() -> EdgeScorer:
     """The model with kinds. Its items are in PLAIN too."""
@@ -190,7 +178,8 @@ async def test_a_database_from_before_there_were_kinds(start, tmp_path, known):
     expected = await client.top("ann")
     await client.service.close()
     with sqlite3.connect(tmp_path / "events.db") as connection:
-        connection.executescript("DROP TABLE kinds; PRAGMA user_version = 2")
+        connection.executescript("DROP TABLE kinds; DROP TABLE untimed; PRAGMA user_version = 2")
+        connection.execute("UPDATE entries SET items = json_extract(items, '$.items')")
     again = await start()
     assert await again.top("ann") == expected
     assert (await again.append("ann", items, **key)).json()["duplicate"]
@@ -247,7 +236,7 @@ async def test_the_first_screen(start, groups):
 async def test_the_openapi_document_has_kinds(client):
     document = (await client.get("/openapi.json", headers={"Authorization": ""})).json()
     schemas = document["components"]["schemas"]
-    assert set(schemas["Events"]["properties"]) == {"items", "kind"}
+    assert set(schemas["Events"]["properties"]) == {"items", "kind", "time"}
     assert schemas["Events"]["required"] == ["items"]
     assert set(schemas["Items"]["properties"]) == {"items"}  # of /forget
     operation = document["paths"]["/users/{user}/recommendations"]["get"]

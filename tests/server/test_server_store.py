@@ -197,7 +197,7 @@ async def test_a_file_that_is_no_store_is_refused(tmp_path):
     path.unlink()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 7")
-    with pytest.raises(StoreError, match="schema version 7, expected 3"):
+    with pytest.raises(StoreError, match="schema version 7, expected 4"):
         await open_store(f"sqlite:{path}")
 
 

@@ -1,15 +1,29 @@
 """The JSON of requests and responses."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from math import floor, isfinite
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import Header, Path
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
+from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
-from recgrela_server.storage.base import Entry
+from recgrela_server.storage.base import Entry, Item
 
 Unknown = Literal["error", "skip"]
 UNKNOWN = "What to do with items the model does not have"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TIME_SCHEMA: JsonDict = {"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]}
 
 Kind = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 User = Annotated[
@@ -38,7 +52,7 @@ class Items(BaseModel):
 
 
 class Events(Items):
-    """Items, and what happened with them."""
+    """Items, what happened with them, and when."""
 
     kind: Kind | list[Kind] | None = Field(
         None,
@@ -46,20 +60,54 @@ class Events(Items):
         "with one per item. Required if the model has kinds",
     )
 
+    time: StrictInt | list[StrictInt] | None = Field(
+        None,
+        description="When the events happened, in seconds since 1970 or ISO 8601 with an offset: "
+        "one time for all items, or a list with one per item. By default the time of arrival",
+        json_schema_extra={"anyOf": [TIME_SCHEMA, {"type": "array", "items": TIME_SCHEMA}]},
+    )
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _whole_seconds(cls, value: Any) -> Any:
+        """Rounds down, and reads dates; other values are left to the field's type."""
+        return [_seconds(one) for one in value] if isinstance(value, list) else _seconds(value)
+
     @model_validator(mode="after")
-    def _one_kind_per_item(self) -> Self:
-        if isinstance(self.kind, list) and len(self.kind) != len(self.items):
-            raise ValueError(
-                f"{len(self.kind)} kinds for {len(self.items)} items, expected one per item, or "
-                "one text for all"
-            )
+    def _one_per_item(self) -> Self:
+        _check_length(self.kind, self.items, "kinds", "text")
+        _check_length(self.time, self.items, "times", "time")
         return self
 
     def entry(self) -> Entry:
-        """As it is stored."""
-        kind = self.kind
-        kinds = [kind] * len(self.items) if isinstance(kind, str) else kind
-        return Entry(self.items, kinds)
+        """As it was sent: without times if it had none."""
+        count = len(self.items)
+        kinds = [self.kind] * count if isinstance(self.kind, str) else self.kind
+        times = [self.time] * count if isinstance(self.time, int) else self.time
+        return Entry(self.items, kinds, times)
+
+
+def _seconds(value: Any) -> Any:
+    """Whole seconds since 1970, rounded down, of a float or a date; others as they are."""
+    if isinstance(value, float) and isfinite(value):
+        return floor(value)
+    if not isinstance(value, str):
+        return value
+    try:
+        return (datetime.fromisoformat(value) - EPOCH) // timedelta(seconds=1)
+    except (ValueError, TypeError):  # no date, or one without an offset
+        raise ValueError(
+            "expected seconds since 1970, such as 1796112000, or ISO 8601 with an offset, such as "
+            "2026-12-01T09:00:00+01:00"
+        ) from None
+
+
+def _check_length(values: object, items: Sequence[Item], name: str, one: str) -> None:
+    if isinstance(values, list) and len(values) != len(items):
+        raise ValueError(
+            f"{len(values)} {name} for {len(items)} items, expected one per item, or one {one} for "
+            "all"
+        )
 
 
 class Appending(BaseModel):

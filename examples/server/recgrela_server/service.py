@@ -32,7 +32,7 @@ class Service:
     @classmethod
     async def open(cls, settings: Settings) -> "Service":
         """Loads the model and opens the store; ModelError or StoreError."""
-        served = load(settings.model, settings.groups, settings.missing_kind)
+        served = _load(settings)
         store = await open_store(settings.store)
         try:
             await _check_events(store, served)
@@ -63,9 +63,7 @@ class Service:
         async with self._reloading:
             settings = self.settings
             try:
-                served = await asyncio.to_thread(
-                    load, settings.model, settings.groups, settings.missing_kind
-                )
+                served = await asyncio.to_thread(_load, settings)
                 await _check_events(self.store, served)
             except Exception as error:
                 self.metrics.reloads.labels("refused").inc()
@@ -83,8 +81,13 @@ class Service:
         )
 
 
+def _load(settings: Settings) -> Served:
+    missing = settings.missing_kind, settings.missing_time
+    return load(settings.model, settings.groups, *missing)
+
+
 async def _check_events(store: Store, served: Served) -> None:
-    """ModelError unless the model can replay the store's events: their type of ids, their kinds."""
+    """ModelError unless the model can replay the store's events: type of ids, kinds, times."""
     expected = served.scorer.id_type
     found = await store.claim(expected)
     if found != expected:
@@ -93,6 +96,7 @@ async def _check_events(store: Store, served: Served) -> None:
             "model with the same type of ids, or another store"
         )
     served.check_kinds(await store.kinds())
+    served.check_times(untimed=await store.untimed())
 
 
 def service_of(request: Request) -> Service:

@@ -104,13 +104,18 @@ class Sessions:
                 return
 
     async def _replay(self, scorer: EdgeScorer, page: Page) -> None:
-        items, kinds = self.served.replayed(page.entries)
+        items, kinds, times = self.served.replayed(page.entries)
         for start in range(0, len(items), CHUNK):
             if start:
                 await asyncio.sleep(0)
             # An item that a newer model no longer has stays in the log, and is skipped.
             some = slice(start, start + CHUNK)
-            scorer.extend(items[some], kinds=kinds and kinds[some], unknown="skip")
+            scorer.extend(
+                items[some],
+                kinds=kinds and kinds[some],
+                times=times and times[some],
+                unknown="skip",
+            )
         self._metrics.replayed.inc(len(items))
 
     def _save(self, user: str, cached: Cached) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+YEAR_10000 = 253_402_300_800  # seconds since 1970; milliseconds of today are beyond it
+
 
 def _check_token(token: SecretStr) -> SecretStr:
     """A token has to fit into a header, and must not be guessed."""
@@ -32,6 +34,13 @@ class Settings(BaseSettings):
     )
     missing_kind: str | None = Field(
         None, description="Kind of events that were stored without one, for a model with kinds"
+    )
+    missing_time: int | None = Field(
+        None,
+        ge=0,
+        lt=YEAR_10000,
+        description="Seconds since 1970: the time of events that were stored without one, for a "
+        "model that uses times",
     )
     tokens: Annotated[tuple[Token, ...], NoDecode] = Field(
         min_length=1, description="API tokens, separated by commas, 16 characters or more each"

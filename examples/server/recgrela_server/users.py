@@ -1,5 +1,6 @@
 """The endpoints of users: their events, recommendations and deletion."""
 
+from time import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -55,7 +56,7 @@ async def append(
     service = service_of(request)
     _check_count(service, body.items)
     sent = body.entry()
-    entry = service.sessions.served.entry(sent, query.unknown)
+    entry = service.sessions.served.entry(sent, query.unknown, now=int(time()))
     key = None if idempotency_key is None else Key.of(idempotency_key, sent)
     with service.metrics.waiting.track_inprogress():
         stored = await service.store.append(user, entry, key)

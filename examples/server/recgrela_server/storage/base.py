@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 Item = int | str
@@ -34,6 +34,8 @@ class Entry:
     items: list[Item]
     kinds: list[str] | None = None
     """One per item; None if the events were stored without kinds."""
+    times: list[int] | None = None
+    """One per item, in seconds since 1970; None if the events were stored without times."""
 
     @classmethod
     def decode(cls, text: str | bytes) -> "Entry":
@@ -42,20 +44,31 @@ class Entry:
         return cls(**content) if isinstance(content, dict) else cls(content)
 
     def encode(self) -> str:
-        """As text: a list of items, or an object of items and kinds."""
-        content = self.items if self.kinds is None else asdict(self)
-        return json.dumps(content, separators=(",", ":"))
+        """As text: a list of items, or an object of items and what else there is."""
+        fields = {"items": self.items, "kinds": self.kinds, "times": self.times}
+        content = {name: values for name, values in fields.items() if values is not None}
+        return json.dumps(content if len(content) > 1 else self.items, separators=(",", ":"))
+
+    def at(self, time: int) -> "Entry":
+        """With this time of all events, unless they have their own."""
+        return self if self.times is not None else replace(self, times=[time] * len(self.items))
 
     def without(self, items: set[Item]) -> "Entry":
         """Without the events of some items. It stays, even empty, to keep its idempotency key."""
         kept = [index for index, item in enumerate(self.items) if item not in items]
         kinds = None if self.kinds is None else [self.kinds[index] for index in kept]
-        return Entry([self.items[index] for index in kept], kinds)
+        times = None if self.times is None else [self.times[index] for index in kept]
+        return Entry([self.items[index] for index in kept], kinds, times)
 
     @property
     def kind_names(self) -> set[str]:
         """The distinct kinds; an empty text for events without one."""
         return set(self.kinds if self.kinds is not None else [""][: len(self.items)])
+
+    @property
+    def untimed(self) -> bool:
+        """Whether it has events without a time."""
+        return self.times is None and bool(self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +141,9 @@ class Store(Protocol):
 
     async def kinds(self) -> set[str]:
         """The kinds of all events ever stored; an empty text for events without one."""
+
+    async def untimed(self) -> bool:
+        """Whether any event was ever stored without a time."""
 
     async def append(self, user: str, entry: Entry, key: Key | None) -> Appended:
         """Adds one entry, durably. A known idempotency key adds nothing."""

@@ -36,16 +36,20 @@ CONNECTIONS = 64
 PIECE = 1_000  # entries that one RPUSH of a rewritten log has
 
 KINDS = "recgrela:kinds"  # a set: the kinds of all events ever stored
+TIMES = "recgrela:times"  # a set: whether events were ever stored with times, and without
+TIMED, UNTIMED = "timed", "untimed"
 
-# KEYS: log, keys, events, kinds. ARGV: generation, entry, number of its events, idempotency key or
-# "", digest, kinds. Returns the number of events, and the digest of a known key.
+# KEYS: log, keys, events, kinds, times. ARGV: generation, entry, number of its events, idempotency
+# key or "", digest, member of times, kinds. Returns the number of events, and the digest of a known
+# key.
 APPEND = """
 if ARGV[4] ~= '' and redis.call('HSETNX', KEYS[2], ARGV[4], ARGV[5]) == 0 then
     return {redis.call('GET', KEYS[3]), redis.call('HGET', KEYS[2], ARGV[4])}
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('RPUSH', KEYS[1], ARGV[1]) end
 redis.call('RPUSH', KEYS[1], ARGV[2])
-for index = 6, #ARGV do redis.call('SADD', KEYS[4], ARGV[index]) end
+redis.call('SADD', KEYS[5], ARGV[6])
+for index = 7, #ARGV do redis.call('SADD', KEYS[4], ARGV[index]) end
 return {redis.call('INCRBY', KEYS[3], ARGV[3]), false}
 """
 # KEYS: log. ARGV: generation, index of the first entry wanted, number of entries.
@@ -110,9 +114,17 @@ class RedisStore:
             return {""}
         return {name.decode() for name in names}
 
+    async def untimed(self) -> bool:
+        """Whether any event was ever stored without a time."""
+        found = await _answer(self._client.smembers(TIMES))
+        if not found and await self._has_events():  # of a service that knew no times
+            await _answer(self._client.sadd(TIMES, UNTIMED))
+            return True
+        return UNTIMED.encode() in found
+
     async def append(self, user: str, entry: Entry, key: Key | None) -> Appended:
         """Adds one entry, durably. A known idempotency key adds nothing."""
-        keys = [_key(user, "log"), _key(user, "keys"), _key(user, "events"), KINDS]
+        keys = [_key(user, "log"), _key(user, "keys"), _key(user, "events"), KINDS, TIMES]
         name, digest = ("", "") if key is None else (key.name, key.digest)
         values: list[str | int] = [
             new_generation(),
@@ -120,6 +132,7 @@ class RedisStore:
             len(entry.items),
             name,
             digest,
+            UNTIMED if entry.untimed else TIMED,
             *entry.kind_names,
         ]
         events, known = await _answer(self._append(keys, values))

@@ -24,11 +24,16 @@ from recgrela_server.storage.base import (
 )
 from recgrela_server.storage.group_commit import BUSY_SECONDS, GroupCommit
 
-SCHEMA_VERSION = 3
-# Version 2 had no kinds, and entries as they are without kinds. Its services would misread others.
-FROM_VERSION_2 = """
+SCHEMA_VERSION = 4
+# Versions 2 and 3 had no times, and version 2 no kinds. Entries are as they are without these. The
+# services of an earlier version would misread others.
+FROM_VERSION_3 = """
+INSERT OR IGNORE INTO untimed SELECT 0 WHERE EXISTS (SELECT * FROM entries);
+"""
+FROM_VERSION_2 = f"""{FROM_VERSION_3}
 INSERT OR IGNORE INTO kinds SELECT '' WHERE EXISTS (SELECT * FROM entries);
 """
+UPGRADES = {0: "", 2: FROM_VERSION_2, 3: FROM_VERSION_3, SCHEMA_VERSION: ""}
 # 16 MiB. The commit that copies them takes longer, so it should be rare; and the write-ahead log
 # should soon reach its final length, because a write that extends a file takes longer too.
 CHECKPOINT_PAGES = 4_000
@@ -48,6 +53,7 @@ CREATE TABLE IF NOT EXISTS snapshots (
 );
 CREATE TABLE IF NOT EXISTS ids (type TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS kinds (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS untimed (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS digests (
     id INTEGER NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (id, key)
 ) WITHOUT ROWID;
@@ -89,13 +95,13 @@ class SqliteStore:
         try:
             writer = _connect(path)
             version = writer.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, 2, SCHEMA_VERSION):
+            if version not in UPGRADES:
                 raise StoreError(
                     f"{path} has schema version {version}, expected {SCHEMA_VERSION}: use the "
                     "service that wrote it, or another file"
                 )
-            upgrade = FROM_VERSION_2 if version == 2 else ""
-            writer.executescript(f"{SCHEMA}{upgrade}PRAGMA user_version = {SCHEMA_VERSION}")
+            script = f"{SCHEMA}{UPGRADES[version]}PRAGMA user_version = {SCHEMA_VERSION}"
+            writer.executescript(script)
             self._reader = _connect(path)
         except sqlite3.Error as error:
             raise StoreError(f"cannot open {path} as SQLite database: {error}") from error
@@ -117,6 +123,10 @@ class SqliteStore:
         """The kinds of all events ever stored; an empty text for events without one."""
         return {name for (name,) in self._query("SELECT name FROM kinds", ())}
 
+    async def untimed(self) -> bool:
+        """Whether any event was ever stored without a time."""
+        return bool(self._query("SELECT id FROM untimed", ()))
+
     async def append(self, user: str, entry: Entry, key: Key | None) -> Appended:
         """Adds one entry, durably. A known idempotency key adds nothing."""
         text, kinds = entry.encode(), [(name,) for name in entry.kind_names]
@@ -132,6 +142,8 @@ class SqliteStore:
             name = None if key is None else key.name
             connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?)", (row, number, text, name))
             connection.executemany("INSERT OR IGNORE INTO kinds VALUES (?)", kinds)
+            if entry.untimed:
+                connection.execute("INSERT OR IGNORE INTO untimed VALUES (0)")
             if key is not None:
                 digest = (row, key.name, key.digest)
                 connection.execute("INSERT INTO digests VALUES (?, ?, ?)", digest)
