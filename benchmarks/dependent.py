@@ -30,12 +30,14 @@ from .timing import time_in_turn
 ROOT = Path(__file__).parents[1]
 EXAMPLE = "event_time"
 FORMS = {
-    "int8": ("int8", "int8", 0),
-    "int8, 4 kinds": ("int8", "int8", 4),
-    "f16, int8 table": ("int8", "f16", 0),
-    "f32": ("f32", "f32", 0),
+    "int8": ("int8", "int8", 0, False),
+    "int8, 4 kinds": ("int8", "int8", 4, False),
+    "int8, 4 kinds, times": ("int8", "int8", 4, True),
+    "f16, int8 table": ("int8", "f16", 0, False),
+    "f32": ("f32", "f32", 0, False),
 }
-"""The types of table and matrices, and the number of kinds of events."""
+"""The types of table and matrices, the number of kinds of events, and whether they have times."""
+GAP = 3600  # seconds between events
 READS = 100  # per call
 TURNS = 7
 DEFAULTS = {
@@ -48,12 +50,13 @@ DEFAULTS = {
 class Form:
     """A model file, as a contender in Python whose event is one call."""
 
-    def __init__(self, folder: Path, table: str, matrices: str, num_kinds: int):
-        folder = folder / str(num_kinds)
+    def __init__(self, folder: Path, table: str, matrices: str, num_kinds: int, gaps: bool):
+        folder = folder / f"{num_kinds}-{gaps}"
         folder.mkdir(exist_ok=True)
-        model = make_model(num_kinds=num_kinds)
+        model = make_model(num_kinds=num_kinds, gaps=gaps)
         self._scorer = make_scorer(model, folder, table, matrices)
         self._kind = next(iter(self._scorer.kinds), None)
+        self._time = 0 if gaps else None
         self.path = model_file(folder, NUM_ITEMS, table, matrices)
         self._read = PlainRead(
             tensor_bytes(self.path, "catalog.table") + tensor_bytes(self.path, "catalog.scale")
@@ -61,7 +64,9 @@ class Form:
 
     def append_and_top_k(self, item: int) -> list:
         """Append an item index; return the indices of the top 10 unseen items."""
-        return self._scorer.step(item, K, kind=self._kind).ids
+        if self._time is not None:
+            self._time += GAP
+        return self._scorer.step(item, K, kind=self._kind, time=self._time).ids
 
     def reset(self) -> None:
         """Reset to the empty history."""

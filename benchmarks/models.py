@@ -24,14 +24,15 @@ class BenchmarkError(RuntimeError):
 
 
 @torch.no_grad()
-def make_model(num_items: int = NUM_ITEMS, num_kinds: int = 0) -> RecGrela:
+def make_model(num_items: int = NUM_ITEMS, num_kinds: int = 0, gaps: bool = False) -> RecGrela:
     """The benchmark's model, with random weights as large as trained ones.
 
     Initial weights are so small that a runtime without rotation would hardly differ, and the check
     would miss it.
     """
     torch.manual_seed(SEED)
-    model = RecGrela(CONFIG, num_items, num_kinds).eval()
+    config = CONFIG.model_copy(update={"gaps": gaps})
+    model = RecGrela(config, num_items, num_kinds).eval()
     for parameter in model.parameters():
         parameter.add_(torch.randn_like(parameter) * 0.1)
     model.embedding.weight[0] = 0  # padding

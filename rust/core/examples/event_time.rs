@@ -1,5 +1,6 @@
 //! Times an event called from Rust, on one thread, as one line of JSON with microseconds: `append`,
-//! `top_k(10)` of unseen items, and both in one call. Events are of the model's first kind, if any.
+//! `top_k(10)` of unseen items, and both in one call. Events are of the model's first kind, if any,
+//! and an hour apart if it uses times.
 //!
 //!     cargo run --release --example event_time -- model.safetensors
 
@@ -8,37 +9,42 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use recgrela::{Filter, Kind, Model, Session, TopK};
+use recgrela::{Event, Filter, Model, Session, TopK};
 
 const K: usize = 10;
 /// A history has 100 events before it is timed, and 200 after.
 const HISTORY: usize = 100;
 const HISTORIES: usize = 30;
+const GAP: i64 = 3600;
 const FILTER: Filter<'_> = Filter::unseen();
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args_os().nth(1).ok_or("expected the path of a model file")?;
     let model = Arc::new(Model::open(path)?);
     let kind = (!model.config().kinds.is_empty()).then(|| model.kind(&model.config().kinds[0]));
-    let kind: Option<Kind> = kind.transpose()?;
+    let kind = kind.transpose()?;
 
-    let mut random = 1_u32;
+    let (mut random, mut time) = (1_u32, model.config().gaps.then_some(0));
     let items = model.num_items() as u32;
-    let mut item = || {
+    let mut event = || {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (random >> 8) % items
+        time = time.map(|time| time + GAP);
+        let mut event = Event::from(((random >> 8) % items, kind));
+        event.time = time;
+        event
     };
     let mut times: [Vec<f64>; 3] = Default::default();
     let [append, top_k, step] = &mut times;
     for _ in 0..HISTORIES {
         let (mut session, mut best) = (Session::new(Arc::clone(&model)), TopK::new());
         for _ in 0..HISTORY {
-            session.append((item(), kind))?;
+            session.append(event())?;
         }
         for _ in 0..HISTORY / 2 {
-            append.push(timed(|| session.append((item(), kind)))?);
+            let (one, two) = (event(), event());
+            append.push(timed(|| session.append(one))?);
             top_k.push(timed(|| session.top_k_into(K, &FILTER, &mut best))?);
-            step.push(timed(|| session.step((item(), kind), K, &FILTER, &mut best))?);
+            step.push(timed(|| session.step(two, K, &FILTER, &mut best))?);
             black_box(best.items());
         }
     }
