@@ -358,7 +358,9 @@ def test_a_damaged_model_is_inspected_but_neither_verified_nor_used(command, sma
     for words in (["verify", path], ["recommend", path, "--history", 100]):
         status, output, errors = command(*words)
         assert (status, output) == (1, "")
-        assert errors.startswith(f"recgrela: error: {path}: fingerprint of the tensors: found ")
+        assert errors.startswith(
+            f"recgrela: error: {path}: damaged: fingerprint of the tensors: found "
+        )
 
 
 @pytest.mark.parametrize("words", [["-k", "0"], ["-k", "-3"], ["-k", "many"], ["--no-such"]])

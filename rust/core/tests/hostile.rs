@@ -371,7 +371,7 @@ fn verify_finds_every_changed_tensor() {
         // A decay of exactly one has no valid neighbour above.
         let Ok(model) = model else { continue };
         let error = Arc::new(model).verify().unwrap_err();
-        assert_says(&error, ErrorKind::Model, "fingerprint of the tensors: found ");
+        assert_says(&error, ErrorKind::Model, "damaged: fingerprint of the tensors: found ");
         assert_says(&error, ErrorKind::Model, &format!(", expected {stated}"));
         assert!(!error.to_string().contains(&format!("found {stated}")), "{name}: {error}");
     }

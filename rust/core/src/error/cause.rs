@@ -31,7 +31,7 @@ pub(crate) enum Cause {
     Isa { found: String, available: String },
     #[error("instruction set: `{isa}` disagrees with portable code here: {what}")]
     IsaDisagrees { isa: Isa, what: String },
-    #[error("fingerprint of the tensors: found {found}, expected {expected}")]
+    #[error("damaged: fingerprint of the tensors: found {found}, expected {expected}")]
     FingerprintMismatch { found: Fingerprint, expected: Fingerprint },
     #[error("{what}: found model {found}, expected {expected}")]
     OtherModel { what: &'static str, found: Fingerprint, expected: Fingerprint },
