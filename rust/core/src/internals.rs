@@ -6,7 +6,7 @@ use crate::aligned::AlignedBuf;
 use crate::isa::choose;
 use crate::kernels::activation::{FeatureMap, Gelu, Silu};
 use crate::kernels::block_scores::BLOCK;
-use crate::kernels::samples::{self, Sample, Samples, Work, noise, sample};
+use crate::kernels::samples::{self, Sample, Work, compute_samples, noise, sample};
 use crate::kernels::{CONV_HISTORY, lanes, lanes_mut};
 use crate::simd::{Backend, Row, Simd};
 use crate::{Isa, Result};
@@ -30,7 +30,7 @@ pub struct Workload {
 
 /// Every kernel, on one instruction set.
 pub fn workloads(isa: Isa) -> Result<Vec<Workload>> {
-    let backend = choose(Some(isa), Samples)?;
+    let backend = choose(Some(isa), compute_samples)?;
     let half = |x: f32| half::f16::from_f32(x).to_bits();
     let (matrix, table) = (SIZE * INNER_SIZE, BLOCKS * BLOCK * SIZE);
     let (ends, sums) = (4 * (SIZE + INNER_SIZE), SIZE * (HEAD_SIZE + 1));

@@ -3,21 +3,21 @@
 
 use std::sync::OnceLock;
 
-use crate::simd::{Backend, Isa, Kernel};
+use crate::simd::{Backend, Isa};
 
 /// A kernel's name and its output.
 pub(crate) type Computed = (&'static str, Vec<f32>);
 
+/// Runs every kernel on sample inputs.
+pub(crate) type Samples = fn(Backend) -> Vec<Computed>;
+
 /// The first kernel of `samples` whose bits differ from portable code. Computed once per process.
-pub(super) fn difference(
-    backend: Backend,
-    samples: impl Kernel<Output = Vec<Computed>> + Copy,
-) -> Option<&'static str> {
+pub(super) fn difference(backend: Backend, samples: Samples) -> Option<&'static str> {
     static FOUND: [OnceLock<Option<&'static str>>; Isa::ALL.len()] =
         [const { OnceLock::new() }; Isa::ALL.len()];
     *FOUND[backend.isa() as usize].get_or_init(|| match backend.isa() {
         Isa::Scalar => None,
-        _ => first_difference(&backend.run(samples), &Backend::SCALAR.run(samples)),
+        _ => first_difference(&samples(backend), &samples(Backend::SCALAR)),
     })
 }
 

@@ -3,19 +3,16 @@
 use std::ffi::OsString;
 use std::str::FromStr;
 
-use super::agreement::{Computed, difference};
+use super::agreement::{Samples, difference};
 use crate::error::Cause;
-use crate::simd::{Backend, Isa, Kernel};
+use crate::simd::{Backend, Isa};
 use crate::{Error, Result};
 
 const VARIABLE: &str = "RECGRELA_ISA";
 
 /// The requested instruction set, else the one named by the environment, else the best that agrees
 /// with portable code on all samples. It is an error if a forced one does not agree.
-pub(crate) fn choose(
-    requested: Option<Isa>,
-    samples: impl Kernel<Output = Vec<Computed>> + Copy,
-) -> Result<Backend> {
+pub(crate) fn choose(requested: Option<Isa>, samples: Samples) -> Result<Backend> {
     choose_with(requested, std::env::var_os(VARIABLE), |backend| difference(backend, samples))
 }
 

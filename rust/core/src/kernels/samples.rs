@@ -14,13 +14,13 @@ use super::norm::Norm;
 use super::{CONV_HISTORY, add_assign, lanes_mut, mul_assign, rotary};
 use crate::aligned::AlignedBuf;
 use crate::isa::Computed;
-use crate::simd::{GROUP, GROUPS_AT_ONCE, Kernel, LANES, Row, Simd};
+use crate::simd::{Backend, GROUP, GROUPS_AT_ONCE, Kernel, LANES, Row, Simd};
 
 /// D: whole rows of four vectors, and one more vector.
 const SIZE: usize = 40;
 
 /// Outputs of a linear layer with panels of every width.
-const OUTPUTS: usize = (8 + 4 + 2 + 1) * 8;
+const OUTPUTS: usize = (8 + 4 + 2 + 1) * LANES;
 
 /// More inputs than an integer sum takes.
 const LONG: usize = GROUP * GROUPS_AT_ONCE + 24;
@@ -28,36 +28,41 @@ const LONG: usize = GROUP * GROUPS_AT_ONCE + 24;
 /// Users of a batch: whole tiles and a remainder.
 const USERS: usize = 5;
 
-#[derive(Clone, Copy)]
-pub(crate) struct Samples;
+/// Runs each kernel on its sample inputs. Inputs are made here, in code that does not depend on the
+/// instruction set.
+pub(crate) fn compute_samples<R: Runner>(runner: R) -> Vec<Computed> {
+    vec![
+        ("elementwise sum and product", elementwise(SIZE).once(runner)),
+        ("linear f32", linear(USERS, SIZE, OUTPUTS, |x| x).once(runner)),
+        ("linear f16", linear(USERS, SIZE, OUTPUTS, half).once(runner)),
+        ("activation", activation::<Silu>(activation_inputs()).once(runner)),
+        ("activation", activation::<Gelu>(activation_inputs()).once(runner)),
+        ("activation", activation::<FeatureMap>(activation_inputs()).once(runner)),
+        ("norm", norm(SIZE).once(runner)),
+        ("attention, heads of 20", attention(SIZE, 20).once(runner)),
+        ("attention, heads of 8", attention(SIZE, 8).once(runner)),
+        ("convolution", convolution(SIZE).once(runner)),
+        ("rotary", rotation(SIZE).once(runner)),
+        ("linear int8", integer_linear(USERS, SIZE, OUTPUTS).once(runner)),
+        ("linear int8, long", integer_linear(1, LONG, BLOCK).once(runner)),
+        ("block scores f32", scan(1, 1, SIZE, |x| x).once(runner)),
+        ("block scores f16", scan(1, 1, SIZE, half).once(runner)),
+        ("block scores f32, several users", scan(USERS, 1, SIZE, |x| x).once(runner)),
+        ("block scores f16, several users", scan(USERS, 1, SIZE, half).once(runner)),
+        ("block scores int8", integer_scan(1, 1, SIZE).once(runner)),
+        ("block scores int8, several users", integer_scan(USERS, 1, SIZE).once(runner)),
+        ("item scores int8", integer_items(SIZE).once(runner)),
+    ]
+}
 
-impl Kernel for Samples {
-    type Output = Vec<Computed>;
+/// Runs kernels: the choice of an instruction set, or in tests one of its own.
+pub(crate) trait Runner: Copy {
+    fn run<K: Kernel>(self, kernel: K) -> K::Output;
+}
 
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Vec<Computed> {
-        vec![
-            ("elementwise sum and product", elementwise(SIZE).once(simd)),
-            ("linear f32", linear(USERS, SIZE, OUTPUTS, |x| x).once(simd)),
-            ("linear f16", linear(USERS, SIZE, OUTPUTS, half).once(simd)),
-            ("activation", activation::<Silu>(activation_inputs()).once(simd)),
-            ("activation", activation::<Gelu>(activation_inputs()).once(simd)),
-            ("activation", activation::<FeatureMap>(activation_inputs()).once(simd)),
-            ("norm", norm(SIZE).once(simd)),
-            ("attention, heads of 20", attention(SIZE, 20).once(simd)),
-            ("attention, heads of 8", attention(SIZE, 8).once(simd)),
-            ("convolution", convolution(SIZE).once(simd)),
-            ("rotary", rotation(SIZE).once(simd)),
-            ("linear int8", integer_linear(USERS, SIZE, OUTPUTS).once(simd)),
-            ("linear int8, long", integer_linear(1, LONG, BLOCK).once(simd)),
-            ("block scores f32", scan(1, 1, SIZE, |x| x).once(simd)),
-            ("block scores f16", scan(1, 1, SIZE, half).once(simd)),
-            ("block scores f32, several users", scan(USERS, 1, SIZE, |x| x).once(simd)),
-            ("block scores f16, several users", scan(USERS, 1, SIZE, half).once(simd)),
-            ("block scores int8", integer_scan(1, 1, SIZE).once(simd)),
-            ("block scores int8, several users", integer_scan(USERS, 1, SIZE).once(simd)),
-            ("item scores int8", integer_items(SIZE).once(simd)),
-        ]
+impl Runner for Backend {
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        Backend::run(self, kernel)
     }
 }
 
@@ -81,9 +86,9 @@ impl<W: Work> Kernel for &mut Sample<W> {
 }
 
 impl<W: Work> Sample<W> {
-    #[inline(always)]
-    fn once<S: Simd>(mut self, simd: S) -> Vec<f32> {
-        Kernel::run(&mut self, simd);
+    #[inline(never)]
+    fn once<R: Runner>(mut self, runner: R) -> Vec<f32> {
+        runner.run(&mut self);
         self.out.to_vec()
     }
 }
@@ -194,7 +199,7 @@ sample! { rotation(size: usize) {
     let (angles, out) = out.split_at_mut(2 * size);
     let (cos, sin) = angles.split_at_mut(size);
     *position += 1;
-    rotary::fill(*position, frequency, cos, sin);
+    rotary::fill(simd, *position, frequency, cos, sin);
     for (x, out) in x.iter().zip(out.chunks_exact_mut(size)) {
         rotary::rotate(simd, x, cos, sin, out);
     }
@@ -207,6 +212,7 @@ sample! { scan<E: Element>(users: usize, blocks: usize, size: usize, element: fn
 } vec![0.0; users * COMPARED], |simd, out| {
     let tiled = match S::TILE {
         4 => scan_tiles::<S, E, 4>(simd, table, hidden, out),
+        1 => 0,
         _ => scan_tiles::<S, E, 2>(simd, table, hidden, out),
     };
     scan_tiles::<S, E, 1>(simd, table, &hidden[tiled..], &mut out[tiled * COMPARED..]);
@@ -254,6 +260,7 @@ sample! { integer_scan(users: usize, blocks: usize, size: usize) {
     }
     let tiled = match S::TILE {
         4 => integer_tiles::<S, 4>(simd, table, scales, &users, out),
+        1 => 0,
         _ => integer_tiles::<S, 2>(simd, table, scales, &users, out),
     };
     let out = &mut out[tiled * COMPARED..];
@@ -310,8 +317,6 @@ fn compare<S: Simd>(simd: S, row: S::Row, out: &mut [f32]) {
     let halves = [above & 0xffff, above >> 16, less & 0xffff, less >> 16];
     rest[..4].copy_from_slice(&halves.map(|half| half as f32));
 }
-
-// The functions below are independent of the instruction set, and are kept out of its code.
 
 /// From below the underflow of e^x to above its overflow, with both zeros and both infinities.
 #[inline(never)]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::isa::choose;
-use crate::kernels::samples::Samples;
+use crate::kernels::samples::compute_samples;
 use crate::loading::Bytes;
 use crate::{Isa, Model, Result};
 
@@ -64,7 +64,7 @@ impl ModelOptions {
     }
 
     fn load(&self, bytes: Bytes) -> Result<Model> {
-        Model::assemble(Arc::new(bytes), choose(self.isa, Samples)?)
+        Model::assemble(Arc::new(bytes), choose(self.isa, compute_samples)?)
     }
 }
 
