@@ -3,11 +3,12 @@
 
 use std::array;
 
+use super::best::Best;
 use super::filter::{Excluded, Lists};
 use super::first_pass::{FirstBlocks, first_pass};
 use super::part::Part;
 use super::query::{Query, User};
-use super::ranking::{Best, Ranking};
+use super::ranking::Ranking;
 use super::scan::Scan;
 use super::topk::TopK;
 use crate::model::{Hidden, Numbers, Visitor};
@@ -71,7 +72,7 @@ impl Visitor for Group<'_> {
             each.push(One {
                 hidden: Hidden::new::<N>(query.backend, user.hidden, codes),
                 excluded: Excluded::new(user.excluded, &lists.deny),
-                ranking: Best::new(query.k, &mut worker.heap, &mut worker.best),
+                ranking: Ranking::Best(Best::new(query.k, &mut worker.heap, &mut worker.best)),
             });
         }
         let first = Some(&mut *first);
@@ -86,7 +87,7 @@ impl Visitor for Group<'_> {
 struct One<'a> {
     hidden: Hidden<'a>,
     excluded: Excluded<'a>,
-    ranking: Best<'a>,
+    ranking: Ranking<'a>,
 }
 
 fn scan<N: Numbers>(
@@ -103,9 +104,9 @@ fn scan<N: Numbers>(
 }
 
 /// The scan of a part for a group of users.
-struct Scans<'s, 'a, N, R> {
+struct Scans<'s, 'a, 'k, N> {
     part: Part<'a, N>,
-    scans: &'s mut [Scan<'a, N, R>],
+    scans: &'s mut [Scan<'a, 'k, N>],
     /// If given, starts with a first pass, which uses these buffers.
     first: Option<&'s mut [FirstBlocks; TILE]>,
 }
@@ -113,19 +114,20 @@ struct Scans<'s, 'a, N, R> {
 /// The maximum of [`Simd::TILE`].
 const TILE: usize = 4;
 
-impl<N: Numbers, R: Ranking> Kernel for Scans<'_, '_, N, R> {
+impl<N: Numbers> Kernel for Scans<'_, '_, '_, N> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         match S::TILE {
             TILE => self.tiles::<S, TILE>(simd),
+            1 => self.tiles::<S, 1>(simd),
             _ => self.tiles::<S, 2>(simd),
         }
     }
 }
 
-impl<N: Numbers, R: Ranking> Scans<'_, '_, N, R> {
+impl<N: Numbers> Scans<'_, '_, '_, N> {
     /// Scans for U users at a time, and for the remaining ones one by one.
     #[inline(always)]
     fn tiles<S: Simd, const U: usize>(self, simd: S) {

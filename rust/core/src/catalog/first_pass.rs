@@ -7,8 +7,8 @@
 
 use std::array;
 
+use super::filter::Excluded;
 use super::part::Part;
-use super::ranking::Ranking;
 use super::scan::Scan;
 use crate::kernels::block_scores::{BLOCK, Features};
 use crate::model::Numbers;
@@ -30,12 +30,12 @@ pub(super) struct FirstBlocks {
 }
 
 /// A scan of the model's table, where positions are items, that starts with a first pass.
-pub(super) struct FirstPass<'s, 'a, N, R> {
-    pub(super) scan: Scan<'a, N, R>,
+pub(super) struct FirstPass<'s, 'a, 'k, N> {
+    pub(super) scan: Scan<'a, 'k, N>,
     pub(super) buffer: &'s mut FirstBlocks,
 }
 
-impl<N: Numbers, R: Ranking> Kernel for FirstPass<'_, '_, N, R> {
+impl<N: Numbers> Kernel for FirstPass<'_, '_, '_, N> {
     type Output = ();
 
     #[inline(always)]
@@ -50,10 +50,10 @@ impl<N: Numbers, R: Ranking> Kernel for FirstPass<'_, '_, N, R> {
 /// Ranks the items of the first blocks of the model's table, where positions are items, for each of
 /// U users. Returns the part that is left.
 #[inline(always)]
-pub(super) fn first_pass<'a, S: Simd, N: Numbers, R: Ranking, const U: usize>(
+pub(super) fn first_pass<'a, S: Simd, N: Numbers, const U: usize>(
     simd: S,
     part: Part<'a, N>,
-    scans: &mut [Scan<'a, N, R>; U],
+    scans: &mut [Scan<'a, '_, N>; U],
     buffers: &mut [FirstBlocks; U],
 ) -> Part<'a, N> {
     let (first, end) = part.range;
@@ -71,7 +71,8 @@ pub(super) fn first_pass<'a, S: Simd, N: Numbers, R: Ranking, const U: usize>(
     let (mut hidden, mut maxima) = ([scans[0].hidden; U], [none; U]);
     for u in 0..U {
         hidden[u] = scans[u].hidden;
-        scans[u].exclude(first, &mut buffers[u].excluded);
+        let excluded = scans[u].excluded;
+        exclude(part.masks, part.len, excluded, first, &mut buffers[u].excluded);
     }
     for block in first..stop {
         let bounds = part.numbers.bounds(simd, block, hidden);
@@ -83,38 +84,18 @@ pub(super) fn first_pass<'a, S: Simd, N: Numbers, R: Ranking, const U: usize>(
         }
     }
     for u in 0..U {
-        match kth_best(simd, maxima[u], k) {
-            // Fewer than k lanes have an item, or nothing is known of the scores.
-            EXCLUDED => (first..stop).for_each(|block| scans[u].block(simd, block, u32::MAX)),
-            least => scans[u].first_blocks(simd, first, &buffers[u].bounds, least),
-        }
+        let mut each = [[0.0; LANES]; ROW_VECTORS];
+        maxima[u].store(&mut each);
+        let least = simd.run(KthBest { numbers: each, k });
+        scans[u].first_blocks(simd, first, &buffers[u].bounds, least);
     }
     Part { range: (stop, end), ..part }
 }
 
-impl<N: Numbers, R: Ranking> Scan<'_, N, R> {
-    /// Writes, for each block from `first` on, the lanes that must not be returned.
-    #[inline(always)]
-    fn exclude(&self, first: usize, lanes: &mut [u32]) {
-        let Scan { part, excluded, .. } = self;
-        match part.masks.get(first..first + lanes.len()) {
-            Some(masks) => lanes.copy_from_slice(masks),
-            None => lanes.fill(0),
-        }
-        let start = first * BLOCK;
-        let end = part.len.min(start + lanes.len() * BLOCK);
-        if end % BLOCK != 0 {
-            lanes[(end - start) / BLOCK] |= u32::MAX << (end % BLOCK); // the padding
-        }
-        for item in excluded.before(end as u32) {
-            if let Some(position) = (item as usize).checked_sub(start) {
-                lanes[position / BLOCK] |= 1 << (position % BLOCK);
-            }
-        }
-    }
-
-    /// Ranks the items whose bounds reach `least`. Infinite bounds are valid: large values in an
-    /// 8-bit table have them.
+impl<N: Numbers> Scan<'_, '_, N> {
+    /// Ranks the items whose bounds reach `least`, which is that of excluded items if fewer than k
+    /// lanes have an item, or nothing is known of the scores. Infinite bounds are valid: large values
+    /// in an 8-bit table have them.
     #[inline(always)]
     fn first_blocks<S: Simd>(
         &mut self,
@@ -123,8 +104,10 @@ impl<N: Numbers, R: Ranking> Scan<'_, N, R> {
         bounds: &[Features<f32>],
         least: f32,
     ) {
-        // Excluded items are below `least`, so the lists need not be searched.
-        let excluded = std::mem::take(&mut self.excluded);
+        let excluded = self.excluded;
+        if least > EXCLUDED {
+            self.excluded = Excluded::default(); // they are below `least`
+        }
         let mut least = S::Row::splat(simd, least);
         for (block, bounds) in (first..).zip(bounds) {
             let lanes = !least.greater_mask(S::Row::load(simd, bounds));
@@ -140,17 +123,45 @@ impl<N: Numbers, R: Ranking> Scan<'_, N, R> {
     }
 }
 
-/// The k-th best of 32 numbers. None may be NaN.
-#[inline(always)]
-fn kth_best<S: Simd>(simd: S, numbers: S::Row, k: usize) -> f32 {
-    let mut each = [[0.0; LANES]; ROW_VECTORS];
-    numbers.store(&mut each);
-    let mut least = f32::INFINITY;
-    for &number in each.as_flattened() {
-        let better = numbers.greater_mask(S::Row::splat(simd, number)).count_ones();
-        if (better as usize) < k && number < least {
-            least = number;
+/// Writes, for each block from `first` on, the lanes that must not be returned. `masks` and `len` are
+/// those of the part. Once per query, so it is not compiled for each instruction set.
+#[inline(never)]
+fn exclude(masks: &[u32], len: usize, excluded: Excluded<'_>, first: usize, lanes: &mut [u32]) {
+    match masks.get(first..first + lanes.len()) {
+        Some(masks) => lanes.copy_from_slice(masks),
+        None => lanes.fill(0),
+    }
+    let start = first * BLOCK;
+    let end = len.min(start + lanes.len() * BLOCK);
+    if !end.is_multiple_of(BLOCK) {
+        lanes[(end - start) / BLOCK] |= u32::MAX << (end % BLOCK); // the padding
+    }
+    for item in excluded.before(end as u32) {
+        if let Some(position) = (item as usize).checked_sub(start) {
+            lanes[position / BLOCK] |= 1 << (position % BLOCK);
         }
     }
-    least
+}
+
+/// The k-th best of 32 numbers. None may be NaN.
+struct KthBest {
+    numbers: Features<f32>,
+    k: usize,
+}
+
+impl Kernel for KthBest {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f32 {
+        let row = S::Row::load(simd, &self.numbers);
+        let mut least = f32::INFINITY;
+        for &number in self.numbers.as_flattened() {
+            let better = row.greater_mask(S::Row::splat(simd, number)).count_ones();
+            if (better as usize) < self.k && number < least {
+                least = number;
+            }
+        }
+        least
+    }
 }

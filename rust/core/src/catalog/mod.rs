@@ -1,6 +1,7 @@
 //! Scores the catalogue: filters, quotas and the fused top-k scan.
 
 mod batch;
+mod best;
 mod filter;
 mod first_pass;
 mod part;
@@ -13,9 +14,9 @@ mod scores;
 mod threads;
 mod topk;
 
+pub use best::Scored;
 pub use filter::Filter;
 pub(crate) use query::{Query, User};
 pub use quota::{Groups, Quota};
-pub use ranking::Scored;
 pub(crate) use scores::Scores;
 pub use topk::TopK;

@@ -17,7 +17,7 @@
 
 use std::collections::HashMap;
 
-use super::ranking::{Ranking, Scored};
+use super::best::Scored;
 use crate::error::Cause;
 use crate::{Fingerprint, Model, Result};
 
@@ -186,28 +186,21 @@ impl<'a> QuotaRanking<'a> {
         self.counts.walk(self.candidates, self.k, self.quota);
         self.worst = self.candidates.get(self.k - 1).copied();
     }
-}
-
-impl Ranking for QuotaRanking<'_> {
-    #[inline(always)]
-    fn wanted(&self) -> Option<usize> {
-        None
-    }
 
     #[inline(always)]
-    fn threshold(&self) -> Option<f32> {
+    pub(super) fn threshold(&self) -> Option<f32> {
         self.worst.map(|worst| worst.score)
     }
 
     #[inline(always)]
-    fn admits(&self, bound: Scored) -> bool {
+    pub(super) fn admits(&self, bound: Scored) -> bool {
         self.worst.is_none_or(|worst| bound.better_than(&worst)) && {
             let count = &self.counts.0[self.quota.groups.place(bound.item)];
             count.taken < self.quota.limit || bound.better_than(&count.worst)
         }
     }
 
-    fn push(&mut self, scored: Scored) {
+    pub(super) fn push(&mut self, scored: Scored) {
         if scored.score.is_nan() || !self.admits(scored) {
             return;
         }
@@ -217,7 +210,7 @@ impl Ranking for QuotaRanking<'_> {
         }
     }
 
-    fn finish(self) {
+    pub(super) fn finish(self) {
         self.counts.clear(self.candidates, self.quota.groups);
         self.counts.reduce(self.candidates, self.k, self.quota);
     }

@@ -4,21 +4,22 @@
 //! bounded from above) and compared with the threshold set by the best items so far. Only the lanes
 //! that reach it are looked up in the lists, scored and ranked.
 
+use super::best::Scored;
 use super::filter::Excluded;
 use super::part::Part;
-use super::ranking::{Ranking, Scored};
+use super::ranking::Ranking;
 use crate::kernels::block_scores::BLOCK;
 use crate::model::{Hidden, Numbers};
 use crate::simd::{Kernel, LANES, ROW_VECTORS, Row, Simd};
 
-pub(super) struct Scan<'a, N, R> {
+pub(super) struct Scan<'a, 'k, N> {
     pub(super) part: Part<'a, N>,
     pub(super) hidden: Hidden<'a>,
     pub(super) excluded: Excluded<'a>,
-    pub(super) ranking: &'a mut R,
+    pub(super) ranking: &'a mut Ranking<'k>,
 }
 
-impl<N: Numbers, R: Ranking> Kernel for Scan<'_, N, R> {
+impl<N: Numbers> Kernel for Scan<'_, '_, N> {
     type Output = ();
 
     #[inline(always)]
@@ -30,7 +31,7 @@ impl<N: Numbers, R: Ranking> Kernel for Scan<'_, N, R> {
     }
 }
 
-impl<N: Numbers, R: Ranking> Scan<'_, N, R> {
+impl<N: Numbers> Scan<'_, '_, N> {
     /// Ranks the items of a block, of the given lanes, that reach the threshold.
     #[inline(always)]
     pub(super) fn block<S: Simd>(&mut self, simd: S, block: usize, lanes: u32) {
@@ -59,14 +60,14 @@ impl<N: Numbers, R: Ranking> Scan<'_, N, R> {
 }
 
 /// Some lanes of a block, with an upper bound on each item's score.
-struct RankLanes<'s, 'a, N, R> {
-    scan: &'s mut Scan<'a, N, R>,
+struct RankLanes<'s, 'a, 'k, N> {
+    scan: &'s mut Scan<'a, 'k, N>,
     block: usize,
     lanes: u32,
     bounds: &'s [f32],
 }
 
-impl<N: Numbers, R: Ranking> Kernel for RankLanes<'_, '_, N, R> {
+impl<N: Numbers> Kernel for RankLanes<'_, '_, '_, N> {
     type Output = ();
 
     #[inline(always)]

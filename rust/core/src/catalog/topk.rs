@@ -2,12 +2,13 @@
 
 use std::collections::BinaryHeap;
 
+use super::best::{Best, Ranked, Scored};
 use super::filter::{Excluded, Lists};
 use super::first_pass::{FirstBlocks, FirstPass};
 use super::part::{Part, Shard};
 use super::query::{Query, User};
 use super::quota::{GroupCounts, QuotaRanking};
-use super::ranking::{Best, Ranked, Ranking, Scored};
+use super::ranking::Ranking;
 use super::scan::Scan;
 #[cfg(feature = "threads")]
 use super::threads;
@@ -147,11 +148,11 @@ impl<N: Numbers> Task<'_, N> {
         (Part::base(query, lists, numbers).shard(shard), overlay)
     }
 
-    fn scan<R: Ranking>(
+    fn scan(
         &self,
         (part, overlay): Parts<'_, N>,
         buffer: &mut FirstBlocks,
-        mut ranking: R,
+        mut ranking: Ranking<'_>,
     ) {
         let &Self { query, excluded, lists, hidden, .. } = self;
         let excluded = Excluded::new(excluded, &lists.deny);
@@ -184,10 +185,11 @@ impl Worker {
         // Limits the buffers to the size of the shard.
         let items = parts.0.positions() + parts.1.map_or(0, |part| part.positions());
         let k = task.query.k.min(items.max(1));
-        match task.query.filter.quota {
-            Some(quota) => task.scan(parts, first, QuotaRanking::new(k, quota, best, counts)),
-            None => task.scan(parts, first, Best::new(k, heap, best)),
-        }
+        let ranking = match task.query.filter.quota {
+            Some(quota) => Ranking::Quota(QuotaRanking::new(k, quota, best, counts)),
+            None => Ranking::Best(Best::new(k, heap, best)),
+        };
+        task.scan(parts, first, ranking);
     }
 
     /// Merges the results of the other workers. The best of all are among the best of each; for
