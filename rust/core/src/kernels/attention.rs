@@ -9,6 +9,9 @@ use crate::simd::{Kernel, LANES, Simd, Vector};
 
 const EPSILON: f32 = 1e-6;
 
+/// Vectors of columns that are updated at once.
+const AT_ONCE: usize = 4;
+
 /// One event in one block. Queries and keys are those after the feature map; slices have D elements.
 #[derive(Clone, Copy)]
 pub(crate) struct Event<'a> {
@@ -33,8 +36,11 @@ impl Event<'_> {
         simd.run(Attend { event: self, sums, out });
     }
 
+    /// FAST: heads are whole, there are no carries, and columns are a multiple of [`AT_ONCE`]
+    /// vectors. For other models, which are small or those of ablations, code size matters more than
+    /// speed.
     #[inline(always)]
-    fn update<S: Simd, const WHOLE: bool, const CARRY: bool>(
+    fn update<S: Simd, const FAST: bool>(
         &self,
         simd: S,
         sums: &mut [f32],
@@ -43,15 +49,16 @@ impl Event<'_> {
     ) {
         let cells = self.value.len() * self.head_size;
         let (s, z) = sums.split_at_mut(cells);
-        let (s_carries, z_carries) = carries.split_at_mut(if CARRY { cells } else { 0 });
+        let (s_carries, z_carries) = carries.split_at_mut(cells.min(carries.len()));
         let z_carries = lanes_mut(z_carries);
         for (index, z) in lanes_mut(z).iter_mut().enumerate() {
             let (decay, key) =
                 (simd.load(&lanes(self.decay)[index]), simd.load(&lanes(self.key)[index]));
-            accumulate(simd, decay, key, z, CARRY.then(|| &mut z_carries[index]));
+            let carry = if FAST { None } else { z_carries.get_mut(index) };
+            accumulate(simd, decay, key, z, carry);
         }
         self.normalisers(simd, z, out);
-        self.all_columns::<S, WHOLE, CARRY>(simd, s, s_carries, out);
+        self.all_columns::<S, FAST>(simd, s, s_carries, out);
     }
 
     /// out = q . z + epsilon of each column's head
@@ -65,7 +72,7 @@ impl Event<'_> {
 
     /// Updates S, and divides the outputs by the normalisers in `out`.
     #[inline(always)]
-    fn all_columns<S: Simd, const WHOLE: bool, const CARRY: bool>(
+    fn all_columns<S: Simd, const FAST: bool>(
         &self,
         simd: S,
         s: &mut [f32],
@@ -73,21 +80,18 @@ impl Event<'_> {
         out: &mut [f32],
     ) {
         let vectors = self.value.len() / LANES;
-        let mut first = 0;
-        // The other cases occur in ablations only, where code size matters more than speed.
-        while WHOLE && !CARRY && first + 4 <= vectors {
-            self.columns::<S, WHOLE, CARRY, 4>(simd, first, s, carries, out);
-            first += 4;
-        }
-        while first < vectors {
-            self.columns::<S, WHOLE, CARRY, 1>(simd, first, s, carries, out);
-            first += 1;
+        let step = if FAST { AT_ONCE } else { 1 };
+        for first in (0..vectors).step_by(step) {
+            match FAST {
+                true => self.columns::<S, FAST, AT_ONCE>(simd, first, s, carries, out),
+                false => self.columns::<S, FAST, 1>(simd, first, s, carries, out),
+            }
         }
     }
 
     /// Like `all_columns`, for W vectors of columns from vector `first` on.
     #[inline(always)]
-    fn columns<S: Simd, const WHOLE: bool, const CARRY: bool, const W: usize>(
+    fn columns<S: Simd, const FAST: bool, const W: usize>(
         &self,
         simd: S,
         first: usize,
@@ -95,7 +99,7 @@ impl Event<'_> {
         carries: &mut [f32],
         out: &mut [f32],
     ) {
-        let zero = simd.splat(0.0);
+        let (zero, whole) = (simd.splat(0.0), FAST || self.head_size.is_multiple_of(LANES));
         let (mut value, mut decay, mut sum) = ([zero; W], [zero; W], [zero; W]);
         let mut heads = [[0; LANES]; W];
         let (mut keys, mut queries): ([&[f32]; W], [&[f32]; W]) = ([&[]; W], [&[]; W]);
@@ -106,7 +110,7 @@ impl Event<'_> {
                 let column = (first + w) * LANES + l;
                 *head = column - column % self.head_size;
             }
-            if WHOLE {
+            if whole {
                 keys[w] = &self.key_rotated[heads[w][0]..][..self.head_size];
                 queries[w] = &self.query_rotated[heads[w][0]..][..self.head_size];
             }
@@ -116,14 +120,17 @@ impl Event<'_> {
         for (i, row) in (0..self.head_size).zip(s.chunks_exact_mut(self.value.len())) {
             let cells = &mut lanes_mut(row)[first..first + W];
             for w in 0..W {
-                let (key, query) = match WHOLE {
+                let (key, query) = match whole {
                     true => (simd.splat(keys[w][i]), simd.splat(queries[w][i])),
                     false => (
                         per_head(simd, self.key_rotated, &heads[w], i),
                         per_head(simd, self.query_rotated, &heads[w], i),
                     ),
                 };
-                let carry = CARRY.then(|| &mut carries[i * vectors + first + w]);
+                let carry = match FAST {
+                    true => None,
+                    false => carries.get_mut(i * vectors + first + w),
+                };
                 let cell = accumulate(simd, decay[w], key * value[w], &mut cells[w], carry);
                 sum[w] = sum[w] + query * cell;
             }
@@ -148,11 +155,10 @@ impl Kernel for Attend<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { event, sums, out } = self;
         let (sums, carries) = sums.split_at_mut(event.value.len() * (event.head_size + 1));
-        match (event.head_size.is_multiple_of(LANES), carries.is_empty()) {
-            (true, true) => event.update::<S, true, false>(simd, sums, carries, out),
-            (true, false) => event.update::<S, true, true>(simd, sums, carries, out),
-            (false, true) => event.update::<S, false, false>(simd, sums, carries, out),
-            (false, false) => event.update::<S, false, true>(simd, sums, carries, out),
+        let fast = event.head_size.is_multiple_of(LANES) && carries.is_empty();
+        match fast && event.value.len().is_multiple_of(AT_ONCE * LANES) {
+            true => event.update::<S, true>(simd, sums, carries, out),
+            false => event.update::<S, false>(simd, sums, carries, out),
         }
     }
 }

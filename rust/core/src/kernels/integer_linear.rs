@@ -123,6 +123,7 @@ impl Kernel for Product<'_> {
         let inputs = Inputs { codes, scales };
         let tiled = match S::TILE {
             4 => layer.tiles::<S, 4>(simd, 0, users, inputs, out),
+            1 => 0,
             _ => layer.tiles::<S, 2>(simd, 0, users, inputs, out),
         };
         layer.tiles::<S, 1>(simd, tiled, users, inputs, out);

@@ -13,9 +13,12 @@ use super::{lanes, lanes_mut};
 use crate::aligned::AlignedBuf;
 use crate::simd::{Kernel, LANES, ROW_VECTORS, Row, Simd, Vector};
 
+/// WebAssembly engines hoist loads, and on x86-64 have 16 registers of half a vector.
+const NARROW: bool = cfg!(target_arch = "wasm32");
+
 /// Panel widths in vectors, widest first. Columns that do not fill a panel go to the next narrower
-/// width. WebAssembly engines hoist loads, and on x86-64 have 16 registers of half a vector.
-const WIDTHS: &[usize] = if cfg!(target_arch = "wasm32") { &[2, 1] } else { &[8, 4, 2, 1] };
+/// width.
+const WIDTHS: &[usize] = if NARROW { &[2, 1] } else { &[8, 4, 1] };
 
 #[derive(Debug)]
 pub(crate) struct Linear<E> {
@@ -98,9 +101,9 @@ impl<E: Element> Kernel for Product<'_, E> {
             let bias = &lanes(bias)[first / LANES..][..width];
             let panel = Panel { weights, bias, first: first / LANES, outputs };
             match width {
-                8 => panel.rows::<S, 2>(simd, users, x, out),
-                4 => panel.rows::<S, 1>(simd, users, x, out),
-                2 => panel.vectors::<S, 2>(simd, users, x, out),
+                8 if !NARROW => panel.rows::<S, 2>(simd, users, x, out),
+                4 if !NARROW => panel.rows::<S, 1>(simd, users, x, out),
+                2 if NARROW => panel.vectors::<S, 2>(simd, users, x, out),
                 _ => panel.vectors::<S, 1>(simd, users, x, out),
             }
             rest = after;
@@ -141,6 +144,7 @@ impl<E: Element> Panel<'_, E> {
     ) {
         let tiled = match S::TILE {
             4 => self.tiles::<S, R, 4>(simd, users, x, out),
+            1 => 0,
             _ => self.tiles::<S, R, 2>(simd, users, x, out),
         };
         for user in tiled..users {

@@ -5,7 +5,7 @@
 //! bits are the same on every platform.
 
 use super::{lanes, lanes_mut};
-use crate::simd::{Simd, Vector};
+use crate::simd::{Kernel, Simd, Vector};
 
 /// The odd terms of sin(pi / 2 r) from r^13 down to r.
 const SIN: [f64; 7] = [
@@ -66,13 +66,35 @@ fn horner(x: f64, coefficients: &[f64]) -> f64 {
 /// Computes the rotation of pairs (2i, 2i + 1) at a position, in the layout of [`rotate`]: each
 /// cosine twice, each sine twice with opposite signs.
 #[inline(always)]
-pub(crate) fn fill(position: u64, frequency: &[f64], cos: &mut [f32], sin: &mut [f32]) {
-    let (cos, _) = cos.as_chunks_mut::<2>();
-    let (sin, _) = sin.as_chunks_mut::<2>();
-    for ((&frequency, cos), sin) in frequency.iter().zip(cos).zip(sin) {
-        let (s, c) = sin_cos(position as f64 * frequency);
-        *cos = [c, c];
-        *sin = [-s, s];
+pub(crate) fn fill<S: Simd>(
+    simd: S,
+    position: u64,
+    frequency: &[f64],
+    cos: &mut [f32],
+    sin: &mut [f32],
+) {
+    simd.run(Fill { position, frequency, cos, sin });
+}
+
+struct Fill<'a> {
+    position: u64,
+    frequency: &'a [f64],
+    cos: &'a mut [f32],
+    sin: &'a mut [f32],
+}
+
+impl Kernel for Fill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        let (cos, _) = self.cos.as_chunks_mut::<2>();
+        let (sin, _) = self.sin.as_chunks_mut::<2>();
+        for ((&frequency, cos), sin) in self.frequency.iter().zip(cos).zip(sin) {
+            let (s, c) = sin_cos(self.position as f64 * frequency);
+            *cos = [c, c];
+            *sin = [-s, s];
+        }
     }
 }
 

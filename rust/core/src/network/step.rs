@@ -58,7 +58,7 @@ impl Step<'_> {
             match &self.network.order {
                 Order::Rotary(frequency) => {
                     let (cos, sin) = (&mut cos[user.clone()], &mut sin[user]);
-                    rotary::fill(arrival.position, frequency, cos, sin);
+                    rotary::fill(simd, arrival.position, frequency, cos, sin);
                 }
                 Order::Learned(weight) => {
                     let last = weight.len() / size - 1;

@@ -34,6 +34,8 @@ mod simd128;
 pub(crate) use four::Four;
 pub(crate) use isa::Backend;
 pub use isa::Isa;
+#[cfg(test)]
+pub(crate) use scalar::Scalar;
 
 use std::ops::{Add, Div, Mul, Sub};
 
@@ -83,7 +85,8 @@ pub(crate) trait Simd: Copy {
     type Vector: Vector;
     type Row: Row<Self>;
 
-    /// Rows of sums per tile: as many as fit in registers beside their operands.
+    /// Users that share a loaded weight: as many as have room in registers for their sums. 1 where
+    /// there are few, or the code would not be worth its size.
     const TILE: usize = 2;
 
     /// Runs a kernel as a separate function, compiled for this instruction set. Computations enter

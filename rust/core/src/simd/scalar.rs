@@ -24,6 +24,8 @@ impl Simd for Scalar {
     type Vector = Lanes;
     type Row = Four<Lanes>;
 
+    const TILE: usize = 1;
+
     #[inline(never)]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
         kernel.run(self)

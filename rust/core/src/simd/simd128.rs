@@ -29,6 +29,8 @@ impl Simd for Simd128 {
     type Vector = Pair;
     type Row = Four<Pair>;
 
+    const TILE: usize = 1;
+
     #[inline(never)]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
         kernel.run(self)

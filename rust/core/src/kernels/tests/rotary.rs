@@ -2,6 +2,7 @@
 
 use super::{assert_close, noise, on_every_isa, wide};
 use crate::kernels::rotary::{fill, rotate, sin_cos};
+use crate::simd::Scalar;
 
 #[test]
 fn sine_and_cosine_of_a_million_angles() {
@@ -36,10 +37,10 @@ fn angles_have_the_same_bits_on_every_isa() {
         .collect();
     for position in [1, 7, 1 << 40, u64::MAX] {
         let size = 2 * frequency.len();
-        let found = on_every_isa!(|_simd, both, frequency: Vec<f64>, position: u64|
+        let found = on_every_isa!(|simd, both, frequency: Vec<f64>, position: u64|
         vec![0.0; 2 * size] => {
             let (cos, sin) = both.split_at_mut(2 * frequency.len());
-            fill(*position, frequency, cos, sin);
+            fill(simd, *position, frequency, cos, sin);
         });
         for (pair, &frequency) in frequency.iter().enumerate() {
             let (s, c) = sin_cos(position as f64 * frequency);
@@ -63,7 +64,7 @@ fn whole_turns_have_no_effect() {
 #[test]
 fn overflowing_frequencies_are_harmless() {
     let (mut cos, mut sin) = ([0.0; 8], [0.0; 8]);
-    fill(u64::MAX, &[f64::MAX, -f64::MAX, 0.0, 1e-300], &mut cos, &mut sin);
+    fill(Scalar, u64::MAX, &[f64::MAX, -f64::MAX, 0.0, 1e-300], &mut cos, &mut sin);
     assert_eq!(cos[4..], [1.0; 4]);
 }
 
@@ -73,7 +74,7 @@ fn rotation() {
         let x = noise(size, 1);
         let frequency: Vec<_> = (0..size / 2).map(|i| 0.01 * i as f64 + 0.003).collect();
         let (mut cos, mut sin) = (vec![0.0; size], vec![0.0; size]);
-        fill(12_345, &frequency, &mut cos, &mut sin);
+        fill(Scalar, 12_345, &frequency, &mut cos, &mut sin);
         let found = on_every_isa!(|simd, out, x: Vec<f32>, cos: Vec<f32>, sin: Vec<f32>|
             vec![0.0; size] => rotate(simd, x, cos, sin, &mut out));
         let mut expected = wide(&x);
