@@ -5,6 +5,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
 use crate::error::Cause;
 use crate::fingerprint::Fingerprinter;
 use crate::{Fingerprint, Result};
@@ -28,24 +31,50 @@ pub(crate) fn fingerprint(text: &str, tensors: &[NamedTensor]) -> Fingerprint {
     fingerprinter.finish()
 }
 
+/// The header of a file: its metadata, then its tensors in the order of their bytes.
+struct Header<'a> {
+    metadata: &'a [(&'a str, &'a str)],
+    tensors: &'a [NamedTensor],
+}
+
+#[derive(Serialize)]
+struct Info<'a> {
+    dtype: &'a str,
+    shape: &'a [usize],
+    data_offsets: [usize; 2],
+}
+
+impl Serialize for Header<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut header = serializer.serialize_map(None)?;
+        header.serialize_entry("__metadata__", &Metadata(self.metadata))?;
+        let mut end = 0;
+        for NamedTensor { name, dtype, shape, bytes } in self.tensors {
+            let data_offsets = [end, end + bytes.len()];
+            end = data_offsets[1];
+            header.serialize_entry(name, &Info { dtype, shape, data_offsets })?;
+        }
+        header.end()
+    }
+}
+
+struct Metadata<'a>(&'a [(&'a str, &'a str)]);
+
+impl Serialize for Metadata<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
+}
+
 /// Serialises a safetensors file. Equal contents give equal bytes, which the library's writer does
 /// not guarantee: it keeps the metadata in a hash map.
 pub(crate) fn safetensors(metadata: &[(&str, &str)], tensors: &[NamedTensor]) -> Vec<u8> {
-    let mut header = serde_json::Map::new();
-    let metadata: serde_json::Map<_, _> =
-        metadata.iter().map(|&(key, text)| (key.to_owned(), text.into())).collect();
-    header.insert("__metadata__".to_owned(), metadata.into());
-    let mut end = 0;
-    for NamedTensor { name, dtype, shape, bytes } in tensors {
-        let offsets = [end, end + bytes.len()];
-        end = offsets[1];
-        let info = serde_json::json!({"dtype": dtype, "shape": shape, "data_offsets": offsets});
-        header.insert((*name).to_owned(), info);
-    }
-    let mut header = serde_json::Value::from(header).to_string();
+    // Serialising texts and numbers into memory does not fail.
+    let mut header = serde_json::to_string(&Header { metadata, tensors }).unwrap_or_default();
+    let data: usize = tensors.iter().map(|tensor| tensor.bytes.len()).sum();
     let length = (size_of::<u64>() + header.len()).next_multiple_of(ALIGNMENT) - size_of::<u64>();
     header.extend(std::iter::repeat_n(' ', length - header.len()));
-    let mut file = Vec::with_capacity(size_of::<u64>() + length + end);
+    let mut file = Vec::with_capacity(size_of::<u64>() + length + data);
     file.extend_from_slice(&(length as u64).to_le_bytes());
     file.extend_from_slice(header.as_bytes());
     for tensor in tensors {

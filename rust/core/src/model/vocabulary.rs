@@ -16,6 +16,14 @@ pub enum ItemId<'a> {
     Str(&'a str),
 }
 
+impl ItemId<'_> {
+    /// [`Ord::cmp`] as one function: inlined into a sort, it would be compiled many times.
+    #[inline(never)]
+    pub(crate) fn compare(&self, other: &Self) -> Ordering {
+        self.cmp(other)
+    }
+}
+
 impl fmt::Display for ItemId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -84,6 +92,13 @@ impl<'a> Vocabulary<'a> {
         let position = self.order.binary_search_by(|&index| self.compare(index, wanted)).ok()?;
         let index = u32::from_le_bytes(self.order[position]);
         (self.id(index) == Some(wanted)).then_some(index)
+    }
+
+    /// Compares the ids of two items. Not inlined, like [`ItemId::compare`].
+    #[inline(never)]
+    pub(crate) fn compare_items(&self, a: [u8; 4], b: [u8; 4]) -> Ordering {
+        let [a, b] = [a, b].map(|item| self.id(u32::from_le_bytes(item)));
+        a.cmp(&b)
     }
 
     fn compare(&self, index: [u8; 4], wanted: ItemId<'_>) -> Ordering {

@@ -70,12 +70,13 @@ impl Replay<'_> {
     /// The drops of all events, or of about as many as are `examined` at once, largest first.
     fn largest_drops(&self, examined: usize) -> Result<Vec<(Range<usize>, f32)>> {
         let mut size = self.events.len().div_ceil(examined).max(1);
-        let mut drops = self.drops(blocks(0..self.events.len(), size))?;
+        let mut drops = self.drops(&mut blocks(0..self.events.len(), size))?;
         while size > 1 {
             drops.truncate(examined.div_ceil(size));
             drops.sort_unstable_by_key(|(range, _)| range.start);
             size = size.div_ceil(examined); // 1, unless one block alone has too many events
-            drops = self.drops(drops.into_iter().flat_map(|(range, _)| blocks(range, size)))?;
+            let ranges = drops.into_iter().flat_map(|(range, _)| blocks(range, size));
+            drops = self.drops(&mut { ranges })?;
         }
         Ok(drops)
     }
@@ -84,7 +85,7 @@ impl Replay<'_> {
     /// largest drop first.
     fn drops(
         &self,
-        ranges: impl Iterator<Item = Range<usize>>,
+        ranges: &mut dyn Iterator<Item = Range<usize>>,
     ) -> Result<Vec<(Range<usize>, f32)>> {
         let score = self.score_after(&self.empty, &self.events)?;
         let (mut before, mut done) = (self.empty.clone(), 0);
@@ -122,7 +123,7 @@ mod tests {
         let empty = Session::new(Arc::new(Model::from_bytes(TINY.to_vec()).unwrap()));
         let events: Vec<_> = (0..100).map(|position| Event::from(position * 7 % 10)).collect();
         let replay = Replay { empty, overlay: None, item: 3, events };
-        let all = replay.drops(blocks(0..100, 1)).unwrap();
+        let all = replay.drops(&mut blocks(0..100, 1)).unwrap();
         let found = replay.largest_drops(4).unwrap();
         assert!((2..=4).contains(&found.len()), "{found:?}");
         assert!(found.iter().all(|drop| all.contains(drop)), "{found:?}");

@@ -54,8 +54,8 @@ impl Overlay {
         self.take_ids(tensors, file, added)?;
         let numbers = vectors.finite::<f32>()?;
         let added = num_items as u32..(num_items + added) as u32;
-        let items = replaced.into_iter().chain(added);
-        self.put_rows(&items.zip(numbers.chunks_exact(size)).collect());
+        let items: Vec<_> = replaced.into_iter().chain(added).collect();
+        self.rows = self.rows.with(&items, &numbers);
         self.retired = take_items(tensors, "overlay.retired", self.len())?;
         self.update_masks();
         Ok(())

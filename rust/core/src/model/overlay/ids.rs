@@ -68,7 +68,7 @@ impl AddedIds {
             self.order.push((self.order.len() as u32).to_le_bytes());
         }
         let ids = Vocabulary::new(self.ids.view(), &[]);
-        self.order.sort_unstable_by_key(|&item| ids.id(u32::from_le_bytes(item)));
+        self.order.sort_unstable_by(|&a, &b| ids.compare_items(a, b));
     }
 
     /// The tensors: name, dtype, length and bytes.

@@ -9,7 +9,6 @@ mod rows;
 pub(crate) use active::Active;
 pub(crate) use rows::Rows;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -95,8 +94,7 @@ impl Overlay {
             return refuse(format!("{end} items"), format!("less than {MAX_ITEMS}"));
         }
         self.added.extend(&new_ids);
-        let vectors = vectors.chunks_exact(self.rows.size());
-        self.put_rows(&items.iter().copied().zip(vectors).collect());
+        self.rows = self.rows.with(&items, vectors);
         self.unretire(&items);
         Ok(items)
     }
@@ -164,10 +162,6 @@ impl Overlay {
         base.index_of(id).or_else(added)
     }
 
-    fn put_rows(&mut self, vectors: &BTreeMap<u32, &[f32]>) {
-        self.rows = self.rows.with(vectors);
-    }
-
     fn unretire(&mut self, items: &[u32]) {
         let mut items = items.to_vec();
         items.sort_unstable();
@@ -193,7 +187,7 @@ impl Overlay {
             return refuse(format!("id `{id}`"), expected);
         }
         let mut sorted = ids.to_vec();
-        sorted.sort_unstable();
+        sorted.sort_unstable_by(ItemId::compare);
         match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
             None => Ok(()),
             Some(pair) => refuse(format!("id `{}` twice", pair[0]), "distinct ids"),

@@ -1,7 +1,5 @@
 //! The vectors of an overlay.
 
-use std::collections::BTreeMap;
-
 use crate::aligned::AlignedBuf;
 use crate::kernels::block_scores::BLOCK;
 use crate::model::table::Floats;
@@ -58,28 +56,36 @@ impl Rows {
         self.numbers().column(self.size, row)
     }
 
-    /// Adds or replaces vectors. New items must follow the last one consecutively.
-    pub(super) fn with(&self, vectors: &BTreeMap<u32, &[f32]>) -> Self {
+    /// Adds or replaces the vectors of items, `[n, D]`. New items must follow the last one
+    /// consecutively.
+    pub(super) fn with(&self, changed: &[u32], vectors: &[f32]) -> Self {
         let added = self.num_items..self.num_items + self.added as u32;
         let mut items: Vec<_> = self.replaced.iter().copied().chain(added).collect();
-        items.extend(vectors.keys());
+        items.extend_from_slice(changed);
         items.sort_unstable();
         items.dedup();
         let mut numbers = AlignedBuf::zeros(items.len().div_ceil(BLOCK) * BLOCK * self.size);
-        for (row, item) in items.iter().enumerate() {
-            let block = &mut numbers[row / BLOCK * BLOCK * self.size..][..BLOCK * self.size];
-            let to = block[row % BLOCK..].iter_mut().step_by(BLOCK);
-            match (vectors.get(item), self.row_of(*item)) {
-                (Some(vector), _) => to.zip(*vector).for_each(|(to, &number)| *to = number),
-                (None, Some(row)) => {
-                    to.zip(self.vector(row)).for_each(|(to, number)| *to = number);
-                }
-                (None, None) => {} // unreachable: every item has one of the two
+        let mut column = vec![0.0; self.size];
+        for (row, &item) in items.iter().enumerate() {
+            if let Some(from) = self.row_of(item).filter(|&from| from < self.len()) {
+                column.clear();
+                column.extend(self.vector(from));
+                put(&mut numbers, row, &column);
             }
+        }
+        for (item, vector) in changed.iter().zip(vectors.chunks_exact(self.size)) {
+            put(&mut numbers, items.partition_point(|before| before < item), vector);
         }
         let replaced = items.partition_point(|&item| item < self.num_items);
         let added = items.len() - replaced;
         items.truncate(replaced);
         Self { num_items: self.num_items, size: self.size, replaced: items, added, numbers }
     }
+}
+
+/// Writes a vector into a row of blocks.
+fn put(numbers: &mut [f32], row: usize, vector: &[f32]) {
+    let block = &mut numbers[row / BLOCK * BLOCK * vector.len()..][..BLOCK * vector.len()];
+    let to = block[row % BLOCK..].iter_mut().step_by(BLOCK);
+    to.zip(vector).for_each(|(to, &number)| *to = number);
 }
