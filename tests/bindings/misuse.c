@@ -108,7 +108,11 @@ static void sessions(recgrela_model model, uint32_t num_items) {
            recgrela_session_extend(session, unknown, NULL, NULL, 2, &error));
     EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM,
            recgrela_session_score(session, unknown, 2, scores, &error));
+    item = 0;
     EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM, recgrela_model_index_of_int(model, -12345, &item, &error));
+    if (item != UINT32_MAX) fail(__LINE__, "the item of an earlier call");
+    if (strstr(error.message, "item -12345 is not among the model's ") == NULL)
+        fail(__LINE__, "the message");
     EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM,
            recgrela_model_index_of_text(model, "no such", &item, &error));
     EXPECT(RECGRELA_STATUS_INVALID_ARGUMENT,

@@ -1,5 +1,6 @@
 """The C library: programs that compile without warnings and run clean under valgrind."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from recgrela import EdgeScorer
 
-from tests.bindings.golden import GOLDEN, ROOT, build_library, compile_c, golden_hash, play_c
+from tests.bindings.golden import CFLAGS, GOLDEN, ROOT, build_library, compile_c, golden_hash, play_c
 
 # The handle table is still reachable at exit. Everything else is a leak.
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"]
@@ -112,9 +113,12 @@ def test_valgrind_finds_nothing(programs, damaged, program):
 
 def test_the_installed_library_has_a_soname_and_its_links(tmp_path):
     """A program looks for the version that it was linked with, not for the newest."""
-    make = ["make", "--silent", "install-c", "PROFILE=dev", f"PREFIX={tmp_path}"]
+    # A relative PREFIX is one of the caller, and the pkg-config file has an absolute one.
+    prefix = os.path.relpath(tmp_path, ROOT)
+    make = ["make", "--silent", "install-c", "PROFILE=dev", f"PREFIX={prefix}"]
     subprocess.run(make, cwd=ROOT, check=True, timeout=600)
     lib = tmp_path / "lib"
+    assert f"prefix={tmp_path}\n" in (lib / "pkgconfig/recgrela.pc").read_text()
     version = re.search(r"^Version: (.*)$", (lib / "pkgconfig/recgrela.pc").read_text(), re.M)[1]
     soname = f"librecgrela.so.{version.rpartition('.')[0]}"
     assert (lib / soname).readlink() == Path(f"librecgrela.so.{version}")
@@ -122,4 +126,12 @@ def test_the_installed_library_has_a_soname_and_its_links(tmp_path):
     program = compile_c(ROOT / "examples/c/recommend.c", lib, tmp_path)
     (lib / "librecgrela.so").unlink()
     model = GOLDEN / "f32.safetensors"
-    assert run(program, model, str(EdgeScorer.load(model).item_ids[0]))
+    item = str(EdgeScorer.load(model).item_ids[0])
+    assert run(program, model, item)
+    # Linked statically, as docs/c.md says, a program needs no library.
+    static = tmp_path / "static"
+    source, include = ROOT / "examples/c/recommend.c", tmp_path / "include"
+    libraries = [lib / "librecgrela.a", "-lpthread", "-ldl", "-lm"]
+    run("cc", *CFLAGS, f"-I{include}", source, *libraries, "-o", static)
+    (lib / soname).unlink()
+    assert run(static, model, item) and subprocess.run([program, model, item]).returncode != 0

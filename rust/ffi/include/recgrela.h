@@ -23,6 +23,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__)
+#define RECGRELA_MUST_USE __attribute__((warn_unused_result))
+#else
+#define RECGRELA_MUST_USE
+#endif
+
 // Size of a message in bytes, including the terminating zero.
 #define RECGRELA_MESSAGE_SIZE 512
 
@@ -207,14 +213,16 @@ recgrela_status recgrela_model_has_start(recgrela_model model,
 recgrela_status recgrela_model_fingerprint(recgrela_model model, char *hex, recgrela_error *error);
 
 // The item with an id, in a model whose ids are numbers. An unknown id is
-// RECGRELA_STATUS_UNKNOWN_ITEM.
+// RECGRELA_STATUS_UNKNOWN_ITEM, and the index one that no item has.
+RECGRELA_MUST_USE
 recgrela_status recgrela_model_index_of_int(recgrela_model model,
                                             int64_t id,
                                             uint32_t *item,
                                             recgrela_error *error);
 
 // The item with an id (UTF-8, zero-terminated), in a model whose ids are strings. An unknown id is
-// RECGRELA_STATUS_UNKNOWN_ITEM.
+// RECGRELA_STATUS_UNKNOWN_ITEM, and the index one that no item has.
+RECGRELA_MUST_USE
 recgrela_status recgrela_model_index_of_text(recgrela_model model,
                                              const char *id,
                                              uint32_t *item,

@@ -156,7 +156,8 @@ pub unsafe extern "C" fn recgrela_model_fingerprint(
 }
 
 /// The item with an id, in a model whose ids are numbers. An unknown id is
-/// RECGRELA_STATUS_UNKNOWN_ITEM.
+/// RECGRELA_STATUS_UNKNOWN_ITEM, and the index one that no item has.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_index_of_int(
     model: recgrela_model,
@@ -164,12 +165,18 @@ pub unsafe extern "C" fn recgrela_model_index_of_int(
     item: *mut u32,
     error: *mut recgrela_error,
 ) -> recgrela_status {
-    // SAFETY: as the caller promises.
-    guard(error, || unsafe { write(item, index_of(&*model.get()?, ItemId::Int(id))?, "item") })
+    guard(error, || {
+        // SAFETY: as the caller promises.
+        unsafe {
+            write(item, NO_ITEM, "item")?;
+            write(item, index_of(&*model.get()?, ItemId::Int(id))?, "item")
+        }
+    })
 }
 
 /// The item with an id (UTF-8, zero-terminated), in a model whose ids are strings. An unknown id is
-/// RECGRELA_STATUS_UNKNOWN_ITEM.
+/// RECGRELA_STATUS_UNKNOWN_ITEM, and the index one that no item has.
+#[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_index_of_text(
     model: recgrela_model,
@@ -179,22 +186,30 @@ pub unsafe extern "C" fn recgrela_model_index_of_text(
 ) -> recgrela_status {
     guard(error, || {
         // SAFETY: as the caller promises.
-        let id = unsafe { text(id, "id")? };
-        // SAFETY: as the caller promises.
-        unsafe { write(item, index_of(&*model.get()?, ItemId::Str(id))?, "item") }
+        unsafe {
+            write(item, NO_ITEM, "item")?;
+            write(item, index_of(&*model.get()?, ItemId::Str(text(id, "id")?))?, "item")
+        }
     })
 }
+
+/// The index after a failure, so that a program that does not check the status gets an error from
+/// what it does with it, and not an event of another item.
+const NO_ITEM: u32 = u32::MAX;
 
 fn index_of(model: &Model, id: ItemId<'_>) -> Result<u32, Failure> {
     let catalog = model.catalog();
     catalog.index_of(id).ok_or_else(|| {
-        let kind = if catalog.is_text() { "texts" } else { "numbers" };
+        let (found, hint) = match (id, catalog.is_text()) {
+            (ItemId::Int(id), true) => (id.to_string(), "; its ids are texts"),
+            (ItemId::Int(id), false) => (id.to_string(), ""),
+            (ItemId::Str(id), true) => (format!("{id:?}"), ""),
+            (ItemId::Str(id), false) => (format!("{id:?}"), "; its ids are numbers"),
+        };
+        let count = catalog.len();
         Failure::new(
             recgrela_status::UnknownItem,
-            format!(
-                "id: found `{id}`, expected one of the model's {}, which are {kind}",
-                catalog.len()
-            ),
+            format!("item {found} is not among the model's {count} items{hint}"),
         )
     })
 }
