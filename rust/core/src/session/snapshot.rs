@@ -1,5 +1,6 @@
 //! Stores and restores a session.
 
+use super::EventLog;
 use crate::snapshot::Header;
 use crate::{Precision, Result, Session, Snapshot};
 
@@ -31,7 +32,8 @@ impl Session {
             last_time: config.gaps.then_some(self.last_time),
             added: self.model.added_up_to(self.seen.last().copied()),
         };
-        header.snapshot(&self.state, &self.seen, &self.log)
+        let EventLog { items, times, kinds, .. } = &self.log;
+        header.snapshot(&self.state, &self.seen, items, times, kinds)
     }
 
     /// Replaces the history by that of a snapshot. An f32 snapshot is exact: all further results

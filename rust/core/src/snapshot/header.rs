@@ -1,11 +1,12 @@
 //! The fixed-size header.
 
+use std::collections::VecDeque;
+
 use sha2::{Digest, Sha256};
 
 use super::state::{self, Precision, refuse};
 use crate::error::Cause;
 use crate::model::Added;
-use crate::session::EventLog;
 use crate::{Fingerprint, Result};
 
 const MAGIC: &[u8; 8] = b"RGRLSESS";
@@ -35,16 +36,23 @@ pub(crate) struct Header {
 impl Header {
     /// Serialises the session: recurrent state and hidden vector, distinct items, the log's items,
     /// times and kinds, checksum.
-    pub(crate) fn snapshot(&self, numbers: &[f32], seen: &[u32], log: &EventLog) -> Vec<u8> {
+    pub(crate) fn snapshot(
+        &self,
+        numbers: &[f32],
+        seen: &[u32],
+        items: &VecDeque<u32>,
+        times: &VecDeque<i64>,
+        kinds: &VecDeque<u8>,
+    ) -> Vec<u8> {
         let mut blob = Vec::with_capacity(self.snapshot_bytes() as usize);
         self.write(&mut blob);
         let (state, hidden) = numbers.split_at(self.numbers as usize);
         state::write(self.precision, state, hidden.len(), &mut blob);
         blob.extend(hidden.iter().flat_map(|number| number.to_le_bytes()));
         blob.extend(seen.iter().flat_map(|item| item.to_le_bytes()));
-        blob.extend(log.items.iter().flat_map(|item| item.to_le_bytes()));
-        blob.extend(log.times.iter().flat_map(|time| time.to_le_bytes()));
-        blob.extend(&log.kinds);
+        blob.extend(items.iter().flat_map(|item| item.to_le_bytes()));
+        blob.extend(times.iter().flat_map(|time| time.to_le_bytes()));
+        blob.extend(kinds);
         let checksum = Sha256::digest(&blob);
         blob.extend_from_slice(&checksum);
         blob
