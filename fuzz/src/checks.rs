@@ -48,11 +48,7 @@ pub(crate) fn logged(session: &Session) -> Vec<Event> {
     assert_eq!(times.len(), if config.gaps { items.len() } else { 0 });
     let kinds = kinds.map(Some).chain(repeat(None));
     let times = times.map(Some).chain(repeat(None));
-    let event = |((item, kind), time)| {
-        let mut event = Event::from((item, kind));
-        event.time = time;
-        event
-    };
+    let event = |((item, kind), time)| (item, kind, time).into();
     items.zip(kinds).zip(times).map(event).collect()
 }
 

@@ -140,9 +140,7 @@ fn answer(file: &mut ModelFile) {
     };
     let event = |index: usize| {
         let kind = kinds.get(index).map(|&kind| Kind::new(kind as u8));
-        let mut event = Event::from((items[index], kind));
-        event.time = times.get(index).copied();
-        event
+        Event::from((items[index], kind, times.get(index).copied()))
     };
     let mut session = Session::new(Arc::new(model));
     let (mut start, mut scores) = (0, vec![]);

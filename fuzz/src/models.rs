@@ -80,7 +80,7 @@ pub(crate) fn event(model: &Model, item: u32) -> Event {
         0 => Event::from(item),
         kinds => (item, Kind::new((item % kinds) as u8)).into(),
     };
-    event.time = config.gaps.then(|| i64::from(item).pow(3));
+    event.time = config.gaps.then(|| i64::from(item).wrapping_pow(3));
     event
 }
 

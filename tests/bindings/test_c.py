@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 from recgrela import EdgeScorer
 
-from tests.bindings.golden import CFLAGS, GOLDEN, ROOT, build_library, compile_c, golden_hash, play_c
+from tests.bindings.golden import (
+    CFLAGS,
+    GOLDEN,
+    ROOT,
+    build_library,
+    compile_c,
+    golden_hash,
+    play_c,
+)
 
 # The handle table is still reachable at exit. Everything else is a leak.
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"]

@@ -261,9 +261,11 @@ def test_log_forget_and_export(small):
     assert json.loads(json.dumps(export)) == {
         "user": "ann",
         "events": alone.events,
+        "last_time": None,
         "seen": alone.seen,
         "log": alone.log,
         "log_kinds": [],
+        "log_times": [],
         "state_bytes": alone.state_bytes,
         "model": scorer.fingerprint,
     }

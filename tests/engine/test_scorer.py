@@ -333,7 +333,7 @@ def test_what_it_says_of_itself(export):
     assert scorer.config == {
         "hidden_size": 16, "num_heads": 2, "num_layers": 2, "inner_size": 64, "num_items": 70,
         "gate": False, "local_conv": True, "positions": "learned", "final_norm": True,
-        "start": False, "kinds": [],
+        "start": False, "kinds": [], "gaps": False,
     }  # fmt: skip
     assert scorer.table_dtype == "f16"
     assert scorer.isa == "scalar"

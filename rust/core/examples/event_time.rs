@@ -29,9 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut event = || {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         time = time.map(|time| time + GAP);
-        let mut event = Event::from(((random >> 8) % items, kind));
-        event.time = time;
-        event
+        Event::from(((random >> 8) % items, kind, time))
     };
     let mut times: [Vec<f64>; 3] = Default::default();
     let [append, top_k, step] = &mut times;

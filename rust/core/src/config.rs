@@ -103,6 +103,10 @@ impl Stated {
         let Self { start, kinds, gaps, .. } = self;
         let (start, kinds) = match (format, start, kinds) {
             (Format::One, None, None) if gaps.is_none() => (false, Vec::new()),
+            (Format::Two, ..) if gaps == Some(false) => {
+                let text = "`gaps`: found false, expected true or no such field".to_owned();
+                return Err(Cause::Config(text).into());
+            }
             (Format::Two, Some(start), Some(kinds)) => (start, kinds),
             (Format::One, Some(_), _) => return unknown("start"),
             (Format::One, _, Some(_)) => return unknown("kinds"),

@@ -34,8 +34,8 @@ pub struct Event {
     pub item: u32,
     /// The kind of event, if the model has kinds.
     pub kind: Option<Kind>,
-    /// The time in whole seconds, if the model uses times. Any origin will do: only differences
-    /// between the events of a user count.
+    /// The time in whole seconds (milliseconds cannot be recognised), if the model uses times. Any
+    /// origin will do: only differences between the events of a user count.
     pub time: Option<i64>,
 }
 
@@ -64,6 +64,25 @@ impl From<(u32, Option<Kind>)> for Event {
     fn from((item, kind): (u32, Option<Kind>)) -> Self {
         Self { item, kind, time: None }
     }
+}
+
+impl From<(u32, Option<Kind>, Option<i64>)> for Event {
+    fn from((item, kind, time): (u32, Option<Kind>, Option<i64>)) -> Self {
+        Self { item, kind, time }
+    }
+}
+
+/// The versions of snapshots and of fleet files, by [`stored_version`].
+pub(crate) const STORED_VERSIONS: [u32; 4] = [2, 3, 4, 5];
+
+/// The version of a stored history, by what its events have:
+///
+/// | | no kinds | kinds |
+/// | --- | --- | --- |
+/// | no times | 2 | 3 |
+/// | times | 4 | 5 |
+pub(crate) fn stored_version(kinds: bool, times: bool) -> u32 {
+    STORED_VERSIONS[usize::from(kinds) + 2 * usize::from(times)]
 }
 
 /// The time between an event and the one before, as a row of `gaps.weight`.

@@ -93,6 +93,7 @@ fn each_format_has_its_own_keys() {
         (r#""start":true"#, r#""start":true,"start":true"#, "duplicate field `start`"),
         (r#""start":true"#, r#""start":true,"time":true"#, "unknown field `time`"),
         (r#""gaps":true"#, r#""gaps":null"#, "expected a boolean"),
+        (r#""gaps":true"#, r#""gaps":false"#, "`gaps`: found false, expected true"),
         (r#""gaps":true"#, r#""gaps":true,"gaps":true"#, "duplicate field `gaps`"),
         (r#""kinds":["#, r#""kinds":["view","#, "`view` twice, expected distinct names"),
         (r#""kinds":["#, r#""kinds":[1,"#, "expected a string"),

@@ -46,10 +46,8 @@ impl GoldenModel {
         let events = self.sequences.iter().enumerate().map(|(sequence, items)| {
             let (kinds, times) = (self.kinds.get(sequence), self.times.get(sequence));
             let events = items.iter().enumerate().map(|(index, &item)| {
-                let mut event = Event::from(item);
-                event.kind = kinds.map(|kinds| Kind::new(kinds[index]));
-                event.time = times.map(|times| times[index]);
-                event
+                let kind = kinds.map(|kinds| Kind::new(kinds[index]));
+                (item, kind, times.map(|times| times[index])).into()
             });
             events.collect()
         });

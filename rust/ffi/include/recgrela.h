@@ -8,7 +8,8 @@
  * recognised and refused, in any thread, as long as the process lives.
  *
  * A pointer must be valid for as many elements as the count beside it states. NULL is an error, except
- * for `error`, for a filter, for kinds and times of a model without, and for an empty list.
+ * for `error`, for a filter, for the kinds of a model without kinds, for the times of a model that
+ * does not use them, and for an empty list.
  *
  * Threads: every function may be called from any thread at any time. Calls on one session take
  * turns. Calls on different sessions run in parallel. A model lives until it and all its sessions are
@@ -43,7 +44,7 @@ typedef enum {
   // Success.
   RECGRELA_STATUS_OK = 0,
   // An invalid argument: a null pointer, text that is not UTF-8, an impossible size, an event
-  // whose kind or time is missing, or is not one that the model has or uses.
+  // without the kind or the time that the model needs, or with one that it does not take.
   RECGRELA_STATUS_INVALID_ARGUMENT = 1,
   // An invalid handle: null, freed or unknown.
   RECGRELA_STATUS_INVALID_HANDLE = 2,
@@ -131,7 +132,7 @@ extern "C" {
 #endif // __cplusplus
 
 // The items of the events in the log, oldest first, their kinds and times, and their number. `kinds` and
-// `times` may be NULL, and have to be for a model without. If `capacity` is too small, it is
+// `times` may be NULL, and have to be where recgrela_session_extend wants NULL. If `capacity` is too small, it is
 // RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 recgrela_status recgrela_session_log(recgrela_session session,
                                      uint32_t *items,
@@ -397,7 +398,7 @@ recgrela_status recgrela_session_append(recgrela_session session,
                                         recgrela_error *error);
 
 // Appends events, oldest first; on an error, none of them. `kinds` and `times` have the kind and the
-// time of each, and are NULL for a model without.
+// time of each. `kinds` is NULL if the model has no kinds, `times` unless it uses times.
 recgrela_status recgrela_session_extend(recgrela_session session,
                                         const uint32_t *items,
                                         const uint8_t *kinds,

@@ -12,7 +12,7 @@ pub enum recgrela_status {
     /// Success.
     Ok = 0,
     /// An invalid argument: a null pointer, text that is not UTF-8, an impossible size, an event
-    /// whose kind or time is missing, or is not one that the model has or uses.
+    /// without the kind or the time that the model needs, or with one that it does not take.
     InvalidArgument = 1,
     /// An invalid handle: null, freed or unknown.
     InvalidHandle = 2,

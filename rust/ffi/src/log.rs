@@ -27,7 +27,7 @@ pub struct recgrela_reason {
 }
 
 /// The items of the events in the log, oldest first, their kinds and times, and their number. `kinds` and
-/// `times` may be NULL, and have to be for a model without. If `capacity` is too small, it is
+/// `times` may be NULL, and have to be where recgrela_session_extend wants NULL. If `capacity` is too small, it is
 /// RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_log(

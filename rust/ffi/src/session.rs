@@ -85,7 +85,7 @@ pub unsafe extern "C" fn recgrela_session_append(
 }
 
 /// Appends events, oldest first; on an error, none of them. `kinds` and `times` have the kind and the
-/// time of each, and are NULL for a model without.
+/// time of each. `kinds` is NULL if the model has no kinds, `times` unless it uses times.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_extend(
     session: recgrela_session,
@@ -223,7 +223,6 @@ unsafe fn read_each<'a, T>(
 }
 
 fn event(item: u32, kinds: Option<&[u8]>, times: Option<&[i64]>, index: usize) -> Event {
-    let mut event = Event::from((item, kinds.map(|kinds| Kind::new(kinds[index]))));
-    event.time = times.map(|times| times[index]);
-    event
+    let kind = kinds.map(|kinds| Kind::new(kinds[index]));
+    (item, kind, times.map(|times| times[index])).into()
 }

@@ -20,11 +20,7 @@ pub(crate) fn event_of(
     let kind = kind.map(|name| model.kind(name)).transpose().map_err(to_python)?;
     let time = time.map(seconds_of).transpose()?;
     let item = index_of(&model.catalog(), item, unknown)?;
-    Ok(item.map(|item| {
-        let mut event = Event::from((item, kind));
-        event.time = time;
-        event
-    }))
+    Ok(item.map(|item| (item, kind, time).into()))
 }
 
 /// Events in order, `None` for unknown items that are to be skipped. `kinds` is the name of the kind
@@ -88,14 +84,14 @@ fn times_of(times: &Bound<'_, PyAny>, count: usize) -> PyResult<Vec<i64>> {
     }
 }
 
-/// The whole seconds of a time in seconds, an int or a float; a fraction is dropped.
+/// The whole seconds of a time in seconds, an int or a float, rounded down.
 fn seconds_of(time: &Bound<'_, PyAny>) -> PyResult<i64> {
     if let Ok(seconds) = time.extract::<i64>() {
         return Ok(seconds);
     }
     let Ok(seconds) = time.extract::<f64>() else {
         let found = time.get_type().name()?;
-        let message = format!("a time is a number of seconds, found {found}");
+        let message = format!("time: found {found}, expected a number of seconds");
         return Err(PyTypeError::new_err(message));
     };
     let whole = seconds.floor();

@@ -293,8 +293,8 @@ impl Fleet {
         Ok(Self::of(scorer, fleet))
     }
 
-    /// What is stored of a user, as a dict for json.dumps: user, events, seen, log, log_kinds and
-    /// log_times (None if none is kept), state_bytes and model. The state itself is session(user).snapshot().
+    /// What is stored of a user, as a dict for json.dumps: user, events, last_time (None unless the
+    /// scorer uses_times), seen, log, log_kinds and log_times (None if none is kept), state_bytes and model. The state itself is session(user).snapshot().
     fn export<'py>(&self, py: Python<'py>, user: User) -> PyResult<Bound<'py, PyDict>> {
         let (session, logs) = self
             .fleet
@@ -305,6 +305,7 @@ impl Fleet {
         let dict = PyDict::new(py);
         dict.set_item("user", user_of(py, user.id())?)?;
         dict.set_item("events", session.events())?;
+        dict.set_item("last_time", session.last_time())?;
         dict.set_item("seen", ids_of(py, &catalog, session.seen().iter().copied())?)?;
         dict.set_item("log", log)?;
         dict.set_item("log_kinds", kinds)?;

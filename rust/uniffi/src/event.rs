@@ -44,7 +44,8 @@ pub(crate) fn events_of(
 ) -> Result<Vec<Event>> {
     let items = indices_of(&model.catalog(), items)?;
     let detailed = details.of_each(model, items.len())?;
-    Ok(items.into_iter().zip(detailed).map(event).collect())
+    let events = items.into_iter().zip(detailed);
+    Ok(events.map(|(item, (kind, time))| (item, kind, time).into()).collect())
 }
 
 /// The same, with `None` for an unknown item.
@@ -55,13 +56,9 @@ pub(crate) fn known_events_of(
 ) -> Result<Vec<Option<Event>>> {
     let catalog = model.catalog();
     let events = items.iter().zip(details.of_each(model, items.len())?);
-    Ok(events.map(|(item, detail)| Some(event((find(&catalog, item)?, detail)))).collect())
-}
-
-fn event((item, (kind, time)): (u32, (Option<Kind>, Option<i64>))) -> Event {
-    let mut event = Event::from((item, kind));
-    event.time = time;
-    event
+    Ok(events
+        .map(|(item, (kind, time))| Some((find(&catalog, item)?, kind, time).into()))
+        .collect())
 }
 
 /// The names of kinds.

@@ -23,12 +23,9 @@ pub(crate) fn event_of(
     skip: bool,
 ) -> Result<Option<Event>> {
     let kind = kind.map(|name| kind_of(model, name)).transpose()?;
+    let time = time.map(|seconds| seconds.floor() as i64);
     let item = index_of(&model.catalog(), id, skip)?;
-    Ok(item.map(|item| {
-        let mut event = Event::from((item, kind));
-        event.time = time.map(|seconds| seconds.floor() as i64);
-        event
-    }))
+    Ok(item.map(|item| (item, kind, time).into()))
 }
 
 /// What JavaScript tells of some events besides their ids.

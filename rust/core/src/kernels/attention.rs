@@ -37,8 +37,7 @@ impl Event<'_> {
     }
 
     /// FAST: heads are whole, there are no carries, and columns are a multiple of [`AT_ONCE`]
-    /// vectors. For other models, which are small or those of ablations, code size matters more than
-    /// speed.
+    /// vectors. For other models, such as those of ablations, code size matters more than speed.
     #[inline(always)]
     fn update<S: Simd, const FAST: bool>(
         &self,

@@ -26,7 +26,7 @@ impl EventLog {
         let kinds = self.kinds.iter().map(|&kind| Some(Kind::new(kind))).chain(repeat(None));
         let times = self.times.iter().map(|&time| Some(time)).chain(repeat(None));
         let events = self.items.iter().zip(kinds).zip(times);
-        events.map(|((&item, kind), time)| Event { item, kind, time })
+        events.map(|((&item, kind), time)| (item, kind, time).into())
     }
 
     /// Appends an event. Returns the one that a full log drops.

@@ -7,9 +7,9 @@ impl Session {
     /// Keeps the last `capacity` events; 0, the default, keeps none.
     ///
     /// The log takes four bytes per event, one more if the model has kinds and eight more if it uses
-    /// times. It grows as needed, so a capacity of `usize::MAX` keeps every event. A full log drops its oldest events; reducing the
-    /// capacity does so at once. Events before the first call are not in the log. Drops the
-    /// checkpoints of [`Session::undo`].
+    /// times. It grows as needed, so a capacity of `usize::MAX` keeps every event. A full log drops
+    /// its oldest events; reducing the capacity does so at once. Events before the first call are
+    /// not in the log. Drops the checkpoints of [`Session::undo`].
     pub fn set_log_capacity(&mut self, capacity: usize) {
         self.log.set_capacity(capacity);
         self.undo.clear();

@@ -258,6 +258,11 @@ impl Session {
         self.events
     }
 
+    /// The time of the last event in seconds; `None` before it, and if the model does not use times.
+    pub fn last_time(&self) -> Option<i64> {
+        (self.events > 0 && self.model.config().gaps).then_some(self.last_time)
+    }
+
     /// The distinct items so far, ascending.
     pub fn seen(&self) -> &[u32] {
         &self.seen

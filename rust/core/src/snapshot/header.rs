@@ -6,12 +6,11 @@ use sha2::{Digest, Sha256};
 
 use super::state::{self, Precision, refuse};
 use crate::error::Cause;
+use crate::event::{STORED_VERSIONS, stored_version};
 use crate::model::Added;
 use crate::{Fingerprint, Result};
 
 const MAGIC: &[u8; 8] = b"RGRLSESS";
-/// The versions: from the first on, one more with kinds of events, and two more with times.
-const VERSIONS: [u32; 4] = [2, 3, 4, 5];
 /// The bytes of the header without the time of the last event.
 const HEADER_BYTES: usize = 120;
 pub(super) const CHECKSUM_BYTES: usize = 32;
@@ -76,7 +75,7 @@ impl Header {
     }
 
     fn version(&self) -> u32 {
-        VERSIONS[usize::from(self.kinds) + 2 * usize::from(self.last_time.is_some())]
+        stored_version(self.kinds, self.last_time.is_some())
     }
 
     /// Parses the header, and checks the snapshot's length against its counts before they are used.
@@ -86,7 +85,7 @@ impl Header {
             return Err(Cause::SnapshotMagic.into());
         }
         let version = u32::from_le_bytes(take(&mut rest)?);
-        let Some(features) = VERSIONS.iter().position(|&known| known == version) else {
+        let Some(features) = STORED_VERSIONS.iter().position(|&known| known == version) else {
             return refuse(format!("version {version}"), "2 to 5");
         };
         let mut header = Self {

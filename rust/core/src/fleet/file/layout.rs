@@ -1,13 +1,11 @@
 //! The headers of a file and of its segments.
 
 use crate::error::Cause;
+use crate::event::{STORED_VERSIONS, stored_version};
 use crate::model::Added;
 use crate::{Fingerprint, Model, Result};
 
 const MAGIC: &[u8; 8] = b"RGRLFLET";
-/// The versions: from the first on, one more for models with kinds of events, and two more for those
-/// that use times.
-const VERSIONS: [u32; 4] = [2, 3, 4, 5];
 pub(super) const HEADER_BYTES: usize = 48;
 pub(super) const SEGMENT_BYTES: usize = 88;
 pub(super) const CHECKSUM_BYTES: usize = 32;
@@ -22,7 +20,7 @@ pub(super) fn numbers(model: &Model) -> usize {
 
 fn version(model: &Model) -> u32 {
     let config = model.config();
-    VERSIONS[usize::from(!config.kinds.is_empty()) + 2 * usize::from(config.gaps)]
+    stored_version(!config.kinds.is_empty(), config.gaps)
 }
 
 pub(super) fn write_header(model: &Model) -> [u8; HEADER_BYTES] {
@@ -39,7 +37,7 @@ pub(super) fn check_header(bytes: &[u8; HEADER_BYTES], model: &Model) -> Result<
         return Err(Cause::FleetMagic.into());
     }
     let (stated, needed) = (word(bytes, 8), version(model));
-    if !VERSIONS.contains(&stated) {
+    if !STORED_VERSIONS.contains(&stated) {
         let hint = if stated == 1 { ", which has no user ids" } else { "" };
         let expected = format!("{needed}: append the events again and save");
         return refuse(format!("version {stated}{hint}"), expected);
