@@ -2,8 +2,10 @@
 
 import json
 import re
+import shutil
 import subprocess
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -216,6 +218,37 @@ def test_the_release_workflow():
     assert workflow["permissions"] == {"contents": "read"}
     assert {name for name, job in jobs.items() if "permissions" in job} == {"publish"}
     assert jobs["publish"]["if"] == "startsWith(github.ref, 'refs/tags/v')"
+
+
+def test_the_release_has_all_files_and_the_notes_of_its_version():
+    """The engine's wheels, not the trainer's, have the SBOM of the extension."""
+    steps = yaml.safe_load(text(".github/workflows/release.yml"))["jobs"]["publish"]["steps"]
+    (sbom,) = (step["with"] for step in steps if "attest-sbom" in step.get("uses", ""))
+    wheel, trainer = "recgrela-0.1.0-cp311-abi3-x.whl", "recgrela_train-0.1.0-py3-none-any.whl"
+    assert fnmatch(f"python/{wheel}", sbom["subject-path"])
+    assert not fnmatch(f"python/{trainer}", sbom["subject-path"])
+    runs = [step.get("run", "") for step in steps]
+    (release,) = (run for run in runs if "gh release create" in run)
+    assert release.endswith("--notes-file notes.md python/* files/*")
+    notes = next(index for index, run in enumerate(runs) if "> notes.md" in run)
+    published = next(index for index, run in enumerate(runs) if "cargo publish" in run)
+    assert notes < published
+
+
+@pytest.mark.parametrize(
+    "heading", ["## 0.1.0 (2026-12-01)", "## [0.1.0] - 2026-12-01", "## 0.1.0"]
+)
+def test_release_notes_are_one_section_of_the_changelog(heading, tmp_path):
+    (tmp_path / ".ci").mkdir()
+    script = shutil.copy(ROOT / ".ci/release-notes", tmp_path / ".ci")
+    unreleased, older = "## Unreleased\n\n- new", "## 0.0.9\n\n- old"
+    changelog = f"# Changelog\n\n{unreleased}\n\n{heading}\n\n### Fixed\n\n- a\n\n{older}\n"
+    (tmp_path / "CHANGELOG.md").write_text(changelog)
+    notes = subprocess.run([script, "0.1.0"], check=True, capture_output=True, text=True).stdout
+    assert notes.strip() == "### Fixed\n\n- a"
+    missing = subprocess.run([script, "0.1"], check=False, capture_output=True, text=True)
+    assert missing.returncode == 1
+    assert 'no section "## 0.1"' in missing.stderr
 
 
 def test_the_development_environment_is_locked():
