@@ -29,8 +29,8 @@ export interface AppendOptions extends UnknownOptions {
   /** The kind of event. A model with kinds needs one of its kinds, a model without refuses any. */
   kind?: string;
   /**
-   * The time of the event in seconds; a fraction is dropped. A model that uses times needs it, any
-   * other refuses it.
+   * The time of the event in seconds, rounded down to whole seconds. Seconds, not milliseconds: these
+   * cannot be recognised. A model that uses times needs it, any other refuses it.
    */
   time?: number;
 }
@@ -38,7 +38,7 @@ export interface AppendOptions extends UnknownOptions {
 export interface EventsOptions {
   /** The kind of all events, or one per item. */
   kinds?: string | Iterable<string>;
-  /** The time of each event in seconds. */
+  /** The time of each event, as in append. */
   times?: Iterable<number>;
 }
 
@@ -72,7 +72,8 @@ export interface LoadOptions {
   /**
    * Store the file in the browser's Cache API, if there is one; true by default. The next load
    * only asks the server whether the file has changed (ETag or Last-Modified), and uses the cached
-   * file if the server is unreachable.
+   * file if the server is unreachable. Of the files of one path, which differ in the query, the
+   * newest four stay.
    */
   cache?: boolean;
   /** Whether to use the build with SIMD; by default, if the machine supports it. */

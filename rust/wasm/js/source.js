@@ -5,6 +5,9 @@ import { RecgrelaError, invalid, shown } from "./shared.js";
 /** The name of the cache; its keys are the models' URLs. */
 const CACHE = "recgrela";
 
+/** The number of files of one path that stay in the cache. */
+const FILES_PER_PATH = 4;
+
 /** Set by node.js: reads file URLs and paths. */
 export const files = { read: undefined, address: undefined };
 
@@ -30,12 +33,14 @@ export async function readModel(source, { onProgress, cache, signal }) {
   return { bytes: read, accepted: () => quietly(keep(store, url, forStore(response, read))) };
 }
 
-/** Stores a file, in place of those of the same name with another query, such as an older `?v=1`. */
+/**
+ * Stores a file, and deletes all but the newest of its path: a query is either a version, such as
+ * `?v=1`, whose files would stay for ever, or names another file, which should stay.
+ */
 async function keep(store, url, response) {
   await store.put(url, response);
-  for (const { url: other } of await store.keys(url, { ignoreSearch: true })) {
-    if (other !== url.href) await store.delete(other);
-  }
+  const oldestFirst = await store.keys(url, { ignoreSearch: true });
+  for (const older of oldestFirst.slice(0, -FILES_PER_PATH)) await store.delete(older);
 }
 
 /**

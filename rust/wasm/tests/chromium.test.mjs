@@ -114,21 +114,41 @@ test("a damaged cached file is deleted", async () => {
   assert.equal((await load()).length, bytes.one.length);
 });
 
-test("of several versions in the query, one stays in the cache", async () => {
+test("of files that differ in the query, the newest four stay in the cache", async () => {
   const kept = () =>
     page.evaluate(async () => {
       const keys = await (await caches.open("recgrela")).keys();
       return keys.map(({ url }) => url.replace(location.origin, ""));
     });
-  const version = (name) =>
-    page.evaluate(async (name) => {
-      const { Model } = await import("/package/index.js");
-      (await Model.load(name)).free();
-    }, name);
-  await version("/model?v=1");
-  await version("/model?v=2");
-  await page.waitForFunction(async () => (await (await caches.open("recgrela")).keys()).length === 1);
-  assert.deepEqual(await kept(), ["/model?v=2"]);
+  /** Loads a file, and waits until the cache has it and this many in all. */
+  const load = (name, count) =>
+    page.evaluate(
+      async ([name, count]) => {
+        const { Model } = await import("/package/index.js");
+        (await Model.load(name)).free();
+        const cache = await caches.open("recgrela");
+        for (let turn = 0; turn < 500; turn++) {
+          if ((await cache.match(name)) && (await cache.keys()).length === count) return;
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+      },
+      [name, count],
+    );
+  await load("/model", 1);
+  await load("/model?v=1", 2);
+  await load("/model?v=2", 3);
+  await load("/model?v=3", 4);
+  assert.deepEqual(await kept(), ["/model", "/model?v=1", "/model?v=2", "/model?v=3"]);
+  await load("/model?v=4", 4);
+  assert.deepEqual(await kept(), ["/model?v=1", "/model?v=2", "/model?v=3", "/model?v=4"]);
+  // A newer file at the same address counts as the newest.
+  model = { ...model, etag: '"2"', bytes: bytes.two };
+  await load("/model?v=1", 4);
+  await page.waitForFunction(
+    async () => (await (await caches.open("recgrela")).keys()).at(-1).url.endsWith("?v=1"),
+  );
+  await load("/model?v=5", 4);
+  assert.deepEqual(await kept(), ["/model?v=3", "/model?v=4", "/model?v=1", "/model?v=5"]);
 });
 
 test("a page in place of a model or of the module is named", async () => {
