@@ -43,6 +43,11 @@ def test_tables_are_trained_as_by_sparse_adam_and_the_rest_as_by_adam():
         torch.testing.assert_close(a, b)
 
 
+def test_the_decay_of_a_group_may_be_decoupled():
+    # Without the key, as in PyTorch 2.6, Adam would ignore it in a group.
+    assert RowAdam(parameters()).defaults["decoupled_weight_decay"] is False
+
+
 def test_rows_without_a_gradient_do_not_change():
     tensors = parameters()
     optimizer, before = RowAdam(tensors), tensors[0].detach().clone()
