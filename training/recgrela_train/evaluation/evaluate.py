@@ -110,9 +110,8 @@ def measure_scores(
     """`measure` for a function from a batch and a read-out to scores.
 
     Without `firsts`, targets that have no event before them are omitted. With `gaps`, batches have
-    them. Distributed processes
-    measure a shard of the users each; all return the whole measurement. Raises DataError if there
-    is no test target.
+    them. Distributed processes measure a shard of the users each; all return the whole measurement.
+    Raises DataError if there is no test target.
     """
     splits: dict[str, SplitResult] = {}
     best: dict[str, np.ndarray] = {}

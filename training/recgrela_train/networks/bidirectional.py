@@ -23,7 +23,7 @@ class BidirectionalGrela(RecGrela):
         kinds: Tensor | None = None,
         gaps: Tensor | None = None,
     ) -> tuple[Tensor, None]:
-        """items and kinds [B, T] -> hidden [B, T, D] and no state."""
+        """Items and kinds [B, T] -> hidden [B, T, D] and no state. gaps must be None."""
         hidden, _ = super().forward(items, form="bidirectional", kinds=kinds, gaps=gaps)
         return hidden, state
 

@@ -55,7 +55,10 @@ class Gru4Rec(Network):
         kinds: Tensor | None = None,
         gaps: Tensor | None = None,
     ) -> tuple[Tensor, GruState]:
-        """items and kinds [B, T] -> hidden [B, T, D] and the state after each row's last event."""
+        """Items and kinds [B, T] -> hidden [B, T, D] and the state after each row's last event.
+
+        gaps must be None.
+        """
         state = self.empty_state(len(items)) if state is None else state
         last = (items != 0).sum(1)[:, None, None].expand(-1, 1, self.config.hidden_size)
         h = self.input_norm(self.dropout(self.inputs(items, kinds, gaps)))

@@ -72,7 +72,10 @@ class SasRec(Network):
         kinds: Tensor | None = None,
         gaps: Tensor | None = None,
     ) -> tuple[Tensor, None]:
-        """items and kinds [B, T <= max_positions] -> hidden [B, T, D] and no state."""
+        """Items and kinds [B, T <= max_positions] -> hidden [B, T, D] and no state.
+
+        gaps must be None.
+        """
         position = torch.arange(items.shape[1], device=items.device)
         vectors = self.inputs(items, kinds, gaps) + self.positions(position)
         h = self.input_norm(self.dropout(vectors))
