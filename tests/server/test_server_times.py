@@ -117,7 +117,7 @@ async def test_times_are_seconds_or_dates(client, model, clock, sent, seconds):
 @pytest.mark.parametrize(
     ("time", "code", "message"),
     [
-        (-1, "wrong_time", "found the time -1, expected seconds since 1970, 1796112000 now"),
+        (-1, "wrong_time", "the time -1, expected seconds since 1970, at most one day after now"),
         ([1, NOW + 86_401], "wrong_time", "found the time 1796198401, expected seconds"),
         (NOW * 1000, "wrong_time", "divide milliseconds by 1,000"),
         (10**100, "wrong_time", "expected seconds"),

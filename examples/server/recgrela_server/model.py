@@ -195,8 +195,8 @@ def _check_times(times: list[int], now: int) -> None:
             raise ServiceError(
                 422,
                 "wrong_time",
-                f"found the time {quote(time)}, expected seconds since 1970, {now} now and a day "
-                "more at most: divide milliseconds by 1,000, or omit the time of what just "
+                f"found the time {quote(time)}, expected seconds since 1970, at most one day "
+                f"after now ({now}): divide milliseconds by 1,000, or omit the time of what just "
                 "happened",
             )
 
