@@ -22,8 +22,8 @@ Append the events of a day to the state of all users, and recommend items to eve
 
 EVENTS is a Parquet file or a folder of them, with one row per event, in any order. Its columns are
 the user and the item (integers or text), the time (numbers, dates or timestamps) and, if the model
-has kinds of events, the kind (text or integers). For a model that uses the time between events, the
-time is no number, whose unit is unknown.
+has kinds of events, the kind (text or integers). A model that uses the time between events refuses
+numbers, because their unit is unknown.
 
 The first run starts the state folder, with all events so far. Each later run appends the events
 that are new since then, and writes recommendations into a new folder. A run that was ended early,

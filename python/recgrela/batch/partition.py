@@ -276,7 +276,10 @@ def check_items(types: Types, model: EdgeScorer, source: str) -> None:
 
 
 def check_times(types: Types, model: EdgeScorer, source: str) -> None:
-    """Raises BatchError if the model uses the time between events, and the times have no unit."""
+    """Raises BatchError if the model uses the time between events, and times are numbers.
+
+    The unit of numbers is unknown.
+    """
     if model.uses_times and types.time == "number":
         raise BatchError(
             f"{source}: each time is a number, whose unit is unknown, but the model uses the time "
