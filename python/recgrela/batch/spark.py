@@ -16,7 +16,6 @@ from pathlib import Path
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.functions import col, lit
-from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import IntegerType, StructField, StructType
 
 from ..columns import NAMES
@@ -64,7 +63,7 @@ def recommend(
     """
     state, out = Path(state).absolute(), Path(out).absolute()
     columns = events.select(*names)
-    schema = to_arrow_schema(columns.schema)
+    schema = columns.limit(0).toArrow().schema
     source = source_of("the data frame", schema, names, model, overlay)
     with opened(source, state, out) as start:
         tasks = _Tasks(columns, start.model, source, out, choice)
