@@ -16,8 +16,8 @@ export class Keeping {
    * @type {unknown}
    */
   #refused;
-  /** Whether the viewer shows a history that is not the saved one. */
-  #paused = false;
+  /** @type {number | undefined} films of the saved history, while the viewer shows another one */
+  #aside;
   #tabs = new BroadcastChannel("recgrela-demo");
 
   /**
@@ -37,7 +37,9 @@ export class Keeping {
    * @returns {Promise<string | undefined>} the reason, if a saved value could not be restored
    */
   async start(opening) {
-    this.#tabs.onmessage = () => void (this.#paused || this.#restore("tab"));
+    this.#tabs.onmessage = () => {
+      if (this.#aside === undefined) void this.#restore("tab");
+    };
     try {
       this.#storage = await opening;
     } catch (error) {
@@ -49,7 +51,8 @@ export class Keeping {
 
   /** Saves the viewer. */
   async save() {
-    if (this.#storage === undefined || this.#refused !== undefined || this.#paused) return;
+    if (this.#storage === undefined || this.#refused !== undefined) return;
+    if (this.#aside !== undefined) return;
     const { films, snapshot } = this.#viewer.save();
     try {
       await (films.length === 0 ? this.#storage.clear() : this.#storage.write({ films, snapshot }));
@@ -61,21 +64,30 @@ export class Keeping {
     this.#tellWhatIsKept(snapshot.length);
   }
 
-  /** Leaves the saved value as it is, until `replace` or `goBack`. */
-  pause() {
-    this.#paused = true;
+  /**
+   * Leaves the saved value as it is, until `replace` or `goBack`.
+   * @param {number} films of the saved history; a second call does not change their number
+   */
+  pause(films) {
+    this.#aside ??= films;
     this.#tell("Not saved: a shared history is open");
   }
 
-  /** Saves the viewer's history in place of the saved one. */
+  /** Number of films of the saved history, while the viewer shows another one. */
+  get aside() {
+    return this.#aside;
+  }
+
+  /** Saves the viewer's history in place of the saved value, also of one that could not be restored. */
   replace() {
-    this.#paused = false;
+    this.#aside = undefined;
+    this.#refused = undefined;
     return this.save();
   }
 
   /** Restores the saved value. */
   goBack() {
-    this.#paused = false;
+    this.#aside = undefined;
     return this.#restore("storage");
   }
 

@@ -145,7 +145,7 @@ class Page {
     const text = takeShared();
     if (text === undefined) return;
     clearProblem("link");
-    const mine = this.#viewer.films.length;
+    const mine = this.#keeping.aside ?? this.#viewer.films.length;
     try {
       this.#viewer.open(decoded(text));
     } catch (error) {
@@ -166,7 +166,7 @@ class Page {
 
   /** @param {number} films @param {number} mine */
   #askWhose(films, mine) {
-    this.#keeping.pause();
+    this.#keeping.pause(mine);
     const decide = (/** @type {() => Promise<unknown>} */ call) => () => {
       clearProblem("shared");
       void call();
@@ -178,9 +178,16 @@ class Page {
       `Yours of ${counted(mine)} is still saved in this browser.`,
       [
         ["Back to mine", decide(() => this.#keeping.goBack())],
-        ["Replace mine with it", decide(() => this.#keeping.replace())],
+        ["Replace mine with it", decide(() => this.#replaceSaved())],
       ],
     );
+  }
+
+  /** Saves the viewer's history in place of the saved one, and takes back the questions about that. */
+  #replaceSaved() {
+    clearProblem("shared");
+    clearProblem("saved");
+    return this.#keeping.replace();
   }
 
   /** @param {Film} film */
@@ -226,7 +233,9 @@ class Page {
       if (sure.returnValue !== "yes") return;
       sure.returnValue = "";
       this.#viewer.reset();
-      this.#changed("Your history is deleted.");
+      void this.#replaceSaved();
+      element("status").textContent = "Your history is deleted.";
+      this.#show();
       element("pick").focus();
     });
   }
@@ -307,7 +316,7 @@ class Page {
 /** The heading of the list. @param {boolean} started @param {boolean} ranked */
 function headline(started, ranked) {
   if (started) return "Recommended next";
-  return ranked ? "For someone it has never met" : "Popular films";
+  return ranked ? "Recommended before your first pick" : "Popular films";
 }
 
 /** @param {number} films */

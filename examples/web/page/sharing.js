@@ -21,8 +21,7 @@ export function takeShared() {
 export function decoded(text) {
   const wrong = text.search(/[^\w-]/);
   if (wrong >= 0) {
-    const found = decodeURIComponent(encodeURIComponent(text[wrong]));
-    throw new Error(`found "${found}" at character ${wrong}, expected only A-Z, a-z, 0-9, "-" and "_"`);
+    throw new Error(`found "${text[wrong]}" at character ${wrong}, expected only A-Z, a-z, 0-9, "-" and "_"`);
   }
   if (text.length % 4 === 1) throw new Error("the end of the link is missing");
   const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));

@@ -36,7 +36,7 @@ test("before the first click the model answers from its start vector", async () 
   const first = recommendedBy(starting);
   assert.notDeepEqual(first, items.slice(0, 10).map(nameOf)); // not the most popular ones
   assert.deepEqual(await names(page, "best"), first);
-  assert.equal(await text("pick-title"), "For someone it has never met");
+  assert.equal(await text("pick-title"), "Recommended before your first pick");
   assert.match(await page.locator("#best .number").first().textContent(), /^-?\d+\.\d\d$/);
   assert.ok(await page.locator("body.fresh").count());
   // What if works too, and the first event tells what is new.

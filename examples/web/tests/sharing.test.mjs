@@ -133,6 +133,84 @@ test("a visitor with a history chooses between it and the shared one", async () 
   await other.context.close();
 });
 
+test("starting over with a shared history open deletes the saved one too", async () => {
+  const address = await link();
+  await kept(page, 2);
+  await page.goto(address);
+  const back = page.getByRole("button", { name: "Back to mine" });
+  await back.waitFor();
+  await page.click("#reset");
+  await page.click("#sure button[value=yes]");
+  await kept(page, 0);
+  assert.equal(await page.textContent("#status"), "Your history is deleted.");
+  assert.equal(await problem(page), "");
+  await page.reload();
+  await ready(page);
+  assert.equal(await page.textContent("#events"), "0");
+  // Saving goes on.
+  await page.locator("#best .film").nth(0).click();
+  await kept(page, 1);
+});
+
+test("a second link before the decision asks about the same saved history", async () => {
+  const address = await link();
+  const other = await elsewhere(site.address);
+  await other.page.locator("#best .film").nth(0).click();
+  await kept(other.page, 1);
+  await other.page.goto(address);
+  const asked = () => other.page.waitForFunction(() => document.querySelectorAll(".shared").length === 1);
+  await asked();
+  for (const forgotten of [0, 2]) {
+    for (let film = 0; film < forgotten; film++) {
+      await other.page.locator("#seen .forget").first().click();
+    }
+    await other.page.goto(address);
+    await other.page.waitForFunction(() => document.getElementById("events").textContent === "2");
+    await asked();
+    assert.match(await problem(other.page), /Yours of one film is still saved/);
+  }
+  await other.page.getByRole("button", { name: "Back to mine" }).click();
+  await other.page.waitForFunction(() => document.getElementById("events").textContent === "1");
+  assert.deepEqual(other.errors, []);
+  await other.context.close();
+});
+
+test("a shared history replaces one that could not be restored, with the question about that", async () => {
+  const address = await link();
+  await kept(page, 2);
+  await page.evaluate(async () => {
+    const { Storage } = await import("./storage.js");
+    const storage = await Storage.open();
+    const value = await storage.read();
+    value.snapshot[value.snapshot.length >> 1] ^= 1;
+    await storage.write(value);
+  });
+  await page.reload();
+  await ready(page);
+  assert.match(await problem(page), /could not be restored/);
+  await page.locator("#best .film").nth(0).click();
+  await page.goto(address);
+  await page.getByRole("button", { name: "Replace mine with it" }).click();
+  assert.equal(await problem(page), "");
+  await page.waitForFunction(() => /^Saved/.test(document.getElementById("saved").textContent));
+  await page.reload();
+  await ready(page);
+  assert.equal(await page.textContent("#events"), "2");
+  assert.equal(await problem(page), "");
+});
+
+test("half of a character in a link is reported as any other", async () => {
+  const message = await page.evaluate(async () => {
+    const { decoded } = await import("./sharing.js");
+    try {
+      decoded("A\ud800");
+    } catch (error) {
+      return error.message;
+    }
+  });
+  assert.match(message, /at character 1, expected only A-Z/);
+});
+
 test("a damaged or foreign link is reported, and the history is empty", async () => {
   const address = await link();
   const start = address.indexOf("=") + 1;
