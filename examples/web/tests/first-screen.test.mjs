@@ -1,30 +1,17 @@
 // The first screen of a model with a start vector, and the comparison of two models.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
+import { test } from "node:test";
 
-import { coarse, firstVisit, items, nameOf, names, ready } from "./site.mjs";
-import { recommendedBy, start, starting } from "./site.mjs";
+import { coarse, items, nameOf, names, recommendedBy, starting } from "./site.mjs";
+import { page, site, testSite, visit } from "./visits.mjs";
 
-let site;
-let page;
-let context;
-let errors;
-
-before(async () => {
-  site = await start();
-});
-after(() => site?.close());
-afterEach(async () => {
-  await context.close();
-  assert.deepEqual(errors, []);
-});
+testSite();
 
 /** Publishes a page of these models and opens it. */
-async function visit(...models) {
+async function publish(...models) {
   await site.publish(...models);
-  ({ page, context, errors } = await firstVisit(site));
-  await ready(page);
+  await visit();
 }
 
 const text = (id) => page.textContent(`#${id}`);
@@ -32,7 +19,7 @@ const radio = (place) => page.locator("#models input").nth(place);
 const compared = () => page.waitForSelector("#models:not(:disabled)", { state: "attached" });
 
 test("before the first click the model answers from its start vector", async () => {
-  await visit("start", "coarse");
+  await publish("start", "coarse");
   const first = recommendedBy(starting);
   assert.notDeepEqual(first, items.slice(0, 10).map(nameOf)); // not the most popular ones
   assert.deepEqual(await names(page, "best"), first);
@@ -54,7 +41,7 @@ test("before the first click the model answers from its start vector", async () 
 });
 
 test("the first screen fits: posters in a grid, nothing too wide, text inside its poster", async () => {
-  await visit("start", "coarse");
+  await publish("start", "coarse");
   for (const width of [320, 390, 800, 1280]) {
     await page.setViewportSize({ width, height: 800 });
     const { overflow, cut, tops } = await page.evaluate(() => {
@@ -72,7 +59,7 @@ test("the first screen fits: posters in a grid, nothing too wide, text inside it
 });
 
 test("the choice of a model changes the ranks shown, and tells how far both agree", async () => {
-  await visit("start", "coarse");
+  await publish("start", "coarse");
   await compared();
   await page.locator("#best .film").nth(2).click();
   const [film] = await names(page, "seen");
@@ -110,7 +97,7 @@ test("the choice of a model changes the ranks shown, and tells how far both agre
 });
 
 test("two equal models agree in all ranks", async () => {
-  await visit("start", "start");
+  await publish("start", "start");
   await page.click("#best .film");
   await page.waitForSelector("#models:not(:disabled)");
   assert.equal(
@@ -120,7 +107,7 @@ test("two equal models agree in all ranks", async () => {
 });
 
 test("a second model of other films is refused, and the page works", async () => {
-  await visit("start", "int8");
+  await publish("start", "int8");
   await page.click("#best .film");
   await page.waitForFunction(() => /other films/.test(document.getElementById("agreement").textContent));
   assert.equal(await page.locator("#models:disabled").count(), 1);
@@ -128,13 +115,13 @@ test("a second model of other films is refused, and the page works", async () =>
 });
 
 test("with one model there is no choice", async () => {
-  await visit("start");
+  await publish("start");
   await page.click("#best .film");
   assert.ok(await page.locator("#models").isHidden());
 });
 
 test("the models are chosen by keyboard", async () => {
-  await visit("start", "coarse");
+  await publish("start", "coarse");
   await compared();
   await page.locator("#best .film").first().click();
   await page.focus("#query");

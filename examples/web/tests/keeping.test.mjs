@@ -1,28 +1,13 @@
 // The history in the browser's storage: across reloads, in two tabs, and damaged.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { beforeEach, test } from "node:test";
 
-import { firstVisit, items, kept, nameOf, names, ready, recommended, start } from "./site.mjs";
+import { firstVisit, items, kept, nameOf, names, ready, recommended } from "./site.mjs";
+import { context, page, site, testSite, visit } from "./visits.mjs";
 
-let site;
-let page;
-let context;
-let errors;
-
-before(async () => {
-  site = await start();
-});
-after(() => site?.close());
-
-beforeEach(async () => {
-  ({ page, context, errors } = await firstVisit(site));
-  await ready(page);
-});
-afterEach(async () => {
-  await context.close();
-  assert.deepEqual(errors, []);
-});
+testSite();
+beforeEach(visit);
 
 /** Two saved events. */
 async function history() {

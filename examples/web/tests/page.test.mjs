@@ -1,28 +1,13 @@
 // The page by pointer and keyboard, compared with the engine in Node.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { beforeEach, test } from "node:test";
 
-import { firstVisit, items, model, nameOf, names, ready, recommended, start } from "./site.mjs";
+import { counts, firstVisit, items, model, nameOf, names, ready, recommended } from "./site.mjs";
+import { context, page, site, testSite, visit } from "./visits.mjs";
 
-let site;
-let page;
-let context;
-let errors;
-
-before(async () => {
-  site = await start();
-});
-after(() => site?.close());
-
-beforeEach(async () => {
-  ({ page, context, errors } = await firstVisit(site));
-  await ready(page);
-});
-afterEach(async () => {
-  await context.close();
-  assert.deepEqual(errors, []);
-});
+testSite();
+beforeEach(visit);
 
 const pick = (place) => page.locator("#best .film").nth(place).click();
 const text = (id) => page.textContent(`#${id}`);
@@ -148,6 +133,7 @@ test("start over asks first", async () => {
   assert.equal(await text("events"), "1");
   await page.click("#reset");
   await page.click("#sure button[value=yes]");
+  await counts(page, 0);
   assert.equal(await text("events"), "0");
   assert.deepEqual(await names(page, "best"), items.slice(0, 10).map(nameOf));
 });

@@ -1,30 +1,15 @@
 // The history as a link: shared, opened elsewhere, damaged, and of another model.
 
 import assert from "node:assert/strict";
-import { after, before, beforeEach, afterEach, test } from "node:test";
+import { beforeEach, test } from "node:test";
 
 import { Model } from "../../../rust/wasm/tests/package.mjs";
-import { firstVisit, items, kept, modelBytes, nameOf, names } from "./site.mjs";
-import { ready, recommended, start } from "./site.mjs";
+import { counts, firstVisit, items, kept, modelBytes, nameOf } from "./site.mjs";
+import { names, ready, recommended } from "./site.mjs";
+import { context, page, site, testSite, visit } from "./visits.mjs";
 
-let site;
-let page;
-let context;
-let errors;
-
-before(async () => {
-  site = await start();
-});
-after(() => site?.close());
-
-beforeEach(async () => {
-  ({ page, context, errors } = await firstVisit(site));
-  await ready(page);
-});
-afterEach(async () => {
-  await context.close();
-  assert.deepEqual(errors, []);
-});
+testSite();
+beforeEach(visit);
 
 /** Picks two films and returns the link to them. */
 async function link() {
@@ -62,8 +47,9 @@ test("a link restores the history elsewhere, exactly", async () => {
   // The log came along.
   await other.page.click("#reset");
   await other.page.click("#sure button[value=yes]");
+  await counts(other.page, 0);
   await other.page.goto(address);
-  await other.page.waitForFunction(() => document.getElementById("events").textContent === "2");
+  await counts(other.page, 2);
   await other.page.locator("#seen .forget").first().click();
   assert.deepEqual(await names(other.page, "best"), recommended(items[3]));
   assert.deepEqual(other.errors, []);

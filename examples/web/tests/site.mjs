@@ -100,6 +100,12 @@ export function recommendedBy(model, ...history) {
   return session.topK(10).map(({ item }) => nameOf(item));
 }
 
+/** Waits until the page shows this number of events: what a dialog answers comes a task later. */
+export async function counts(page, events) {
+  const shown = (events) => document.getElementById("events").textContent === events;
+  await page.waitForFunction(shown, String(events));
+}
+
 /** Waits until all changes are saved in the browser's storage, with this number of events. */
 export async function kept(page, events) {
   await page.waitForFunction(async (events) => {
