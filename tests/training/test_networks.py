@@ -12,12 +12,13 @@ from recgrela_train.fitting.checkpoints import best_checkpoint, load_checkpoint
 from recgrela_train.fitting.training_module import TrainingModule
 from recgrela_train.networks import NETWORKS, make_network
 from recgrela_train.networks.gru4rec import Gru4Rec
+from recgrela_train.networks.lrurec import CHUNK, LruRec
 from recgrela_train.networks.network import Network
 from recgrela_train.networks.sasrec import SasRec
 from typer.testing import CliRunner
 
 ITEMS = 50
-CAUSAL = ["grela", "sasrec", "gru4rec"]
+CAUSAL = ["grela", "sasrec", "gru4rec", "lrurec"]
 
 
 def make(kind: str, **settings) -> Network:
@@ -112,17 +113,46 @@ def test_gru4rec_equals_steps_of_the_cell():
     torch.testing.assert_close(after.layers, torch.stack(states, 1), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("cut", [1, 5, 19])
-def test_a_history_of_gru4rec_may_be_cut_anywhere(cut):
-    network = make("gru4rec")
-    items = draw_items(3, 20)
+def test_lrurec_equals_steps_in_complex_numbers():
+    network = make("lrurec")
+    items = draw_items(1, 2 * CHUNK + 5)
+    h = network.input_norm(network.embedding(items))[0]
+    states = []
+    for block in network.blocks:
+        unit, mixed = block.unit, []
+        decay = (-unit.nu.exp() + 1j * unit.theta.exp()).exp()
+        (b, c), x = (
+            (
+                torch.view_as_complex(w.unflatten(axis, (16, 2)).movedim(axis + 1, -1).contiguous())
+                for w, axis in ((unit.input.weight, 0), (unit.output.weight, 1))
+            ),
+            0,
+        )
+        bias = torch.view_as_complex(unit.input.bias.unflatten(0, (16, 2)))
+        for u in block.norm1(h):
+            x = decay * x + unit.gamma.exp() * (b @ u.to(b.dtype) + bias)
+            mixed.append((c.conj() @ x).real + unit.output.bias)
+        states.append(x)
+        h = h + torch.stack(mixed)
+        h = h + block.feed_forward(block.norm2(h))
+    hidden, after = network(items)
+    torch.testing.assert_close(hidden[0], network.final_norm(h), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(after.blocks[0], torch.stack(states), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["gru4rec", "lrurec"])
+@pytest.mark.parametrize("cut", [1, 5, 59])
+def test_a_history_may_be_cut_anywhere(kind, cut):
+    network = make(kind)
+    items = draw_items(3, 60)
     items[1, 12:] = 0  # ends inside or outside of the first piece
     whole, whole_state = network(items)
     first, state = network(items[:, :cut])
     second, state = network(items[:, cut:], state)
     joined = torch.cat([first, second], 1)
     torch.testing.assert_close(joined[items > 0], whole[items > 0], rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(state.layers, whole_state.layers, rtol=1e-10, atol=1e-10)
+    for one, other in zip(state.tensors(), whole_state.tensors(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
 def test_rows_of_a_gru_state_can_be_emptied_and_cut_from_the_graph():
@@ -138,12 +168,13 @@ def test_rows_of_a_gru_state_can_be_emptied_and_cut_from_the_graph():
 
 def test_state_bytes_of_a_user():
     size = {"hidden_size": 64, "num_heads": 4, "num_layers": 4}
-    grela, sasrec, gru4rec = (
+    grela, sasrec, gru4rec, lrurec = (
         make_network(ModelConfig(kind=kind, **size), ITEMS) for kind in CAUSAL
     )
     assert grela.state_bytes() == 20_480  # docs/model.md
     assert sasrec.state_bytes() == 4 * 2 * 4 * 200 * 64  # keys and values
     assert gru4rec.state_bytes() == 4 * 4 * 64
+    assert lrurec.state_bytes() == 8 * 4 * 64
 
 
 def test_the_readouts_that_are_defined():
@@ -151,18 +182,19 @@ def test_the_readouts_that_are_defined():
     both, window = ("stream", "window"), ("window",)
     assert readouts == {
         "grela": both, "bidirectional": window, "sasrec": window, "gru4rec": both,
+        "lrurec": both,
     }  # fmt: skip
 
 
 def test_dropout_is_off_in_evaluation():
-    for network in (make("sasrec", dropout=0.5), make("gru4rec", dropout=0.5)):
+    for network in (make(kind, dropout=0.5) for kind in CAUSAL):
         items = draw_items(2, 8)
         assert torch.equal(network(items)[0], network(items)[0])
         network.train()
         assert not torch.equal(network(items)[0], network(items)[0])
 
 
-@pytest.mark.parametrize("network", [SasRec, Gru4Rec])
+@pytest.mark.parametrize("network", [SasRec, Gru4Rec, LruRec])
 def test_without_final_norm_the_last_layer_is_the_output(network):
     config = ModelConfig(hidden_size=16, num_heads=2, final_norm=False)
     names = dict(network(config, ITEMS).named_parameters())
@@ -202,7 +234,7 @@ def test_the_paper_s_form_is_trained_and_measured_like_the_others(small_settings
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        (["model.kind=bert"], "'gru4rec'; found 'bert'"),
+        (["model.kind=bert"], "'lrurec'; found 'bert'"),
         (["model.kind=bidirectional"], "decay is learned, but the bidirectional form has none"),
         (["model.kind=sasrec", "train.window=300"], "max_positions=200 events at most"),
         (["model.kind=sasrec", "evaluate.window=201"], "windows have up to 201"),

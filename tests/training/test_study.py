@@ -53,8 +53,8 @@ def test_ablations_are_those_that_change_the_config():
 
 def test_a_comparison_is_of_the_same_config_but_for_the_kind():
     variants = {variant.name: variant.config for variant in comparison(Config(seed=7))}
-    assert list(variants) == ["grela", "sasrec", "gru4rec", "popularity", "markov"]
-    for kind in ("grela", "sasrec", "gru4rec"):
+    assert list(variants) == ["grela", "sasrec", "gru4rec", "lrurec", "popularity", "markov"]
+    for kind in ("grela", "sasrec", "gru4rec", "lrurec"):
         assert variants[kind] == change_config(Config(seed=7), [f"model.kind={kind}"])
 
 
@@ -173,7 +173,7 @@ def test_a_run_on_other_histories_is_not_taken_for_a_variant(
 def test_a_comparison_has_every_network_and_count(small_settings, tmp_path):
     printed = study("compare", tmp_path, small_settings)
     rows = {row["name"]: row for row in json.loads((tmp_path / "table.json").read_bytes())}
-    assert list(rows) == ["grela", "sasrec", "gru4rec", "popularity", "markov"]
+    assert list(rows) == ["grela", "sasrec", "gru4rec", "lrurec", "popularity", "markov"]
     assert (tmp_path / "table.png").read_bytes().startswith(PNG)
     assert set(rows["sasrec"]["test"]) == {"window"}  # it has no state to resume from
     assert set(rows["gru4rec"]["test"]) == {"stream", "window"}
@@ -182,7 +182,7 @@ def test_a_comparison_has_every_network_and_count(small_settings, tmp_path):
     bytes_a_user = {name: row["state_bytes"] for name, row in rows.items()}
     assert bytes_a_user == {
         "grela": 4 * (16 * 8 + 16 + 48), "sasrec": 4 * 2 * 200 * 16, "gru4rec": 4 * 16,
-        "popularity": 0, "markov": 4,
+        "lrurec": 8 * 16, "popularity": 0, "markov": 4,
     }  # fmt: skip
     assert "parameters" not in rows["markov"]
     assert "window minus grela" in printed

@@ -178,9 +178,9 @@ class DataConfig(_Section):
 class ModelConfig(_Section):
     """The architecture, with a switch for each of the paper's ablations."""
 
-    kind: Literal["grela", "bidirectional", "sasrec", "gru4rec"] = "grela"
-    """The network: grela (causal), bidirectional (the paper's form), or a baseline: sasrec or
-    gru4rec. Only grela can be exported."""
+    kind: Literal["grela", "bidirectional", "sasrec", "gru4rec", "lrurec"] = "grela"
+    """The network: grela (causal), bidirectional (the paper's form), or a baseline: sasrec,
+    gru4rec or lrurec. Only grela can be exported."""
     hidden_size: int = Field(64, ge=8, le=4096, multiple_of=8)
     """D, the size of item embeddings and hidden vectors."""
     num_heads: int = Field(4, ge=1)

@@ -15,10 +15,10 @@ def compare(
 ) -> None:
     """Train every network with the same config, and compare them with the counting baselines.
 
-    Variants: grela, sasrec, gru4rec, popularity and markov. Running it again skips finished runs
-    and resumes the others. It prints a table and writes table.json and table.png. With --seeds
-    the table shows means and standard deviations over the seeds, and confidence intervals over
-    users.
+    Variants: grela, sasrec, gru4rec, lrurec, popularity and markov. Running it again skips finished
+    runs and resumes the others. It prints a table and writes table.json and table.png. With
+    --seeds the table shows means and standard deviations over the seeds, and confidence intervals
+    over users.
 
     `recgrela-train compare --config training/configs/demo.yaml`
     """

@@ -4,6 +4,7 @@ from ..config import ModelConfig
 from .bidirectional import BidirectionalGrela
 from .grela import RecGrela
 from .gru4rec import Gru4Rec
+from .lrurec import LruRec
 from .network import Network
 from .sasrec import SasRec
 
@@ -12,6 +13,7 @@ NETWORKS: dict[str, type[Network]] = {
     "bidirectional": BidirectionalGrela,
     "sasrec": SasRec,
     "gru4rec": Gru4Rec,
+    "lrurec": LruRec,
 }
 
 

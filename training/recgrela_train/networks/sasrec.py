@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..config import ModelConfig
 from .dropout import Dropout, DropPath
+from .feed_forward import feed_forward
 from .grela import NORM_EPS
 from .network import Network, init_weights
 
@@ -29,13 +30,7 @@ class SoftmaxBlock(nn.Module):
         self.output = nn.Linear(size, size)
         self.drop_path = DropPath(config.drop_path)
         self.norm2 = nn.LayerNorm(size, eps=NORM_EPS)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(size, config.inner_size),
-            nn.GELU(),
-            Dropout(config.dropout),
-            nn.Linear(config.inner_size, size),
-            Dropout(config.dropout),
-        )
+        self.feed_forward = feed_forward(config)
         self.dropout = config.dropout
 
     def forward(self, h: Tensor) -> Tensor:

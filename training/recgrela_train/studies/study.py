@@ -61,7 +61,7 @@ ABLATIONS: dict[str, list[str]] = {
 }
 """The paper's ablations, Hydra attention (one head per feature), decay on or off, and no gaps."""
 
-KINDS = ("grela", "sasrec", "gru4rec")
+KINDS = ("grela", "sasrec", "gru4rec", "lrurec")
 
 
 @dataclass(frozen=True)
