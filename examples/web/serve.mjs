@@ -96,7 +96,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   }
   try {
     const { address } = await serve(folder, Number(port));
-    console.log(`The demo page: ${address} (Ctrl-C ends it)`);
+    console.log(`The demo page: ${address} (Ctrl-C stops it)`);
   } catch (error) {
     const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);
     console.error(code === "EADDRINUSE" ? `port ${port} is taken: make web PORT=8001` : message);

@@ -43,7 +43,7 @@ export class Keeping {
     try {
       this.#storage = await opening;
     } catch (error) {
-      this.#tell(`Not saved: this browser keeps nothing for this page (${reason(error)})`);
+      this.#tell(`Not saved: this browser stores nothing for this page (${reason(error)})`);
       return undefined;
     }
     return this.#restore("storage");

@@ -152,8 +152,8 @@ class Page {
       showProblem(
         "link",
         "The shared history could not be opened",
-        `${reason(error)}. The link was cut or changed, or it is for another model. Nothing was changed here.`,
-        [["Go on without it", () => clearProblem("link")]],
+        `${reason(error)}. The link was cut or changed, or it is for another model. Your history is unchanged.`,
+        [["Continue without it", () => clearProblem("link")]],
       );
       return;
     }
@@ -209,8 +209,8 @@ class Page {
     });
     const text =
       reasons.length === 0
-        ? "No single film of your history raises its score."
-        : `Without these its score falls: ${reasons.join(", ")}.`;
+        ? "No single film in your history raises its score."
+        : `Without these its score would fall: ${reasons.join(", ")}.`;
     this.#best.tell(film, text);
   }
 
@@ -223,7 +223,7 @@ class Page {
   /** @param {Film} film */
   #forget(film) {
     this.#viewer.forget(film.id);
-    this.#changed(`${titleOf(film)} forgotten, as if it had never been.`);
+    this.#changed(`${titleOf(film)} forgotten, as if you had never picked it.`);
   }
 
   #askBeforeReset() {

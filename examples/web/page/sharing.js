@@ -49,9 +49,9 @@ export class ShareDialog {
     const link = linkTo(snapshot);
     const count = films === 1 ? "the film" : `the ${films} films`;
     element("link-text").textContent =
-      `The link holds your state, ${snapshot.length.toLocaleString("en")} bytes, and so ${count} that you ` +
-      `picked: anyone who has it can see them. It is ${link.length.toLocaleString("en")} characters long, ` +
-      "which some messengers cut.";
+      `The link contains your state, ${snapshot.length.toLocaleString("en")} bytes. Anyone who has it can see ` +
+      `${count} that you picked. It is ${link.length.toLocaleString("en")} characters long, and some messengers ` +
+      "truncate it.";
     element("link-copied").textContent = "";
     this.#address.value = link;
     this.#dialog.showModal();
@@ -64,7 +64,7 @@ export class ShareDialog {
       await navigator.clipboard.writeText(this.#address.value);
       element("link-copied").textContent = "Copied.";
     } catch {
-      element("link-copied").textContent = "This browser does not allow it: copy the selected link yourself.";
+      element("link-copied").textContent = "This browser does not allow copying: copy the selected link yourself.";
     }
   }
 }

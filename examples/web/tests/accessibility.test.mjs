@@ -68,9 +68,9 @@ for (const [name, view] of Object.entries(VIEWS)) {
     assert.deepEqual(await violations(page), [], "with a link");
     await page.keyboard.press("Escape");
     await page.evaluate(() => (location.hash = "#history=damaged"));
-    await page.getByRole("button", { name: "Go on without it" }).waitFor();
+    await page.getByRole("button", { name: "Continue without it" }).waitFor();
     assert.deepEqual(await violations(page), [], "with a damaged link");
-    await page.getByRole("button", { name: "Go on without it" }).click();
+    await page.getByRole("button", { name: "Continue without it" }).click();
     await page.click("#reset");
     assert.deepEqual(await violations(page), [], "with a dialog");
     await page.keyboard.press("Escape");

@@ -113,8 +113,8 @@ test("why names the films that a score rests on, when asked", async () => {
       ({ item, drop }) => `${nameOf(item)} (${1900 + items.indexOf(item)}) by ${drop.toFixed(2)}`,
     );
     return reasons.length === 0
-      ? "No single film of your history raises its score."
-      : `Without these its score falls: ${reasons.join(", ")}.`;
+      ? "No single film in your history raises its score."
+      : `Without these its score would fall: ${reasons.join(", ")}.`;
   });
   assert.ok(expected.some((text) => text.includes(" by ")));
   for (let place = 0; place < 10; place++) await why.nth(place).click();

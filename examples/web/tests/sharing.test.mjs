@@ -62,7 +62,7 @@ test("the dialog tells what the link holds, and copies it", async () => {
   assert.ok(await page.locator("#share").isEnabled());
   await page.focus("#share");
   await page.keyboard.press("Enter");
-  assert.match(await page.textContent("#link-text"), /[\d,]+ bytes, and so the 2 films that you picked/);
+  assert.match(await page.textContent("#link-text"), /[\d,]+ bytes\. Anyone who has it can see the 2 films/);
   assert.ok((await page.textContent("#link-text")).includes(address.length.toLocaleString("en")));
   assert.equal(await page.evaluate(() => document.activeElement?.id), "link-address");
   assert.equal(await page.evaluate(() => getSelection().toString()), address);
@@ -220,7 +220,7 @@ test("a damaged or foreign link is reported, and the history is empty", async ()
     assert.equal(other.page.url(), site.address);
     await kept(other.page, 0);
     // The page works.
-    await other.page.getByRole("button", { name: "Go on without it" }).click();
+    await other.page.getByRole("button", { name: "Continue without it" }).click();
     assert.equal(await problem(other.page), "");
     await other.page.locator("#best .film").nth(0).click();
     await kept(other.page, 1);
