@@ -26,9 +26,9 @@ has kinds of events, the kind (text or integers). A model that uses the time bet
 numbers, because their unit is unknown.
 
 The first run starts the state folder, with all events so far. Each later run appends the events
-that are new since then, and writes recommendations into a new folder. A run that was ended early,
-even by a power cut, is continued by the same command. Repeating a run that is complete changes
-nothing: no event is appended twice.
+that are new since then, and writes recommendations into a new folder. To continue an interrupted
+run, even after a power cut, repeat its command. Repeating a complete run changes nothing: no event
+is appended twice.
 """
 EPILOG = """\
 example, the first day and the next:

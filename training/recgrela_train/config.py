@@ -78,12 +78,12 @@ class DataConfig(_Section):
     model then knows the kind of every event. none: all events are of one kind."""
     items: Annotated[str | None, BeforeValidator(_none)] = None
     """A Parquet or CSV file with one row per item: its id and its features. Features are part of an
-    item's vector, and give one to items without events: see docs/guides/cold-items.md. ml-100k
-    names the year and the genres of that data set. none: items have no features."""
+    item's vector, so items without events have one too: see docs/guides/cold-items.md. ml-100k:
+    the years and genres of that data set. none: items have no features."""
     item_features: Annotated[tuple[str, ...] | None, BeforeValidator(_names)] = None
     """Columns of `data.items` that are features, such as `[brand, price]`; none: all."""
     item_separator: str = Field("|", min_length=1)
-    """What separates several values in a cell of a CSV file of `data.items`. A Parquet file has
+    """What separates several values in a cell of a CSV file of `data.items`. In Parquet, use
     lists."""
     missing: Literal["refuse", "drop", "keep"] = "refuse"
     """What to do with missing users, items, times and kinds (blank, `NULL`, `\\N`, `None`, `nan`,
@@ -105,11 +105,11 @@ class DataConfig(_Section):
     k-core filter: users and items with fewer than k events are dropped, repeatedly."""
     hold_out_items: Annotated[str | None, BeforeValidator(_none)] = None
     """Share of the items, such as 10%, that is held out of training with all of its events, to
-    measure new items with `recgrela-train cold`. The choice depends on ids alone. To `evaluate`
-    these items are unknown, so they count as misses. none: train on all."""
+    measure new items with `recgrela-train cold`. The choice depends on ids alone. `evaluate`
+    counts these items as misses, because they are unknown. none: train on all."""
     repeats: Literal["keep", "drop_consecutive"] = "keep"
-    """Events at the item of the user's event before: keep, or drop_consecutive (page reloads, and
-    rows that are in the source twice). Later repeats are always kept."""
+    """Events at the same item as the user's previous event: keep, or drop_consecutive (page
+    reloads, and rows that are in the source twice). Later repeats are always kept."""
     ties: Literal["random", "file", "item", "recbole"] = "random"
     """Order of ties in time: random, file, item or recbole. It can decide a benchmark: see
     docs/guides/splits.md."""
@@ -198,15 +198,15 @@ class ModelConfig(_Section):
     positions: Literal["rotary", "learned", "none"] = "rotary"
     """Position encoding: rotary (as in the paper), learned or none."""
     max_positions: int = Field(200, ge=1)
-    """Rows of the learned position table. Later positions use its last row; in sasrec there are
-    none."""
+    """Rows of the learned position table. Later positions use its last row; sasrec has no later
+    positions."""
     decay: Literal["learned", "none"] = "learned"
     """Decay of the running sums: one learned factor per head, or none, as in the paper."""
     final_norm: bool = True
     """LayerNorm after the last block."""
     gaps: bool = False
-    """Add to an event's vector one for the time since the user's event before it, by 32 classes of
-    whole seconds. Only for grela; the data needs dates, and the engine the time of every event."""
+    """Add a learned vector for the time since the user's previous event (32 classes of whole
+    seconds). Only for grela; the data needs dates, and the engine the time of every event."""
     feature_only: float = Field(0.25, ge=0, lt=1)
     """How often training drops an item's own embedding, so that its features (`data.items`) alone
     suffice: a share of the occurrences of items with features, as inputs and in the softmax."""
@@ -269,12 +269,12 @@ class TrainConfig(_Section):
     max_epochs: int = Field(100, ge=1)
     """Maximum number of epochs."""
     stop_after: Limit = None
-    """Stop after this many epochs, while a schedule keeps the length of max_epochs; none: do not.
-    `fit --like` sets it to the best epoch of the run that it repeats."""
+    """Stop after this many epochs; a schedule still has the length of max_epochs. none: do not
+    stop. `fit --like` sets it to the best epoch of the run that it repeats."""
     patience: int = Field(10, ge=1)
     """Stop after this many epochs without a better validation NDCG@10."""
     start_from: Annotated[str | None, BeforeValidator(_none)] = None
-    """Run to start from: items of both keep their embeddings, new ones start from their neighbours.
+    """Run to start from: its items keep their embeddings, and new ones start from their neighbours.
     `fit --from` sets it."""
     freeze: bool = False
     """Train the embeddings of new items only, at ten times learning_rate, for an overlay on the
@@ -287,7 +287,7 @@ class TrainConfig(_Section):
     shard_items: bool = False
     """Shard the item table and its optimiser state across processes, for tables of gigabytes."""
     checkpoint_steps: int = Field(1000, ge=1)
-    """Write last.ckpt after every so many steps, as well as after each epoch."""
+    """Steps after which last.ckpt is written; it is also written after each epoch."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Precision of matrix products: 32-true or bf16-mixed. The attention stays in float32."""
 

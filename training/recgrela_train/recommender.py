@@ -266,7 +266,7 @@ class Recommender:
         `table` is the type of the item table, `matrices` that of all other weights. If one is
         rounded, validation NDCG@10 is measured before and after; nothing is written if it falls by
         more than `max_ndcg_drop`. With `readme`, a model card is written to README.md beside the
-        file, unless there is another or an edited one. Raises ExportError, and OSError if it cannot
+        file, unless you have written or edited one. Raises ExportError, and OSError if it cannot
         be written.
         """
         trained, path = self._trained().checkpoint, Path(path)

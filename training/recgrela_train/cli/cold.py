@@ -60,9 +60,9 @@ def cold(
 ) -> None:
     """Recommend items that were never trained, by their features.
 
-    An item's vector is its own part plus the sum of its features' (genre, brand, price, a vector of
-    its text). So an item of which only the features are known has a vector too. It is written to an
-    overlay, which `scorer.catalog.load` reads; sessions on devices stay valid.
+    An item's vector is its own embedding plus the sum of its features' embeddings (genre, brand,
+    price, a vector of its text). So an item that has only features has a vector too. This command
+    writes it to an overlay, which `scorer.catalog.load` reads; sessions on devices stay valid.
 
     `recgrela-train fit --set data.items=items.parquet --output runs/features`
 
@@ -70,7 +70,7 @@ def cold(
 
     `recgrela-train cold runs/features new-items.parquet -o new.overlay`
 
-    How good they are: hold a share of the items out of training, and measure these, beside
+    To measure such vectors, hold a share of the items out of training. They are compared with
     popularity, a random order and the vectors of the nearest trained items.
 
     `recgrela-train fit --set data.items=items.parquet --set data.hold_out_items=10% -o runs/cold`

@@ -46,8 +46,8 @@ def export(
     readme: Annotated[
         bool,
         typer.Option(
-            help="Write a model card to README.md beside the file, unless there is another or an "
-            "edited one."
+            help="Write a model card to README.md beside the file, unless there is one that you "
+            "have written or edited."
         ),
     ] = True,
     settings: MeasurementSettings = [],

@@ -26,7 +26,7 @@ def fit(
         bool,
         typer.Option(
             "--all-events",
-            help="Hold out no events: `--set data.split=none`. --like does so by itself.",
+            help="Hold out no events, like `--set data.split=none`. Implied by --like.",
         ),
     ] = False,
     like: Annotated[
@@ -44,7 +44,7 @@ def fit(
             "--from",
             metavar="RUN",
             help="Start from a trained run, with its settings: its items keep their embeddings, "
-            "a new item starts as the mean of those next to it in the histories.",
+            "and a new item starts as the mean of the items next to it in the histories.",
         ),
     ] = None,
     freeze: Annotated[
@@ -67,12 +67,13 @@ def fit(
 
     `recgrela-train fit --resume --output runs/first --set train.max_epochs=80`
 
-    For production (docs/production.md): measure a run first, then repeat it on all events. Nothing
-    is held out then, so nothing is measured; the exported file has the metrics of the first run.
+    For production (docs/production.md): measure a run first, then repeat it on all events. The
+    repetition holds nothing out and measures nothing; its exported file has the metrics of the
+    first run.
 
     `recgrela-train fit --all-events --like runs/first --output runs/production`
 
-    The next day: train the new items of newer data only, and send them to deployed models.
+    The next day: train only the new items of newer data, and send them to deployed models.
 
     `recgrela-train fit --from runs/production --freeze -s data.source=newer.csv --output runs/day`
 

@@ -22,7 +22,7 @@ def report(
             "--titles",
             metavar="FILE",
             help="Item titles for the examples: one item id, a tab and its title per line. "
-            "ml-100k has its own.",
+            "Not needed for ml-100k.",
         ),
     ] = None,
     user_ids: Annotated[
@@ -32,11 +32,12 @@ def report(
 ) -> None:
     """Write an HTML page about one or more finished runs.
 
-    It shows the data, metrics with confidence intervals beside counting baselines, with and without
-    seen items, training curves, accuracy by length of history, item and day, popularity and
-    coverage of the recommendations, example users, and the latency of an exported run. Each further
-    run is compared with the first by paired differences: all need the same data and the same
-    evaluate settings. A folder of `baseline` or of a counting variant of `compare` is a run too.
+    It shows the data, metrics with confidence intervals beside those of counting baselines, with
+    and without seen items, training curves, accuracy by length of history, item and day, popularity
+    and coverage of the recommendations, example users, and the latency of an exported run. Each
+    further run is compared with the first by paired differences, so all need the same data and the
+    same evaluate settings. A folder of `baseline` or of a counting variant of `compare` is a run
+    too.
 
     `recgrela-train report runs/first`
 
