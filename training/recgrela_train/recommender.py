@@ -70,8 +70,8 @@ class Recommender:
     """A sequential recommender: fit it to events, measure it, and export it for the engine.
 
     `settings` are values by the names that `recgrela-train settings` lists, such as
-    `{"model.hidden_size": 32, "train.max_epochs": 10}`. They change `config`, which is a YAML file
-    or a `Config`; by default, the defaults. `verbose` prints the size of the data and a line per
+    `{"model.hidden_size": 32, "train.max_epochs": 10}`. They override those of `config`, a YAML
+    file or a `Config`, or else the defaults. `verbose` prints the size of the data and a line per
     epoch. Raises ConfigError for a setting that does not exist or has a wrong value.
     """
 
@@ -158,7 +158,7 @@ class Recommender:
         Without a table, `data.source` is read. `run` is the folder for settings, checkpoints and
         TensorBoard curves; by default, a temporary one that is deleted with this object. `resume`
         continues the run in it, and `overwrite` deletes that first. `callbacks` and `logger` are
-        passed to the Lightning trainer beside our own; `validation/ndcg@10` is logged per epoch.
+        passed to the Lightning trainer besides ours; `validation/ndcg@10` is logged per epoch.
 
         Raises DataError for events that cannot be used, ConfigError for settings, and as
         `fitting.fit.fit`.

@@ -36,8 +36,8 @@ def run(
 ) -> Summary:
     """Append the events to the state, and write recommendations into the folder `out`.
 
-    A run that was ended early is continued by an equal call. Events of which the current generation
-    was made are not appended again. Worker processes are spawned, so a script calls this under
+    An interrupted run is continued by an equal call. Events that the current generation already
+    includes are not appended again. Worker processes are spawned, so a script calls this under
     `if __name__ == "__main__"`.
 
     Args:

@@ -42,7 +42,7 @@ def recommend(
 ) -> ray.data.Dataset:
     """Append a day's events to the state, and recommend items to users.
 
-    A call that was ended early is continued by an equal one. All paths are on storage that the
+    An interrupted call is continued by an equal one. All paths are on storage that the
     driver and every worker see.
 
     Args:

@@ -39,11 +39,11 @@ pub struct Config {
     pub positions: Positions,
     /// Whether there is a LayerNorm after the last block.
     pub final_norm: bool,
-    /// Whether there is a start vector, which answers before the first event. Format 2.
+    /// Whether there is a start vector, which scores items before the first event. Format 2.
     pub start: bool,
     /// The names of the kinds of events; none if events have no kinds. Format 2.
     pub kinds: Vec<String>,
-    /// Whether the time since the event before is an input, so that events have times. Format 2.
+    /// Whether the time since the previous event is an input, so that events have times. Format 2.
     pub gaps: bool,
 }
 

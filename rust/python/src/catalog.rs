@@ -72,8 +72,7 @@ impl Catalog {
             .map_err(to_python)
     }
 
-    /// Write the changes to a safetensors file of their own; an existing file is replaced
-    /// atomically.
+    /// Write the changes to a safetensors file; an existing file is replaced atomically.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let overlay = self.overlay();
         py.detach(|| match overlay {

@@ -29,10 +29,10 @@ const TURN: usize = 512;
 /// The histories of many users on one model. Calls take many users at once and read the weights and
 /// the catalogue once for several users. Results are bit-identical to those of one scorer per user.
 ///
-/// User ids are int or str; the first user decides which. A user is in the fleet from the first
-/// event on, and the fleet grows as needed. Users and items may be lists, NumPy arrays, Arrow
-/// arrays, or columns of polars and pandas. Threads can query a fleet concurrently, also during a save.
-/// Changes are serialized.
+/// User ids are int or str; the first user decides which. The first event adds a user, and the
+/// fleet grows as needed. Users and items may be lists, NumPy arrays, Arrow arrays, or columns of
+/// polars and pandas. Threads can query a fleet concurrently, even during a save. Changes are
+/// serialized.
 #[pyclass(frozen, module = "recgrela")]
 pub(crate) struct Fleet {
     model: Arc<Model>,
@@ -80,7 +80,7 @@ impl Fleet {
     /// A fleet without users, on the model of a scorer.
     ///
     /// capacity reserves memory for as many users; the fleet grows beyond it as needed. Raises
-    /// ValueError if memory is short.
+    /// ValueError if the memory cannot be allocated.
     #[new]
     #[pyo3(signature = (scorer, capacity=0))]
     fn new(py: Python<'_>, scorer: &EdgeScorer, capacity: usize) -> PyResult<Self> {
@@ -97,16 +97,17 @@ impl Fleet {
     }
 
     /// Write all users to one file; an existing file is replaced atomically. Other threads can use
-    /// the fleet meanwhile. Each user is consistent. Different users may be saved at different times.
+    /// the fleet meanwhile. Each user's data is consistent, but different users may be saved at
+    /// different moments.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let lock = self.fleet.lock();
         py.detach(|| engine::Fleet::save_shared(lock, &path))
             .map_err(|error| in_file(py, Some(&path), error))
     }
 
-    /// Append the users that have changed since the last save to the file. An interruption leaves
-    /// the file with what it had. Former states and removed users stay in it until save writes it
-    /// anew.
+    /// Append the users that have changed since the last save to the file. If the call is
+    /// interrupted, the earlier contents of the file stay valid. Former states and removed users
+    /// stay in it until save rewrites it.
     ///
     /// Raises ValueError if this fleet did not save or load the file last, or if another one appends to
     /// it at the same time.
@@ -122,8 +123,8 @@ impl Fleet {
     /// time of each event in seconds: a scorer with uses_times needs them, any other refuses them.
     ///
     /// Raises KeyError for an unknown item; with unknown="skip" its event is skipped. Raises
-    /// TypeError for an id of the wrong type, and ValueError for an unknown or missing kind and for a
-    /// missing time. After an error nothing has changed.
+    /// TypeError for an id of the wrong type, and ValueError for an unknown or missing kind and for
+    /// a missing time. After an error, nothing has changed.
     #[pyo3(
         signature = (users, items, *, kinds=None, times=None, unknown=Unknown::Error),
         text_signature = "($self, users, items, *, kinds=None, times=None, unknown='error')"
@@ -159,9 +160,9 @@ impl Fleet {
     /// The k best items of each user, as a list of TopK. The options are those of EdgeScorer.top_k
     /// and apply to all users; each user's own seen items are excluded.
     ///
-    /// For a user without history the model's start vector answers; without one, ValueError names
-    /// the user. With without_history="skip" the user's result is empty. deny_each has a list of
-    /// further items to exclude per user: a list of lists, or a dict from users to lists.
+    /// For a user without history, the model's start vector ranks the items; without one,
+    /// ValueError names the user. With without_history="skip" the user's result is empty. deny_each
+    /// excludes further items per user: a list of lists, or a dict from users to lists.
     #[pyo3(
         signature = (users, k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, unknown=Unknown::Error, without_history=WithoutHistory(Unknown::Error), deny_each=None),
         text_signature = "($self, users, k=10, *, exclude_seen=True, allow=None, deny=None, max_per_group=None, groups=None, unknown='error', without_history='error', deny_each=None)"
@@ -285,8 +286,8 @@ impl Fleet {
     /// A new fleet on the model of another scorer, such as the one after retraining, with all users
     /// and their logs. Their events are replayed; items that the model does not know are skipped.
     ///
-    /// Raises ValueError if a user's log does not have every event (see keep_log), and if the model has
-    /// kinds or uses times, but that of an event is missing.
+    /// Raises ValueError if a user's log does not have every event (see keep_log), and if the model
+    /// has kinds or uses times, but an event lacks its kind or time.
     fn migrate(&self, py: Python<'_>, scorer: &EdgeScorer) -> PyResult<Self> {
         let model = Arc::clone(&scorer.model);
         let fleet = self.fleet.try_read(py, |fleet| fleet.migrate(model))?;

@@ -145,7 +145,7 @@ impl EdgeScorer {
     /// Scores of some items given the events so far, float32 of shape [len(items)].
     ///
     /// These are the scores that top_k ranks by. Raises KeyError for an unknown item. Before the
-    /// first event, the model's start vector answers; ValueError if it has none.
+    /// first event, the model's start vector is used; ValueError if it has none.
     fn score<'py>(
         &self,
         py: Python<'py>,
@@ -156,8 +156,8 @@ impl EdgeScorer {
         Ok(PyArray1::from_vec(py, scores))
     }
 
-    /// The vectors of items, float32 of shape [len(items), D], as the model file or an added item
-    /// has them: catalog.add takes such vectors. Raises KeyError for an unknown item.
+    /// The vectors of items, float32 of shape [len(items), D], as in the model file or as added;
+    /// catalog.add takes such vectors. Raises KeyError for an unknown item.
     fn item_vectors<'py>(
         &self,
         py: Python<'py>,
@@ -177,7 +177,7 @@ impl EdgeScorer {
     /// than 100,000 items; the result does not depend on their number, and a forked process starts
     /// its own.
     ///
-    /// Before the first event, the model's start vector answers; ValueError if it has none. Raises
+    /// Before the first event, the model's start vector is used; ValueError if it has none. Raises
     /// KeyError for an unknown item in allow or deny, unless unknown="skip".
     #[pyo3(
         signature = (k=Count(10), *, exclude_seen=true, allow=None, deny=None, max_per_group=None, groups=None, threads=Count(1), unknown=Unknown::Error),
@@ -297,11 +297,11 @@ impl EdgeScorer {
     /// The n events without which an item's score falls most, largest drop first, as tuples
     /// (position, item, drop); fewer if fewer events raise the score.
     ///
-    /// The position counts from the oldest event, 0. A drop is exact: the score after all events,
-    /// less that of a session that never had this one. Replays the log, which needs every event (see
-    /// keep_log) once for each event that is examined. Of more than 256 events, blocks are examined
-    /// first, and then the events of the best blocks. Raises ValueError if the log does not have
-    /// every event, and KeyError for an unknown item.
+    /// The position counts from the oldest event, 0. A drop is exact: the score after all events
+    /// minus that of a session that never had this one. Replays the log, which needs every event
+    /// (see keep_log) once for each event that is examined. Of more than 256 events, blocks are
+    /// examined first, and then the events of the best blocks. Raises ValueError if the log does
+    /// not have every event, and KeyError for an unknown item.
     #[pyo3(signature = (item, n=Count(3)), text_signature = "($self, item, n=3)")]
     fn why<'py>(
         &self,

@@ -53,7 +53,8 @@ impl TopK {
 
     /// Lets up to `count` threads, at most 256, share a query that considers more than 100,000
     /// items. The result is the same, bit for bit. Smaller queries, and those of a fleet, run on
-    /// the caller's thread only, as does every query if `count` is 0 or 1. Sharing may allocate.
+    /// the caller's thread only, as does every query if `count` is 0 or 1. A shared query may
+    /// allocate.
     ///
     /// The crate has its own rayon pool, one thread per CPU. A forked process starts another.
     #[cfg(feature = "threads")]

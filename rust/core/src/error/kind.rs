@@ -22,7 +22,7 @@ pub enum ErrorKind {
     NoEvents,
     /// The length of an argument is invalid.
     Argument,
-    /// More events are to be undone than are kept.
+    /// More events were to be undone than are kept.
     Undo,
     /// The memory cannot be allocated.
     OutOfMemory,

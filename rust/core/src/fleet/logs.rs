@@ -63,14 +63,14 @@ impl Fleet {
     }
 
     /// Creates a fleet on another model, such as a retrained one, by replaying the logs of all
-    /// users. Items are translated by their ids, and kinds by their names; the new model's unknown
-    /// items are skipped, and users are left out if it knows none of theirs. A model without kinds
-    /// takes the events without them, and likewise with times. The new fleet has the same log
-    /// capacity.
+    /// users. Items are translated by their ids, and kinds by their names; items that the new model
+    /// does not know are skipped, and users without a known item are omitted. If the new model has
+    /// no kinds or does not use times, events are replayed without them. The new fleet has the same
+    /// log capacity.
     ///
     /// Returns an error if a user's log does not hold the whole history, if the ids of one model
     /// are integers and those of the other strings, and if the new model has kinds or uses times,
-    /// but lacks that of an event.
+    /// but an event has no such kind or no time.
     pub fn migrate(&self, model: Arc<Model>) -> Result<Self> {
         let (old, new) = (self.model.catalog(), model.catalog());
         if old.is_text() != new.is_text() {

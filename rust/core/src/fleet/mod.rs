@@ -31,9 +31,9 @@ use crate::{Event, Model, Result, Session};
 /// [`Fleet::append`] and [`Fleet::top_k`] take many users at once, and read the weights and the
 /// catalogue once per group of users.
 ///
-/// Users are known by their ids, which are all integers or all strings. A user is in the fleet from
-/// the first event on. An unknown user is one without history: it has no events and has seen
-/// nothing, and [`Fleet::top_k`] answers for it only if the model has a start vector.
+/// Users are known by their ids, which are all integers or all strings. The first event adds a user
+/// to the fleet. An unknown user has no history: no events and no seen items, and [`Fleet::top_k`]
+/// ranks items for it only if the model has a start vector.
 ///
 /// A user takes as much as a session's state, and 4 D bytes for the last hidden vector, together
 /// rounded up to whole cache lines. The list of distinct items, the id and about 100 bytes come on
@@ -112,13 +112,13 @@ impl Fleet {
         self.users.iter()
     }
 
-    /// Whether the fleet has a user. An id of the other kind is that of no user.
+    /// Whether the fleet has a user. An id of the other type belongs to no user.
     pub fn contains<'a>(&self, user: impl Into<UserId<'a>>) -> bool {
         matches!(self.users.slot(user.into()), Ok(Some(_)))
     }
 
     /// Allocates memory for the states of `additional` more users. Without it, the fleet grows as
-    /// needed. If memory is short, returns an error, and the users are unchanged.
+    /// needed. If it cannot be allocated, returns an error, and the users are unchanged.
     pub fn reserve(&mut self, additional: usize) -> Result<()> {
         self.grow(self.len().saturating_add(additional))
     }

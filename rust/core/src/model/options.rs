@@ -75,7 +75,8 @@ impl Model {
     }
 
     /// Maps a model file. The catalogue table and the ids stay in the map, are read on first use,
-    /// and are shared with other processes that map the file. Worthwhile from about 64 MiB on.
+    /// and are shared with other processes that map the file. This is worthwhile above about 64
+    /// MiB.
     ///
     /// # Safety
     ///

@@ -16,10 +16,10 @@ impl Session {
     /// snapshot holds the log itself ([`Snapshot::log`], [`Snapshot::log_kinds`],
     /// [`Snapshot::log_times`]), translate that.
     ///
-    /// The snapshot is checked without its model. Returns an error if the log cannot be its own:
-    /// another number of events or of distinct items (with `None`, one that is impossible), or
-    /// items that do not stand for those of the snapshot's own log, one for one. If a log was kept,
-    /// the new session keeps one of the same capacity.
+    /// The snapshot is checked without its model. Returns an error if the log cannot belong to the
+    /// snapshot: if its number of events or of distinct items is wrong (with `None`, impossible),
+    /// or if its items are not those of the snapshot's own log, translated one for one. If a log
+    /// was kept, the new session keeps one of the same capacity.
     pub fn migrate<E>(model: Arc<Model>, snapshot: &[u8], log: &[Option<E>]) -> Result<Self>
     where
         E: Copy + Into<Event>,

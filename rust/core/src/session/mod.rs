@@ -83,8 +83,8 @@ impl Session {
         &self.model
     }
 
-    /// Appends an event: an item, or an [`Event`] with what the model needs besides, a kind or a
-    /// time. The item must be a valid index. On an error, nothing changes.
+    /// Appends an event: an item, or an [`Event`] with the kind or the time that the model needs.
+    /// The item must be a valid index. On an error, nothing changes.
     pub fn append(&mut self, event: impl Into<Event>) -> Result<()> {
         self.extend(&[event.into()])
     }
@@ -170,7 +170,7 @@ impl Session {
     }
 
     /// The `k` best items that the filter allows, best first; fewer if there are fewer. Ties rank
-    /// by smaller item index. Items whose score is NaN are never returned.
+    /// by item index, the smaller one first. Items whose score is NaN are never returned.
     ///
     /// Returns an error before the first event, unless the model has a start vector, for an invalid
     /// item index in the filter, and for groups of another model.

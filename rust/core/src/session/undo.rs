@@ -9,7 +9,8 @@ impl Session {
     ///
     /// Allocates the memory at once: per event a copy of the state and the hidden vector, and 48
     /// bytes. This is 20,784 bytes at D = 64, H = 4, L = 4; see [`Session::undo_bytes`]. Drops
-    /// existing checkpoints. If memory is short, returns an error, and nothing changes.
+    /// existing checkpoints. If the memory cannot be allocated, returns an error, and nothing
+    /// changes.
     pub fn set_undo_depth(&mut self, depth: usize) -> Result<()> {
         self.undo =
             UndoRing::with_depth(depth, self.state.len()).ok_or(Cause::UndoMemory { depth })?;

@@ -24,12 +24,12 @@ impl Session {
     /// The `n` events without which the item's score falls most, largest drop first. Fewer if fewer
     /// events raise the score.
     ///
-    /// A drop is exact: the score after the whole history, less the score of a session that never
+    /// A drop is exact: the score after the whole history minus the score of a session that never
     /// had the event. Each takes a replay of the events after it. In a history of more than 256
     /// events, 256 blocks of consecutive events are examined first, and then the events of the
-    /// blocks with the largest drops, as many as make 256. From 65,537 events on, the best block
-    /// alone has more, and is itself examined in blocks. So this takes time in proportion to the
-    /// length of the history.
+    /// blocks with the largest drops, up to 256. From 65,537 events on, the best block alone has
+    /// more, and is itself examined in blocks. So the time is proportional to the length of the
+    /// history.
     ///
     /// The log must hold the whole history, as for [`Session::forget`]. The only event of a session
     /// has no drop if the model has no start vector.

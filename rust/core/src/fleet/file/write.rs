@@ -19,8 +19,8 @@ use crate::{Model, Result};
 
 impl Fleet {
     /// Writes all users to a file. The file is written beside `path` and then renamed, so at any
-    /// time there is the old file or the new one. On Unix, a new file is readable by its owner
-    /// only, and a replaced one keeps its mode.
+    /// time either the old file or the new one is there. On Unix, a new file is readable by its
+    /// owner only, and a replaced one keeps its mode.
     ///
     /// A state can overflow to infinity only with extreme weights or overlay vectors. A user with
     /// such a state is an error, since the file could not be loaded; [`Fleet::remove`] removes it.
@@ -29,9 +29,9 @@ impl Fleet {
     }
 
     /// Appends the users that have changed since the last save to the file. The rest of the file is
-    /// not written again. If the process is killed meanwhile, the file has all that it had before.
-    /// Histories of removed users and former states stay in the file until [`Fleet::save`] writes
-    /// it anew.
+    /// not rewritten. If the process is killed during the call, the earlier contents of the file
+    /// stay valid. Histories of removed users and former states stay in the file until
+    /// [`Fleet::save`] rewrites it.
     ///
     /// Returns an error if the file is not as this fleet saved or loaded it last, and if another
     /// fleet appends to it at the same time.
@@ -39,16 +39,16 @@ impl Fleet {
         save_changes(self, path.as_ref())
     }
 
-    /// [`Fleet::save`] for a fleet that other threads use meanwhile. The read lock is held only for
-    /// short intervals: once to list the users, in time proportional to their number, and then to
-    /// copy about 256 KiB at a time. Each user is consistent. Different users may be saved at
-    /// different times. Changes after a user was saved are those of the next
+    /// [`Fleet::save`] for a fleet that other threads use at the same time. The read lock is held
+    /// only for short intervals: once to list the users, in time proportional to their number, and
+    /// then to copy about 256 KiB at a time. Each user's data is consistent, but different users
+    /// may be saved at different moments. Changes after a user was saved are saved by the next
     /// [`Fleet::save_changes`].
     pub fn save_shared(fleet: &RwLock<Self>, path: impl AsRef<Path>) -> Result<()> {
         save(fleet, path.as_ref())
     }
 
-    /// [`Fleet::save_changes`] for a fleet that other threads use meanwhile.
+    /// [`Fleet::save_changes`] for a fleet that other threads use at the same time.
     pub fn save_changes_shared(fleet: &RwLock<Self>, path: impl AsRef<Path>) -> Result<()> {
         save_changes(fleet, path.as_ref())
     }
