@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     recommend.add_argument(
         "--history", nargs="*", metavar="ITEM",
         help="item ids, oldest first; by default, or with `-`, read from standard input, one per "
-        "line (integers may share a line); an empty history is ranked by the model's start vector",
+        "line (integers may share a line); without any, the model's start vector ranks the items",
     )  # fmt: skip
     recommend.add_argument(
         "--kinds", nargs="+", metavar="KIND",
