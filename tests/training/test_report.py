@@ -296,7 +296,7 @@ def test_users_have_pseudonyms_unless_their_ids_are_asked_for(another, tmp_path,
     shown = re.findall(r"User (\w+),", text)
     assert set(shown) <= chosen
     assert shown != [str(n + 1) for n in range(len(shown))]
-    assert "Users have their ids" in text
+    assert "Users are shown with their ids" in text
 
 
 def test_both_exclusions_and_the_share_of_repeats_are_shown(another, tmp_path):

@@ -38,7 +38,7 @@ IdempotencyKey = Annotated[
     Header(
         min_length=1,
         max_length=128,
-        description="Names this request: repeated with the same key, it is stored once",
+        description="Identifies this request: if it is repeated, its events are stored once",
     ),
 ]
 

@@ -204,8 +204,8 @@ def _limits(done: Exported) -> Iterator[str]:
             "how users respond to its recommendations."
         )
     yield (
-        "The file has the ids of all items, and no ids and no histories of users. It was not "
-        "trained with differential privacy."
+        "The file has the ids of all items, but no ids or histories of users. It was not trained "
+        "with differential privacy."
     )
     yield "No licence is stated: add one before you publish the file."
 
