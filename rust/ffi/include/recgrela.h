@@ -97,7 +97,7 @@ typedef struct {
   uint64_t position;
   // The item of the event.
   uint32_t item;
-  // Exact: the score after all events, less that of a session that never had this one.
+  // Exact: the score after all events minus that of a session that never had this one.
   float drop;
   // The kind of event; 0 if the model has no kinds.
   uint8_t kind;
@@ -132,7 +132,7 @@ extern "C" {
 #endif // __cplusplus
 
 // The items of the events in the log, oldest first, their kinds and times, and their number. `kinds` and
-// `times` may be NULL, and have to be where recgrela_session_extend wants NULL. If `capacity` is too small, it is
+// `times` may be NULL, and must be NULL if recgrela_session_extend needs NULL. If `capacity` is too small, the status is
 // RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 recgrela_status recgrela_session_log(recgrela_session session,
                                      uint32_t *items,
@@ -213,16 +213,16 @@ recgrela_status recgrela_model_has_start(recgrela_model model,
 // one model.
 recgrela_status recgrela_model_fingerprint(recgrela_model model, char *hex, recgrela_error *error);
 
-// The item with an id, in a model whose ids are numbers. An unknown id is
-// RECGRELA_STATUS_UNKNOWN_ITEM, and the index one that no item has.
+// The item with an id, in a model whose ids are numbers. For an unknown id the status is
+// RECGRELA_STATUS_UNKNOWN_ITEM, and the index is one that no item has.
 RECGRELA_MUST_USE
 recgrela_status recgrela_model_index_of_int(recgrela_model model,
                                             int64_t id,
                                             uint32_t *item,
                                             recgrela_error *error);
 
-// The item with an id (UTF-8, zero-terminated), in a model whose ids are strings. An unknown id is
-// RECGRELA_STATUS_UNKNOWN_ITEM, and the index one that no item has.
+// The item with an id (UTF-8, zero-terminated), in a model whose ids are strings. For an unknown id
+// the status is RECGRELA_STATUS_UNKNOWN_ITEM, and the index is one that no item has.
 RECGRELA_MUST_USE
 recgrela_status recgrela_model_index_of_text(recgrela_model model,
                                              const char *id,
@@ -349,7 +349,7 @@ recgrela_status recgrela_session_top_k(recgrela_session session,
                                        size_t *count,
                                        recgrela_error *error);
 
-// Appends an event, then does as recgrela_session_top_k, in one call. `kind` and `time` are as in
+// Appends an event, then ranks like recgrela_session_top_k, in one call. `kind` and `time` are as in
 // recgrela_session_append.
 recgrela_status recgrela_session_step(recgrela_session session,
                                       uint32_t item,

@@ -20,14 +20,14 @@ pub struct recgrela_reason {
     pub position: u64,
     /// The item of the event.
     pub item: u32,
-    /// Exact: the score after all events, less that of a session that never had this one.
+    /// Exact: the score after all events minus that of a session that never had this one.
     pub drop: f32,
     /// The kind of event; 0 if the model has no kinds.
     pub kind: u8,
 }
 
 /// The items of the events in the log, oldest first, their kinds and times, and their number. `kinds` and
-/// `times` may be NULL, and have to be where recgrela_session_extend wants NULL. If `capacity` is too small, it is
+/// `times` may be NULL, and must be NULL if recgrela_session_extend needs NULL. If `capacity` is too small, the status is
 /// RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_log(

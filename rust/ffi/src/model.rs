@@ -155,8 +155,8 @@ pub unsafe extern "C" fn recgrela_model_fingerprint(
     })
 }
 
-/// The item with an id, in a model whose ids are numbers. An unknown id is
-/// RECGRELA_STATUS_UNKNOWN_ITEM, and the index one that no item has.
+/// The item with an id, in a model whose ids are numbers. For an unknown id the status is
+/// RECGRELA_STATUS_UNKNOWN_ITEM, and the index is one that no item has.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_index_of_int(
@@ -174,8 +174,8 @@ pub unsafe extern "C" fn recgrela_model_index_of_int(
     })
 }
 
-/// The item with an id (UTF-8, zero-terminated), in a model whose ids are strings. An unknown id is
-/// RECGRELA_STATUS_UNKNOWN_ITEM, and the index one that no item has.
+/// The item with an id (UTF-8, zero-terminated), in a model whose ids are strings. For an unknown id
+/// the status is RECGRELA_STATUS_UNKNOWN_ITEM, and the index is one that no item has.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_index_of_text(

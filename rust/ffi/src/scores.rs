@@ -105,7 +105,7 @@ pub unsafe extern "C" fn recgrela_session_top_k(
     })
 }
 
-/// Appends an event, then does as recgrela_session_top_k, in one call. `kind` and `time` are as in
+/// Appends an event, then ranks like recgrela_session_top_k, in one call. `kind` and `time` are as in
 /// recgrela_session_append.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_step(

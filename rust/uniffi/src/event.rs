@@ -14,7 +14,7 @@ pub struct Reason {
     pub item: ItemId,
     /// The kind of event, if the model has kinds.
     pub kind: Option<String>,
-    /// Exact: the score after all events, less that of a session that never had this one.
+    /// Exact: the score after all events minus that of a session that never had this one.
     pub drop: f32,
 }
 

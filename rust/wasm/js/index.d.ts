@@ -16,7 +16,7 @@ export interface Reason {
   item: ItemId;
   /** The kind of event, if the model has kinds. */
   kind?: string;
-  /** Exact: the score after all events, less that of a session that never had this one. */
+  /** Exact: the score after all events minus that of a session that never had this one. */
   drop: number;
 }
 
@@ -29,8 +29,8 @@ export interface AppendOptions extends UnknownOptions {
   /** The kind of event. A model with kinds needs one of its kinds, a model without refuses any. */
   kind?: string;
   /**
-   * The time of the event in seconds, rounded down to whole seconds. Seconds, not milliseconds: these
-   * cannot be recognised. A model that uses times needs it, any other refuses it.
+   * The time of the event in seconds, rounded down to whole seconds. Milliseconds are not
+   * recognised as such. A model that uses times needs it, any other refuses it.
    */
   time?: number;
 }
@@ -72,8 +72,8 @@ export interface LoadOptions {
   /**
    * Store the file in the browser's Cache API, if there is one; true by default. The next load
    * only asks the server whether the file has changed (ETag or Last-Modified), and uses the cached
-   * file if the server is unreachable. Of the files of one path, which differ in the query, the
-   * newest four stay.
+   * file if the server is unreachable. The four newest files per path are kept,
+   * whatever their query.
    */
   cache?: boolean;
   /** Whether to use the build with SIMD; by default, if the machine supports it. */
@@ -90,7 +90,7 @@ export type RecgrelaErrorCode =
   | "invalid-argument"
   /** An id that the model does not have. */
   | "unknown-item"
-  /** A query before the first event, of a model without a start vector. */
+  /** A query before the first event, on a model without a start vector. */
   | "no-events"
   /** More events to undo than can be undone. */
   | "undo-depth"
