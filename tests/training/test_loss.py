@@ -4,6 +4,7 @@ import pytest
 import torch
 from recgrela_train.fitting import loss
 from recgrela_train.fitting.loss import full_softmax_loss
+from recgrela_train.fitting.seen import Histories
 
 POSITIONS, ITEMS, SIZE = 37, 50, 8
 
@@ -34,6 +35,40 @@ def test_it_is_cross_entropy_whatever_the_chunk(monkeypatch, rows):
     for a, b in zip(got, with_gradients(plain, *case, factor=3.0), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
     assert not got[2][0].any()  # the padding row
+
+
+def draw_histories() -> tuple[Histories, torch.Tensor]:
+    """Histories of four rows, and what each position has seen, [M, N]."""
+    generator = torch.Generator().manual_seed(6)
+    events = torch.randint(0, ITEMS + 1, (4, 12), generator=generator)
+    rows = torch.randint(0, 4, (POSITIONS,), generator=generator)
+    last = torch.randint(-2, 8, (POSITIONS,), generator=generator).int()
+    places = torch.arange(-4, 8).clamp(min=-1).int()
+    seen = torch.zeros(POSITIONS, ITEMS + 1, dtype=torch.bool)
+    for position, (row, end) in enumerate(zip(rows, last, strict=True)):
+        seen[position, events[row][places <= end]] = True
+    return Histories(events, places, rows, last), seen[:, 1:]
+
+
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_with_histories_the_softmax_excludes_what_was_seen(monkeypatch, rows):
+    monkeypatch.setattr(loss, "CHUNK_LOGITS", rows * ITEMS)
+    monkeypatch.setattr(loss, "MIN_ROWS", 1)
+    case = draw()
+    histories, seen = draw_histories()
+    case[2][:3] = seen[:3].int().argmax(1) + 1  # targets that were seen
+    assert seen[torch.arange(3), case[2][:3] - 1].any()
+
+    def masked(hidden, weight, targets):
+        own = torch.nn.functional.one_hot(targets - 1, ITEMS).bool()
+        logits = (hidden @ weight[1:].T).masked_fill(seen & ~own, -torch.inf)
+        return torch.nn.functional.cross_entropy(logits, targets - 1)
+
+    def ours(*of):
+        return full_softmax_loss(*of, histories)
+
+    for a, b in zip(with_gradients(ours, *case), with_gradients(masked, *case), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
 def test_a_large_table_does_not_shrink_a_chunk_below_the_measured_minimum(monkeypatch):

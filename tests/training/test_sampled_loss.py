@@ -7,15 +7,17 @@ import torch
 from recgrela_train.fitting import sampled_loss
 from recgrela_train.fitting.loss import full_softmax_loss
 from recgrela_train.fitting.negatives import NegativeSampler
+from recgrela_train.fitting.seen import Histories
+from test_loss import draw_histories
 from torch.nn.functional import embedding
 
 POSITIONS, ITEMS, SIZE, COUNT = 37, 50, 8, 12
 
 
-def sampled_softmax_loss(hidden, weight, targets, sampler):
+def sampled_softmax_loss(hidden, weight, targets, sampler, histories=None):
     """The loss against rows of a table."""
     vectors = partial(embedding, weight=weight, sparse=True)
-    return sampled_loss.sampled_softmax_loss(hidden, vectors, targets, sampler)
+    return sampled_loss.sampled_softmax_loss(hidden, vectors, targets, sampler, histories)
 
 
 def draw_case(dtype=torch.float64, scale=0.5):
@@ -71,11 +73,30 @@ def test_it_is_its_formula_whatever_the_chunk(monkeypatch, rows):
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-8)
 
 
-def test_a_sample_of_all_items_is_the_full_softmax():
+@pytest.mark.parametrize("histories", [None, draw_histories()[0]], ids=["all", "unseen"])
+def test_a_sample_of_all_items_is_the_full_softmax(histories):
     case = draw_case()
-    got = with_gradients(sampled_softmax_loss, *case, NegativeSampler(ITEMS, ITEMS))
-    for a, b in zip(got, with_gradients(full_softmax_loss, *case), strict=True):
+    got = with_gradients(sampled_softmax_loss, *case, NegativeSampler(ITEMS, ITEMS), histories)
+    expected = with_gradients(full_softmax_loss, *case, histories)
+    for a, b in zip(got, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-8)
+
+
+def test_a_position_that_has_seen_the_whole_sample_adds_nothing():
+    hidden, weight, targets = draw_case()
+    sampler = Fixed()
+    last = torch.full((POSITIONS,), -2).int()
+    last[:5] = 0  # these have seen all of the sample
+    rows, places = torch.zeros(POSITIONS).long(), torch.zeros(len(sampler.items)).int()
+    histories = Histories(sampler.items[None], places, rows, last)
+    targets[:5] = next(i for i in range(1, ITEMS + 1) if i not in sampler.items)
+    value, grad_hidden, _ = with_gradients(
+        sampled_softmax_loss, hidden, weight, targets, sampler, histories
+    )
+    others = with_gradients(sampled_softmax_loss, hidden[5:], weight, targets[5:], sampler)
+    torch.testing.assert_close(value * POSITIONS, others[0] * (POSITIONS - 5))
+    assert not grad_hidden[:5].any()
+    assert grad_hidden[5:].any(1).all()
 
 
 def mean_over_draws(case, sampler, draws):

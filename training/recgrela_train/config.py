@@ -258,6 +258,9 @@ class TrainConfig(_Section):
     negatives: int = Field(8192, ge=3)
     """Items in the sample of `loss=sampled`, drawn in each step for all of its positions. If a step
     has more positions than that, the sample's noise slows training."""
+    exclude_seen: Literal["auto", "none", "history"] = "auto"
+    """Items that the softmax excludes: those of the user's history before the target, as the engine
+    does, or none. auto: none if evaluate.exclude_seen is none, else history."""
     learning_rate: float = Field(1e-3, gt=0)
     """Learning rate of Adam after the warm-up."""
     schedule: Literal["constant", "cosine"] = "constant"
@@ -324,6 +327,13 @@ class Config(_Section):
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+
+    @property
+    def excludes_seen(self) -> bool:
+        """Whether training excludes seen items, by `train.exclude_seen`."""
+        if self.train.exclude_seen == "auto":
+            return self.evaluate.exclude_seen != "none"
+        return self.train.exclude_seen == "history"
 
     @model_validator(mode="after")
     def _positions_for_windows(self) -> Self:

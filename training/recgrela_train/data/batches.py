@@ -36,6 +36,7 @@ class TrainBatch(TypedDict):
     inputs: Tensor  # [B, T] int64, T <= window; 0 is padding, at the end of a row
     kinds: Tensor | None  # [B, T] int64, kinds of the inputs; None without kinds
     gaps: Tensor | None  # [B, T] int64, buckets of the gaps before the inputs; None without gaps
+    earlier: Tensor | None  # [B, E] int64, items of the histories before the rows; None: unused
     targets: Tensor  # [B, T] int64, the item after each input; 0 for padding and if not predicted
     firsts: Tensor  # [F] int64, first items of histories: targets of the start vector
     keep: Tensor  # [B] bool; False: the row starts from the empty state
@@ -48,6 +49,7 @@ class _Windows:
     counts: np.ndarray  # [histories] windows of each
     starts: np.ndarray  # [windows]
     lengths: np.ndarray  # [windows]
+    histories: np.ndarray  # [windows] starts of their histories
     continued: np.ndarray  # [windows] bool, not the first of its history, at whose start it begins
 
 
@@ -62,7 +64,7 @@ class WindowBatches:
     Histories of one event have no window. They are divided evenly among the batches.
 
     With `gaps`, batches have them, and a window from the empty state begins as a history does.
-    Raises DataError if the data has no dates.
+    Raises DataError if the data has no dates. With `seen`, batches have the earlier events.
     """
 
     def __init__(
@@ -75,8 +77,10 @@ class WindowBatches:
         *,
         firsts: bool = False,
         gaps: bool = False,
+        seen: bool = False,
     ):
         self._dataset = dataset
+        self._seen = seen
         self._gaps = dataset.gaps if gaps else None
         starts, stops = dataset.train_bounds()
         self._with_firsts = firsts
@@ -115,6 +119,7 @@ class WindowBatches:
         by_place = np.lexsort((row, step))
         self._window_starts = windows.starts[by_place]
         self._lengths = windows.lengths[by_place]
+        self._histories = windows.histories[by_place]
         self._keep = (windows.continued & ~alone)[by_place]
         first = self._dataset.target_items[self._window_starts] > 0
         self._begins = ~windows.continued[by_place] & first & self._with_firsts
@@ -134,8 +139,9 @@ class WindowBatches:
         rank = np.arange(counts.sum()) - np.repeat(firsts, counts)
         begin = np.repeat(starts, counts) + rank * self._window
         end = np.minimum(begin + self._window, np.repeat(stops, counts))
-        begin = np.maximum(begin, np.repeat(self._starts[order], counts))
-        return _Windows(counts, begin, end - begin, rank > 0)
+        histories = np.repeat(self._starts[order], counts)
+        begin = np.maximum(begin, histories)
+        return _Windows(counts, begin, end - begin, histories, rank > 0)
 
     def __len__(self) -> int:
         """Number of batches in the epoch; with `carry_state` it differs slightly between epochs."""
@@ -160,6 +166,7 @@ class WindowBatches:
                 inputs=padded(items, starts, lengths),
                 kinds=padded_kinds(self._dataset, starts, lengths),
                 gaps=gaps,
+                earlier=padded_before(items, self._histories[part], starts) if self._seen else None,
                 targets=padded(targets, starts + 1, lengths),
                 firsts=torch.from_numpy(items[firsts]).long(),
                 keep=keep,
@@ -172,11 +179,15 @@ class PrefixBatches:
     """One epoch of single targets per iteration: each prefix of a history is one sample.
 
     A row has the last `window` events before its target, and the target at the last of them. A
-    history of n events is n - 1 samples. Samples are shuffled.
+    history of n events is n - 1 samples. Samples are shuffled. With `seen`, batches have the
+    earlier events.
     """
 
-    def __init__(self, dataset: Dataset, window: int, batch_size: int, seed: int):
+    def __init__(
+        self, dataset: Dataset, window: int, batch_size: int, seed: int, *, seen: bool = False
+    ):
         self._dataset = dataset
+        self._seen = seen
         self._targets, self._history_starts = dataset.train_targets()
         self._window = window
         self._batch_size = batch_size
@@ -196,7 +207,8 @@ class PrefixBatches:
         for begin in range(0, len(self._order), self._batch_size):
             part = self._order[begin : begin + self._batch_size]
             stops = self._targets[part]
-            starts = np.maximum(self._history_starts[part], stops - self._window)
+            histories = self._history_starts[part]
+            starts = np.maximum(histories, stops - self._window)
             items = self._dataset.items
             inputs = padded(items, starts, stops - starts)
             targets = torch.zeros_like(inputs)
@@ -206,6 +218,7 @@ class PrefixBatches:
                 inputs=inputs,
                 kinds=padded_kinds(self._dataset, starts, stops - starts),
                 gaps=None,
+                earlier=padded_before(items, histories, starts) if self._seen else None,
                 targets=targets,
                 firsts=NO_FIRSTS,
                 keep=torch.zeros(len(part)).bool(),
@@ -256,6 +269,11 @@ def padded(items: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> Tensor
     column = np.arange(lengths.max())
     inside = column < lengths[:, None]
     return torch.from_numpy(items[np.where(inside, starts[:, None] + column, 0)] * inside).long()
+
+
+def padded_before(items: np.ndarray, histories: np.ndarray, starts: np.ndarray) -> Tensor:
+    """The events of histories before rows that begin at `starts`: [B, longest] int64."""
+    return padded(items, histories, starts - histories)
 
 
 def padded_kinds(dataset: Dataset, starts: np.ndarray, lengths: np.ndarray) -> Tensor | None:

@@ -85,6 +85,7 @@ def part_of(batch: TrainBatch, shard: Shard) -> TrainBatch:
         inputs=inputs[:, :longest],
         kinds=cut(batch["kinds"]),
         gaps=cut(batch["gaps"]),
+        earlier=None if batch["earlier"] is None else batch["earlier"][rows],
         targets=targets[:, :longest],
         firsts=firsts,
         keep=batch["keep"][rows],

@@ -10,18 +10,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .seen import Histories, Seen
+
 CHUNK_LOGITS = 2**20  # per chunk, 4 MiB of float32; `make bench-training` shows the memory
 MIN_ROWS = 32  # per chunk: each chunk reads the whole table and updates its whole gradient
 
 
-def full_softmax_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+def full_softmax_loss(
+    hidden: Tensor, weight: Tensor, targets: Tensor, histories: Histories | None = None
+) -> Tensor:
     """Mean of -log softmax(weight[1:] h)[target] over M positions, a scalar; 0 for none.
 
     hidden [M, D]; weight [N + 1, D], whose row 0 is padding and is ignored; targets [M], item
-    indices 1..N. Under autocast the matrix products use its type; softmax and sums keep the type
-    of `weight`. Memory beyond the two gradients does not grow with M.
+    indices 1..N. With `histories`, the softmax of a position is over its target and the items that
+    are not in its history. Under autocast the matrix products use its type; softmax and sums keep
+    the type of `weight`. Memory beyond the two gradients does not grow with M.
     """
-    loss: Tensor = _FullSoftmaxLoss.apply(hidden, weight, targets, product_type(weight))
+    items = torch.arange(1, len(weight), device=weight.device)
+    seen = histories and histories.seen(items)
+    loss: Tensor = _FullSoftmaxLoss.apply(hidden, weight, targets, product_type(weight), seen)
     return loss
 
 
@@ -37,7 +44,12 @@ class _FullSoftmaxLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, product: torch.dtype
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        product: torch.dtype,
+        seen: Seen | None,
     ) -> Tensor:
         count, table = max(1, len(hidden)), weight[1:].to(product)
         grad_hidden = torch.empty_like(hidden)
@@ -49,6 +61,9 @@ class _FullSoftmaxLoss(torch.autograd.Function):
                 part = slice(start, start + rows)
                 x, target = hidden[part].to(product), targets[part, None] - 1
                 logits = x @ table.T
+                if seen is not None:
+                    own = logits.gather(1, target)  # a target may have been seen
+                    logits.masked_fill_(seen.at(part), -torch.inf).scatter_(1, target, own)
                 p = torch.softmax(logits, 1, dtype=weight.dtype)
                 # Log of the softmax's divisor, from the largest logit, whose p never underflows.
                 log_sum = logits.amax(1) - p.amax(1).log()
@@ -62,6 +77,6 @@ class _FullSoftmaxLoss(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         grad_hidden, grad_weight = ctx.saved_tensors
-        return grad_hidden * grad, grad_weight * grad, None, None
+        return grad_hidden * grad, grad_weight * grad, None, None, None

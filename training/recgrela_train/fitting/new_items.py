@@ -22,10 +22,11 @@ from torch import Tensor
 
 from ..config import Config
 from ..data import Dataset, TrainBatch
-from ..data.batches import padded, padded_kinds
+from ..data.batches import padded, padded_before, padded_kinds
 from ..networks.network import CarriedState, Network
 from .checkpoints import Checkpoint
 from .loss import full_softmax_loss
+from .seen import Histories
 from .training_module import TrainingModule
 from .warm_start import StartError, load_weights
 
@@ -50,8 +51,10 @@ class NewItemBatches:
         seed: int,
         *,
         gaps: bool = False,
+        seen: bool = False,
     ):
         self._dataset = dataset
+        self._seen = seen
         self._gaps = dataset.gaps if gaps else None
         self._seed = seed
         self._limit = window * batch_size
@@ -111,6 +114,7 @@ class NewItemBatches:
                 kinds=padded_kinds(self._dataset, starts, lengths),
                 gaps=None if self._gaps is None else padded(self._gaps, starts, lengths),
                 targets=padded(targets, starts + 1, lengths),
+                earlier=padded_before(items, self.firsts[rows], starts) if self._seen else None,
                 firsts=torch.from_numpy(items[starts[self._begins[rows]]]).long(),
                 keep=torch.ones(len(rows)).bool(),
                 carried=False,
@@ -173,6 +177,7 @@ class NewItemsModule(TrainingModule):
             train.batch_size,
             self.config.seed,
             gaps=self.model.gaps is not None,
+            seen=self.config.excludes_seen,
         )
 
     def _of_new_items(self, gradient: Tensor) -> Tensor:
@@ -190,14 +195,14 @@ class NewItemsModule(TrainingModule):
         assert self._starts is not None
         return self._starts.map(lambda x: x[rows.to(x.device)])
 
-    def _loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
+    def _loss(self, hidden: Tensor, targets: Tensor, histories: Histories | None) -> Tensor:
         """Full softmax with the offset of new items, as one more feature."""
         weight = self.model.embedding.weight
         offset = weight.new_zeros(len(weight), 1)
         offset[self._known + 1 :] = self._offset
         one = hidden.new_ones(len(hidden), 1)
         return full_softmax_loss(
-            torch.cat([hidden, one], 1), torch.cat([weight, offset], 1), targets
+            torch.cat([hidden, one], 1), torch.cat([weight, offset], 1), targets, histories
         )
 
 

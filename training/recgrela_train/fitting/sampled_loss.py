@@ -20,16 +20,23 @@ from torch import Tensor
 
 from .loss import CHUNK_LOGITS, MIN_ROWS, product_type
 from .negatives import NegativeSampler
+from .seen import Histories, Seen
+
+EXCLUDED = -1e30  # a logit whose exponential, after any other, is 0
 
 
 def sampled_softmax_loss(
-    hidden: Tensor, vectors: Callable[[Tensor], Tensor], targets: Tensor, sampler: NegativeSampler
+    hidden: Tensor,
+    vectors: Callable[[Tensor], Tensor],
+    targets: Tensor,
+    sampler: NegativeSampler,
+    histories: Histories | None = None,
 ) -> Tensor:
     """Mean of the loss over M positions, a scalar (0 for none), with a new sample of K items.
 
     hidden [M, D]; targets [M], item indices 1..N. `vectors` looks up items by index: [n] ->
-    [n, D]; it is asked for those of the targets and of the sample only. Types and memory are as in
-    `full_softmax_loss`.
+    [n, D]; it is asked for those of the targets and of the sample only. Histories, types and
+    memory are as in `full_softmax_loss`.
     """
     items = sampler.draw().to(targets.device)
     rows = vectors(torch.cat([targets, items]))
@@ -39,8 +46,9 @@ def sampled_softmax_loss(
     places = torch.cat([first, first + 1], 1).clamp(max=len(items) - 1)
     hits = items[places] == targets[:, None]
     logs = sampler.log_count(targets), sampler.log_count(items)
+    seen = histories and histories.seen(items)
     loss: Tensor = _SampledSoftmaxLoss.apply(
-        hidden, own, table, *logs, places, hits, product_type(rows)
+        hidden, own, table, *logs, places, hits, product_type(rows), seen
     )
     return loss
 
@@ -62,6 +70,7 @@ class _SampledSoftmaxLoss(torch.autograd.Function):
         places: Tensor,
         hits: Tensor,
         product: torch.dtype,
+        seen: Seen | None,
     ) -> Tensor:
         count, columns = max(1, len(hidden)), table.to(product)
         grad_hidden, grad_own = torch.empty_like(hidden), torch.empty_like(own)
@@ -75,6 +84,8 @@ class _SampledSoftmaxLoss(torch.autograd.Function):
                 logits = (x.to(product) @ columns.T).to(own.dtype).sub_(log_count)
                 masked = logits.gather(1, places[part]).masked_fill_(hits[part], -torch.inf)
                 logits.scatter_(1, places[part], masked)
+                if seen is not None:  # a finite value: the whole sample may have been seen
+                    logits.masked_fill_(seen.at(part), EXCLUDED)
                 p = torch.softmax(logits, 1)
                 log_sum = logits.amax(1) - p.amax(1).log()
                 margin = log_sum - (x * target).sum(1) + own_log_count[part]
@@ -90,4 +101,4 @@ class _SampledSoftmaxLoss(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(g * grad for g in ctx.saved_tensors), None, None, None, None, None)
+        return (*(g * grad for g in ctx.saved_tensors), None, None, None, None, None, None)

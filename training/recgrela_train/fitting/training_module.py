@@ -45,6 +45,7 @@ from .loss import full_softmax_loss
 from .negatives import negative_sampler
 from .row_gradients import RowAdam, clip_gradients
 from .sampled_loss import sampled_softmax_loss
+from .seen import Histories
 
 MONITOR = "validation/ndcg@10"
 GAP_DECAY = 1.0
@@ -127,9 +128,9 @@ class TrainingModule(lightning.LightningModule):
         return ShardedBatches(self._batches, this_shard())
 
     def _train_batches(self) -> Batches:
-        train, seed = self.config.train, self.config.seed
+        train, seed, seen = self.config.train, self.config.seed, self.config.excludes_seen
         if self.model.prefixes:
-            return PrefixBatches(self.dataset, train.window, train.batch_size, seed)
+            return PrefixBatches(self.dataset, train.window, train.batch_size, seed, seen=seen)
         carry_state = train.carry_state and "stream" in self.model.readouts
         return WindowBatches(
             self.dataset,
@@ -139,6 +140,7 @@ class TrainingModule(lightning.LightningModule):
             seed,
             firsts=self.model.start is not None,
             gaps=self.model.gaps is not None,
+            seen=seen,
         )
 
     def val_dataloader(self) -> EvaluationBatches:
@@ -175,11 +177,13 @@ class TrainingModule(lightning.LightningModule):
             self._state = state.detach()
         valid = batch["targets"] != 0
         hidden, targets = hidden[valid], batch["targets"][valid]
+        firsts = 0
         if self.model.start is not None:
-            starts = self.model.start.to(hidden.dtype).expand(len(batch["firsts"]), -1)
+            firsts = len(batch["firsts"])
+            starts = self.model.start.to(hidden.dtype).expand(firsts, -1)
             hidden = torch.cat([hidden, starts])
             targets = torch.cat([targets, batch["firsts"]])
-        loss = self._loss(hidden, targets)
+        loss = self._loss(hidden, targets, Histories.of(batch, valid, firsts))
         if (rank := first_process(~loss.isfinite())) is not None:
             raise NonFiniteLossError(loss, batch, before, rank)
         # The mean over all processes' events. A float, because the trainer would round integers.
@@ -195,12 +199,12 @@ class TrainingModule(lightning.LightningModule):
         before = self._state if batch["carried"] else None
         return before and before.keep(batch["keep"])
 
-    def _loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
+    def _loss(self, hidden: Tensor, targets: Tensor, histories: Histories | None) -> Tensor:
         """Mean cross-entropy: hidden [M, D], targets [M] -> a scalar."""
         embedding = self.model.embedding
         if self.sampler is None:
-            return full_softmax_loss(hidden, embedding.table(), targets)
-        return sampled_softmax_loss(hidden, embedding, targets, self.sampler)
+            return full_softmax_loss(hidden, embedding.table(), targets, histories)
+        return sampled_softmax_loss(hidden, embedding, targets, self.sampler, histories)
 
     def validation_step(self, batch: EvaluationBatch, _index: int) -> None:
         """Ranks by the stream read-out, which is the deployed one, if the model has it."""
