@@ -62,7 +62,7 @@ def export(
 
     `recgrela-train export runs/first`
 
-    `recgrela-train export runs/first --table int8 --matrices f16 --max-ndcg-drop 0.002`
+    `recgrela-train export runs/first --table int8 --matrices int8 --max-ndcg-drop 0.002`
 
     `recgrela-train export runs/day --deployed runs/production/model.safetensors`
     """
