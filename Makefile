@@ -26,7 +26,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings release-check test-server test-web test-page test-aar test-asan kotlin swift wasm web demo-site lighthouse install-c fuzz lock lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-dependent bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds gaps peers clean
+.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings release-check test-server test-web test-page test-aar test-asan kotlin swift wasm web demo-site lighthouse install-c fuzz lock lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-dependent bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds gaps experiments peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -237,6 +237,9 @@ kinds: setup ## Train with and without kinds on events whose best possible metri
 
 gaps: setup ## Train with and without model.gaps, three seeds, on events whose best possible metrics are known
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.gaps
+
+experiments: setup ## Run each experiment of docs/experiments.md on SOURCE=file with SEEDS (1) seeds, resumable
+	$(BIN)/python -m benchmarks.experiments --seeds $(or $(SEEDS),1) $(if $(SOURCE),--set data.source=$(SOURCE))
 
 epoch-cost: setup ## Time a training epoch of the paper's form and of ours (SOURCE=file, default ml-100k)
 	$(BIN)/python -m benchmarks.epoch_cost --set data.source=$(or $(SOURCE),ml-100k) --set model.num_layers=4

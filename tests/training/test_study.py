@@ -18,6 +18,8 @@ from recgrela_train.studies.study import (
 )
 from typer.testing import CliRunner
 
+from benchmarks import experiments
+
 PNG = b"\x89PNG"
 
 
@@ -205,3 +207,17 @@ def test_a_network_that_stopped_after_its_first_epochs_is_named(epochs, best, wa
     assert len(found) == warned
     assert all(f"grela stopped after epoch {epochs}, its best was epoch {best}" in w for w in found)
     assert all("train.patience (now 3)" in w for w in found)
+
+
+def test_the_experiments_are_a_study_of_changes(small_settings, tmp_path, monkeypatch):
+    unchanged, *changed = experiments.grid(Config())
+    assert unchanged.config == Config()
+    assert [variant.name for variant in changed] == list(experiments.GRID)
+    assert len({variant.config.model_dump_json() for variant in changed}) == len(changed)
+    only = ["--only", "all-items", "--output", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["experiments", *small_settings, *only, "--seeds", "2"])
+    experiments.main()
+    rows = {row["name"]: row for row in json.loads((tmp_path / "table.json").read_bytes())}
+    assert list(rows) == ["base", "all-items"]
+    assert rows["all-items"]["config"]["train"]["exclude_seen"] == "none"
+    assert len(rows["base"]["seeds"]) == 2
