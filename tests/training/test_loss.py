@@ -42,8 +42,8 @@ def draw_histories() -> tuple[Histories, torch.Tensor]:
     generator = torch.Generator().manual_seed(6)
     events = torch.randint(0, ITEMS + 1, (4, 12), generator=generator)
     rows = torch.randint(0, 4, (POSITIONS,), generator=generator)
-    last = torch.randint(-2, 8, (POSITIONS,), generator=generator).int()
-    places = torch.arange(-4, 8).clamp(min=-1).int()
+    last = torch.randint(-2, 8, (POSITIONS,), generator=generator).float()
+    places = torch.arange(-4, 8).clamp(min=-1).float()
     seen = torch.zeros(POSITIONS, ITEMS + 1, dtype=torch.bool)
     for position, (row, end) in enumerate(zip(rows, last, strict=True)):
         seen[position, events[row][places <= end]] = True

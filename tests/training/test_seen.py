@@ -34,7 +34,7 @@ def exclusions(batches: Batches, dataset: Dataset) -> dict[int, set[int]]:
         rows = torch.cat([seen.at(slice(0, 3)), seen.at(slice(3, None))])
         for target, row in zip(targets, rows, strict=True):
             assert target not in found
-            found[target] = set(items[row].tolist())
+            found[target] = set(items[row.bool()].tolist())
     return found
 
 
@@ -66,7 +66,7 @@ def test_a_repeated_item_is_seen_from_its_first_event_on():
     seen = Histories.of(batch, valid, 0).seen(items).at(slice(None))
     history = dataset.items.tolist()
     expected = [[item in history[:stop] for item in (1, 2, 3)] for stop in range(1, 6)]
-    assert seen.tolist() == expected
+    assert seen.bool().tolist() == expected
 
 
 def test_a_sample_that_has_an_item_twice_has_seen_both():

@@ -63,7 +63,7 @@ class _FullSoftmaxLoss(torch.autograd.Function):
                 logits = x @ table.T
                 if seen is not None:
                     own = logits.gather(1, target)  # a target may have been seen
-                    logits.masked_fill_(seen.at(part), -torch.inf).scatter_(1, target, own)
+                    seen.exclude(logits, part).scatter_(1, target, own)
                 p = torch.softmax(logits, 1, dtype=weight.dtype)
                 # Log of the softmax's divisor, from the largest logit, whose p never underflows.
                 log_sum = logits.amax(1) - p.amax(1).log()

@@ -22,8 +22,6 @@ from .loss import CHUNK_LOGITS, MIN_ROWS, product_type
 from .negatives import NegativeSampler
 from .seen import Histories, Seen
 
-EXCLUDED = -1e30  # a logit whose exponential, after any other, is 0
-
 
 def sampled_softmax_loss(
     hidden: Tensor,
@@ -84,8 +82,8 @@ class _SampledSoftmaxLoss(torch.autograd.Function):
                 logits = (x.to(product) @ columns.T).to(own.dtype).sub_(log_count)
                 masked = logits.gather(1, places[part]).masked_fill_(hits[part], -torch.inf)
                 logits.scatter_(1, places[part], masked)
-                if seen is not None:  # a finite value: the whole sample may have been seen
-                    logits.masked_fill_(seen.at(part), EXCLUDED)
+                if seen is not None:
+                    seen.exclude(logits, part)
                 p = torch.softmax(logits, 1)
                 log_sum = logits.amax(1) - p.amax(1).log()
                 margin = log_sum - (x * target).sum(1) + own_log_count[part]
