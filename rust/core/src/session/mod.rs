@@ -52,7 +52,6 @@ use crate::{Event, Filter, Model, Overlay, Result, Scored, TopK};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
 pub struct Session {
     pub(crate) model: Arc<Model>,
     pub(crate) events: u64,
@@ -288,6 +287,22 @@ impl Session {
         self.seen.clear();
         self.log.clear();
         self.undo.clear();
+    }
+}
+
+// Derived, it would be inlined wherever a session is copied, for 5 KB each.
+impl Clone for Session {
+    fn clone(&self) -> Self {
+        Self {
+            model: Arc::clone(&self.model),
+            events: self.events,
+            last_time: self.last_time,
+            state: self.state.clone(),
+            seen: self.seen.clone(),
+            log: self.log.clone(),
+            undo: self.undo.clone(),
+            scratch: self.scratch.clone(),
+        }
     }
 }
 
