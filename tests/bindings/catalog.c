@@ -50,6 +50,12 @@ static void adds_and_retires(const char *path) {
     OK(recgrela_session_score(session, both, 2, scores, &error));
     TRUE(scores[0] == scores[1]);
 
+    recgrela_config config;
+    OK(recgrela_model_config(model, &config, &error));
+    TRUE(config.num_items == num_items - 2);
+    OK(recgrela_model_replaced(model, NULL, 0, &count, &error));
+    TRUE(count == 0);
+
     OK(recgrela_model_retire(model, both, 2, &error));
     OK(recgrela_model_retired(model, retired, 2, &count, &error));
     TRUE(count == 2 && !memcmp(retired, both, sizeof both));
@@ -75,6 +81,11 @@ static void adds_and_retires(const char *path) {
     EXPECT(RECGRELA_STATUS_UNKNOWN_ITEM, recgrela_model_reinstate(model, &unknown, 1, &error));
     OK(recgrela_model_num_items(model, &item, &error));
     TRUE(item == num_items);
+    int64_t id;
+    OK(recgrela_model_int_id(model, 3, &id, &error));
+    OK(recgrela_model_add_int_items(model, &id, 1, vectors, SIZE, &error));
+    OK(recgrela_model_replaced(model, retired, 2, &count, &error));
+    TRUE(count == 1 && retired[0] == 3);
     OK(recgrela_session_free(session, &error));
     OK(recgrela_model_free(model, &error));
 }

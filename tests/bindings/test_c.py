@@ -64,6 +64,26 @@ def test_reasons_are_those_of_python(programs):
     ]
 
 
+@pytest.mark.parametrize("name", ["f32", "text-ids", "int8"])
+def test_config_vectors_and_half_snapshots_are_those_of_python(programs, name):
+    path = GOLDEN / f"{name}.safetensors"
+    lines = iter(run(programs / "describe", path).decode().splitlines())
+    scorer = EdgeScorer.load(path)
+    config = scorer.config
+    sizes = ["hidden_size", "num_heads", "num_layers", "inner_size", "num_items"]
+    assert next(lines) == " ".join(str(config[size]) for size in sizes)
+    flags = [int(config[flag]) for flag in ["gate", "local_conv", "final_norm", "start", "gaps"]]
+    assert next(lines) == " ".join(map(str, [config["positions"], *flags]))
+    assert [next(lines), next(lines)] == [scorer.table_dtype, scorer.isa]
+    scorer.extend([scorer.item_ids[i] for i in [3, 1, 4]])
+    vectors = scorer.user_vector(), scorer.item_vectors([scorer.item_ids[5], scorer.item_ids[0]])
+    for number in [number for vector in vectors for number in vector.flat]:
+        assert next(lines) == f"{number:.9g}"
+    assert bytes.fromhex(next(lines)) == scorer.snapshot(precision="f16")
+    scorer.keep_undo(4)
+    assert [int(line) for line in lines] == [scorer.undo_bytes]
+
+
 def test_times_give_the_same_bits_in_every_call(programs):
     run(programs / "times", GOLDEN / "gaps.safetensors", GOLDEN / "f32.safetensors")
 
@@ -104,7 +124,9 @@ def test_misuse_is_a_status_and_loads_leave_nothing(programs, damaged, name):
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
-@pytest.mark.parametrize("program", ["misuse", "recommend", "kinds", "times", "log", "catalog"])
+@pytest.mark.parametrize(
+    "program", ["misuse", "recommend", "kinds", "times", "log", "catalog", "describe"]
+)
 def test_valgrind_finds_nothing(programs, damaged, program):
     model = GOLDEN / "f32.safetensors"
     id = str(EdgeScorer.load(model).item_ids[0])
@@ -115,6 +137,7 @@ def test_valgrind_finds_nothing(programs, damaged, program):
         "times": [GOLDEN / "gaps.safetensors", model],
         "log": [GOLDEN / "both.safetensors", model],
         "catalog": [model, GOLDEN / "text-ids.safetensors"],
+        "describe": [model],
     }
     run(*VALGRIND, programs / program, *arguments[program])
 

@@ -17,6 +17,17 @@ pub enum Positions {
     None,
 }
 
+impl Positions {
+    /// The name, as in a model file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rotary => "rotary",
+            Self::Learned => "learned",
+            Self::None => "none",
+        }
+    }
+}
+
 /// The architecture of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -71,11 +71,37 @@ typedef enum {
   RECGRELA_STATUS_OVERLAY = 12,
 } recgrela_status;
 
-// One user's session on a model.
+// A model: its weights and catalogue, for any number of sessions.
 typedef struct {
-  // Never 0 for a session.
+  // Never 0 for a model.
   uint64_t id;
-} recgrela_session;
+} recgrela_model;
+
+// The architecture of a model. recgrela_model_kind_name has the names of its kinds of events.
+typedef struct {
+  // D, the size of the hidden vector.
+  uint32_t hidden_size;
+  // The number of attention heads.
+  uint32_t num_heads;
+  // The number of blocks.
+  uint32_t num_layers;
+  // The inner size of the feed-forward part.
+  uint32_t inner_size;
+  // The number of items in the file, without those that an overlay adds.
+  uint32_t num_items;
+  // How the order of events enters: "rotary", "learned" or "none", zero-terminated.
+  char positions[16];
+  // Whether the output of attention is gated.
+  uint8_t gate;
+  // Whether a convolution over the last four values is added.
+  uint8_t local_conv;
+  // Whether there is a LayerNorm after the last block.
+  uint8_t final_norm;
+  // Whether there is a start vector, which answers before the first event.
+  uint8_t start;
+  // Whether the time between events is an input.
+  uint8_t gaps;
+} recgrela_config;
 
 // Why a call failed. A successful call does not write it.
 typedef struct {
@@ -85,11 +111,11 @@ typedef struct {
   char message[RECGRELA_MESSAGE_SIZE];
 } recgrela_error;
 
-// A model: its weights and catalogue, for any number of sessions.
+// One user's session on a model.
 typedef struct {
-  // Never 0 for a model.
+  // Never 0 for a session.
   uint64_t id;
-} recgrela_model;
+} recgrela_session;
 
 // An event, and by how much an item's score falls without it.
 typedef struct {
@@ -130,6 +156,26 @@ typedef struct {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+// The architecture.
+recgrela_status recgrela_model_config(recgrela_model model,
+                                      recgrela_config *config,
+                                      recgrela_error *error);
+
+// The type of the item table, "f32", "f16" or "int8": UTF-8 and a terminating zero, which `size` includes. If
+// `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
+recgrela_status recgrela_model_table_dtype(recgrela_model model,
+                                           char *name,
+                                           size_t capacity,
+                                           size_t *size,
+                                           recgrela_error *error);
+
+// The instruction set in use, such as "avx2", in the same way. Results are bit-identical on all.
+recgrela_status recgrela_model_isa(recgrela_model model,
+                                   char *name,
+                                   size_t capacity,
+                                   size_t *size,
+                                   recgrela_error *error);
 
 // The items of the events in the log, oldest first, their kinds and times, and their number. `kinds` and
 // `times` may be NULL, and must be NULL if recgrela_session_extend needs NULL. If `capacity` is too small, the status is
@@ -282,6 +328,14 @@ recgrela_status recgrela_model_retired(recgrela_model model,
                                        size_t capacity,
                                        size_t *count,
                                        recgrela_error *error);
+
+// The same for the model's own items whose vector was replaced. Those from num_items of recgrela_config on
+// were added.
+recgrela_status recgrela_model_replaced(recgrela_model model,
+                                        uint32_t *items,
+                                        size_t capacity,
+                                        size_t *count,
+                                        recgrela_error *error);
 
 // All changes of the catalogue as the bytes of an overlay file, and their number. If `capacity` is too
 // small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
@@ -436,14 +490,24 @@ recgrela_status recgrela_session_snapshot(recgrela_session session,
                                           size_t *size,
                                           recgrela_error *error);
 
-// Restores the session from a snapshot, exactly. A snapshot that is damaged or of another model is
+// The same with the state in half precision, which takes half the bytes. A session that is restored from
+// them has the same scores until its next event, and then scores with an error of up to a thousandth of
+// the largest.
+recgrela_status recgrela_session_snapshot_f16(recgrela_session session,
+                                              uint8_t *bytes,
+                                              size_t capacity,
+                                              size_t *size,
+                                              recgrela_error *error);
+
+// Restores the session from a snapshot of either precision. A snapshot that is damaged or of another model is
 // RECGRELA_STATUS_SNAPSHOT and leaves the session unchanged.
 recgrela_status recgrela_session_restore(recgrela_session session,
                                          const uint8_t *bytes,
                                          size_t size,
                                          recgrela_error *error);
 
-// Keeps the last `depth` events undoable from now on, for a copy of the state each.
+// Keeps the last `depth` events undoable from now on, for a copy of the state each
+// (recgrela_session_undo_bytes). 0 keeps none.
 recgrela_status recgrela_session_keep_undo(recgrela_session session,
                                            size_t depth,
                                            recgrela_error *error);
@@ -458,6 +522,11 @@ recgrela_status recgrela_session_undoable(recgrela_session session,
                                           size_t *count,
                                           recgrela_error *error);
 
+// The bytes that keep_undo allocated; recgrela_session_state_bytes does not include them.
+recgrela_status recgrela_session_undo_bytes(recgrela_session session,
+                                            size_t *bytes,
+                                            recgrela_error *error);
+
 // Keeps a log of the last `capacity` events, 4 bytes each, 1 more with kinds and 8 more with times, for
 // forgetting, reasons and migrating. Call it before the first event.
 recgrela_status recgrela_session_keep_log(recgrela_session session,
@@ -470,6 +539,26 @@ recgrela_status recgrela_session_forget(recgrela_session session,
                                         const uint32_t *items,
                                         size_t count,
                                         recgrela_error *error);
+
+// The hidden vector after the last event, D numbers: a score is its dot product with the vector of an item.
+// Before the first event it is the model's start vector, or RECGRELA_STATUS_NO_EVENTS. If `capacity` is
+// too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
+recgrela_status recgrela_session_user_vector(recgrela_session session,
+                                             float *vector,
+                                             size_t capacity,
+                                             size_t *count,
+                                             recgrela_error *error);
+
+// The vectors of `count` items, D numbers for each, as recgrela_model_add_int_items takes them. If
+// `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `vectors_count` is the required
+// capacity.
+recgrela_status recgrela_model_item_vectors(recgrela_model model,
+                                            const uint32_t *items,
+                                            size_t count,
+                                            float *vectors,
+                                            size_t capacity,
+                                            size_t *vectors_count,
+                                            recgrela_error *error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -16,6 +16,7 @@
 // The functions are the interface of a C library, not of a crate; the names are those of C.
 #![allow(unreachable_pub, non_camel_case_types)]
 
+mod config;
 mod error;
 mod handles;
 mod log;
@@ -28,3 +29,4 @@ mod session;
 mod state;
 #[cfg(test)]
 mod tests;
+mod vectors;

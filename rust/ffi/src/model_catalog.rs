@@ -114,12 +114,38 @@ pub unsafe extern "C" fn recgrela_model_retired(
     count: *mut usize,
     error: *mut recgrela_error,
 ) -> recgrela_status {
-    guard(error, || {
-        let overlay = model.get()?.overlay();
-        let retired = overlay.as_ref().map_or(&[][..], |overlay| overlay.retired());
-        // SAFETY: as the caller promises.
-        unsafe { write_all(items, capacity, retired, count, "items") }
-    })
+    // SAFETY: as the caller promises.
+    guard(error, || unsafe { list(model, Overlay::retired, items, capacity, count) })
+}
+
+/// The same for the model's own items whose vector was replaced. Those from num_items of recgrela_config on
+/// were added.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_model_replaced(
+    model: recgrela_model,
+    items: *mut u32,
+    capacity: usize,
+    count: *mut usize,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    // SAFETY: as the caller promises.
+    guard(error, || unsafe { list(model, Overlay::replaced, items, capacity, count) })
+}
+
+/// # Safety
+///
+/// The pointers are null or valid, `items` for `capacity` indices.
+unsafe fn list(
+    model: recgrela_model,
+    which: fn(&Overlay) -> &[u32],
+    items: *mut u32,
+    capacity: usize,
+    count: *mut usize,
+) -> Result<(), Failure> {
+    let overlay = model.get()?.overlay();
+    let found = overlay.as_deref().map_or(&[][..], which);
+    // SAFETY: as promised.
+    unsafe { write_all(items, capacity, found, count, "items") }
 }
 
 /// All changes of the catalogue as the bytes of an overlay file, and their number. If `capacity` is too

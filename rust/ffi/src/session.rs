@@ -165,7 +165,7 @@ pub(crate) unsafe fn tell<T>(
     to: *mut T,
     what: &str,
     error: *mut recgrela_error,
-    number: impl FnOnce(&Session) -> T,
+    number: fn(&Session) -> T,
 ) -> recgrela_status {
     guard(error, || {
         let found = session.with(|session| Ok(number(session)))?;

@@ -1,8 +1,8 @@
 //! Functions on sessions: snapshots, undo and forgetting.
 
-use engine::Session;
+use engine::{Precision, Session};
 
-use crate::error::{guard, recgrela_error, recgrela_status};
+use crate::error::{Failure, guard, recgrela_error, recgrela_status};
 use crate::handles::recgrela_session;
 use crate::memory::{read, write_all};
 use crate::session::tell;
@@ -18,14 +18,41 @@ pub unsafe extern "C" fn recgrela_session_snapshot(
     size: *mut usize,
     error: *mut recgrela_error,
 ) -> recgrela_status {
-    guard(error, || {
-        let snapshot = session.with(|session| Ok(session.snapshot()))?;
-        // SAFETY: as the caller promises.
-        unsafe { write_all(bytes, capacity, &snapshot, size, "bytes") }
-    })
+    // SAFETY: as the caller promises.
+    guard(error, || unsafe { snapshot(session, Precision::F32, bytes, capacity, size) })
 }
 
-/// Restores the session from a snapshot, exactly. A snapshot that is damaged or of another model is
+/// The same with the state in half precision, which takes half the bytes. A session that is restored from
+/// them has the same scores until its next event, and then scores with an error of up to a thousandth of
+/// the largest.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_session_snapshot_f16(
+    session: recgrela_session,
+    bytes: *mut u8,
+    capacity: usize,
+    size: *mut usize,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    // SAFETY: as the caller promises.
+    guard(error, || unsafe { snapshot(session, Precision::F16, bytes, capacity, size) })
+}
+
+/// # Safety
+///
+/// The pointers are null or valid, `bytes` for `capacity` bytes.
+unsafe fn snapshot(
+    session: recgrela_session,
+    precision: Precision,
+    bytes: *mut u8,
+    capacity: usize,
+    size: *mut usize,
+) -> Result<(), Failure> {
+    let snapshot = session.with(|session| Ok(session.snapshot_with(precision)))?;
+    // SAFETY: as promised.
+    unsafe { write_all(bytes, capacity, &snapshot, size, "bytes") }
+}
+
+/// Restores the session from a snapshot of either precision. A snapshot that is damaged or of another model is
 /// RECGRELA_STATUS_SNAPSHOT and leaves the session unchanged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_restore(
@@ -41,7 +68,8 @@ pub unsafe extern "C" fn recgrela_session_restore(
     })
 }
 
-/// Keeps the last `depth` events undoable from now on, for a copy of the state each.
+/// Keeps the last `depth` events undoable from now on, for a copy of the state each
+/// (recgrela_session_undo_bytes). 0 keeps none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_keep_undo(
     session: recgrela_session,
@@ -70,6 +98,17 @@ pub unsafe extern "C" fn recgrela_session_undoable(
 ) -> recgrela_status {
     // SAFETY: as the caller promises.
     unsafe { tell(session, count, "count", error, Session::undoable) }
+}
+
+/// The bytes that keep_undo allocated; recgrela_session_state_bytes does not include them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recgrela_session_undo_bytes(
+    session: recgrela_session,
+    bytes: *mut usize,
+    error: *mut recgrela_error,
+) -> recgrela_status {
+    // SAFETY: as the caller promises.
+    unsafe { tell(session, bytes, "bytes", error, Session::undo_bytes) }
 }
 
 /// Keeps a log of the last `capacity` events, 4 bytes each, 1 more with kinds and 8 more with times, for

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use recgrela::{Config, IsaComparison, Positions, Verification};
+use recgrela::{Config, IsaComparison, Verification};
 
 pub(crate) fn verification<'py>(
     py: Python<'py>,
@@ -29,12 +29,6 @@ pub(crate) fn comparison<'py>(
 }
 
 pub(crate) fn config<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'py, PyDict>> {
-    let positions = match config.positions {
-        Positions::Rotary => "rotary",
-        Positions::Learned => "learned",
-        Positions::None => "none",
-        _ => "unknown to this version",
-    };
     let dict = PyDict::new(py);
     dict.set_item("hidden_size", config.hidden_size)?;
     dict.set_item("num_heads", config.num_heads)?;
@@ -43,7 +37,7 @@ pub(crate) fn config<'py>(py: Python<'py>, config: &Config) -> PyResult<Bound<'p
     dict.set_item("num_items", config.num_items)?;
     dict.set_item("gate", config.gate)?;
     dict.set_item("local_conv", config.local_conv)?;
-    dict.set_item("positions", positions)?;
+    dict.set_item("positions", config.positions.name())?;
     dict.set_item("final_norm", config.final_norm)?;
     dict.set_item("start", config.start)?;
     dict.set_item("kinds", &config.kinds)?;

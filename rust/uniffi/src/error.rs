@@ -15,7 +15,8 @@ pub enum RecgrelaError {
     /// The bytes are not a valid model, or the model fails its self-test on this device.
     #[error("{0}")]
     InvalidModel(String),
-    /// The instruction set requested by the environment is not available.
+    /// The instruction set requested by the environment is not available, or one computes other
+    /// results than portable code.
     #[error("{0}")]
     InstructionSet(String),
     /// The model has no such item.

@@ -11,12 +11,14 @@
 #[cfg(not(panic = "unwind"))]
 compile_error!("a panic becomes an exception, so this library needs panic = \"unwind\"");
 
+mod config;
 mod error;
 mod event;
 mod item;
 mod model;
 mod session;
 
+pub use config::Config;
 pub use error::RecgrelaError;
 pub use event::Reason;
 pub use item::{Filter, ItemId, Recommendation};

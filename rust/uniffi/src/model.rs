@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use recgrela::{Groups, Overlay};
 
+use crate::config::Config;
 use crate::error::{RecgrelaError, Result};
 use crate::event::{Details, known_events_of};
 use crate::item::{ItemId, ModelGroups, find, ids_of, indices_of};
@@ -35,6 +36,13 @@ impl Model {
     ) -> Result<()> {
         let items = indices_of(&self.engine.catalog(), items)?;
         Ok(self.engine.update_overlay(|overlay| change(overlay, &items))?)
+    }
+
+    /// The items that were changed in one way.
+    fn changed(&self, which: fn(&Overlay) -> &[u32]) -> Vec<ItemId> {
+        let catalog = self.engine.catalog();
+        let found = catalog.overlay().map_or(&[][..], which);
+        ids_of(&catalog, found.iter().copied())
     }
 }
 
@@ -70,6 +78,29 @@ impl Model {
         Ok(())
     }
 
+    /// Replays the file's self-test on every instruction set of this CPU, and compares states, scores
+    /// and lists bit by bit with portable code; a difference is an error. Returns the names of the
+    /// instruction sets.
+    pub fn compare_isas(&self) -> Result<Vec<String>> {
+        let compared = self.engine.compare_isas()?;
+        Ok(compared.isas.iter().map(|isa| isa.name().to_owned()).collect())
+    }
+
+    /// The architecture.
+    pub fn config(&self) -> Config {
+        self.engine.config().into()
+    }
+
+    /// The type of the item table: `f32`, `f16` or `int8`.
+    pub fn table_dtype(&self) -> String {
+        self.engine.table_dtype().to_string()
+    }
+
+    /// The instruction set in use, such as `neon`. Results are bit-identical on all.
+    pub fn isa(&self) -> String {
+        self.engine.isa().name().to_owned()
+    }
+
     /// The model's identity: SHA-256 of its config and tensors, 64 hex digits.
     pub fn fingerprint(&self) -> String {
         self.engine.fingerprint().to_string()
@@ -90,6 +121,14 @@ impl Model {
     /// Whether the model knows an item.
     pub fn contains(&self, item: &ItemId) -> bool {
         find(&self.engine.catalog(), item).is_some()
+    }
+
+    /// The vectors of items, as `addItems` takes them.
+    pub fn item_vectors(&self, items: Vec<ItemId>) -> Result<Vec<Vec<f32>>> {
+        let items = indices_of(&self.engine.catalog(), &items)?;
+        let vectors = self.engine.item_vectors(&items)?;
+        let each = vectors.chunks_exact(self.engine.config().hidden_size);
+        Ok(each.map(<[f32]>::to_vec).collect())
     }
 
     /// The names of the kinds of events, such as view, cart and buy; empty if events have no kinds.
@@ -167,9 +206,18 @@ impl Model {
 
     /// The retired items, in catalogue order.
     pub fn retired(&self) -> Vec<ItemId> {
+        self.changed(Overlay::retired)
+    }
+
+    /// The items of the model file whose vector was replaced, in catalogue order.
+    pub fn replaced(&self) -> Vec<ItemId> {
+        self.changed(Overlay::replaced)
+    }
+
+    /// The added items, in the order in which they were added.
+    pub fn added(&self) -> Vec<ItemId> {
         let catalog = self.engine.catalog();
-        let retired = catalog.overlay().map_or(&[][..], Overlay::retired);
-        ids_of(&catalog, retired.iter().copied())
+        ids_of(&catalog, self.engine.num_items() as u32..catalog.len() as u32)
     }
 
     /// All changes of the catalogue as the bytes of an overlay file.

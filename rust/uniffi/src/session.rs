@@ -3,7 +3,7 @@
 use std::slice;
 use std::sync::{Arc, Mutex};
 
-use recgrela::TopK;
+use recgrela::{Precision, TopK};
 
 use crate::error::{RecgrelaError, Result};
 use crate::event::{Details, Reason, events_of, names_of, reasons};
@@ -127,6 +127,12 @@ impl Session {
         Ok(recommendations(&self.model.catalog(), &ranking))
     }
 
+    /// The hidden vector after the last event: a score is its dot product with the vector of an item.
+    /// Before the first event it is the model's start vector, or an error if it has none.
+    pub fn user_vector(&self) -> Result<Vec<f32>> {
+        self.with(|user| user.session.user_vector().map(<[f32]>::to_vec))
+    }
+
     /// The `n` events without which an item's score falls most, largest drop first; fewer if fewer
     /// events raise it.
     ///
@@ -140,8 +146,8 @@ impl Session {
         Ok(reasons(&self.model, &found))
     }
 
-    /// Keeps the last `depth` events undoable, from the next event on, for a copy of the state each.
-    /// 0, the default, keeps none.
+    /// Keeps the last `depth` events undoable, from the next event on, for a copy of the state each: see
+    /// `undoBytes`. 0, the default, keeps none.
     pub fn keep_undo(&self, depth: i32) -> Result<()> {
         let depth = count("depth", depth)?;
         self.with(|user| user.session.set_undo_depth(depth))
@@ -157,6 +163,11 @@ impl Session {
     /// How many events can be undone now.
     pub fn undoable(&self) -> Result<i32> {
         self.with(|user| Ok(user.session.undoable() as i32))
+    }
+
+    /// Bytes allocated by `keepUndo`; `stateBytes` does not include them.
+    pub fn undo_bytes(&self) -> Result<i64> {
+        self.with(|user| Ok(user.session.undo_bytes() as i64))
     }
 
     /// Keeps a log of the last `capacity` events, from now on; 0, the default, keeps none. `forget`
@@ -196,6 +207,13 @@ impl Session {
         self.with(|user| Ok(user.session.snapshot()))
     }
 
+    /// The session as bytes with the state in half precision, which take half the space. After
+    /// `restore` the scores are the same until the next event, and then have an error of up to a
+    /// thousandth of the largest.
+    pub fn snapshot_f16(&self) -> Result<Vec<u8>> {
+        self.with(|user| Ok(user.session.snapshot_with(Precision::F16)))
+    }
+
     /// Continues from a snapshot of the same model.
     pub fn restore(&self, snapshot: Vec<u8>) -> Result<()> {
         self.with(|user| user.session.restore(&snapshot))
@@ -207,6 +225,13 @@ impl Session {
             user.session.reset();
             Ok(())
         })
+    }
+
+    /// An independent copy, also of the log and of the events that can be undone.
+    #[uniffi::method(name = "clone")] // the generated code would clone the Arc
+    pub fn copy(&self) -> Result<Arc<Self>> {
+        let session = self.with(|user| Ok(user.session.clone()))?;
+        Ok(Arc::new(Self::new(session, Arc::clone(&self.groups))))
     }
 
     /// The number of events so far.

@@ -79,7 +79,7 @@ export const OPTIONS = {
   topK: QUERY,
   step: [...QUERY, "kind", "time"],
   peek: [...QUERY, "kinds", "times"],
-  snapshot: [],
+  snapshot: ["precision"],
   migrate: ["kinds", "times"],
   load: ["onProgress", "cache", "simd", "verify", "signal"],
 };
@@ -90,8 +90,7 @@ export function optional(options, names) {
   if (typeof options !== "object") throw invalid("options", options, "an object");
   for (const name of Object.keys(options)) {
     if (names.includes(name)) continue;
-    const known = names.length === 0 ? "none" : `one of ${names.join(", ")}`;
-    throw invalid("options", name, known);
+    throw invalid("options", name, `one of ${names.join(", ")}`);
   }
   return options;
 }
@@ -100,6 +99,12 @@ export function optional(options, names) {
 export function skips({ unknown = "error" }) {
   if (unknown === "error" || unknown === "skip") return unknown === "skip";
   throw invalid("unknown", unknown, '"error" or "skip"');
+}
+
+/** Whether a snapshot is in half precision. */
+export function isHalf({ precision = "f32" }) {
+  if (precision === "f32" || precision === "f16") return precision === "f16";
+  throw invalid("precision", precision, '"f32" or "f16"');
 }
 
 /** The options of queries, in the order of the engine's parameters. */

@@ -20,6 +20,34 @@ export interface Reason {
   drop: number;
 }
 
+/** The architecture of a model. */
+export interface Config {
+  /** D, the size of the hidden vector. */
+  hiddenSize: number;
+  /** The number of attention heads. */
+  numHeads: number;
+  /** The number of blocks. */
+  numLayers: number;
+  /** The inner size of the feed-forward part. */
+  innerSize: number;
+  /** The number of items in the file, without added ones. */
+  numItems: number;
+  /** Whether the output of attention is gated. */
+  gate: boolean;
+  /** Whether a convolution over the last four values is added. */
+  localConv: boolean;
+  /** How the order of events enters. */
+  positions: "rotary" | "learned" | "none";
+  /** Whether there is a LayerNorm after the last block. */
+  finalNorm: boolean;
+  /** Whether there is a start vector, which answers before the first event. */
+  start: boolean;
+  /** The names of the kinds of events; empty if events have no kinds. */
+  kinds: string[];
+  /** Whether the time between events is an input. */
+  gaps: boolean;
+}
+
 /** What to do with an id that the model does not know; the default is "error". */
 export interface UnknownOptions {
   unknown?: "error" | "skip";
@@ -59,6 +87,14 @@ export interface TopKOptions extends UnknownOptions {
 export interface StepOptions extends TopKOptions, AppendOptions {}
 
 export interface PeekOptions extends TopKOptions, EventsOptions {}
+
+export interface SnapshotOptions {
+  /**
+   * "f32", the default, is exact. "f16" halves the state: after restore the scores are the same until
+   * the next event, and then have an error of up to a thousandth of the largest.
+   */
+  precision?: "f32" | "f16";
+}
 
 /** Bytes loaded so far; total is null if the server does not report it. */
 export interface Progress {
@@ -151,6 +187,8 @@ export class Model {
     log: Iterable<ItemId>,
     options?: EventsOptions,
   ): Session;
+  /** The vectors of items, the numbers of one after those of the other, as addItems takes them. */
+  itemVectors(items: Iterable<ItemId>): Float32Array<ArrayBuffer>;
   /** Whether an item has this id. */
   has(item: unknown): boolean;
   /** The ids of all items, in file order, and then of added ones. Retired items count. */
@@ -181,6 +219,10 @@ export class Model {
   reinstate(items: Iterable<ItemId>): void;
   /** The retired items. */
   readonly retired: ItemId[];
+  /** The items of the file whose vector was replaced. */
+  readonly replaced: ItemId[];
+  /** The added items, in the order in which they were added. */
+  readonly added: ItemId[];
   /** All changes of the catalogue as the bytes of an overlay file. */
   overlay(): Uint8Array<ArrayBuffer>;
   /**
@@ -189,12 +231,21 @@ export class Model {
    */
   setOverlay(overlay: Uint8Array | ArrayBuffer): void;
 
+  /** The architecture. */
+  readonly config: Config;
+  /** The type of the item table. */
+  readonly tableDtype: "f32" | "f16" | "int8";
   /** 64 hex digits that identify the model. */
   readonly fingerprint: string;
   /** The type of ids; integer ids beyond 2^53 are bigint. */
   readonly idType: "number" | "string";
   /** Whether it runs on the build with SIMD. Both give the same bits. */
   readonly simd: boolean;
+  /**
+   * Replays the file's self-test with and without SIMD, as far as this build has it, and compares
+   * states, scores and lists bit by bit; a difference throws. Returns the names of what was compared.
+   */
+  compareIsas(): string[];
 
   /** Frees the memory once no session is left. May be called again. */
   free(): void;
@@ -216,6 +267,11 @@ export class Session {
   /** Scores of the given items after the events so far, equal to the scores of topK. */
   score(items: Iterable<ItemId>): Float32Array<ArrayBuffer>;
   /**
+   * The hidden vector after the last event: a score is its dot product with the vector of an item.
+   * Before the first event it is the model's start vector, or "no-events" is thrown.
+   */
+  userVector(): Float32Array<ArrayBuffer>;
+  /**
    * The top k items, best first; fewer if fewer remain. Seen items are excluded by default, and ties
    * rank in file order.
    */
@@ -234,7 +290,7 @@ export class Session {
    */
   why(item: ItemId, n?: number): Reason[];
 
-  /** Makes the last `depth` events undoable from now on; 0 disables it. Each takes one state. */
+  /** Makes the last `depth` events undoable from now on; 0 disables it. Each takes one state: see undoBytes. */
   keepUndo(depth: number): void;
   /** Undoes the last n events, exactly. */
   undo(n?: number): void;
@@ -250,10 +306,10 @@ export class Session {
   forget(items: Iterable<ItemId>): void;
 
   /** The session as bytes. They reveal what the user has seen. */
-  snapshot(): Uint8Array<ArrayBuffer>;
+  snapshot(options?: SnapshotOptions): Uint8Array<ArrayBuffer>;
   /**
-   * Restores a snapshot of the same model: scores continue exactly. The log becomes the snapshot's,
-   * which is empty if that session kept none; then forget and why fail. Earlier events cannot be undone.
+   * Restores a snapshot of the same model: an "f32" one exactly. The log becomes the snapshot's, which
+   * is empty if that session kept none; then forget and why fail. Earlier events cannot be undone.
    */
   restore(snapshot: Uint8Array | ArrayBuffer): void;
   /** Forgets all events. */
@@ -269,6 +325,8 @@ export class Session {
   readonly stateBytes: number;
   /** The number of events that can be undone. */
   readonly undoable: number;
+  /** Bytes allocated by keepUndo; stateBytes does not include them. */
+  readonly undoBytes: number;
 
   /** Frees the memory. May be called again. */
   free(): void;

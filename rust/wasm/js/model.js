@@ -38,6 +38,15 @@ export class Model extends Handle {
     });
   }
 
+  itemVectors(items) {
+    const ids = list("items", items);
+    return this[CALL]((raw) => raw.itemVectors(ids));
+  }
+
+  compareIsas() {
+    return this[CALL]((raw) => raw.compareIsas());
+  }
+
   setGroups(groups) {
     const whole = "a whole number";
     const found = numbers("groups", groups, Float64Array, Number.isSafeInteger, whole);
@@ -73,6 +82,14 @@ export class Model extends Handle {
     return this[CALL]((raw) => raw.retired);
   }
 
+  get replaced() {
+    return this[CALL]((raw) => raw.replaced);
+  }
+
+  get added() {
+    return this[CALL]((raw) => raw.added);
+  }
+
   has(item) {
     return this[CALL]((raw) => raw.has(item));
   }
@@ -95,6 +112,14 @@ export class Model extends Handle {
 
   get hasStart() {
     return this[CALL]((raw) => raw.hasStart);
+  }
+
+  get config() {
+    return this[CALL]((raw) => raw.config);
+  }
+
+  get tableDtype() {
+    return this[CALL]((raw) => raw.tableDtype);
   }
 
   get fingerprint() {

@@ -1,5 +1,5 @@
 import { OPTIONS, bytes, choice, count, exact, kindsOf, list, optional } from "./arguments.js";
-import { skips, timeOf, timesOf } from "./arguments.js";
+import { isHalf, skips, timeOf, timesOf } from "./arguments.js";
 import { CALL, Handle } from "./handle.js";
 
 /** One user of a model. index.d.ts documents the methods. */
@@ -22,6 +22,10 @@ export class Session extends Handle {
   score(items) {
     const ids = list("items", items);
     return this[CALL]((raw) => raw.score(ids));
+  }
+
+  userVector() {
+    return this[CALL]((raw) => raw.userVector());
   }
 
   topK(k = 10, options) {
@@ -85,8 +89,8 @@ export class Session extends Handle {
   }
 
   snapshot(options) {
-    optional(options, OPTIONS.snapshot); // Python's has some
-    return this[CALL]((raw) => raw.snapshot());
+    const half = isHalf(optional(options, OPTIONS.snapshot));
+    return this[CALL]((raw) => raw.snapshot(half));
   }
 
   restore(snapshot) {
@@ -116,5 +120,9 @@ export class Session extends Handle {
 
   get undoable() {
     return this[CALL]((raw) => raw.undoable);
+  }
+
+  get undoBytes() {
+    return this[CALL]((raw) => raw.undoBytes);
   }
 }

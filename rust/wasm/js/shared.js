@@ -52,6 +52,25 @@ export function explain(reasons, position, item, kind, drop) {
   reasons.push(kind === undefined ? { position, item, drop } : { position, item, kind, drop });
 }
 
+/** A config: its properties, in the order of docs/format.md. */
+export function architecture(
+  hiddenSize,
+  numHeads,
+  numLayers,
+  innerSize,
+  numItems,
+  gate,
+  localConv,
+  positions,
+  finalNorm,
+  start,
+  kinds,
+  gaps,
+) {
+  const sizes = { hiddenSize, numHeads, numLayers, innerSize, numItems };
+  return { ...sizes, gate, localConv, positions, finalNorm, start, kinds, gaps };
+}
+
 let panic;
 
 /** Stores a panic's message until the following trap is caught. */

@@ -13,6 +13,26 @@ use crate::error::{Result, of_overlay, to_js};
 use crate::event::{Details, events_of, names_of};
 use crate::session::Session;
 
+#[wasm_bindgen(raw_module = "./shared.js")]
+extern "C" {
+    /// The object with these properties.
+    #[allow(clippy::too_many_arguments)] // those of a config
+    fn architecture(
+        hidden_size: usize,
+        num_heads: usize,
+        num_layers: usize,
+        inner_size: usize,
+        num_items: usize,
+        gate: bool,
+        local_conv: bool,
+        positions: &str,
+        final_norm: bool,
+        start: bool,
+        kinds: Array,
+        gaps: bool,
+    ) -> JsValue;
+}
+
 /// A model, shared with its sessions.
 #[wasm_bindgen]
 pub struct Model {
@@ -35,6 +55,13 @@ impl Model {
         let items = indices_of(&self.model.catalog(), ids, false)?;
         self.model.update_overlay(|overlay| change(overlay, &items)).map_err(of_overlay)
     }
+
+    /// The ids of items that were changed in one way.
+    fn changed(&self, which: fn(&Overlay) -> &[u32]) -> Array {
+        let catalog = self.model.catalog();
+        let found = catalog.overlay().map_or(&[][..], which);
+        ids_of(&catalog, found.iter().copied())
+    }
 }
 
 #[wasm_bindgen]
@@ -47,6 +74,13 @@ impl Model {
             model.verify().map_err(to_js)?;
         }
         Ok(Self { model, groups: Rc::default() })
+    }
+
+    /// Compares the instruction sets of this build; returns their names.
+    #[wasm_bindgen(js_name = compareIsas)]
+    pub fn compare_isas(&self) -> Result<Array> {
+        let compared = self.model.compare_isas().map_err(to_js)?;
+        Ok(compared.isas.iter().map(|isa| JsValue::from_str(isa.name())).collect())
     }
 
     /// A session without history.
@@ -76,6 +110,13 @@ impl Model {
     pub fn items(&self) -> Array {
         let catalog = self.model.catalog();
         ids_of(&catalog, 0..catalog.len() as u32)
+    }
+
+    /// The vectors of items, one after the other.
+    #[wasm_bindgen(js_name = itemVectors)]
+    pub fn item_vectors(&self, ids: &Array) -> Result<Vec<f32>> {
+        let items = indices_of(&self.model.catalog(), ids, false)?;
+        self.model.item_vectors(&items).map_err(to_js)
     }
 
     /// Sets the group of each item.
@@ -122,15 +163,52 @@ impl Model {
     /// The ids of retired items.
     #[wasm_bindgen(getter)]
     pub fn retired(&self) -> Array {
+        self.changed(Overlay::retired)
+    }
+
+    /// The ids of items whose vector was replaced.
+    #[wasm_bindgen(getter)]
+    pub fn replaced(&self) -> Array {
+        self.changed(Overlay::replaced)
+    }
+
+    /// The ids of added items.
+    #[wasm_bindgen(getter)]
+    pub fn added(&self) -> Array {
         let catalog = self.model.catalog();
-        let retired = catalog.overlay().map_or(&[][..], Overlay::retired);
-        ids_of(&catalog, retired.iter().copied())
+        ids_of(&catalog, self.model.num_items() as u32..catalog.len() as u32)
     }
 
     /// The number of items.
     #[wasm_bindgen(getter)]
     pub fn length(&self) -> usize {
         self.model.catalog().len()
+    }
+
+    /// The architecture, as an object.
+    #[wasm_bindgen(getter)]
+    pub fn config(&self) -> JsValue {
+        let config = self.model.config();
+        architecture(
+            config.hidden_size,
+            config.num_heads,
+            config.num_layers,
+            config.inner_size,
+            config.num_items,
+            config.gate,
+            config.local_conv,
+            config.positions.name(),
+            config.final_norm,
+            config.start,
+            self.kinds(),
+            config.gaps,
+        )
+    }
+
+    /// The type of the item table.
+    #[wasm_bindgen(getter, js_name = tableDtype)]
+    pub fn table_dtype(&self) -> String {
+        self.model.table_dtype().to_string()
     }
 
     /// Whether the model uses the times of events.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::{Array, Uint8Array};
-use recgrela::{self as engine, Event, Filter, Groups, Quota, TopK};
+use recgrela::{self as engine, Event, Filter, Groups, Precision, Quota, TopK};
 use wasm_bindgen::prelude::*;
 
 use crate::convert::{bytes_of, ids_of, indices_of, known, recommendations};
@@ -91,6 +91,12 @@ impl Session {
     /// Scores of some items.
     pub fn score(&self, ids: &Array) -> Result<Vec<f32>> {
         self.session.score(&self.indices_of(ids, false)?).map_err(to_js)
+    }
+
+    /// The hidden vector after the last event.
+    #[wasm_bindgen(js_name = userVector)]
+    pub fn user_vector(&self) -> Result<Vec<f32>> {
+        Ok(self.session.user_vector().map_err(to_js)?.to_vec())
     }
 
     /// The `k` best items that pass the filter, best first.
@@ -206,9 +212,9 @@ impl Session {
         self.session.forget(&items).map_err(to_js)
     }
 
-    /// The session as bytes.
-    pub fn snapshot(&self) -> Vec<u8> {
-        self.session.snapshot()
+    /// The session as bytes, on request in half precision.
+    pub fn snapshot(&self, half: bool) -> Vec<u8> {
+        self.session.snapshot_with(if half { Precision::F16 } else { Precision::F32 })
     }
 
     /// Continues from a snapshot.
@@ -249,5 +255,11 @@ impl Session {
     #[wasm_bindgen(getter)]
     pub fn undoable(&self) -> usize {
         self.session.undoable()
+    }
+
+    /// The bytes allocated by `keep_undo`.
+    #[wasm_bindgen(getter, js_name = undoBytes)]
+    pub fn undo_bytes(&self) -> usize {
+        self.session.undo_bytes()
     }
 }

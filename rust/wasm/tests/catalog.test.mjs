@@ -33,6 +33,14 @@ for (const simd of [true, false]) {
       assert.deepEqual(session.seen, [items[0], 7]);
       model.addItems([8], new Array(SIZE).fill(0));
       assert.deepEqual([...session.score([8])], [0]);
+      assert.deepEqual([model.added, model.replaced], [[7, 8], []]);
+      const [seven, third] = [model.itemVectors([7]), model.itemVectors([items[3]])];
+      assert.deepEqual(seven, new Float32Array(SIZE).fill(0.5));
+      model.addItems([items[3]], seven);
+      assert.deepEqual(model.replaced, [items[3]]);
+      assert.deepEqual(model.itemVectors([items[3], 8, 7]), Float32Array.of(...seven, ...new Float32Array(SIZE), ...seven));
+      assert.notDeepEqual(third, seven);
+      assert.equal(model.config.numItems, items.length);
     });
 
     test("retired items are not recommended until reinstated", () => {

@@ -1,6 +1,7 @@
 // Compiled by types.test.mjs, never run.
 
 import {
+  type Config,
   type ItemId,
   Model,
   type Reason,
@@ -41,7 +42,11 @@ export async function example(bytes: ArrayBuffer): Promise<void> {
   model.setOverlay(model.overlay());
   const moved: Session = model.migrate(session.snapshot(), session.log, { kinds: session.logKinds });
   console.log(moved.events, model.kinds, model.hasStart);
-  const kept = new Blob([session.snapshot()]);
+  const config: Config = model.config;
+  const vectors: Float32Array = model.itemVectors(model.added.concat(model.replaced));
+  console.log(config.positions === "rotary", vectors.length / config.hiddenSize, model.tableDtype);
+  console.log(session.userVector()[0], session.undoBytes, model.compareIsas());
+  const kept = new Blob([session.snapshot({ precision: "f16" })]);
   session.restore(await kept.arrayBuffer());
   using copy = session.clone();
   copy.reset();
@@ -49,6 +54,8 @@ export async function example(bytes: ArrayBuffer): Promise<void> {
 
   // @ts-expect-error: a Session comes from a model
   new Session();
+  // @ts-expect-error: no such precision
+  session.snapshot({ precision: "f64" });
   // @ts-expect-error: no such choice
   session.append(1, { unknown: "ignore" });
   // @ts-expect-error: read-only

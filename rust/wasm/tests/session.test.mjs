@@ -37,6 +37,46 @@ for (const simd of [true, false]) {
       }
     });
 
+    test("a model tells its architecture", async () => {
+      assert.deepEqual(model.config, {
+        hiddenSize: 32,
+        numHeads: 2,
+        numLayers: 1,
+        innerSize: 64,
+        numItems: 100,
+        gate: true,
+        localConv: true,
+        positions: "rotary",
+        finalNorm: true,
+        start: false,
+        kinds: [],
+        gaps: false,
+      });
+      assert.equal(model.tableDtype, "f32");
+      const other = await Model.load(modelBytes("gaps"), { simd });
+      assert.deepEqual(other.config.kinds, other.kinds);
+      assert.equal(other.config.gaps, true);
+      assert.equal(other.config.start, other.hasStart);
+      assert.deepEqual(model.compareIsas(), simd ? ["simd128", "scalar"] : ["scalar"]);
+    });
+
+    test("a score is the product of the user's vector and the item's", async () => {
+      const session = after(items[1], items[2]);
+      const user = session.userVector();
+      assert.ok(user instanceof Float32Array && user.length === model.config.hiddenSize);
+      const vectors = model.itemVectors(items);
+      assert.equal(vectors.length, items.length * user.length);
+      for (const [index, score] of session.score(items).entries()) {
+        const vector = vectors.subarray(index * user.length, (index + 1) * user.length);
+        const product = vector.reduce((sum, number, i) => sum + number * user[i], 0);
+        assert.ok(Math.abs(product - score) < 1e-5 * Math.max(1, Math.abs(score)));
+      }
+      assert.throws(() => model.session().userVector(), refused("no-events"));
+      assert.throws(() => model.itemVectors([12345]), refused("unknown-item"));
+      const start = (await Model.load(modelBytes("start"), { simd })).session();
+      assert.equal(start.userVector().length, 32);
+    });
+
     test("events are appended one by one or as any iterable", () => {
       const session = model.session();
       assert.ok(session instanceof Session);
@@ -111,6 +151,12 @@ for (const simd of [true, false]) {
       same(session, after(items[1], items[2]));
       assert.equal(session.undoable, 0);
       session.undo(0);
+      const taken = session.undoBytes;
+      assert.ok(taken > 2 * session.stateBytes);
+      session.keepUndo(4);
+      assert.equal(session.undoBytes, 2 * taken);
+      session.keepUndo(0);
+      assert.equal(session.undoBytes, 0);
     });
 
     test("forget removes items exactly", () => {
@@ -133,6 +179,23 @@ for (const simd of [true, false]) {
       same(session, other);
       other.restore(bytes.buffer);
       assert.equal(other.events, 20);
+    });
+
+    test("a snapshot in half precision is smaller, and drifts from the next event on", () => {
+      const session = after(...items.slice(0, 20));
+      const exact = session.snapshot({ precision: "f32" });
+      assert.deepEqual(exact, session.snapshot());
+      const half = session.snapshot({ precision: "f16" });
+      assert.ok(half.length < 0.6 * exact.length, `${half.length} of ${exact.length} bytes`);
+      const other = model.session();
+      other.restore(half);
+      assert.deepEqual(other.score(items), session.score(items));
+      session.append(items[30]);
+      other.append(items[30]);
+      const [expected, found] = [session.score(items), other.score(items)];
+      const largest = Math.max(...expected.map(Math.abs));
+      const drift = Math.max(...expected.map((score, index) => Math.abs(score - found[index])));
+      assert.ok(drift > 0 && drift < 1e-3 * largest, `${drift} of ${largest}`);
     });
 
     test("clones, sessions and resets are independent", () => {

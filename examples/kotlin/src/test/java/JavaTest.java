@@ -24,7 +24,8 @@ class JavaTest {
         try (Model model = Model.Companion.open(path); Session session = model.newSession()) {
             Ids.append(session, -30000);
             Ids.extendNumbers(session, List.of(-22081L, -14162L));
-            List<Recommendation> top = session.topK(5, new Filter(true, null, List.of(), null));
+            Filter filter = new Filter(true, null, List.of(), null);
+            List<Recommendation> top = session.topK(5, filter);
             assertEquals(5, top.size());
             ItemId best = top.get(0).getItem();
             assertTrue(Ids.getRaw(best) instanceof Long);
@@ -35,6 +36,11 @@ class JavaTest {
             session.reset();
             session.restore(snapshot);
             assertEquals(3, session.events());
+            try (Session clone = session.clone()) {
+                clone.restore(session.snapshotF16());
+                assertEquals(session.topK(5, filter), clone.topK(5, filter));
+            }
+            assertEquals(session.userVector().size(), model.config().getHiddenSize());
         }
     }
 

@@ -38,7 +38,20 @@ class CatalogTest {
                 assertEquals(listOf(-30000L, 7L).toIds(), session.seen())
                 model.addItems(listOf(id(8)), listOf(vector(0f)))
                 assertEquals(listOf(0f), session.score(listOf(id(8))))
+                assertEquals(listOf(vector(0f), vector(0.5f)), model.itemVectors(listOf(8L, 7L).toIds()))
             }
+        }
+    }
+
+    @Test
+    fun `a model tells what was added and replaced`() {
+        open().use { model ->
+            assertEquals(emptyList<ItemId>(), model.added() + model.replaced())
+            model.addItems(model.at(3) + id(7), listOf(vector(1f), vector(0.5f)))
+            assertEquals(listOf(id(7)), model.added())
+            assertEquals(model.at(3), model.replaced())
+            assertEquals(listOf(vector(1f)), model.itemVectors(model.replaced()))
+            assertEquals(100, model.config().numItems)
         }
     }
 

@@ -1,11 +1,14 @@
+import kotlin.math.abs
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNotEquals
+import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import recgrela.Filter
 import recgrela.ItemId
 import recgrela.Model
+import recgrela.RecgrelaException
 import recgrela.append
 import recgrela.contains
 import recgrela.extend
@@ -60,6 +63,41 @@ class SessionTest {
     }
 
     @Test
+    fun `a model tells its architecture`() {
+        open("gaps").use { model ->
+            val config = model.config()
+            val sizes = config.run { listOf(hiddenSize, numHeads, numLayers, innerSize, numItems) }
+            assertEquals(listOf(24, 3, 1, 48, 50), sizes)
+            assertEquals("rotary", config.positions)
+            assertTrue(config.run { gate && localConv && finalNorm && start && gaps })
+            assertEquals(model.kinds(), config.kinds)
+            assertEquals("int8", model.tableDtype())
+            val isas = model.compareIsas()
+            assertEquals("scalar", isas.last())
+            assertTrue(model.isa() in isas)
+        }
+        open("text-ids").use { assertEquals("learned", it.config().positions) }
+    }
+
+    @Test
+    fun `a score is the product of the user's vector and the item's`() {
+        open().use { model ->
+            model.newSession().use { session ->
+                assertThrows(RecgrelaException.NoEvents::class.java) { session.userVector() }
+                session.extend(model.at(1, 2))
+                val user = session.userVector()
+                val items = model.itemIds()
+                for ((score, vector) in session.score(items).zip(model.itemVectors(items))) {
+                    val product = user.zip(vector).map { (one, other) -> one * other }.sum()
+                    assertEquals(score, product, 1e-4f)
+                }
+                val unknown = listOf(5L).toIds()
+                assertThrows(RecgrelaException.UnknownItem::class.java) { model.itemVectors(unknown) }
+            }
+        }
+    }
+
+    @Test
     fun `peek returns what topK would and changes nothing`() {
         open().use { model ->
             model.newSession().use { session ->
@@ -85,6 +123,10 @@ class SessionTest {
                 session.undo()
                 session.undo(1)
                 assertTrue(before.contentEquals(session.snapshot()))
+                val taken = session.undoBytes()
+                assertTrue(taken > 2 * session.stateBytes())
+                session.keepUndo(4)
+                assertEquals(2 * taken, session.undoBytes())
             }
         }
     }
@@ -121,6 +163,45 @@ class SessionTest {
                         assertEquals(0, later.events())
                     }
                 }
+            }
+        }
+    }
+
+    @Test
+    fun `a snapshot in half precision is smaller, and drifts from the next event on`() {
+        open().use { model ->
+            val (session, other) = model.newSession() to model.newSession()
+            session.extend(model.at(*IntArray(20) { it }))
+            val half = session.snapshotF16()
+            assertTrue(half.size < 0.6 * session.snapshot().size)
+            other.restore(half)
+            val ids = model.itemIds()
+            assertEquals(session.score(ids), other.score(ids))
+            session.extend(model.at(30))
+            other.extend(model.at(30))
+            val scores = session.score(ids)
+            val drift = scores.zip(other.score(ids)).maxOf { (one, other) -> abs(one - other) }
+            assertTrue(drift > 0 && drift < 1e-3 * scores.maxOf { abs(it) })
+            session.close()
+            other.close()
+        }
+    }
+
+    @Test
+    fun `a clone goes its own way`() {
+        open().use { model ->
+            model.newSession().use { session ->
+                session.keepUndo(1)
+                session.extend(model.at(1, 2))
+                val before = session.topK()
+                session.clone().use { clone ->
+                    assertEquals(before, clone.topK())
+                    clone.extend(model.at(3))
+                    assertEquals(before, session.topK())
+                    clone.undo()
+                    assertEquals(before, clone.topK())
+                }
+                assertEquals(before, session.topK())
             }
         }
     }
