@@ -97,7 +97,7 @@ class Page {
     element("undo").addEventListener("click", () => this.#undo());
     const dialog = new ShareDialog();
     element("share").addEventListener("click", () => {
-      dialog.show(this.#viewer.save().snapshot, this.#viewer.films.length);
+      dialog.show(this.#viewer.share(), this.#viewer.films.length);
     });
     this.#askBeforeReset();
     element("count").textContent = model.length.toLocaleString("en");
