@@ -26,7 +26,7 @@ BUILT = $(TARGET_DIR)/$(PROFILE:dev=debug)
 RUST_SOURCES := Cargo.toml Cargo.lock .cargo/config.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings release-check test-server test-web test-page test-aar test-asan kotlin swift wasm web demo-site lighthouse install-c fuzz lock lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-dependent bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds gaps experiments peers clean
+.PHONY: help setup demo docs test test-docs test-gpu test-scale test-arm test-wasm test-bindings release-check test-server test-web test-page test-aar test-asan kotlin swift wasm web demo-site lighthouse install-c fuzz lock lint format bench pictures report-picture size bench-training bench-data end-to-end bench-evaluation bench-batch bench-fleet bench-dependent bench-kernels bench-web bench-server parity agree long-histories epoch-cost update kinds gaps experiments peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -197,6 +197,9 @@ bench-training: setup ## Measure the training step, time per position by length,
 
 bench-evaluation: setup ## Rank 100,000 users over 1,000,000 items: users a second, peak memory
 	$(BIN)/python -m benchmarks.evaluation
+
+bench-fleet: setup ## Time a fleet of 100,000 users against plain memory traffic and single sessions, into runs/fleet.json
+	$(BIN)/python -m benchmarks.latency --parts fleet --output runs/fleet.json
 
 bench-batch: setup ## Measure recgrela batch: events and users per second on one core, peak memory by events
 	$(BIN)/python -m benchmarks.batch

@@ -15,11 +15,17 @@ from rich.console import Console
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
-from . import append, catalogue, event, history
+from . import append, catalogue, event, fleet, history
 from .models import BenchmarkError
 from .report import Part, print_part, write
 
-PARTS = {"event": event, "append": append, "catalogue": catalogue, "history": history}
+PARTS = {
+    "event": event,
+    "append": append,
+    "catalogue": catalogue,
+    "history": history,
+    "fleet": fleet,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The roofline: one plain read of the bytes that the engine has to touch.
+"""The rooflines: one plain read, or read and write, of the bytes that the engine has to touch.
 
 No computation is faster than reading its inputs once. Two ways to read are tried and the faster
 one is used. The C library's search for an absent byte reads a core's caches as fast as handwritten
@@ -34,6 +34,24 @@ class PlainRead:
 
     def reset(self) -> None:
         """Do nothing, as there is no history."""
+
+
+class PlainUpdate:
+    """A buffer as large as the states of many users, which are read and written in order."""
+
+    def __init__(self, users: int, user_bytes: int):
+        self.user_bytes = user_bytes
+        # Not zeros, whose memory is allocated on first use.
+        self.states = np.ones((users, user_bytes // 8), dtype=np.uint64)
+        self._next = 0
+
+    def some(self, users: int) -> None:
+        """Read and write the states of the next users."""
+        if self._next + users > len(self.states):
+            self._next = 0
+        states = self.states[self._next : self._next + users]
+        np.bitwise_not(states, out=states)
+        self._next += users
 
 
 def _searcher(num_bytes: int) -> Read:

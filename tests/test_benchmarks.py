@@ -8,7 +8,17 @@ import torch
 from recgrela_train.config import ModelConfig
 from recgrela_train.networks.grela import RecGrela
 
-from benchmarks import append, catalogue, epoch_cost, event, history, latency, pictures, size
+from benchmarks import (
+    append,
+    catalogue,
+    epoch_cost,
+    event,
+    fleet,
+    history,
+    latency,
+    pictures,
+    size,
+)
 from benchmarks.models import (
     BenchmarkError,
     make_model,
@@ -19,7 +29,7 @@ from benchmarks.models import (
 )
 from benchmarks.onnx_recurrent import OnnxRecurrent
 from benchmarks.onnx_softmax import OnnxSoftmaxWindow
-from benchmarks.plain_read import PlainRead
+from benchmarks.plain_read import PlainRead, PlainUpdate
 from benchmarks.report import Part, Result, print_part, write
 from benchmarks.timing import Timing, take_turns, time_in_turn
 from benchmarks.torch_recurrent import TorchRecurrent
@@ -183,6 +193,25 @@ def test_history_part(tmp_path):
     parts = history.run(tmp_path, rounds=1, lengths=(10, 1000), windows=(10,))
     ours = {"engine_after_10", "engine_after_1k", "append_after_10", "append_after_1k"}
     assert names(parts) == ours | {"window_10_softmax"}
+
+
+def test_fleet_part(tmp_path):
+    parts = fleet.run(tmp_path, rounds=1, users=1500, items=(100,))
+    events = {
+        f"{kind}fleet_append_{of}" for kind in ("", "roofline_") for of in ("f32", "f16", "int8")
+    }
+    queries = {f"{who}_top_k_100_{of}" for who in ("fleet", "session") for of in ("f32", "int8")}
+    assert names(parts) == events | queries
+    scorer = make_scorer(make_model(), tmp_path)
+    scorer.append(1)
+    assert fleet.user_bytes() == scorer.state_bytes - 4 + 4 * 64  # no item, a hidden vector
+
+
+def test_a_plain_update_starts_again_after_the_last_state():
+    update = PlainUpdate(5, 16)
+    for count in (2, 2, 3):
+        update.some(count)
+    assert (update.states == 1).all(axis=1).tolist() == [True, True, True, False, True]
 
 
 def test_history_sessions_go_back_to_their_point(tmp_path):
