@@ -12,7 +12,7 @@ use super::ranking::Ranking;
 use super::scan::Scan;
 use super::topk::TopK;
 use crate::model::{Hidden, Numbers, Visitor};
-use crate::simd::{Backend, Kernel, Simd};
+use crate::simd::{Backend, Kernel, Simd, TILE};
 
 /// Users per group, who share one read of each block.
 const GROUP_USERS: usize = 32;
@@ -111,18 +111,14 @@ struct Scans<'s, 'a, 'k, N> {
     first: Option<&'s mut [FirstBlocks; TILE]>,
 }
 
-/// The maximum of [`Simd::TILE`].
-const TILE: usize = 4;
-
 impl<N: Numbers> Kernel for Scans<'_, '_, '_, N> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        match S::TILE {
-            TILE => self.tiles::<S, TILE>(simd),
-            1 => self.tiles::<S, 1>(simd),
-            _ => self.tiles::<S, 2>(simd),
+        match S::TILES {
+            true => self.tiles::<S, TILE>(simd),
+            false => self.tiles::<S, 1>(simd),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::array;
 use super::filter::Excluded;
 use super::part::Part;
 use super::scan::Scan;
-use crate::kernels::block_scores::{BLOCK, Features};
+use crate::kernels::block_scores::{BLOCK, Bounds, Features};
 use crate::model::Numbers;
 use crate::simd::{Kernel, LANES, ROW_LANES, ROW_VECTORS, Row, Simd};
 
@@ -78,9 +78,13 @@ pub(super) fn first_pass<'a, S: Simd, N: Numbers, const U: usize>(
         let bounds = part.numbers.bounds(simd, block, hidden);
         for u in 0..U {
             let excluded = buffers[u].excluded[block - first];
-            let least = bounds[u].least.replace(excluded, none);
-            maxima[u] = least.select_greater(maxima[u], least, maxima[u]);
-            bounds[u].most.replace(excluded, none).store(&mut buffers[u].bounds[block - first]);
+            let Bounds { mut least, mut most } = bounds[u];
+            if excluded != 0 {
+                least = least.replace(excluded, none);
+                most = most.replace(excluded, none);
+            }
+            maxima[u] = least.larger(maxima[u]);
+            most.store(&mut buffers[u].bounds[block - first]);
         }
     }
     for u in 0..U {
@@ -115,7 +119,7 @@ impl<N: Numbers> Scan<'_, '_, N> {
                 self.rank(simd, block, lanes, bounds.as_flattened());
                 if let Some(threshold) = self.ranking.threshold() {
                     let threshold = S::Row::splat(simd, threshold);
-                    least = threshold.select_greater(least, threshold, least);
+                    least = threshold.larger(least);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Scores of one catalogue block: 32 items against one or several hidden vectors.
 
 use super::element::Element;
+use super::products::add_products;
 use crate::simd::{LANES, ROW_LANES, ROW_VECTORS, Row, Simd};
 
 /// Items in a block. The last block is padded to it.
@@ -21,17 +22,14 @@ pub(crate) struct Bounds<R> {
 pub(crate) fn block_scores<S: Simd, E: Element, const U: usize>(
     simd: S,
     block: &[Features<E>],
-    mut hidden: [&[f32]; U],
+    hidden: [&[f32]; U],
 ) -> [S::Row; U] {
-    for hidden in &mut hidden {
-        *hidden = &hidden[..block.len()];
+    let mut sums = [[[0.0; LANES]; ROW_VECTORS]; U];
+    let rows = block.as_chunks::<1>().0;
+    add_products(simd, rows, 0, hidden, sums.as_flattened_mut(), ROW_VECTORS);
+    let mut scores = [S::Row::splat(simd, 0.0); U];
+    for u in 0..U {
+        scores[u] = S::Row::load(simd, &sums[u]);
     }
-    let mut sums = [S::Row::splat(simd, 0.0); U];
-    for (i, features) in block.iter().enumerate() {
-        let features = E::load_row(simd, features);
-        for u in 0..U {
-            sums[u] = sums[u] + features * S::Row::splat(simd, hidden[u][i]);
-        }
-    }
-    sums
+    scores
 }

@@ -9,7 +9,7 @@ use super::{ROUND, SMALLEST, lanes, largest};
 use crate::aligned::AlignedBuf;
 use crate::simd::{
     CodeGroup, GROUP, GROUPS_AT_ONCE, GroupRow, Kernel, LANES, ROW_LANES, ROW_VECTORS, Row, Simd,
-    WeightRow,
+    TILE, WeightRow,
 };
 
 const LARGEST_CODE: f32 = 32767.0;
@@ -121,10 +121,9 @@ impl Kernel for Product<'_> {
             scales[user] = quantize(simd, &x[user * stride..][..size], codes);
         }
         let inputs = Inputs { codes, scales };
-        let tiled = match S::TILE {
-            4 => layer.tiles::<S, 4>(simd, 0, users, inputs, out),
-            1 => 0,
-            _ => layer.tiles::<S, 2>(simd, 0, users, inputs, out),
+        let tiled = match S::TILES {
+            true => layer.tiles::<S, TILE>(simd, 0, users, inputs, out),
+            false => 0,
         };
         layer.tiles::<S, 1>(simd, tiled, users, inputs, out);
     }

@@ -5,7 +5,7 @@
 //! that the item cannot rank. [`QuantizedHidden`] bounds the difference between the two.
 
 use super::block_scores::Bounds;
-use super::{ROUND, SMALLEST, lanes, lanes_mut, largest, magnitude};
+use super::{ROUND, SMALLEST, lanes, lanes_mut, largest_lane, magnitude};
 use crate::simd::{GROUP, GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Row, Simd, Vector};
 
 /// The largest magnitude of an 8-bit integer.
@@ -24,7 +24,8 @@ pub(crate) struct QuantizedHidden<'a> {
     margin: f32,
 }
 
-/// Quantizes h to -127..=127, into `codes`.
+/// Quantizes h to -127..=127, into `codes`, such that no pair of codes adds up to more than 128
+/// either way (see [`Simd::integer_dots`]).
 pub(crate) struct Quantize<'h, 'a> {
     pub(crate) hidden: &'h [f32],
     pub(crate) codes: &'a mut Vec<[i8; GROUP]>,
@@ -37,7 +38,7 @@ impl<'a> Kernel for Quantize<'_, 'a> {
     fn run<S: Simd>(self, simd: S) -> QuantizedHidden<'a> {
         let Self { hidden, codes } = self;
         codes.resize(hidden.len() / GROUP, [0; GROUP]);
-        let largest = largest(simd, hidden);
+        let largest = largest_of_pairs(simd, hidden);
         let (scale, factor) =
             if largest >= SMALLEST { (largest / 127.0, 127.0 / largest) } else { (0.0, 0.0) };
         let (worth, factor, round) = (simd.splat(scale), simd.splat(factor), simd.splat(ROUND));
@@ -88,6 +89,21 @@ impl QuantizedHidden<'_> {
         }
         bounds
     }
+}
+
+/// The largest magnitude among h and the sums of its pairs. A multiple of h whose largest is 127 has
+/// codes of pairs that add up to at most 128, as each is rounded by half or less.
+#[inline(always)]
+fn largest_of_pairs<S: Simd>(simd: S, hidden: &[f32]) -> f32 {
+    let mut most = simd.splat(0.0);
+    for h in lanes(hidden) {
+        let h = simd.load(h);
+        for number in [h, h + h.swap_pairs()] {
+            let size = magnitude(simd, number);
+            most = size.larger(most);
+        }
+    }
+    largest_lane(most)
 }
 
 /// With q the item's integers: |sum q h - scale sum q code| <= 128 sum |h - scale code|. Added to

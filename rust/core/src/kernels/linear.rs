@@ -9,9 +9,10 @@
 //! so an output has the same bits as for a single user.
 
 use super::element::Element;
+use super::products::add_products;
 use super::{lanes, lanes_mut};
 use crate::aligned::AlignedBuf;
-use crate::simd::{Kernel, LANES, ROW_VECTORS, Row, Simd, Vector};
+use crate::simd::{Kernel, LANES, ROW_VECTORS, Row, Simd, TILE, Vector};
 
 /// WebAssembly engines hoist loads, and on x86-64 have 16 registers of half a vector.
 const NARROW: bool = cfg!(target_arch = "wasm32");
@@ -19,6 +20,9 @@ const NARROW: bool = cfg!(target_arch = "wasm32");
 /// Panel widths in vectors, widest first. Columns that do not fill a panel go to the next narrower
 /// width.
 const WIDTHS: &[usize] = if NARROW { &[2, 1] } else { &[8, 4, 1] };
+
+/// Inputs whose weights of a panel, 16 KiB in f32, stay in the L1 cache for all tiles of users.
+const AT_ONCE: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Linear<E> {
@@ -142,20 +146,16 @@ impl<E: Element> Panel<'_, E> {
         x: Inputs<'_>,
         out: &mut [[f32; LANES]],
     ) {
-        let tiled = match S::TILE {
-            4 => self.tiles::<S, R, 4>(simd, users, x, out),
-            1 => 0,
-            _ => self.tiles::<S, R, 2>(simd, users, x, out),
-        };
+        let tiled = if S::TILES { self.tiles::<S, R>(simd, users, x, out) } else { 0 };
         for user in tiled..users {
             let out = &mut self.out(user, out)[..R * ROW_VECTORS];
             multiply_rows::<S, E, R>(simd, self.weights, x.user(user), self.bias, out);
         }
     }
 
-    /// Like `rows`, for U users at a time. Returns the number of users processed.
+    /// Like `rows`, for a tile of users at a time. Returns the number of users processed.
     #[inline(always)]
-    fn tiles<S: Simd, const R: usize, const U: usize>(
+    fn tiles<S: Simd, const R: usize>(
         &self,
         simd: S,
         users: usize,
@@ -164,29 +164,23 @@ impl<E: Element> Panel<'_, E> {
     ) -> usize {
         let (weights, _) = self.weights.as_chunks::<ROW_VECTORS>();
         let (weights, _) = weights.as_chunks::<R>();
-        let (bias, _) = self.bias.as_chunks::<ROW_VECTORS>();
-        let mut user = 0;
-        while user + U <= users {
-            let mut inputs: [&[f32]; U] = [&[]; U];
-            for (u, inputs) in inputs.iter_mut().enumerate() {
-                *inputs = &x.user(user + u)[..weights.len()];
-            }
-            for r in 0..R {
-                let mut sums = [S::Row::load(simd, &bias[r]); U];
-                for (i, weights) in weights.iter().enumerate() {
-                    let weights = E::load_row(simd, &weights[r]);
-                    for u in 0..U {
-                        sums[u] = sums[u] + S::Row::splat(simd, inputs[u][i]) * weights;
-                    }
-                }
-                for (u, sum) in sums.into_iter().enumerate() {
-                    let (out, _) = self.out(user + u, out)[..R * ROW_VECTORS].as_chunks_mut();
-                    sum.store(&mut out[r]);
-                }
-            }
-            user += U;
+        let tiled = users - users % TILE;
+        for user in 0..tiled {
+            self.out(user, out)[..R * ROW_VECTORS].copy_from_slice(self.bias);
         }
-        user
+        for (part, weights) in weights.chunks(AT_ONCE).enumerate() {
+            for first in (0..tiled).step_by(TILE) {
+                let mut inputs: [&[f32]; TILE] = [&[]; TILE];
+                for (u, inputs) in inputs.iter_mut().enumerate() {
+                    *inputs = &x.user(first + u)[part * AT_ONCE..][..weights.len()];
+                }
+                for r in 0..R {
+                    let sums = &mut self.out(first, out)[r * ROW_VECTORS..];
+                    add_products(simd, weights, r, inputs, sums, self.outputs);
+                }
+            }
+        }
+        tiled
     }
 
     #[inline(always)]

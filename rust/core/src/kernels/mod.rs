@@ -12,6 +12,7 @@ pub(crate) mod integer_linear;
 pub(crate) mod integer_scores;
 pub(crate) mod linear;
 pub(crate) mod norm;
+pub(crate) mod products;
 pub(crate) mod rotary;
 pub(crate) mod samples;
 #[cfg(test)]
@@ -51,8 +52,13 @@ pub(crate) fn largest<S: Simd>(simd: S, x: &[f32]) -> f32 {
     let mut most = simd.splat(0.0);
     for x in lanes(x) {
         let size = magnitude(simd, simd.load(x));
-        most = size.select_greater(most, size, most);
+        most = size.larger(most);
     }
+    largest_lane(most)
+}
+
+#[inline(always)]
+pub(crate) fn largest_lane<V: Vector>(most: V) -> f32 {
     let mut each = [0.0; LANES];
     most.store(&mut each);
     let [a, b, c, d, e, f, g, h] = each;

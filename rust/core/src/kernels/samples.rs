@@ -14,7 +14,7 @@ use super::norm::Norm;
 use super::{CONV_HISTORY, add_assign, lanes_mut, mul_assign, rotary};
 use crate::aligned::AlignedBuf;
 use crate::isa::Computed;
-use crate::simd::{Backend, GROUP, GROUPS_AT_ONCE, Kernel, LANES, Row, Simd};
+use crate::simd::{Backend, GROUP, GROUPS_AT_ONCE, Kernel, LANES, Row, Simd, TILE};
 
 /// D: whole rows of four vectors, and one more vector.
 const SIZE: usize = 40;
@@ -210,10 +210,9 @@ sample! { scan<E: Element>(users: usize, blocks: usize, size: usize, element: fn
     table: AlignedBuf<E> = elements(blocks * size * BLOCK, 25, element).into();
     hidden: Vec<AlignedBuf> = (0..users).map(|user| buffer(size, 26 + user as u32)).collect();
 } vec![0.0; users * COMPARED], |simd, out| {
-    let tiled = match S::TILE {
-        4 => scan_tiles::<S, E, 4>(simd, table, hidden, out),
-        1 => 0,
-        _ => scan_tiles::<S, E, 2>(simd, table, hidden, out),
+    let tiled = match S::TILES {
+        true => scan_tiles::<S, E, TILE>(simd, table, hidden, out),
+        false => 0,
     };
     scan_tiles::<S, E, 1>(simd, table, &hidden[tiled..], &mut out[tiled * COMPARED..]);
 }}
@@ -258,10 +257,9 @@ sample! { integer_scan(users: usize, blocks: usize, size: usize) {
     for (hidden, codes) in hidden.iter().zip(codes) {
         users.push(simd.run(Quantize { hidden, codes }));
     }
-    let tiled = match S::TILE {
-        4 => integer_tiles::<S, 4>(simd, table, scales, &users, out),
-        1 => 0,
-        _ => integer_tiles::<S, 2>(simd, table, scales, &users, out),
+    let tiled = match S::TILES {
+        true => integer_tiles::<S, TILE>(simd, table, scales, &users, out),
+        false => 0,
     };
     let out = &mut out[tiled * COMPARED..];
     integer_tiles::<S, 1>(simd, table, scales, &users[tiled..], out);

@@ -4,8 +4,8 @@ use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 
 use super::{
-    CodeGroup, Four, GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Simd, Vector, WeightRow,
-    packed,
+    CodeGroup, Four, GROUP, GroupRow, IntegerQuery, Kernel, LANES, ROW_VECTORS, Simd, Vector,
+    WeightRow, packed,
 };
 
 /// Proof that the CPU has AVX2 and F16C. Only [`Avx2::detect`] creates it.
@@ -82,80 +82,160 @@ impl Simd for Avx2 {
     fn integer_dots_each<const U: usize>(
         self,
         block: &[GroupRow],
-        mut queries: [IntegerQuery<'_>; U],
+        queries: [IntegerQuery<'_>; U],
     ) -> [Four<Register>; U] {
-        for query in &mut queries {
-            query.codes = &query.codes[..block.len()];
-        }
-        // SAFETY: `self` proves AVX2. A row is 32 groups of four i8. Each unaligned load reads the
-        // 32 bytes from group 8 v on.
-        unsafe {
-            let ones = _mm256_set1_epi16(1);
-            let mut sums = [[_mm256_setzero_si256(); ROW_VECTORS]; U];
-            for (group, row) in block.iter().enumerate() {
-                for v in 0..ROW_VECTORS {
-                    let items = _mm256_loadu_si256(row[v * LANES..].as_ptr().cast());
-                    let sizes = _mm256_abs_epi8(items);
-                    for (sums, query) in sums.iter_mut().zip(&queries) {
-                        // |item| times the query with the item's sign. Two products are at most
-                        // 2 * 128 * 127, so their sum does not saturate.
-                        let query = _mm256_set1_epi32(packed(query.codes[group]));
-                        let signed = _mm256_sign_epi8(query, items);
-                        let pairs = _mm256_maddubs_epi16(sizes, signed);
-                        sums[v] = _mm256_add_epi32(sums[v], _mm256_madd_epi16(pairs, ones));
-                    }
-                }
+        let mut rows = [Four([self.splat(0.0); ROW_VECTORS]); U];
+        if U == 1 {
+            self.dots_of::<U, ROW_VECTORS>(block, &queries, 0, &mut rows);
+        } else {
+            for first in [0, 2] {
+                // SAFETY: `self` proves AVX2 and F16C.
+                unsafe { dots_of_tile(self, block, &queries, first, &mut rows) }
             }
-            let mut rows = [Four([Register(_mm256_setzero_ps()); ROW_VECTORS]); U];
-            for (row, sums) in rows.iter_mut().zip(sums) {
-                for (register, sum) in row.0.iter_mut().zip(sums) {
-                    *register = Register(_mm256_cvtepi32_ps(sum));
-                }
-            }
-            rows
         }
+        rows
     }
 
     #[inline(always)]
     fn code_dots<const R: usize, const U: usize>(
         self,
         rows: [WeightRow<'_>; R],
-        mut codes: [&[CodeGroup]; U],
+        codes: [&[CodeGroup]; U],
     ) -> [[Four<Register>; R]; U] {
-        let groups = rows[0].groups.len();
-        let rows = rows.map(|row| &row.groups[..groups]);
-        for codes in &mut codes {
-            *codes = &codes[..groups];
+        let rows = rows.map(|row| row.groups);
+        let mut out = [[Four([self.splat(0.0); ROW_VECTORS]); R]; U];
+        if U == 1 {
+            self.code_dots_of::<R, U, 2>(&rows, &codes, 0, &mut out);
+            self.code_dots_of::<R, U, 2>(&rows, &codes, 2, &mut out);
+        } else {
+            for first in 0..ROW_VECTORS {
+                // SAFETY: `self` proves AVX2 and F16C.
+                unsafe { code_dots_of_tile(self, &rows, &codes, first, &mut out) }
+            }
         }
+        out
+    }
+}
+
+/// [`Avx2::integer_dots_each`] for several queries and half a block, from vector `first` on. A
+/// separate function, because the sums of both halves would be more than the registers.
+#[inline(never)]
+#[target_feature(enable = "avx2,f16c")]
+fn dots_of_tile<const U: usize>(
+    simd: Avx2,
+    block: &[GroupRow],
+    queries: &[IntegerQuery<'_>; U],
+    first: usize,
+    rows: &mut [Four<Register>; U],
+) {
+    simd.dots_of::<U, 2>(block, queries, first, rows);
+}
+
+/// [`Avx2::code_dots`] for several users and a quarter of a row; see [`dots_of_tile`].
+#[inline(never)]
+#[target_feature(enable = "avx2,f16c")]
+fn code_dots_of_tile<const R: usize, const U: usize>(
+    simd: Avx2,
+    rows: &[&[GroupRow]; R],
+    codes: &[&[CodeGroup]; U],
+    first: usize,
+    out: &mut [[Four<Register>; R]; U],
+) {
+    simd.code_dots_of::<R, U, 1>(rows, codes, first, out);
+}
+
+// Iterators over the sums would keep them in memory.
+#[allow(clippy::needless_range_loop)]
+impl Avx2 {
+    /// [`Avx2::integer_dots_each`] for V vectors of items, from vector `first` on.
+    #[inline(always)]
+    fn dots_of<const U: usize, const V: usize>(
+        self,
+        block: &[GroupRow],
+        queries: &[IntegerQuery<'_>; U],
+        first: usize,
+        rows: &mut [Four<Register>; U],
+    ) {
+        // SAFETY: `self` proves AVX2. A row is 32 groups of four i8. Each unaligned load reads the
+        // 32 bytes from group 8 (first + v) on.
+        unsafe {
+            // The instruction multiplies unsigned by signed integers. So 128 is added to the items,
+            // and the resulting constant is subtracted first. With codes whose pairs add up to at
+            // most 128, two products are at most 255 * 128, so their sum does not saturate.
+            let (sign, ones) = (_mm256_set1_epi8(i8::MIN), _mm256_set1_epi16(1));
+            let mut sums = [[_mm256_setzero_si256(); V]; U];
+            let mut codes: [&[[i8; GROUP]]; U] = [&[]; U];
+            for u in 0..U {
+                sums[u] = [_mm256_set1_epi32(-128 * queries[u].sum); V];
+                codes[u] = &queries[u].codes[..block.len()];
+            }
+            for group in 0..block.len() {
+                let mut items = [sign; V];
+                for v in 0..V {
+                    let from = block[group][(first + v) * LANES..].as_ptr().cast();
+                    items[v] = _mm256_xor_si256(_mm256_loadu_si256(from), sign);
+                }
+                for u in 0..U {
+                    let query = _mm256_set1_epi32(packed(codes[u][group]));
+                    for v in 0..V {
+                        let pairs = _mm256_maddubs_epi16(items[v], query);
+                        sums[u][v] = _mm256_add_epi32(sums[u][v], _mm256_madd_epi16(pairs, ones));
+                    }
+                }
+            }
+            for u in 0..U {
+                for v in 0..V {
+                    rows[u].0[first + v] = Register(_mm256_cvtepi32_ps(sums[u][v]));
+                }
+            }
+        }
+    }
+
+    /// [`Avx2::code_dots`] for V vectors of outputs of each row, from vector `first` on.
+    #[inline(always)]
+    fn code_dots_of<const R: usize, const U: usize, const V: usize>(
+        self,
+        rows: &[&[GroupRow]; R],
+        codes: &[&[CodeGroup]; U],
+        first: usize,
+        out: &mut [[Four<Register>; R]; U],
+    ) {
         // SAFETY: `self` proves AVX2. Each unaligned load reads the 16 bytes of 4 groups.
         unsafe {
-            let mut out = [[Four([Register(_mm256_setzero_ps()); ROW_VECTORS]); R]; U];
-            // Two sums per output, so four outputs fill a register. Half a row at a time: the sums
-            // of a whole one exceed the registers.
-            for half in 0..2 {
-                let mut sums = [[[_mm256_setzero_si256(); ROW_VECTORS]; R]; U];
-                for group in 0..groups {
-                    for r in 0..R {
-                        for quarter in 0..4 {
-                            let weights = rows[r][group][half * 16 + quarter * 4..].as_ptr();
+            // Two sums per output, so four outputs fill a register.
+            let mut sums = [[[[_mm256_setzero_si256(); 2]; V]; R]; U];
+            let (groups, mut rows, mut codes) = (rows[0].len(), *rows, *codes);
+            for row in &mut rows {
+                *row = &row[..groups];
+            }
+            for codes in &mut codes {
+                *codes = &codes[..groups];
+            }
+            for group in 0..groups {
+                for r in 0..R {
+                    for v in 0..V {
+                        for half in 0..2 {
+                            let weights = rows[r][group][(first + v) * LANES + half * 4..].as_ptr();
                             let weights = _mm256_cvtepi8_epi16(_mm_loadu_si128(weights.cast()));
                             for u in 0..U {
                                 let codes = _mm256_set1_epi64x(bytemuck::cast(codes[u][group]));
-                                let sum = &mut sums[u][r][quarter];
+                                let sum = &mut sums[u][r][v][half];
                                 *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(weights, codes));
                             }
                         }
                     }
                 }
-                for (out, sums) in out.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
-                    for v in 0..2 {
-                        let added = _mm256_hadd_epi32(sums[2 * v], sums[2 * v + 1]);
+            }
+            for u in 0..U {
+                for r in 0..R {
+                    for v in 0..V {
+                        let [low, high] = sums[u][r][v];
+                        let added = _mm256_hadd_epi32(low, high);
                         let ordered = _mm256_permute4x64_epi64::<0b11_01_10_00>(added);
-                        out.0[half * 2 + v] = Register(_mm256_cvtepi32_ps(ordered));
+                        out[u][r].0[first + v] = Register(_mm256_cvtepi32_ps(ordered));
                     }
                 }
             }
-            out
         }
     }
 }
@@ -194,6 +274,12 @@ impl Vector for Register {
         // SAFETY: a `Register` exists only where AVX2 was detected.
         let bits = unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(self.0, than.0)) };
         bits.cast_unsigned()
+    }
+
+    #[inline(always)]
+    fn larger(self, than: Self) -> Self {
+        // SAFETY: a `Register` exists only where AVX2 was detected.
+        Self(unsafe { _mm256_max_ps(self.0, than.0) })
     }
 
     #[inline(always)]

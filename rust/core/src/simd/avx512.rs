@@ -34,7 +34,7 @@ impl Simd for Avx512 {
     type Vector = Register;
     type Row = Pair;
 
-    const TILE: usize = 4;
+    const HALVES: bool = false;
 
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
         #[inline(never)]
@@ -254,6 +254,13 @@ impl Row<Avx512> for Pair {
                 _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(b, d), h, f),
             ]
         })
+    }
+
+    #[inline(always)]
+    fn larger(self, than: Self) -> Self {
+        let ([a, b], [c, d]) = (self.0, than.0);
+        // SAFETY: a `Pair` exists only where AVX-512 F was detected.
+        Self(unsafe { [_mm512_max_ps(a, c), _mm512_max_ps(b, d)] })
     }
 
     #[inline(always)]

@@ -75,6 +75,12 @@ impl<S: Simd<Vector = V>, V: Vector> Row<S> for Four<V> {
     }
 
     #[inline(always)]
+    fn larger(self, than: Self) -> Self {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, than.0);
+        Self([a.larger(e), b.larger(f), c.larger(g), d.larger(h)])
+    }
+
+    #[inline(always)]
     fn replace(self, lanes: u32, with: Self) -> Self {
         let ([a, b, c, d], [e, f, g, h]) = (self.0, with.0);
         let [i, j, k, l] = lanes.to_le_bytes();

@@ -43,6 +43,9 @@ pub(crate) const LANES: usize = 8;
 pub(crate) const ROW_VECTORS: usize = 4;
 pub(crate) const ROW_LANES: usize = ROW_VECTORS * LANES;
 
+/// Users that share each load of a weight.
+pub(crate) const TILE: usize = 4;
+
 /// Consecutive features of an item in an 8-bit table, for one lane of an integer dot product.
 pub(crate) const GROUP: usize = 4;
 
@@ -85,9 +88,12 @@ pub(crate) trait Simd: Copy {
     type Vector: Vector;
     type Row: Row<Self>;
 
-    /// Users that share a loaded weight: as many as have room in registers for their sums. 1 where
-    /// there are few, or the code would not be worth its size.
-    const TILE: usize = 2;
+    /// Whether [`TILE`] users share each load. Otherwise the code would not be worth its size.
+    const TILES: bool = true;
+
+    /// Whether the sums of half a row for each user of a tile fill the registers, and not those of a
+    /// whole one.
+    const HALVES: bool = true;
 
     /// Runs a kernel as a separate function, compiled for this instruction set. Computations enter
     /// this way through [`Backend::run`]. A kernel called from several places does too, so that it
@@ -108,7 +114,8 @@ pub(crate) trait Simd: Copy {
     fn load_i8(self, x: &[i8; LANES]) -> Self::Vector;
 
     /// The dot product of each item's features with the query, summed exactly and then rounded to
-    /// f32. Both have the same number of groups, at most 2^15; the query must not contain -128.
+    /// f32. Both have the same number of groups, at most 2^15. Neither a code nor the sum of the
+    /// codes of a pair, the first or last two of a group, exceeds 128 in magnitude.
     fn integer_dots(self, block: &[GroupRow], query: IntegerQuery<'_>) -> Self::Row;
 
     /// [`Simd::integer_dots`] of several queries, which may share what an item takes.
@@ -154,6 +161,12 @@ pub(crate) trait Vector:
     /// signed zeros differs between instruction sets.
     fn select_greater(self, than: Self, yes: Self, no: Self) -> Self;
 
+    /// Lane by lane: `self > than ? self : than`.
+    #[inline(always)]
+    fn larger(self, than: Self) -> Self {
+        self.select_greater(than, self, than)
+    }
+
     /// Takes lane l of `with` where bit l is set.
     fn replace(self, lanes: u8, with: Self) -> Self;
 
@@ -181,6 +194,7 @@ pub(crate) trait Row<S: Simd>:
     fn store(self, to: &mut [[f32; LANES]; ROW_VECTORS]);
     fn greater_mask(self, than: Self) -> u32;
     fn select_greater(self, than: Self, yes: Self, no: Self) -> Self;
+    fn larger(self, than: Self) -> Self;
     fn replace(self, lanes: u32, with: Self) -> Self;
     fn low_bits_to_exponent(self) -> Self;
 }

@@ -24,7 +24,7 @@ impl Simd for Scalar {
     type Vector = Lanes;
     type Row = Four<Lanes>;
 
-    const TILE: usize = 1;
+    const TILES: bool = false;
 
     #[inline(never)]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {

@@ -29,7 +29,7 @@ impl Simd for Simd128 {
     type Vector = Pair;
     type Row = Four<Pair>;
 
-    const TILE: usize = 1;
+    const TILES: bool = false;
 
     #[inline(never)]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {

@@ -2,7 +2,7 @@
 
 use super::{
     Backend, GROUP, GroupRow, IntegerQuery, Isa, Kernel, LANES, ROW_LANES, ROW_VECTORS, Row, Simd,
-    Vector,
+    TILE, Vector,
 };
 
 /// Signed zeros, NaN, infinities, subnormals and ordinary values, paired with each other.
@@ -43,6 +43,7 @@ impl Kernel for Operations {
             a / b,
             simd.splat(self.a[3]),
             a.select_greater(b, a, b),
+            a.larger(b),
             a.replace(0b0110_1001, b),
             a.low_bits_to_exponent(),
             a.swap_pairs(),
@@ -90,7 +91,7 @@ impl Kernel for RowOperations {
         let (a, b) = (S::Row::load(simd, &self.a), S::Row::load(simd, &self.b));
         let mut bits = vec![a.greater_mask(b)];
         let replaced = a.replace(0x9b3c_51e6, b);
-        for row in [a + b, a * b, S::Row::splat(simd, self.a[1][2]), replaced] {
+        for row in [a + b, a * b, a.larger(b), S::Row::splat(simd, self.a[1][2]), replaced] {
             let mut lanes = [[0.0; LANES]; ROW_VECTORS];
             row.store(&mut lanes);
             bits.extend(lanes.as_flattened().iter().map(|&x| canonical(x)));
@@ -114,14 +115,14 @@ fn row_operations_give_the_same_bits() {
 
 struct IntegerDots<'a> {
     block: &'a [GroupRow],
-    queries: [&'a [[i8; GROUP]]; 2],
+    queries: [&'a [[i8; GROUP]]; TILE],
 }
 
 impl Kernel for IntegerDots<'_> {
-    type Output = [[f32; ROW_LANES]; 2];
+    type Output = [[f32; ROW_LANES]; TILE];
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> [[f32; ROW_LANES]; 2] {
+    fn run<S: Simd>(self, simd: S) -> [[f32; ROW_LANES]; TILE] {
         let rows = simd.integer_dots_each(self.block, self.queries.map(IntegerQuery::new));
         rows.map(|row| {
             let mut lanes = [[0.0; LANES]; ROW_VECTORS];
@@ -135,16 +136,17 @@ impl Kernel for IntegerDots<'_> {
 #[test]
 fn integer_dots_are_exact() {
     for groups in [2, 16, 34, 1024] {
-        for (items, queries) in [([-128; 5], [127, -127, 127]), ([127; 5], [127, 127, -127])]
-            .into_iter()
-            .chain([([-128, 127, -1, 0, 53], [-127, 127, 1])])
-        {
+        for (items, pairs) in [
+            ([-128; 5], [[127, -127], [1, 127], [-64, -64]]),
+            ([127; 5], [[127, -127], [127, 1], [64, 64]]),
+            ([-128, 127, -1, 0, 53], [[-127, -1], [-127, 127], [1, 0]]),
+        ] {
             let item = |i: usize, g: usize, f: usize| items[(i * 3 + g * 7 + f) % 5];
             let block: Vec<GroupRow> = (0..groups)
                 .map(|g| std::array::from_fn(|i| std::array::from_fn(|f| item(i, g, f))))
                 .collect();
-            let queries = [5, 7].map(|step| -> Vec<[i8; GROUP]> {
-                let code = |g: usize, f: usize| queries[(g * step + f * f) % 3];
+            let queries = [5, 7, 1, 2].map(|step| -> Vec<[i8; GROUP]> {
+                let code = |g: usize, f: usize| pairs[(g * step + f / 2) % 3][f % 2];
                 (0..groups).map(|g| std::array::from_fn(|f| code(g, f))).collect()
             });
             let expected = queries.each_ref().map(|query| -> [f32; ROW_LANES] {

@@ -267,7 +267,7 @@ fn every_fault_is_found() {
         (Fault::Replace, Some("block scores f32")),
         (Fault::I8, Some("item scores int8")),
         (Fault::Dots, Some("block scores int8")),
-        (Fault::Tile, Some("block scores f32, several users")),
+        (Fault::Tile, Some("linear f32")),
     ] {
         let found = compute_samples(Faulty(fault));
         assert_eq!(first_difference(&found, &expected), kernel, "{fault:?}");
