@@ -163,7 +163,7 @@ recgrela_status recgrela_model_config(recgrela_model model,
                                       recgrela_error *error);
 
 // The type of the item table, "f32", "f16" or "int8": UTF-8 and a terminating zero, which `size` includes. If
-// `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
+// `capacity` is too small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
 recgrela_status recgrela_model_table_dtype(recgrela_model model,
                                            char *name,
                                            size_t capacity,
@@ -178,8 +178,8 @@ recgrela_status recgrela_model_isa(recgrela_model model,
                                    recgrela_error *error);
 
 // The items of the events in the log, oldest first, their kinds and times, and their number. `kinds` and
-// `times` may be NULL, and must be NULL if recgrela_session_extend needs NULL. If `capacity` is too small, the status is
-// RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
+// `times` may be NULL, and must be NULL if recgrela_session_extend needs NULL. If `capacity` is too small, the
+// status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 recgrela_status recgrela_session_log(recgrela_session session,
                                      uint32_t *items,
                                      uint8_t *kinds,
@@ -282,7 +282,7 @@ recgrela_status recgrela_model_int_id(recgrela_model model,
                                       recgrela_error *error);
 
 // The id of an item, in a model whose ids are strings: UTF-8 and a terminating zero, which `size`
-// includes. If `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the
+// includes. If `capacity` is too small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the
 // required capacity.
 recgrela_status recgrela_model_text_id(recgrela_model model,
                                        uint32_t item,
@@ -321,7 +321,7 @@ recgrela_status recgrela_model_reinstate(recgrela_model model,
                                          size_t count,
                                          recgrela_error *error);
 
-// The retired items, ascending, and their number. If `capacity` is too small, it is
+// The retired items, ascending, and their number. If `capacity` is too small, the status is
 // RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 recgrela_status recgrela_model_retired(recgrela_model model,
                                        uint32_t *items,
@@ -338,7 +338,7 @@ recgrela_status recgrela_model_replaced(recgrela_model model,
                                         recgrela_error *error);
 
 // All changes of the catalogue as the bytes of an overlay file, and their number. If `capacity` is too
-// small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
+// small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
 recgrela_status recgrela_model_overlay(recgrela_model model,
                                        uint8_t *bytes,
                                        size_t capacity,
@@ -346,7 +346,7 @@ recgrela_status recgrela_model_overlay(recgrela_model model,
                                        recgrela_error *error);
 
 // Replaces all changes of the catalogue by those of an overlay file. It must be of this model, and have
-// the items that were added here, which sessions may have seen: otherwise it is
+// the items that were added here, which sessions may have seen: otherwise the status is
 // RECGRELA_STATUS_OVERLAY.
 recgrela_status recgrela_model_set_overlay(recgrela_model model,
                                            const uint8_t *bytes,
@@ -374,7 +374,7 @@ recgrela_status recgrela_model_kind(recgrela_model model,
                                     recgrela_error *error);
 
 // The name of a kind of event: UTF-8 and a terminating zero, which `size` includes. If `capacity` is
-// too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
+// too small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
 recgrela_status recgrela_model_kind_name(recgrela_model model,
                                          uint8_t kind,
                                          char *name,
@@ -468,7 +468,7 @@ recgrela_status recgrela_session_events(recgrela_session session,
                                         uint64_t *events,
                                         recgrela_error *error);
 
-// The distinct items of the history, ascending, and their number. If `capacity` is too small, it is
+// The distinct items of the history, ascending, and their number. If `capacity` is too small, the status is
 // RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 recgrela_status recgrela_session_seen(recgrela_session session,
                                       uint32_t *items,
@@ -482,7 +482,7 @@ recgrela_status recgrela_session_state_bytes(recgrela_session session,
                                              recgrela_error *error);
 
 // The session as bytes, for recgrela_session_restore on the same model, and their number. If
-// `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required
+// `capacity` is too small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required
 // capacity.
 recgrela_status recgrela_session_snapshot(recgrela_session session,
                                           uint8_t *bytes,
@@ -506,7 +506,7 @@ recgrela_status recgrela_session_restore(recgrela_session session,
                                          size_t size,
                                          recgrela_error *error);
 
-// Keeps the last `depth` events undoable from now on, for a copy of the state each
+// Keeps the last `depth` events undoable from now on, at the cost of one copy of the state each
 // (recgrela_session_undo_bytes). 0 keeps none.
 recgrela_status recgrela_session_keep_undo(recgrela_session session,
                                            size_t depth,
@@ -542,7 +542,7 @@ recgrela_status recgrela_session_forget(recgrela_session session,
 
 // The hidden vector after the last event, D numbers: a score is its dot product with the vector of an item.
 // Before the first event it is the model's start vector, or RECGRELA_STATUS_NO_EVENTS. If `capacity` is
-// too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
+// too small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 recgrela_status recgrela_session_user_vector(recgrela_session session,
                                              float *vector,
                                              size_t capacity,
@@ -550,7 +550,7 @@ recgrela_status recgrela_session_user_vector(recgrela_session session,
                                              recgrela_error *error);
 
 // The vectors of `count` items, D numbers for each, as recgrela_model_add_int_items takes them. If
-// `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `vectors_count` is the required
+// `capacity` is too small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `vectors_count` is the required
 // capacity.
 recgrela_status recgrela_model_item_vectors(recgrela_model model,
                                             const uint32_t *items,

@@ -69,7 +69,7 @@ pub unsafe extern "C" fn recgrela_model_config(
 }
 
 /// The type of the item table, "f32", "f16" or "int8": UTF-8 and a terminating zero, which `size` includes. If
-/// `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
+/// `capacity` is too small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_table_dtype(
     model: recgrela_model,

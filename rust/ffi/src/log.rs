@@ -27,8 +27,8 @@ pub struct recgrela_reason {
 }
 
 /// The items of the events in the log, oldest first, their kinds and times, and their number. `kinds` and
-/// `times` may be NULL, and must be NULL if recgrela_session_extend needs NULL. If `capacity` is too small, the status is
-/// RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
+/// `times` may be NULL, and must be NULL if recgrela_session_extend needs NULL. If `capacity` is too small, the
+/// status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_log(
     session: recgrela_session,

@@ -230,7 +230,7 @@ pub unsafe extern "C" fn recgrela_model_int_id(
 }
 
 /// The id of an item, in a model whose ids are strings: UTF-8 and a terminating zero, which `size`
-/// includes. If `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the
+/// includes. If `capacity` is too small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the
 /// required capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_text_id(

@@ -104,7 +104,7 @@ unsafe fn change(
     Ok(model.get()?.update_overlay(|overlay| change(overlay, items))?)
 }
 
-/// The retired items, ascending, and their number. If `capacity` is too small, it is
+/// The retired items, ascending, and their number. If `capacity` is too small, the status is
 /// RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_retired(
@@ -149,7 +149,7 @@ unsafe fn list(
 }
 
 /// All changes of the catalogue as the bytes of an overlay file, and their number. If `capacity` is too
-/// small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
+/// small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_overlay(
     model: recgrela_model,
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn recgrela_model_overlay(
 }
 
 /// Replaces all changes of the catalogue by those of an overlay file. It must be of this model, and have
-/// the items that were added here, which sessions may have seen: otherwise it is
+/// the items that were added here, which sessions may have seen: otherwise the status is
 /// RECGRELA_STATUS_OVERLAY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_set_overlay(

@@ -42,7 +42,7 @@ pub unsafe extern "C" fn recgrela_model_kind(
 }
 
 /// The name of a kind of event: UTF-8 and a terminating zero, which `size` includes. If `capacity` is
-/// too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
+/// too small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_kind_name(
     model: recgrela_model,

@@ -127,7 +127,7 @@ pub unsafe extern "C" fn recgrela_session_events(
     unsafe { tell(session, events, "events", error, Session::events) }
 }
 
-/// The distinct items of the history, ascending, and their number. If `capacity` is too small, it is
+/// The distinct items of the history, ascending, and their number. If `capacity` is too small, the status is
 /// RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_seen(

@@ -8,7 +8,7 @@ use crate::memory::{read, write_all};
 use crate::session::tell;
 
 /// The session as bytes, for recgrela_session_restore on the same model, and their number. If
-/// `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required
+/// `capacity` is too small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `size` is the required
 /// capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_snapshot(
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn recgrela_session_restore(
     })
 }
 
-/// Keeps the last `depth` events undoable from now on, for a copy of the state each
+/// Keeps the last `depth` events undoable from now on, at the cost of one copy of the state each
 /// (recgrela_session_undo_bytes). 0 keeps none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_keep_undo(

@@ -6,7 +6,7 @@ use crate::memory::{read, write_all};
 
 /// The hidden vector after the last event, D numbers: a score is its dot product with the vector of an item.
 /// Before the first event it is the model's start vector, or RECGRELA_STATUS_NO_EVENTS. If `capacity` is
-/// too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
+/// too small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `count` is the required capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_user_vector(
     session: recgrela_session,
@@ -24,7 +24,7 @@ pub unsafe extern "C" fn recgrela_session_user_vector(
 }
 
 /// The vectors of `count` items, D numbers for each, as recgrela_model_add_int_items takes them. If
-/// `capacity` is too small, it is RECGRELA_STATUS_BUFFER_TOO_SMALL and `vectors_count` is the required
+/// `capacity` is too small, the status is RECGRELA_STATUS_BUFFER_TOO_SMALL and `vectors_count` is the required
 /// capacity.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_model_item_vectors(

@@ -146,7 +146,7 @@ impl Session {
         Ok(reasons(&self.model, &found))
     }
 
-    /// Keeps the last `depth` events undoable, from the next event on, for a copy of the state each: see
+    /// Keeps the last `depth` events undoable, from the next event on, at the cost of one copy of the state each: see
     /// `undoBytes`. 0, the default, keeps none.
     pub fn keep_undo(&self, depth: i32) -> Result<()> {
         let depth = count("depth", depth)?;
