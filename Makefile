@@ -241,7 +241,7 @@ kinds: setup ## Train with and without kinds on events whose best possible metri
 gaps: setup ## Train with and without model.gaps, three seeds, on events whose best possible metrics are known
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.gaps
 
-experiments: setup ## Run each experiment of docs/experiments.md on SOURCE=file with SEEDS (1) seeds, resumable
+experiments: setup ## Compare changes of training/configs/ml-1m.yaml on SOURCE=file with SEEDS (1) seeds, resumable
 	$(BIN)/python -m benchmarks.experiments --seeds $(or $(SEEDS),1) $(if $(SOURCE),--set data.source=$(SOURCE))
 
 epoch-cost: setup ## Time a training epoch of the paper's form and of ours (SOURCE=file, default ml-100k)

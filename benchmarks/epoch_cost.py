@@ -25,7 +25,12 @@ from rich.table import Table
 
 WARM_UP = 2  # steps of each form that are not timed
 TARGET = 50  # times cheaper
-KINDS = ("grela", "sasrec", "gru4rec")  # train on all positions; the first is the causal form
+KINDS = (
+    "grela",
+    "sasrec",
+    "gru4rec",
+    "lrurec",
+)  # train on all positions; the first is the causal form
 
 
 class Form:

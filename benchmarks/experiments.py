@@ -1,18 +1,20 @@
-"""The experiments of docs/experiments.md: one run per change of the config and seed, compared.
+"""Changes of a config that docs/experiments.md reports: one run per change and seed, compared.
 
 `make experiments` runs them. A second call skips finished runs and resumes the others.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
+import typer
 from recgrela_train.cli.study import study
 from recgrela_train.config import Config, change_config
 from recgrela_train.studies.study import BASE, Variant
 
 DROPOUT, LAYERS, WIDTH = "model.dropout=0.1", "model.num_layers=3", "model.hidden_size=128"
 GRID = {
-    "all-items": ["train.exclude_seen=none"],
+    "unseen-items": ["train.exclude_seen=history"],
     "dropout": [DROPOUT],
     "layers": [LAYERS],
     "dropout-layers": [DROPOUT, LAYERS],
@@ -33,7 +35,7 @@ def grid(config: Config) -> list[Variant]:
 
 
 def main() -> None:
-    """Run the experiments, print the table and write it."""
+    """Run the experiments, print the table and write it. Bad input ends in one message."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments", description=__doc__)
     config = Path("training/configs/ml-1m.yaml")
     parser.add_argument("--config", type=Path, default=config, help="the base (%(default)s)")
@@ -42,7 +44,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="of each experiment (%(default)s)")
     parser.add_argument("--output", type=Path, default=Path("runs/experiments"), help="folder")
     options = parser.parse_args()
-    study(grid, options.config, options.settings, options.only, options.seeds, options.output)
+    try:
+        study(grid, options.config, options.settings, options.only, options.seeds, options.output)
+    except typer.Exit as interrupted:
+        sys.exit(interrupted.exit_code)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

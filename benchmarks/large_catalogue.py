@@ -66,6 +66,7 @@ def batch(items: int, seed: int) -> TrainBatch:
         inputs=rows[:, :-1],
         kinds=None,
         gaps=None,
+        earlier=None,
         targets=rows[:, 1:],
         firsts=rows[:, 0],
         keep=torch.zeros(ROWS, dtype=torch.bool),

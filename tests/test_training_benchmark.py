@@ -4,7 +4,7 @@ import pytest
 import torch
 from recgrela_train.fitting.loss import full_softmax_loss
 
-from benchmarks import training_step
+from benchmarks import large_catalogue, training_step
 from benchmarks.training_step import Shape, events_per_second, loss_memory, whole_loss
 
 
@@ -45,3 +45,9 @@ def test_the_two_losses_are_one_function():
 def test_memory_of_the_loss(loss, fewest, most):
     # 4,000 positions of 5,000 items: 76 MiB of logits. Hidden, table and gradients take 5 MiB.
     assert fewest <= loss_memory(loss, 4000, 5000) <= most
+
+
+@pytest.mark.parametrize("loss", ["full", "sampled"])
+def test_a_step_over_a_large_catalogue_is_the_trainer_s(loss):
+    step = large_catalogue.training_step(large_catalogue.Case(loss, 9_000), 1)
+    step(0)

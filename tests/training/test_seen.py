@@ -82,7 +82,7 @@ def test_a_sample_that_has_an_item_twice_has_seen_both():
 
 @pytest.mark.parametrize(
     ("training", "evaluation", "excluded"),
-    [("auto", "history", True), ("auto", "window", True), ("auto", "none", False),
+    [("auto", "history", True), ("auto", "window", False), ("auto", "none", False),
      ("none", "history", False), ("history", "none", True)],
 )  # fmt: skip
 def test_training_excludes_what_the_evaluation_does(training, evaluation, excluded):

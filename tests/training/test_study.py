@@ -214,10 +214,10 @@ def test_the_experiments_are_a_study_of_changes(small_settings, tmp_path, monkey
     assert unchanged.config == Config()
     assert [variant.name for variant in changed] == list(experiments.GRID)
     assert len({variant.config.model_dump_json() for variant in changed}) == len(changed)
-    only = ["--only", "all-items", "--output", str(tmp_path)]
+    only = ["--only", "unseen-items", "--output", str(tmp_path)]
     monkeypatch.setattr("sys.argv", ["experiments", *small_settings, *only, "--seeds", "2"])
     experiments.main()
     rows = {row["name"]: row for row in json.loads((tmp_path / "table.json").read_bytes())}
-    assert list(rows) == ["base", "all-items"]
-    assert rows["all-items"]["config"]["train"]["exclude_seen"] == "none"
+    assert list(rows) == ["base", "unseen-items"]
+    assert rows["unseen-items"]["config"]["train"]["exclude_seen"] == "history"
     assert len(rows["base"]["seeds"]) == 2

@@ -260,7 +260,7 @@ class TrainConfig(_Section):
     has more positions than that, the sample's noise slows training."""
     exclude_seen: Literal["auto", "none", "history"] = "auto"
     """Items that the softmax excludes: those of the user's history before the target, as the engine
-    does, or none. auto: none if evaluate.exclude_seen is none, else history."""
+    does, or none. auto: history if evaluate.exclude_seen is history, else none."""
     learning_rate: float = Field(1e-3, gt=0)
     """Learning rate of Adam after the warm-up."""
     schedule: Literal["constant", "cosine"] = "constant"
@@ -332,7 +332,7 @@ class Config(_Section):
     def excludes_seen(self) -> bool:
         """Whether training excludes seen items, by `train.exclude_seen`."""
         if self.train.exclude_seen == "auto":
-            return self.evaluate.exclude_seen != "none"
+            return self.evaluate.exclude_seen == "history"
         return self.train.exclude_seen == "history"
 
     @model_validator(mode="after")
@@ -396,6 +396,12 @@ def changed_settings(before: Config, now: Config) -> list[tuple[str, object, obj
         if values[0] != values[1]:
             rows.append((key, *values))
     return rows
+
+
+def parse_saved(values: dict[str, Any]) -> Config:
+    """The Config of a run, with what versions without a setting did. Raises ConfigError."""
+    train = {"exclude_seen": "none", **values.get("train", {})}
+    return parse_config({**values, "train": train})
 
 
 def parse_config(values: dict[str, Any]) -> Config:

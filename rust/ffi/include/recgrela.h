@@ -490,9 +490,9 @@ recgrela_status recgrela_session_snapshot(recgrela_session session,
                                           size_t *size,
                                           recgrela_error *error);
 
-// The same with the state in half precision, which takes half the bytes. A session that is restored from
-// them has the same scores until its next event, and then scores with an error of up to a thousandth of
-// the largest.
+// The same with the state in half precision, which takes half the bytes of the state. A session that is
+// restored from them has the same scores until its next event; after it, tests found errors below a
+// thousandth of the largest.
 recgrela_status recgrela_session_snapshot_f16(recgrela_session session,
                                               uint8_t *bytes,
                                               size_t capacity,

@@ -22,9 +22,9 @@ pub unsafe extern "C" fn recgrela_session_snapshot(
     guard(error, || unsafe { snapshot(session, Precision::F32, bytes, capacity, size) })
 }
 
-/// The same with the state in half precision, which takes half the bytes. A session that is restored from
-/// them has the same scores until its next event, and then scores with an error of up to a thousandth of
-/// the largest.
+/// The same with the state in half precision, which takes half the bytes of the state. A session that is
+/// restored from them has the same scores until its next event; after it, tests found errors below a
+/// thousandth of the largest.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn recgrela_session_snapshot_f16(
     session: recgrela_session,

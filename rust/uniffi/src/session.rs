@@ -207,8 +207,8 @@ impl Session {
         self.with(|user| Ok(user.session.snapshot()))
     }
 
-    /// The session as bytes with the state in half precision, which take half the space. After
-    /// `restore` the scores are the same until the next event, and then have an error of up to a
+    /// The session as bytes with the state in half precision, in half the bytes of the state. After
+    /// `restore` the scores are the same until the next event; after it, tests found errors below a
     /// thousandth of the largest.
     pub fn snapshot_f16(&self) -> Result<Vec<u8>> {
         self.with(|user| Ok(user.session.snapshot_with(Precision::F16)))

@@ -20,7 +20,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from rich.console import Console
 from torch import Tensor
 
-from ..config import Config, parse_config
+from ..config import Config, parse_saved
 from ..data import Cuts, Ids
 from ..files import replacing
 from ..networks import make_network
@@ -89,7 +89,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise ValueError(
                 f"version {saved['version']}, expected {VERSION}: update recgrela-train"
             )
-        config, ids = parse_config(saved["config"]), saved["item_ids"]
+        config, ids = parse_saved(saved["config"]), saved["item_ids"]
         ids = ids.numpy() if isinstance(ids, Tensor) else ids
         kinds = tuple(saved.get("kinds", ()))
         model = make_network(config.model, len(ids), len(kinds))

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .seen import Histories, Seen
+from .seen import Histories, SeenItems
 
 CHUNK_LOGITS = 2**20  # per chunk, 4 MiB of float32; `make bench-training` shows the memory
 MIN_ROWS = 32  # per chunk: each chunk reads the whole table and updates its whole gradient
@@ -24,7 +24,8 @@ def full_softmax_loss(
     hidden [M, D]; weight [N + 1, D], whose row 0 is padding and is ignored; targets [M], item
     indices 1..N. With `histories`, the softmax of a position is over its target and the items that
     are not in its history. Under autocast the matrix products use its type; softmax and sums keep
-    the type of `weight`. Memory beyond the two gradients does not grow with M.
+    the type of `weight`. Memory beyond the two gradients does not grow with M;
+    histories of B rows need B * N numbers more.
     """
     items = torch.arange(1, len(weight), device=weight.device)
     seen = histories and histories.seen(items)
@@ -49,7 +50,7 @@ class _FullSoftmaxLoss(torch.autograd.Function):
         weight: Tensor,
         targets: Tensor,
         product: torch.dtype,
-        seen: Seen | None,
+        seen: SeenItems | None,
     ) -> Tensor:
         count, table = max(1, len(hidden)), weight[1:].to(product)
         grad_hidden = torch.empty_like(hidden)

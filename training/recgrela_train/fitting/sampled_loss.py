@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .loss import CHUNK_LOGITS, MIN_ROWS, product_type
 from .negatives import NegativeSampler
-from .seen import Histories, Seen
+from .seen import Histories, SeenItems
 
 
 def sampled_softmax_loss(
@@ -68,7 +68,7 @@ class _SampledSoftmaxLoss(torch.autograd.Function):
         places: Tensor,
         hits: Tensor,
         product: torch.dtype,
-        seen: Seen | None,
+        seen: SeenItems | None,
     ) -> Tensor:
         count, columns = max(1, len(hidden)), table.to(product)
         grad_hidden, grad_own = torch.empty_like(hidden), torch.empty_like(own)

@@ -1,7 +1,7 @@
 """Which items the softmax of a position excludes: those that its user has seen.
 
 The engine recommends unseen items only. A softmax over all items also has to learn low scores for
-seen ones, at the cost of the order of the others (docs/experiments.md, "Seen items").
+seen ones, at the cost of the order of the others (docs/experiments.md, "SeenItems items").
 """
 
 import math
@@ -16,7 +16,7 @@ BEFORE, NONE, NEVER = -1, -2, math.inf
 EXCLUDED = -1e30  # added to a logit, it leaves an exponential of 0
 
 
-class Seen(NamedTuple):
+class SeenItems(NamedTuple):
     """What M positions have seen of K items."""
 
     first: Tensor  # [B, K], place of an item's first event in a row; NEVER: it has none
@@ -62,7 +62,7 @@ class Histories(NamedTuple):
             torch.cat([last, last.new_full((firsts,), NONE)]).float(),
         )
 
-    def seen(self, items: Tensor) -> Seen:
+    def seen(self, items: Tensor) -> SeenItems:
         """For ascending item indices [K], each at most twice."""
         column = torch.searchsorted(items, self.events).clamp(max=len(items) - 1)
         column = torch.where(items[column] == self.events, column, len(items))
@@ -71,4 +71,4 @@ class Histories(NamedTuple):
         first = first.scatter_reduce(1, column, places, "amin")[:, :-1]
         copies = 1 + (items[1:] == items[:-1]).nonzero().squeeze(1)
         first[:, copies] = first[:, copies - 1]
-        return Seen(first, self.rows, self.last)
+        return SeenItems(first, self.rows, self.last)

@@ -17,7 +17,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ..config import Config, ConfigError, change_config, changed_settings, parse_config
+from ..config import Config, ConfigError, change_config, changed_settings, parse_saved
 from ..data import Dataset
 from ..evaluation.bootstrap import INTERVALS, differences
 from ..evaluation.card import about
@@ -169,7 +169,7 @@ def _finished(run: Path, config: Config) -> bool:
     path = run / "metrics.json"
     if not path.exists():
         return False
-    saved = parse_config(json.loads(path.read_bytes())["config"])
+    saved = parse_saved(json.loads(path.read_bytes())["config"])
     changes = [f"{k} was {old!r}, is {new!r}" for k, old, new in changed_settings(saved, config)]
     if changes:
         raise RunError(

@@ -5,8 +5,8 @@
 //! An output is its bias plus the products in input order, whatever the panel width.
 //!
 //! With several users, each panel is applied to all of them before the next is read. Each loaded
-//! weight is multiplied for as many users as the registers hold sums for. The sums are independent,
-//! so an output has the same bits as for a single user.
+//! weight is multiplied for a tile of users, 64 inputs at a time, between which the sums are stored
+//! with the outputs. The sums are independent, so an output has the same bits as for a single user.
 
 use super::element::Element;
 use super::products::add_products;

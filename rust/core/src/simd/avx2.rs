@@ -172,7 +172,7 @@ impl Avx2 {
             for group in 0..block.len() {
                 let mut items = [sign; V];
                 for v in 0..V {
-                    let from = block[group][(first + v) * LANES..].as_ptr().cast();
+                    let from = block[group][(first + v) * LANES..][..LANES].as_ptr().cast();
                     items[v] = _mm256_xor_si256(_mm256_loadu_si256(from), sign);
                 }
                 for u in 0..U {
@@ -215,8 +215,9 @@ impl Avx2 {
                 for r in 0..R {
                     for v in 0..V {
                         for half in 0..2 {
-                            let weights = rows[r][group][(first + v) * LANES + half * 4..].as_ptr();
-                            let weights = _mm256_cvtepi8_epi16(_mm_loadu_si128(weights.cast()));
+                            let weights = &rows[r][group][(first + v) * LANES + half * 4..][..4];
+                            let weights =
+                                _mm256_cvtepi8_epi16(_mm_loadu_si128(weights.as_ptr().cast()));
                             for u in 0..U {
                                 let codes = _mm256_set1_epi64x(bytemuck::cast(codes[u][group]));
                                 let sum = &mut sums[u][r][v][half];
@@ -278,6 +279,7 @@ impl Vector for Register {
 
     #[inline(always)]
     fn larger(self, than: Self) -> Self {
+        // The instruction returns the second operand if one is NaN or both are zeros, as required.
         // SAFETY: a `Register` exists only where AVX2 was detected.
         Self(unsafe { _mm256_max_ps(self.0, than.0) })
     }

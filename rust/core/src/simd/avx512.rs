@@ -259,6 +259,7 @@ impl Row<Avx512> for Pair {
     #[inline(always)]
     fn larger(self, than: Self) -> Self {
         let ([a, b], [c, d]) = (self.0, than.0);
+        // The instruction returns the second operand if one is NaN or both are zeros, as required.
         // SAFETY: a `Pair` exists only where AVX-512 F was detected.
         Self(unsafe { [_mm512_max_ps(a, c), _mm512_max_ps(b, d)] })
     }

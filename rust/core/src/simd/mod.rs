@@ -71,7 +71,7 @@ pub(crate) type CodeGroup = [i16; GROUP];
 pub(crate) struct IntegerQuery<'a> {
     pub(crate) codes: &'a [[i8; GROUP]],
     /// The sum of the codes.
-    #[cfg_attr(not(all(target_arch = "x86_64", feature = "avx512")), allow(dead_code))]
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     sum: i32,
 }
 
@@ -91,8 +91,8 @@ pub(crate) trait Simd: Copy {
     /// Whether [`TILE`] users share each load. Otherwise the code would not be worth its size.
     const TILES: bool = true;
 
-    /// Whether the sums of half a row for each user of a tile fill the registers, and not those of a
-    /// whole one.
+    /// Whether a tile is computed in two halves of a row, because the sums of whole rows for [`TILE`]
+    /// users do not fit the registers.
     const HALVES: bool = true;
 
     /// Runs a kernel as a separate function, compiled for this instruction set. Computations enter

@@ -55,3 +55,38 @@ fn scores_lie_within_their_bounds() {
         }
     }
 }
+
+/// The codes of a vector.
+struct Codes<'a>(&'a [f32]);
+
+impl Kernel for Codes<'_> {
+    type Output = Vec<i8>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Vec<i8> {
+        let mut codes = Vec::new();
+        simd.run(Quantize { hidden: self.0, codes: &mut codes });
+        codes.as_flattened().to_vec()
+    }
+}
+
+/// As [`Simd::integer_dots`] needs them.
+#[test]
+fn no_two_codes_of_a_pair_add_up_to_more_than_128() {
+    let mut vectors = vec![vec![1.0; 64], vec![-3.0; 64], vec![f32::MIN_POSITIVE; 8]];
+    vectors.push([1.0, 1.0, -1.0, 1.0, 0.5, 0.25, -1.0, -1.0].repeat(3));
+    vectors.extend((0..200).map(|seed| noise(64, seed)));
+    vectors.extend((0..50).map(|seed| noise(8, seed).iter().map(|h| 1.0 + h * 1e-3).collect()));
+    for (number, hidden) in vectors.iter().enumerate() {
+        for backend in Backend::available() {
+            let codes = backend.run(Codes(hidden));
+            assert!(codes.iter().all(|&code| code != i8::MIN), "{number}");
+            for pair in codes.as_chunks::<2>().0 {
+                assert!(
+                    (i16::from(pair[0]) + i16::from(pair[1])).abs() <= 128,
+                    "{number} {pair:?}"
+                );
+            }
+        }
+    }
+}
