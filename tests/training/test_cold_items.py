@@ -48,6 +48,7 @@ def settings(files) -> list[str]:
     return [
         *SMALL, "data.split=time", f"data.source={files['events']}", "train.learning_rate=0.01",
         "data.min_events=1", "train.max_epochs=6", f"data.items={files['items']}",
+        "train.exclude_seen=none",  # users come back to the items of their shelf
     ]  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """What a position has seen: exactly its user's events before the target, in every kind of batch."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -56,6 +58,31 @@ def test_processes_exclude_what_one_would():
     for part in parts:
         shared |= exclusions([batch for batch in part if batch["share"]], dataset)
     assert shared == exclusions(batches, dataset)
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+def test_a_repeated_item_is_a_target_once(monkeypatch, block):
+    monkeypatch.setattr("recgrela_train.data.dataset.BLOCK", block)
+    random = np.random.default_rng(2)
+    rows = [(user, int(random.integers(9)), time) for user in range(9) for time in range(8)]
+    dataset = make_dataset(rows)
+    once = dataset.without_repeats()
+    for start, stop in pairwise(dataset.offsets):
+        history = dataset.items[start:stop].tolist()
+        first = [item not in history[:place] for place, item in enumerate(history)]
+        assert once.predicted[start:stop].tolist() == first
+    assert not once.predicted.all()
+    distinct = make([5, 1, 7])
+    assert distinct.without_repeats() is distinct
+
+
+def test_seen_items_are_inputs_and_no_targets():
+    dataset = make_dataset([(0, item, time) for time, item in enumerate([7, 8, 7, 9, 8, 7, 9, 9])])
+    config = change_config(Config(), ["model.hidden_size=8"])
+    (batch,) = TrainingModule(config, dataset).train_dataloader()
+    inputs, targets = batch["inputs"][0].tolist(), batch["targets"][0].tolist()
+    assert inputs == dataset.items[:5].tolist()
+    assert targets == [dataset.items[1], 0, dataset.items[3], 0, 0]
 
 
 def test_a_repeated_item_is_seen_from_its_first_event_on():

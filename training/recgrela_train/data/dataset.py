@@ -5,9 +5,11 @@ events up to `train_stops[u]` are trained on, those from there to `test_starts[u
 targets, and the rest are test targets.
 """
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ from .times import DAY, time_text
 
 HeldOutSplit = Literal["validation", "test"]
 SPLITS: tuple[HeldOutSplit, HeldOutSplit] = ("validation", "test")
+BLOCK = 1 << 20  # events that are sorted at once
 
 
 class Counts(NamedTuple):
@@ -266,6 +269,18 @@ class Dataset:
         before = self._predicted_before
         counts: np.ndarray = stops - starts if before is None else before[stops] - before[starts]
         return counts
+
+    def without_repeats(self) -> "Dataset":
+        """The same events; one whose item is earlier in the user's history is not predicted."""
+        blocks = np.searchsorted(self.offsets, np.arange(0, len(self.items), BLOCK))
+        bounds = self.offsets[np.unique([0, *blocks, self.num_users])]
+        new = np.zeros(len(self.items), bool)
+        for start, stop in pairwise(bounds):
+            users = np.searchsorted(self.offsets, np.arange(start, stop), side="right")
+            pairs = users * (self.num_items + 1) + self.items[start:stop]
+            new[start + np.unique(pairs, return_index=True)[1]] = True
+        predicted = new if self.predicted is None else new & self.predicted
+        return self if new.all() else dataclasses.replace(self, predicted=predicted)
 
     @cached_property
     def _predicted_before(self) -> np.ndarray | None:

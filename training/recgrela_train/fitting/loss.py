@@ -22,10 +22,10 @@ def full_softmax_loss(
     """Mean of -log softmax(weight[1:] h)[target] over M positions, a scalar; 0 for none.
 
     hidden [M, D]; weight [N + 1, D], whose row 0 is padding and is ignored; targets [M], item
-    indices 1..N. With `histories`, the softmax of a position is over its target and the items that
-    are not in its history. Under autocast the matrix products use its type; softmax and sums keep
-    the type of `weight`. Memory beyond the two gradients does not grow with M;
-    histories of B rows need B * N numbers more.
+    indices 1..N. With `histories`, the softmax of a position is over the items that are not in its
+    history; its target has to be one of them. Under autocast the matrix products use its type;
+    softmax and sums keep the type of `weight`. Memory beyond the two gradients does not grow with
+    M; histories of B rows need B * N numbers more.
     """
     items = torch.arange(1, len(weight), device=weight.device)
     seen = histories and histories.seen(items)
@@ -63,8 +63,7 @@ class _FullSoftmaxLoss(torch.autograd.Function):
                 x, target = hidden[part].to(product), targets[part, None] - 1
                 logits = x @ table.T
                 if seen is not None:
-                    own = logits.gather(1, target)  # a target may have been seen
-                    seen.exclude(logits, part).scatter_(1, target, own)
+                    seen.exclude(logits, part)
                 p = torch.softmax(logits, 1, dtype=weight.dtype)
                 # Log of the softmax's divisor, from the largest logit, whose p never underflows.
                 log_sum = logits.amax(1) - p.amax(1).log()

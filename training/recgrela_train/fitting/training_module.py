@@ -127,13 +127,18 @@ class TrainingModule(lightning.LightningModule):
         self._batches.set_epoch(self.current_epoch)
         return ShardedBatches(self._batches, this_shard())
 
+    def _train_dataset(self) -> Dataset:
+        """The events to train on; where seen items are excluded, repeated ones are no targets."""
+        return self.dataset.without_repeats() if self.config.excludes_seen else self.dataset
+
     def _train_batches(self) -> Batches:
         train, seed, seen = self.config.train, self.config.seed, self.config.excludes_seen
+        dataset = self._train_dataset()
         if self.model.prefixes:
-            return PrefixBatches(self.dataset, train.window, train.batch_size, seed, seen=seen)
+            return PrefixBatches(dataset, train.window, train.batch_size, seed, seen=seen)
         carry_state = train.carry_state and "stream" in self.model.readouts
         return WindowBatches(
-            self.dataset,
+            dataset,
             train.window,
             train.batch_size,
             carry_state,
