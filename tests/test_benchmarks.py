@@ -279,7 +279,7 @@ def test_epoch_cost(tmp_path, capsys):
         report["epoch_targets"] == 9 * 9
     )  # 12 events: 2 are held out, and the first has no predecessor
     paper, ours, *others = report["results"]
-    assert [other["form"] for other in others] == ["sasrec", "gru4rec"]
+    assert [other["form"] for other in others] == ["sasrec", "gru4rec", "lrurec"]
     assert (paper["steps"], paper["targets"]) == (2, 8)
     # The first two steps are not timed. The next are the first batches of two more epochs.
     assert (ours["steps"], ours["targets"], ours["positions"]) == (2, 2 * 81, 2 * 81)
