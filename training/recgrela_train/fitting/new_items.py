@@ -161,7 +161,7 @@ class NewItemsModule(TrainingModule):
         self.model.requires_grad_(False).eval()
         table = self.model.embedding.weight.requires_grad_(True)
         table.register_hook(self._of_new_items)
-        targets = int(self._train_dataset().target_counts.sum())
+        targets = int(self._train_dataset.target_counts.sum())
         self._offset = math.log(targets / max(1, self._new_batches.targets))
 
     @property
@@ -171,7 +171,7 @@ class NewItemsModule(TrainingModule):
     def _train_batches(self) -> NewItemBatches:
         train = self.config.train
         return NewItemBatches(
-            self._train_dataset(),
+            self._train_dataset,
             self._known,
             train.window,
             train.batch_size,

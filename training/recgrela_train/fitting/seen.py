@@ -1,7 +1,7 @@
 """Which items the softmax of a position excludes: those that its user has seen.
 
 The engine recommends unseen items only. A softmax over all items also has to learn low scores for
-seen ones, at the cost of the order of the others (docs/experiments.md, "SeenItems items").
+seen ones, at the cost of the order of the others (docs/experiments.md, "Seen items").
 """
 
 import math

@@ -1,6 +1,7 @@
 """The LightningModule: loss, optimiser, validation, and what a checkpoint saves."""
 
 import math
+from functools import cached_property
 from typing import Any
 
 import lightning
@@ -127,13 +128,14 @@ class TrainingModule(lightning.LightningModule):
         self._batches.set_epoch(self.current_epoch)
         return ShardedBatches(self._batches, this_shard())
 
+    @cached_property
     def _train_dataset(self) -> Dataset:
         """The events to train on; where seen items are excluded, repeated ones are no targets."""
         return self.dataset.without_repeats() if self.config.excludes_seen else self.dataset
 
     def _train_batches(self) -> Batches:
         train, seed, seen = self.config.train, self.config.seed, self.config.excludes_seen
-        dataset = self._train_dataset()
+        dataset = self._train_dataset
         if self.model.prefixes:
             return PrefixBatches(dataset, train.window, train.batch_size, seed, seen=seen)
         carry_state = train.carry_state and "stream" in self.model.readouts
