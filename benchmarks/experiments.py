@@ -14,6 +14,7 @@ from recgrela_train.studies.study import BASE, Variant
 
 DROPOUT, LAYERS, WIDTH = "model.dropout=0.1", "model.num_layers=3", "model.hidden_size=128"
 GRID = {
+    "all-items": ["train.exclude_seen=none"],
     "unseen-items": ["train.exclude_seen=history"],
     "dropout": [DROPOUT],
     "layers": [LAYERS],

@@ -38,16 +38,17 @@ def test_it_is_cross_entropy_whatever_the_chunk(monkeypatch, rows):
 
 
 def draw_histories() -> tuple[Histories, torch.Tensor]:
-    """Histories of four rows, and what each position has seen, [M, N]."""
+    """Histories of four rows and an empty one, and what each position has seen, [M, N]."""
     generator = torch.Generator().manual_seed(6)
-    events = torch.randint(0, ITEMS + 1, (4, 12), generator=generator)
-    rows = torch.randint(0, 4, (POSITIONS,), generator=generator)
-    last = torch.randint(-2, 8, (POSITIONS,), generator=generator).float()
-    places = torch.arange(-4, 8).clamp(min=-1).float()
+    always = torch.randint(0, ITEMS + 1, (5, 4), generator=generator)
+    recent = torch.randint(0, ITEMS + 1, (5, 12), generator=generator)
+    always[4] = recent[4] = 0
+    rows = torch.randint(0, 5, (POSITIONS,), generator=generator)
+    places = torch.randint(0, 8, (POSITIONS,), generator=generator)
     seen = torch.zeros(POSITIONS, ITEMS + 1, dtype=torch.bool)
-    for position, (row, end) in enumerate(zip(rows, last, strict=True)):
-        seen[position, events[row][places <= end]] = True
-    return Histories(events, places, rows, last), seen[:, 1:]
+    for position, (row, place) in enumerate(zip(rows, places, strict=True)):
+        seen[position, always[row]] = seen[position, recent[row, place : place + 5]] = True
+    return Histories(always, recent, 5, rows, places), seen[:, 1:]
 
 
 @pytest.mark.parametrize("rows", [1, 7, 1000])

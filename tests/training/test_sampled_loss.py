@@ -87,10 +87,10 @@ def test_a_sample_of_all_items_is_the_full_softmax(histories):
 def test_a_position_that_has_seen_the_whole_sample_adds_nothing():
     hidden, weight, targets = draw_case()
     sampler = Fixed()
-    last = torch.full((POSITIONS,), -2.0)
-    last[:5] = 0  # these have seen all of the sample
-    rows, places = torch.zeros(POSITIONS).long(), torch.zeros(len(sampler.items))
-    histories = Histories(sampler.items[None], places, rows, last)
+    rows = torch.ones(POSITIONS).long()
+    rows[:5] = 0  # these have seen all of the sample
+    always = torch.stack([sampler.items, torch.zeros_like(sampler.items)])
+    histories = Histories(always, torch.zeros(2, 2).long(), 1, rows, torch.zeros_like(rows))
     targets[:5] = next(i for i in range(1, ITEMS + 1) if i not in sampler.items)
     value, grad_hidden, _ = with_gradients(
         sampled_softmax_loss, hidden, weight, targets, sampler, histories

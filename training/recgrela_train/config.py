@@ -258,9 +258,9 @@ class TrainConfig(_Section):
     negatives: int = Field(8192, ge=3)
     """Items in the sample of `loss=sampled`, drawn in each step for all of its positions. If a step
     has more positions than that, the sample's noise slows training."""
-    exclude_seen: Literal["auto", "none", "history"] = "auto"
-    """Items that the softmax excludes: those of the user's history before the target, as the engine
-    does, or none. auto: history if evaluate.exclude_seen is history, else none."""
+    exclude_seen: Literal["auto", "none", "window", "history"] = "auto"
+    """Seen items that the softmax excludes, as in evaluate.exclude_seen. auto: those that the
+    evaluation excludes."""
     learning_rate: float = Field(1e-3, gt=0)
     """Learning rate of Adam after the warm-up."""
     schedule: Literal["constant", "cosine"] = "constant"
@@ -317,6 +317,16 @@ class EvaluateConfig(_Section):
     max_users: Limit = None
     """Measure a random sample of this many users, the same for every run; none: all users."""
 
+    @property
+    def seen_events(self) -> int | None:
+        """How many events before a target exclude their items, by `exclude_seen`; None: all."""
+        return seen_events(self.exclude_seen, self.window)
+
+
+def seen_events(choice: str, window: int) -> int | None:
+    """How many events before a target a choice of `exclude_seen` excludes; None: all."""
+    return {"none": 0, "window": window, "history": None}[choice]
+
 
 class Config(_Section):
     """All settings of a run."""
@@ -329,11 +339,11 @@ class Config(_Section):
     evaluate: EvaluateConfig = EvaluateConfig()
 
     @property
-    def excludes_seen(self) -> bool:
-        """Whether training excludes seen items, by `train.exclude_seen`."""
+    def seen_events(self) -> int | None:
+        """How many events before a target training excludes, by `train.exclude_seen`; None: all."""
         if self.train.exclude_seen == "auto":
-            return self.evaluate.exclude_seen == "history"
-        return self.train.exclude_seen == "history"
+            return self.evaluate.seen_events
+        return seen_events(self.train.exclude_seen, self.evaluate.window)
 
     @model_validator(mode="after")
     def _positions_for_windows(self) -> Self:

@@ -36,7 +36,7 @@ class TrainBatch(TypedDict):
     inputs: Tensor  # [B, T] int64, T <= window; 0 is padding, at the end of a row
     kinds: Tensor | None  # [B, T] int64, kinds of the inputs; None without kinds
     gaps: Tensor | None  # [B, T] int64, buckets of the gaps before the inputs; None without gaps
-    earlier: Tensor | None  # [B, E] int64, items of the histories before the rows; None: unused
+    earlier: Tensor | None  # [B, E] int64, items before the rows that targets exclude; 0 is padding
     targets: Tensor  # [B, T] int64, the item after each input; 0 for padding and if not predicted
     firsts: Tensor  # [F] int64, first items of histories: targets of the start vector
     keep: Tensor  # [B] bool; False: the row starts from the empty state
@@ -64,7 +64,8 @@ class WindowBatches:
     Histories of one event have no window. They are divided evenly among the batches.
 
     With `gaps`, batches have them, and a window from the empty state begins as a history does.
-    Raises DataError if the data has no dates. With `seen`, batches have the earlier events.
+    Raises DataError if the data has no dates. `seen` is how many of the last events before a target
+    training excludes (None: all), and batches have those of them that are earlier than the rows.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class WindowBatches:
         *,
         firsts: bool = False,
         gaps: bool = False,
-        seen: bool = False,
+        seen: int | None = 0,
     ):
         self._dataset = dataset
         self._seen = seen
@@ -166,7 +167,7 @@ class WindowBatches:
                 inputs=padded(items, starts, lengths),
                 kinds=padded_kinds(self._dataset, starts, lengths),
                 gaps=gaps,
-                earlier=padded_before(items, self._histories[part], starts) if self._seen else None,
+                earlier=earlier(items, self._histories[part], starts, self._seen),
                 targets=padded(targets, starts + 1, lengths),
                 firsts=torch.from_numpy(items[firsts]).long(),
                 keep=keep,
@@ -179,12 +180,11 @@ class PrefixBatches:
     """One epoch of single targets per iteration: each prefix of a history is one sample.
 
     A row has the last `window` events before its target, and the target at the last of them. A
-    history of n events is n - 1 samples. Samples are shuffled. With `seen`, batches have the
-    earlier events.
+    history of n events is n - 1 samples. Samples are shuffled. `seen` is as in `WindowBatches`.
     """
 
     def __init__(
-        self, dataset: Dataset, window: int, batch_size: int, seed: int, *, seen: bool = False
+        self, dataset: Dataset, window: int, batch_size: int, seed: int, *, seen: int | None = 0
     ):
         self._dataset = dataset
         self._seen = seen
@@ -218,7 +218,7 @@ class PrefixBatches:
                 inputs=inputs,
                 kinds=padded_kinds(self._dataset, starts, stops - starts),
                 gaps=None,
-                earlier=padded_before(items, histories, starts) if self._seen else None,
+                earlier=earlier(items, histories, starts, self._seen),
                 targets=targets,
                 firsts=NO_FIRSTS,
                 keep=torch.zeros(len(part)).bool(),
@@ -271,9 +271,20 @@ def padded(items: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> Tensor
     return torch.from_numpy(items[np.where(inside, starts[:, None] + column, 0)] * inside).long()
 
 
-def padded_before(items: np.ndarray, histories: np.ndarray, starts: np.ndarray) -> Tensor:
-    """The events of histories before rows that begin at `starts`: [B, longest] int64."""
-    return padded(items, histories, starts - histories)
+def earlier(
+    items: np.ndarray, histories: np.ndarray, starts: np.ndarray, seen: int | None
+) -> Tensor | None:
+    """The events of histories before rows that begin at `starts`: [B, longest] int64.
+
+    Only those that a target in the row excludes, if it excludes `seen` events before it; None
+    without any. They are at the end of their row, padded with 0.
+    """
+    if seen == 0:
+        return None
+    if seen is not None:
+        histories = np.maximum(histories, starts - (seen - 1))
+    place = starts[:, None] - np.arange((starts - histories).max(), 0, -1)
+    return torch.from_numpy(items[np.maximum(place, 0)] * (place >= histories[:, None])).long()
 
 
 def padded_kinds(dataset: Dataset, starts: np.ndarray, lengths: np.ndarray) -> Tensor | None:

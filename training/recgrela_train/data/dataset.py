@@ -270,15 +270,23 @@ class Dataset:
         counts: np.ndarray = stops - starts if before is None else before[stops] - before[starts]
         return counts
 
-    def without_repeats(self) -> "Dataset":
-        """The same events; one whose item is earlier in the user's history is not predicted."""
+    def without_repeats(self, window: int | None) -> "Dataset":
+        """The same events; one whose item is among the `window` before it is not predicted.
+
+        None: among all events before it of the same user.
+        """
+        if window == 0:
+            return self
+        limit = len(self.items) - 1 if window is None else window
         blocks = np.searchsorted(self.offsets, np.arange(0, len(self.items), BLOCK))
         bounds = self.offsets[np.unique([0, *blocks, self.num_users])]
-        new = np.zeros(len(self.items), bool)
+        new = np.ones(len(self.items), bool)
         for start, stop in pairwise(bounds):
             users = np.searchsorted(self.offsets, np.arange(start, stop), side="right")
             pairs = users * (self.num_items + 1) + self.items[start:stop]
-            new[start + np.unique(pairs, return_index=True)[1]] = True
+            order = np.argsort(pairs, kind="stable")
+            distance = np.where(np.diff(pairs[order]) == 0, np.diff(order), len(self.items))
+            new[start + order[1:][distance <= limit]] = False
         predicted = new if self.predicted is None else new & self.predicted
         return self if new.all() else dataclasses.replace(self, predicted=predicted)
 

@@ -141,7 +141,7 @@ def _text(interval: Interval) -> str:
 def _random(dataset: Dataset, targets: Targets, settings: EvaluateConfig) -> float:
     """The expectation of NDCG@10 if all items that are ranked are in a random order."""
     gain = (1 / np.log2(1 + np.arange(1, BEST + 1))).sum()
-    window = {"none": 0, "window": settings.window, "history": None}[settings.exclude_seen]
+    window = settings.seen_events
     total = 0.0
     for start, stop, item in zip(targets.starts, targets.stops, targets.items, strict=True):
         first = start if window is None else max(start, stop - window)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .seen import Histories, SeenItems
+from .seen import EXCLUDED, Histories, SeenItems
 
 CHUNK_LOGITS = 2**20  # per chunk, 4 MiB of float32; `make bench-training` shows the memory
 MIN_ROWS = 32  # per chunk: each chunk reads the whole table and updates its whole gradient
@@ -27,8 +27,7 @@ def full_softmax_loss(
     softmax and sums keep the type of `weight`. Memory beyond the two gradients does not grow with
     M; histories of B rows need B * N numbers more.
     """
-    items = torch.arange(1, len(weight), device=weight.device)
-    seen = histories and histories.seen(items)
+    seen = histories and histories.seen(weight)
     loss: Tensor = _FullSoftmaxLoss.apply(hidden, weight, targets, product_type(weight), seen)
     return loss
 
@@ -52,7 +51,7 @@ class _FullSoftmaxLoss(torch.autograd.Function):
         product: torch.dtype,
         seen: SeenItems | None,
     ) -> Tensor:
-        count, table = max(1, len(hidden)), weight[1:].to(product)
+        count, table = max(1, len(hidden)), weight.to(product)
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros_like(weight)
         total = weight.new_zeros(())
@@ -60,8 +59,9 @@ class _FullSoftmaxLoss(torch.autograd.Function):
         with torch.autocast(hidden.device.type, enabled=False):
             for start in range(0, len(hidden), rows):
                 part = slice(start, start + rows)
-                x, target = hidden[part].to(product), targets[part, None] - 1
+                x, target = hidden[part].to(product), targets[part, None]
                 logits = x @ table.T
+                logits[:, 0] = EXCLUDED
                 if seen is not None:
                     seen.exclude(logits, part)
                 p = torch.softmax(logits, 1, dtype=weight.dtype)
@@ -71,7 +71,7 @@ class _FullSoftmaxLoss(torch.autograd.Function):
                 p.scatter_add_(1, target, p.new_full(target.shape, -1))
                 p = p.to(product)
                 grad_hidden[part] = p @ table
-                grad_weight[1:] += p.T @ x
+                grad_weight += p.T @ x
         ctx.save_for_backward(grad_hidden.div_(count), grad_weight.div_(count))
         return total / count
 

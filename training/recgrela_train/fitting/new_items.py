@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ..config import Config
 from ..data import Dataset, TrainBatch
-from ..data.batches import padded, padded_before, padded_kinds
+from ..data.batches import earlier, padded, padded_kinds
 from ..networks.network import CarriedState, Network
 from .checkpoints import Checkpoint
 from .loss import full_softmax_loss
@@ -51,7 +51,7 @@ class NewItemBatches:
         seed: int,
         *,
         gaps: bool = False,
-        seen: bool = False,
+        seen: int | None = 0,
     ):
         self._dataset = dataset
         self._seen = seen
@@ -114,7 +114,7 @@ class NewItemBatches:
                 kinds=padded_kinds(self._dataset, starts, lengths),
                 gaps=None if self._gaps is None else padded(self._gaps, starts, lengths),
                 targets=padded(targets, starts + 1, lengths),
-                earlier=padded_before(items, self.firsts[rows], starts) if self._seen else None,
+                earlier=earlier(items, self.firsts[rows], starts, self._seen),
                 firsts=torch.from_numpy(items[starts[self._begins[rows]]]).long(),
                 keep=torch.ones(len(rows)).bool(),
                 carried=False,
@@ -177,7 +177,7 @@ class NewItemsModule(TrainingModule):
             train.batch_size,
             self.config.seed,
             gaps=self.model.gaps is not None,
-            seen=self.config.excludes_seen,
+            seen=self.config.seen_events,
         )
 
     def _of_new_items(self, gradient: Tensor) -> Tensor:

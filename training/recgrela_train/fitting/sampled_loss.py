@@ -17,10 +17,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from .loss import CHUNK_LOGITS, MIN_ROWS, product_type
 from .negatives import NegativeSampler
-from .seen import Histories, SeenItems
+from .seen import EXCLUDED, Histories, SeenItems
 
 
 def sampled_softmax_loss(
@@ -39,12 +40,14 @@ def sampled_softmax_loss(
     items = sampler.draw().to(targets.device)
     rows = vectors(torch.cat([targets, items]))
     own, table = rows.split([len(targets), len(items)])
+    # A column for padding, as of all items.
+    logs = sampler.log_count(targets), pad(sampler.log_count(items), (1, 0))
+    items, table = pad(items, (1, 0)), pad(table, (0, 0, 1, 0))
     # An item is in the sample at most twice, next to each other.
     first = torch.searchsorted(items, targets)[:, None]
     places = torch.cat([first, first + 1], 1).clamp(max=len(items) - 1)
     hits = items[places] == targets[:, None]
-    logs = sampler.log_count(targets), sampler.log_count(items)
-    seen = histories and histories.seen(items)
+    seen = histories and histories.seen(table, items)
     loss: Tensor = _SampledSoftmaxLoss.apply(
         hidden, own, table, *logs, places, hits, product_type(rows), seen
     )
@@ -82,6 +85,7 @@ class _SampledSoftmaxLoss(torch.autograd.Function):
                 logits = (x.to(product) @ columns.T).to(own.dtype).sub_(log_count)
                 masked = logits.gather(1, places[part]).masked_fill_(hits[part], -torch.inf)
                 logits.scatter_(1, places[part], masked)
+                logits[:, 0] = EXCLUDED
                 if seen is not None:
                     seen.exclude(logits, part)
                 p = torch.softmax(logits, 1)

@@ -4,71 +4,89 @@ The engine recommends unseen items only. A softmax over all items also has to le
 seen ones, at the cost of the order of the others (docs/experiments.md, "Seen items").
 """
 
-import math
 from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ..data import TrainBatch
 
-BEFORE, NONE, NEVER = -1, -2, math.inf
-EXCLUDED = -1e30  # added to a logit, it leaves an exponential of 0
+EXCLUDED = -1e30  # a logit whose exponential is 0
 
 
 class SeenItems(NamedTuple):
-    """What M positions have seen of K items."""
+    """What M positions have seen of the items of K columns; column 0 stands for padding."""
 
-    first: Tensor  # [B, K], place of an item's first event in a row; NEVER: it has none
+    always: (
+        Tensor | None
+    )  # [B + 1, K], EXCLUDED where all positions of a row have seen an item, or 0
+    windows: list[Tensor]  # columns that the positions have seen, each [B + 1, P, W]
     rows: Tensor  # [M]
-    last: Tensor  # [M], as in `Histories`
+    places: Tensor  # [M], of a position's window
 
-    def at(self, part: slice) -> Tensor:
-        """1 where m of the positions have seen an item, 0 elsewhere: [m, K] float32.
-
-        On a CPU, sums of numbers are many times faster than comparisons and masks.
-        """
-        first = self.first.index_select(0, self.rows[part])
-        return first.neg_().add_(self.last[part, None] + 1).clamp_(0, 1)
-
-    def exclude(self, logits: Tensor, part: slice) -> Tensor:
-        """Adds EXCLUDED to the logits [m, K] of m positions, in place, where items were seen."""
-        return logits.add_(self.at(part), alpha=EXCLUDED)
+    def exclude(self, logits: Tensor, part: slice) -> None:
+        """Lowers the logits [m, K] of m positions, in place, where items were seen."""
+        rows, places = self.rows[part], self.places[part]
+        if self.always is not None:
+            logits.add_(self.always[rows])
+        for columns in self.windows:
+            logits.scatter_(1, columns[rows, places], EXCLUDED)
 
 
 class Histories(NamedTuple):
-    """The events before the targets at M positions."""
+    """The events that M positions exclude, as item indices; 0 is padding.
 
-    events: Tensor  # [B, E] item indices; 0 is padding
-    places: Tensor  # [E] float32, places of these events in the batch's rows; BEFORE: before them
+    Row B is empty. First events, which have no history, are its targets.
+    """
+
+    always: Tensor  # [B + 1, E], excluded at all positions of a row
+    recent: Tensor  # [B + 1, W + T]; place p also excludes the W from p on
+    size: int  # W
     rows: Tensor  # [M]
-    last: Tensor  # [M] float32, place of the last event before the target; NONE: there is none
+    places: Tensor  # [M]
 
     @classmethod
-    def of(cls, batch: TrainBatch, valid: Tensor, firsts: int) -> Self | None:
+    def of(cls, batch: TrainBatch, valid: Tensor, firsts: int, window: int | None) -> Self | None:
         """Those before the targets where `valid` [B, T], and before `firsts` first events.
 
-        None if training excludes no seen items.
+        They are the last `window` events before each, or all of them. None if the batch has no
+        earlier events: training excludes no seen items.
         """
-        earlier, inputs = batch["earlier"], batch["inputs"]
+        earlier, recent = batch["earlier"], batch["inputs"]
         if earlier is None:
             return None
-        places = torch.arange(-earlier.shape[1], inputs.shape[1], device=inputs.device)
         rows, last = valid.nonzero().unbind(1)
+        if window is not None:
+            last = last + earlier.shape[1]
+            earlier, recent = earlier[:, :0], torch.cat([earlier, recent], 1)
+        size = min(window or recent.shape[1], recent.shape[1])
         return cls(
-            torch.cat([earlier, inputs], 1),
-            places.clamp(min=BEFORE).float(),
-            torch.cat([rows, rows.new_zeros(firsts)]),
-            torch.cat([last, last.new_full((firsts,), NONE)]).float(),
+            pad(earlier, (0, 0, 0, 1)),
+            pad(recent, (size, 0, 0, 1)),
+            size,
+            torch.cat([rows, rows.new_full((firsts,), len(recent))]),
+            torch.cat([last + 1, last.new_zeros(firsts)]),
         )
 
-    def seen(self, items: Tensor) -> SeenItems:
-        """For ascending item indices [K], each at most twice."""
-        column = torch.searchsorted(items, self.events).clamp(max=len(items) - 1)
-        column = torch.where(items[column] == self.events, column, len(items))
-        first = self.places.new_full((len(self.events), len(items) + 1), NEVER)
-        places = self.places.expand(self.events.shape)
-        first = first.scatter_reduce(1, column, places, "amin")[:, :-1]
-        copies = 1 + (items[1:] == items[:-1]).nonzero().squeeze(1)
-        first[:, copies] = first[:, copies - 1]
-        return SeenItems(first, self.rows, self.last)
+    def seen(self, table: Tensor, sample: Tensor | None = None) -> SeenItems:
+        """For logits over the rows of a table [K, D], which are all items, with padding in row 0.
+
+        Or those of a sample of them, ascending item indices [K], 0 and others at most twice.
+        """
+        always = None
+        if self.always.shape[1]:
+            always = torch.zeros(len(self.always), len(table), device=table.device)
+            for columns in _columns(self.always, sample):
+                always.scatter_(1, columns, EXCLUDED)
+        windows = [c.unfold(1, self.size, 1) for c in _columns(self.recent, sample)]
+        return SeenItems(always, windows, self.rows, self.places)
+
+
+def _columns(events: Tensor, sample: Tensor | None) -> list[Tensor]:
+    """The columns of events, as lists without and with those of second copies; 0 if in none."""
+    if sample is None:
+        return [events]
+    last = torch.searchsorted(sample, events, right=True) - 1
+    last = torch.where(sample[last] == events, last, 0)
+    return [last, torch.where(sample[last - 1] == events, last - 1, last)]

@@ -130,11 +130,11 @@ class TrainingModule(lightning.LightningModule):
 
     @cached_property
     def _train_dataset(self) -> Dataset:
-        """The events to train on; where seen items are excluded, repeated ones are no targets."""
-        return self.dataset.without_repeats() if self.config.excludes_seen else self.dataset
+        """The events to train on; those whose items training excludes are no targets."""
+        return self.dataset.without_repeats(self.config.seen_events)
 
     def _train_batches(self) -> Batches:
-        train, seed, seen = self.config.train, self.config.seed, self.config.excludes_seen
+        train, seed, seen = self.config.train, self.config.seed, self.config.seen_events
         dataset = self._train_dataset
         if self.model.prefixes:
             return PrefixBatches(dataset, train.window, train.batch_size, seed, seen=seen)
@@ -190,7 +190,8 @@ class TrainingModule(lightning.LightningModule):
             starts = self.model.start.to(hidden.dtype).expand(firsts, -1)
             hidden = torch.cat([hidden, starts])
             targets = torch.cat([targets, batch["firsts"]])
-        loss = self._loss(hidden, targets, Histories.of(batch, valid, firsts))
+        histories = Histories.of(batch, valid, firsts, self.config.seen_events)
+        loss = self._loss(hidden, targets, histories)
         if (rank := first_process(~loss.isfinite())) is not None:
             raise NonFiniteLossError(loss, batch, before, rank)
         # The mean over all processes' events. A float, because the trainer would round integers.
