@@ -7,8 +7,8 @@ lengths are distributed as in a data set, so that padding costs the same. `posit
 block, forward and backward, on a fixed number of positions in rows of growing length, against a
 block of causal softmax attention (PyTorch's fused kernel) of the same size. `memory` compares the
 chunked loss with cross-entropy over all logits, each in its own process. `loss` times it against
-PyTorch's `linear_cross_entropy`. `accelerations` times the same step with bfloat16 and with
-torch.compile.
+PyTorch's `linear_cross_entropy`. `exclusion` times it by `train.exclude_seen`. `accelerations`
+times the same step with bfloat16 and with torch.compile.
 """
 
 import argparse
@@ -18,15 +18,17 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
-from recgrela_train.config import Config, DataConfig, ModelConfig
+from recgrela_train.config import Config, DataConfig, ModelConfig, change_config
 from recgrela_train.data import Dataset, prepare, split
 from recgrela_train.device import fast_products
 from recgrela_train.fitting.loss import full_softmax_loss
+from recgrela_train.fitting.seen import Histories
 from recgrela_train.fitting.training_module import TrainingModule
 from recgrela_train.networks.attention import rotary_frequency, rotation
 from recgrela_train.networks.grela import Block, RecGrela
@@ -154,6 +156,31 @@ def loss_seconds(items: int, positions: int, rounds: int) -> dict[str, float]:
     return {name: statistics.median(values[1:]) for name, values in seconds.items()}
 
 
+def exclusion_seconds(dataset: Dataset, steps: int) -> dict[str, float]:
+    """Seconds per position of the loss, forward and backward, by train.exclude_seen; D = 64.
+
+    The median of an epoch's first steps, which are interleaved.
+    """
+    loaders = {}
+    for choice in ("none", "window", "history"):
+        config = change_config(Config(), [f"train.exclude_seen={choice}"])
+        batches = TrainingModule(config, dataset).train_dataloader()
+        loaders[choice] = config.seen_events, islice(batches, steps + 1)
+    weight = torch.randn(dataset.num_items + 1, 64, requires_grad=True)
+    seconds: dict[str, list[float]] = {choice: [] for choice in loaders}
+    for _ in range(steps + 1):
+        for choice, (window, batches) in loaders.items():
+            batch = next(batches)
+            valid = batch["targets"] > 0
+            targets = batch["targets"][valid]
+            hidden = torch.randn(len(targets), 64, requires_grad=True)
+            start = time.perf_counter()
+            loss = full_softmax_loss(hidden, weight, targets, Histories.of(batch, valid, 0, window))
+            torch.autograd.grad(loss, (hidden, weight))
+            seconds[choice].append((time.perf_counter() - start) / len(targets))
+    return {choice: statistics.median(values[1:]) for choice, values in seconds.items()}
+
+
 def _peak(loss: Callable, positions: int, items: int) -> float:
     def run(positions: int, items: int) -> None:
         hidden = torch.randn(positions, 64, requires_grad=True)
@@ -233,7 +260,19 @@ def print_losses(console: Console, rounds: int) -> None:
     console.print(table)
 
 
-PARTS = ("step", "position", "memory", "loss", "accelerations")
+def print_exclusion(console: Console, steps: int) -> None:
+    """Print time per position of the loss by train.exclude_seen, and its ratio to `none`."""
+    table = Table(title="loss, forward and backward: us per position (ratio to none)")
+    for name in ("shape", "none", "window", "history"):
+        table.add_column(name, justify="right")
+    for name, shape in SHAPES.items():
+        seconds = exclusion_seconds(shape.dataset(), steps)
+        cells = (f"{s * 1e6:,.1f} ({s / seconds['none']:.2f})" for s in seconds.values())
+        table.add_row(name, *cells)
+    console.print(table)
+
+
+PARTS = ("step", "position", "memory", "loss", "exclusion", "accelerations")
 
 
 def main() -> None:
@@ -253,6 +292,7 @@ def main() -> None:
         "position": lambda: print_positions(console, arguments.rounds),
         "memory": lambda: print_memory(console),
         "loss": lambda: print_losses(console, arguments.rounds),
+        "exclusion": lambda: print_exclusion(console, arguments.steps),
         "accelerations": lambda: print_accelerations(console, arguments.steps),
     }
     with fast_products(torch.device("cpu")):
