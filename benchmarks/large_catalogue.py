@@ -78,7 +78,7 @@ def batch(items: int, seed: int) -> TrainBatch:
 def training_step(case: Case, count: int) -> Callable[[int], Any]:
     """A training step on each of `count` batches, by number."""
     torch.manual_seed(1)
-    config = Config(train=TrainConfig(loss=case.loss))
+    config = Config(train=TrainConfig(loss=case.loss, exclude_seen="none"))
     module = TrainingModule(config, dataset(case.items)).train()
     module.log = lambda *_, **__: None  # there is no trainer
     optimizer = module.configure_optimizers()["optimizer"]

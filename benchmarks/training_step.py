@@ -168,9 +168,8 @@ def exclusion_seconds(dataset: Dataset, steps: int) -> dict[str, float]:
         loaders[choice] = config.seen_events, islice(batches, steps + 1)
     weight = torch.randn(dataset.num_items + 1, 64, requires_grad=True)
     seconds: dict[str, list[float]] = {choice: [] for choice in loaders}
-    for _ in range(steps + 1):
-        for choice, (window, batches) in loaders.items():
-            batch = next(batches)
+    for batches in zip(*(loader for _, loader in loaders.values()), strict=True):
+        for (choice, (window, _)), batch in zip(loaders.items(), batches, strict=True):
             valid = batch["targets"] > 0
             targets = batch["targets"][valid]
             hidden = torch.randn(len(targets), 64, requires_grad=True)

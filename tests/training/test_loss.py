@@ -85,6 +85,15 @@ def test_a_large_table_does_not_shrink_a_chunk_below_the_measured_minimum(monkey
     assert chunks == [32, POSITIONS - 32]
 
 
+def test_a_history_longer_than_the_table_makes_a_chunk_smaller():
+    recent = torch.zeros(2, 2**17, dtype=torch.int64)
+    none = torch.zeros(2, 0, dtype=torch.int64)
+    rows = torch.zeros(1, dtype=torch.int64)
+    seen = Histories(none, recent, 2**13, rows, rows).seen(1000)
+    assert loss.chunk_rows(1000, seen) * seen.width <= loss.CHUNK_LOGITS
+    assert loss.chunk_rows(1000, None) == loss.CHUNK_LOGITS // 1000
+
+
 def test_a_target_without_a_chance_has_a_finite_loss():
     case = draw(torch.float32, scale=100)  # probabilities far below the smallest float32
     assert (torch.softmax(case[0] @ case[1][1:].T, 1) == 0).any()

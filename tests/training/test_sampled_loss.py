@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from recgrela_train.fitting import sampled_loss
+from recgrela_train.fitting import loss, sampled_loss
 from recgrela_train.fitting.loss import full_softmax_loss
 from recgrela_train.fitting.negatives import NegativeSampler
 from recgrela_train.fitting.seen import Histories
@@ -60,8 +60,8 @@ def with_gradients(function, hidden, weight, targets, *of, factor=1.0):
 
 @pytest.mark.parametrize("rows", [1, 7, 36, 37, 1000])
 def test_it_is_its_formula_whatever_the_chunk(monkeypatch, rows):
-    monkeypatch.setattr(sampled_loss, "CHUNK_LOGITS", rows * COUNT)
-    monkeypatch.setattr(sampled_loss, "MIN_ROWS", 1)
+    monkeypatch.setattr(loss, "CHUNK_LOGITS", rows * COUNT)
+    monkeypatch.setattr(loss, "MIN_ROWS", 1)
     hidden, weight, targets = draw_case()
     sampler = Fixed()
     targets[:3] = sampler.items[4]  # accidental hits: the item that is in the sample twice

@@ -25,21 +25,13 @@ BATCHES = {
     "prefixes": lambda data, seen: PrefixBatches(data, 5, 4, 1, seen=seen),
 }
 WINDOWS = [1, 3, 7, 1000, None]
-REPEATS = [
-    7,
-    8,
-    7,
-    9,
-    8,
-    7,
-    9,
-    9,
-]  # a history that comes back to its items; training has the first 6
+# A history that comes back to its items. Training has the first six.
+REPEATS = [7, 8, 7, 9, 8, 7, 9, 9]
 
 
 def excluded(histories: Histories, num_items: int, part: slice = slice(None)) -> torch.Tensor:
     """Whether the positions exclude each item, [m, N]."""
-    seen = histories.seen(torch.zeros(num_items + 1, 1))
+    seen = histories.seen(num_items + 1)
     logits = torch.zeros(len(seen.rows[part]), num_items + 1)
     seen.exclude(logits, part)
     return logits[:, 1:] < 0
@@ -83,7 +75,7 @@ def test_processes_exclude_what_one_would(window):
     assert shared == exclusions(batches, dataset, window)
 
 
-@pytest.mark.parametrize("window", [1, 3, None])
+@pytest.mark.parametrize("window", [1, 3, 1000, None])
 @pytest.mark.parametrize("block", [1, 7, 1 << 20])
 def test_an_item_that_its_target_excludes_is_no_target(monkeypatch, block, window):
     monkeypatch.setattr("recgrela_train.data.dataset.BLOCK", block)
@@ -134,7 +126,7 @@ def test_a_sample_excludes_both_copies_of_an_item(window):
     some = False
     for batch in WindowBatches(dataset, 4, 99, True, 1, seen=window):
         histories = Histories.of(batch, batch["targets"] > 0, 0, window)
-        seen = histories.seen(torch.zeros(len(sample), 1), sample)
+        seen = histories.seen(len(sample), sample)
         logits = torch.zeros(len(seen.rows), len(sample))
         seen.exclude(logits, slice(None))
         expected = excluded(histories, dataset.num_items)[:, sample[1:] - 1]

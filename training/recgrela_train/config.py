@@ -259,8 +259,8 @@ class TrainConfig(_Section):
     """Items in the sample of `loss=sampled`, drawn in each step for all of its positions. If a step
     has more positions than that, the sample's noise slows training."""
     exclude_seen: Literal["auto", "none", "window", "history"] = "auto"
-    """Seen items that the softmax excludes, as in evaluate.exclude_seen. auto: those that the
-    evaluation excludes."""
+    """Seen items that the softmax excludes: those of the whole history, those of the last
+    evaluate.window events (window), or none. auto: those that evaluate.exclude_seen excludes."""
     learning_rate: float = Field(1e-3, gt=0)
     """Learning rate of Adam after the warm-up."""
     schedule: Literal["constant", "cosine"] = "constant"
@@ -308,7 +308,8 @@ class EvaluateConfig(_Section):
     """How to measure: ranking among all items; ties in score count against the model."""
 
     window: int = Field(200, ge=1)
-    """Events seen by the `window` read-out; `stream` sees the whole history."""
+    """Events seen by the `window` read-out, and of exclude_seen=window, also in training; the
+    `stream` read-out sees the whole history."""
     exclude_seen: Literal["none", "window", "history"] = "history"
     """Seen items to exclude from the ranking: those of the whole history, as the engine does,
     those of the last `evaluate.window` events, or none. A target that is excluded is a miss."""
@@ -320,12 +321,7 @@ class EvaluateConfig(_Section):
     @property
     def seen_events(self) -> int | None:
         """How many events before a target exclude their items, by `exclude_seen`; None: all."""
-        return seen_events(self.exclude_seen, self.window)
-
-
-def seen_events(choice: str, window: int) -> int | None:
-    """How many events before a target a choice of `exclude_seen` excludes; None: all."""
-    return {"none": 0, "window": window, "history": None}[choice]
+        return {"none": 0, "window": self.window, "history": None}[self.exclude_seen]
 
 
 class Config(_Section):
@@ -341,9 +337,10 @@ class Config(_Section):
     @property
     def seen_events(self) -> int | None:
         """How many events before a target training excludes, by `train.exclude_seen`; None: all."""
-        if self.train.exclude_seen == "auto":
-            return self.evaluate.seen_events
-        return seen_events(self.train.exclude_seen, self.evaluate.window)
+        choice, evaluate = self.train.exclude_seen, self.evaluate
+        if choice != "auto":
+            evaluate = evaluate.model_copy(update={"exclude_seen": choice})
+        return evaluate.seen_events
 
     @model_validator(mode="after")
     def _positions_for_windows(self) -> Self:

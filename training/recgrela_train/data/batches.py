@@ -36,7 +36,9 @@ class TrainBatch(TypedDict):
     inputs: Tensor  # [B, T] int64, T <= window; 0 is padding, at the end of a row
     kinds: Tensor | None  # [B, T] int64, kinds of the inputs; None without kinds
     gaps: Tensor | None  # [B, T] int64, buckets of the gaps before the inputs; None without gaps
-    earlier: Tensor | None  # [B, E] int64, items before the rows that targets exclude; 0 is padding
+    earlier: (
+        Tensor | None
+    )  # [B, E] int64, events before the rows, 0 at the start; None: none is excluded
     targets: Tensor  # [B, T] int64, the item after each input; 0 for padding and if not predicted
     firsts: Tensor  # [F] int64, first items of histories: targets of the start vector
     keep: Tensor  # [B] bool; False: the row starts from the empty state
@@ -276,8 +278,8 @@ def earlier(
 ) -> Tensor | None:
     """The events of histories before rows that begin at `starts`: [B, longest] int64.
 
-    Only those that a target in the row excludes, if it excludes `seen` events before it; None
-    without any. They are at the end of their row, padded with 0.
+    Only those that a target in the row excludes, if it excludes the `seen` events before it (None:
+    all). They are at the end of their row, padded with 0. None if `seen` is 0.
     """
     if seen == 0:
         return None

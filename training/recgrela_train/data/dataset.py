@@ -271,13 +271,13 @@ class Dataset:
         return counts
 
     def without_repeats(self, window: int | None) -> "Dataset":
-        """The same events; one whose item is among the `window` before it is not predicted.
+        """The same events; one whose item is in the `window` events before it is not predicted.
 
         None: among all events before it of the same user.
         """
         if window == 0:
             return self
-        limit = len(self.items) - 1 if window is None else window
+        limit = len(self.items) if window is None else window
         blocks = np.searchsorted(self.offsets, np.arange(0, len(self.items), BLOCK))
         bounds = self.offsets[np.unique([0, *blocks, self.num_users])]
         new = np.ones(len(self.items), bool)
@@ -285,8 +285,8 @@ class Dataset:
             users = np.searchsorted(self.offsets, np.arange(start, stop), side="right")
             pairs = users * (self.num_items + 1) + self.items[start:stop]
             order = np.argsort(pairs, kind="stable")
-            distance = np.where(np.diff(pairs[order]) == 0, np.diff(order), len(self.items))
-            new[start + order[1:][distance <= limit]] = False
+            repeated = (np.diff(pairs[order]) == 0) & (np.diff(order) <= limit)
+            new[start + order[1:][repeated]] = False
         predicted = new if self.predicted is None else new & self.predicted
         return self if new.all() else dataclasses.replace(self, predicted=predicted)
 

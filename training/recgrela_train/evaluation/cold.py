@@ -141,10 +141,10 @@ def _text(interval: Interval) -> str:
 def _random(dataset: Dataset, targets: Targets, settings: EvaluateConfig) -> float:
     """The expectation of NDCG@10 if all items that are ranked are in a random order."""
     gain = (1 / np.log2(1 + np.arange(1, BEST + 1))).sum()
-    window = settings.seen_events
     total = 0.0
     for start, stop, item in zip(targets.starts, targets.stops, targets.items, strict=True):
-        first = start if window is None else max(start, stop - window)
+        seen_events = settings.seen_events
+        first = start if seen_events is None else max(start, stop - seen_events)
         seen = np.unique(dataset.items[first:stop])
         if item not in seen:
             total += gain / (dataset.num_items - len(seen))

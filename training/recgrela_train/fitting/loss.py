@@ -25,9 +25,9 @@ def full_softmax_loss(
     indices 1..N. With `histories`, the softmax of a position is over the items that are not in its
     history; its target has to be one of them. Under autocast the matrix products use its type;
     softmax and sums keep the type of `weight`. Memory beyond the two gradients does not grow with
-    M; histories of B rows need B * N numbers more.
+    M; histories of B rows need B * N numbers more, and a chunk as many indices as logits at most.
     """
-    seen = histories and histories.seen(weight)
+    seen = histories and histories.seen(len(weight))
     loss: Tensor = _FullSoftmaxLoss.apply(hidden, weight, targets, product_type(weight), seen)
     return loss
 
@@ -37,6 +37,12 @@ def product_type(weight: Tensor) -> torch.dtype:
     device = weight.device.type
     autocast = torch.is_autocast_enabled(device)
     return torch.get_autocast_dtype(device) if autocast else weight.dtype
+
+
+def chunk_rows(columns: int, seen: SeenItems | None) -> int:
+    """How many positions to process at a time."""
+    width = columns if seen is None else max(columns, seen.width)
+    return max(MIN_ROWS, CHUNK_LOGITS // width)
 
 
 class _FullSoftmaxLoss(torch.autograd.Function):
@@ -55,7 +61,7 @@ class _FullSoftmaxLoss(torch.autograd.Function):
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros_like(weight)
         total = weight.new_zeros(())
-        rows = max(MIN_ROWS, CHUNK_LOGITS // len(table))
+        rows = chunk_rows(len(table), seen)
         with torch.autocast(hidden.device.type, enabled=False):
             for start in range(0, len(hidden), rows):
                 part = slice(start, start + rows)

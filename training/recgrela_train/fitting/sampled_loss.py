@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .loss import CHUNK_LOGITS, MIN_ROWS, product_type
+from .loss import chunk_rows, product_type
 from .negatives import NegativeSampler
 from .seen import EXCLUDED, Histories, SeenItems
 
@@ -47,7 +47,7 @@ def sampled_softmax_loss(
     first = torch.searchsorted(items, targets)[:, None]
     places = torch.cat([first, first + 1], 1).clamp(max=len(items) - 1)
     hits = items[places] == targets[:, None]
-    seen = histories and histories.seen(table, items)
+    seen = histories and histories.seen(len(table), items)
     loss: Tensor = _SampledSoftmaxLoss.apply(
         hidden, own, table, *logs, places, hits, product_type(rows), seen
     )
@@ -77,7 +77,7 @@ class _SampledSoftmaxLoss(torch.autograd.Function):
         grad_hidden, grad_own = torch.empty_like(hidden), torch.empty_like(own)
         grad_table = torch.zeros_like(table)
         total = own.new_zeros(())
-        rows = max(MIN_ROWS, CHUNK_LOGITS // len(table))
+        rows = chunk_rows(len(table), seen)
         with torch.autocast(hidden.device.type, enabled=False):
             for start in range(0, len(hidden), rows):
                 part = slice(start, start + rows)

@@ -16,14 +16,20 @@ EXCLUDED = -1e30  # a logit whose exponential is 0
 
 
 class SeenItems(NamedTuple):
-    """What M positions have seen of the items of K columns; column 0 stands for padding."""
+    """What M positions have seen of the items of K columns; column 0 stands for padding.
 
-    always: (
-        Tensor | None
-    )  # [B + 1, K], EXCLUDED where all positions of a row have seen an item, or 0
-    windows: list[Tensor]  # columns that the positions have seen, each [B + 1, P, W]
-    rows: Tensor  # [M]
-    places: Tensor  # [M], of a position's window
+    In `always`, EXCLUDED marks what all positions of a row have seen; the others are 0.
+    """
+
+    always: Tensor | None  # [B + 1, K]
+    windows: list[Tensor]  # columns that a position has seen, each [B + 1, P, W]
+    rows: Tensor  # [M], the row of a position in both
+    places: Tensor  # [M], and its place in `windows`
+
+    @property
+    def width(self) -> int:
+        """How many events a position excludes one by one."""
+        return self.windows[0].shape[2]
 
     def exclude(self, logits: Tensor, part: slice) -> None:
         """Lowers the logits [m, K] of m positions, in place, where items were seen."""
@@ -41,17 +47,17 @@ class Histories(NamedTuple):
     """
 
     always: Tensor  # [B + 1, E], excluded at all positions of a row
-    recent: Tensor  # [B + 1, W + T]; place p also excludes the W from p on
+    recent: Tensor  # [B + 1, W + P - 1]
     size: int  # W
     rows: Tensor  # [M]
-    places: Tensor  # [M]
+    places: Tensor  # [M]; a position at place p also excludes recent[row, p : p + W]
 
     @classmethod
     def of(cls, batch: TrainBatch, valid: Tensor, firsts: int, window: int | None) -> Self | None:
         """Those before the targets where `valid` [B, T], and before `firsts` first events.
 
-        They are the last `window` events before each, or all of them. None if the batch has no
-        earlier events: training excludes no seen items.
+        They are the last `window` events before each, or all of them (None), as the batch was
+        made for. None if it was made to exclude nothing.
         """
         earlier, recent = batch["earlier"], batch["inputs"]
         if earlier is None:
@@ -69,22 +75,22 @@ class Histories(NamedTuple):
             torch.cat([last + 1, last.new_zeros(firsts)]),
         )
 
-    def seen(self, table: Tensor, sample: Tensor | None = None) -> SeenItems:
-        """For logits over the rows of a table [K, D], which are all items, with padding in row 0.
+    def seen(self, columns: int, sample: Tensor | None = None) -> SeenItems:
+        """What they have seen of K columns: of all items by their index, 0 being padding.
 
-        Or those of a sample of them, ascending item indices [K], 0 and others at most twice.
+        With `sample` [K], they are its items: ascending indices, each at most twice, 0 first.
         """
         always = None
         if self.always.shape[1]:
-            always = torch.zeros(len(self.always), len(table), device=table.device)
-            for columns in _columns(self.always, sample):
-                always.scatter_(1, columns, EXCLUDED)
+            always = torch.zeros(len(self.always), columns, device=self.always.device)
+            for places in _columns(self.always, sample):
+                always.scatter_(1, places, EXCLUDED)
         windows = [c.unfold(1, self.size, 1) for c in _columns(self.recent, sample)]
         return SeenItems(always, windows, self.rows, self.places)
 
 
 def _columns(events: Tensor, sample: Tensor | None) -> list[Tensor]:
-    """The columns of events, as lists without and with those of second copies; 0 if in none."""
+    """The columns of events, 0 if there is none. With a sample, two: an item may be in it twice."""
     if sample is None:
         return [events]
     last = torch.searchsorted(sample, events, right=True) - 1
