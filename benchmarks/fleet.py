@@ -2,10 +2,11 @@
 
 An event of one of 100,000 users reads and writes a state that no cache holds. Its roofline is one
 plain read and write of as many bytes, in place and in order, in a buffer as large as all states.
-`top_k` of a fleet is timed against sessions that are asked one after the other. Times are per user
-of calls with many.
+`top_k` of a fleet is timed against sessions that are asked one after the other, and both calls with
+a thread per CPU against one thread. Times are per user of calls with many.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def run(
 ) -> list[Part]:
     """Time events of `users`, and `top_k` over each number of items; files go to `folder`."""
     rounds = max(1, rounds // 5)
-    parts = [_run_append(folder, rounds, tick, users)]
+    parts = [_run_append(folder, rounds, tick, users), _run_threads(folder, rounds, tick, users)]
     for count in items:
         scorers = {table: make_scorer(make_model(count), folder, table) for table in TABLES}
         parts += [_run_top_k(scorer, table, rounds, tick) for table, scorer in scorers.items()]
@@ -68,6 +69,28 @@ def _time_append(
         Result(name, f"append, {matrices} matrices", timings[name], roofline),
         Result(roofline, f"reading and writing {update.user_bytes:,} bytes", timings[roofline]),
     ]
+
+
+def _run_threads(folder: Path, rounds: int, tick: Tick, users: int) -> Part:
+    users //= 4  # both fleets together take half the memory of the others
+    scorer = make_scorer(make_model(), folder, "int8", "int8")
+    random = np.random.default_rng(SEED)
+    first = np.arange(users), random.integers(NUM_ITEMS, size=users)
+    steps, labels = {}, []
+    for threads in sorted({1, os.cpu_count() or 1}):
+        fleet = Fleet(scorer, users, threads=threads)
+        fleet.append(*first)
+        steps[f"fleet_append_threads_{threads}"] = lambda events, to=fleet: to.append(*events)
+        steps[f"fleet_top_k_threads_{threads}"] = lambda events, of=fleet: of.top_k_arrays(
+            events[0], K
+        )
+        labels += [f"{call}, threads: {threads}" for call in ("append", "top_k")]
+    blocks = ([draw(random, users)] for _ in tick(range(WARM_UP + rounds)))
+    timings = take_turns(steps, blocks, WARM_UP, parts=CALL)
+    results = [
+        Result(name, label, timings[name]) for name, label in zip(steps, labels, strict=True)
+    ]
+    return Part(f"fleet of {users:,} users, int8, {CALL} users per call", results)
 
 
 def user_bytes() -> int:

@@ -1,7 +1,8 @@
 """Times the engine against other runtimes and plain reads of memory, in one run.
 
-Everything runs on one thread. Contenders are interleaved, so that a busy machine slows all of them,
-and medians are compared. Each part is a module of this package that documents what it times.
+Everything runs on one thread, unless its label says otherwise. Contenders are interleaved, so that
+a busy machine slows all of them, and medians are compared. Each part is a module of this package
+that documents what it times.
 """
 
 import argparse

@@ -41,7 +41,7 @@ class Part:
 def print_part(part: Part) -> None:
     """Print a part as a table."""
     medians = _medians(part)
-    table = Table(title=f"{part.title}: microseconds, one thread", box=box.SIMPLE)
+    table = Table(title=f"{part.title}: microseconds", box=box.SIMPLE)
     columns = ["median", "p10", "p90"]
     roofed = any(result.roofline for result in part.results)
     columns += ["roofline", "times it"] * roofed
@@ -70,7 +70,7 @@ def write(path: Path, parts: list[Part], rounds: int) -> None:
             "num_items": NUM_ITEMS,
             "seed": SEED,
         },
-        "timing": {"rounds": rounds, "threads": 1},
+        "timing": {"rounds": rounds},
         "engine": {key: value for part in parts for key, value in part.facts.items()},
         "machine": machine(),
         "versions": {

@@ -1,6 +1,7 @@
 """The benchmarks' contenders compute what they claim to."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -201,7 +202,9 @@ def test_fleet_part(tmp_path):
         f"{kind}fleet_append_{of}" for kind in ("", "roofline_") for of in ("f32", "f16", "int8")
     }
     queries = {f"{who}_top_k_100_{of}" for who in ("fleet", "session") for of in ("f32", "int8")}
-    assert names(parts) == events | queries
+    counts = {1, os.cpu_count()}
+    threads = {f"fleet_{call}_threads_{count}" for call in ("append", "top_k") for count in counts}
+    assert names(parts) == events | queries | threads
     scorer = make_scorer(make_model(), tmp_path)
     scorer.append(1)
     assert fleet.user_bytes() == scorer.state_bytes - 4 + 4 * 64  # no item, a hidden vector

@@ -66,6 +66,26 @@ def test_load_on_an_instance_is_refused(small, tmp_path):
         fleet.load(tmp_path / "fleet", scorer)
 
 
+def test_threads_change_no_result(small, tmp_path):
+    scorer = small.load()
+    random = np.random.default_rng(1)
+    users, items = random.integers(3000, size=5000), random.choice(small.ids, 5000)
+    one, many = (Fleet(scorer, threads=threads) for threads in (1, 3))
+    for fleet in (one, many):
+        fleet.append(users, items)
+    many.save(tmp_path / "fleet")
+    loaded = Fleet.load(tmp_path / "fleet", scorer, threads=2)
+    everyone = one.users
+    expected = one.top_k_arrays(everyone, 5)
+    for fleet in (many, loaded):
+        found = fleet.top_k_arrays(everyone, 5)
+        assert np.array_equal(found.ids, expected.ids)
+        assert np.array_equal(found.scores, expected.scores)
+        assert all(fleet.session(u).snapshot() == one.session(u).snapshot() for u in everyone)
+    with pytest.raises(ValueError, match="threads"):
+        Fleet(scorer, threads=-1)
+
+
 def test_what_does_not_fit_changes_nothing(small):
     fleet = Fleet(small.load())
     fleet.append([1], small.ids[:1])

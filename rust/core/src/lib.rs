@@ -32,8 +32,8 @@
 //! Every score has the same 32 bits on every instruction set: only exactly rounded operations are
 //! used, in a fixed order. This relies on subnormal numbers, which threads support by default. In a
 //! thread that flushes them to zero, for example after `torch.set_flush_denormal(True)`, the bits
-//! may differ, on all instruction sets alike. The crate starts no threads, unless a [`TopK`] asks
-//! for them with the feature `threads`.
+//! may differ, on all instruction sets alike. The crate starts no threads, unless a [`TopK`] or
+//! a [`Fleet`] asks for them with the feature `threads`.
 
 #[cfg(target_endian = "big")]
 compile_error!("recgrela reads its little-endian file in place and needs a little-endian target");
@@ -60,6 +60,8 @@ mod saving;
 mod session;
 mod simd;
 mod snapshot;
+#[cfg(feature = "threads")]
+mod threads;
 mod verify;
 
 pub use catalog::{Filter, Groups, Quota, Scored, TopK};

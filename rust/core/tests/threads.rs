@@ -6,8 +6,8 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{F16, F32, I8, ModelFile, Rng, Shape, brute_force, session};
-use recgrela::{Filter, Groups, ItemId, Model, Quota, Session, TopK};
+use common::{F16, F32, I8, ModelFile, Rng, Shape, brute_force, everything, session};
+use recgrela::{Filter, Fleet, Groups, ItemId, Model, Quota, Session, TopK};
 
 const ITEMS: usize = 120_000;
 
@@ -94,4 +94,86 @@ fn ties_across_shards() {
     session.top_k_into(40, &Filter::default().quota(quota), &mut ranking).unwrap();
     let expected = [0, 1, 2, 50_000, 50_001, 50_002, 100_000, 100_001, 100_002];
     assert!(ranking.items().iter().map(|scored| scored.item).eq(expected));
+}
+
+const USERS: usize = 900;
+
+/// A fleet whose calls have few users and many, near each other and far apart, once and repeatedly.
+fn shared(model: &Arc<Model>, threads: usize) -> Fleet {
+    let mut fleet = Fleet::new(Arc::clone(model));
+    fleet.set_threads(threads);
+    let (rng, items) = (&mut Rng::new(4), model.num_items());
+    let everyone: Vec<_> = (0..USERS as u32).collect();
+    fleet.append(&everyone, &rng.items(USERS, items)).unwrap();
+    for (count, users) in [(32, USERS), (33, USERS), (47, 2), (700, 40), (2500, USERS)] {
+        fleet.append(&rng.items(count, users), &rng.items(count, items)).unwrap();
+    }
+    fleet
+}
+
+#[test]
+fn a_fleet_has_the_same_times_and_kinds_for_any_number_of_threads() {
+    let shape = Shape { kinds: 3, gaps: true, ..Shape::BASE };
+    let model = common::model(&shape);
+    let histories = [1, 2, 7].map(|threads| {
+        let mut fleet = Fleet::new(Arc::clone(&model));
+        fleet.set_threads(threads);
+        fleet.set_log_capacity(9);
+        let rng = &mut Rng::new(6);
+        for _ in 0..2 {
+            let users = rng.items(2000, USERS);
+            fleet.append(&users, &rng.events(2000, &shape)).unwrap();
+        }
+        everything(&fleet)
+    });
+    assert!(histories.iter().all(|history| *history == histories[0]));
+}
+
+#[test]
+fn a_fleet_has_the_same_histories_for_any_number_of_threads() {
+    let quantised = Shape { table: I8, matrices: I8, ..Shape::BASE };
+    for shape in [Shape::BASE, Shape::TINY, quantised] {
+        let model = common::model(&shape);
+        let expected = everything(&shared(&model, 1));
+        for threads in [0, 2, 3, 7, usize::MAX] {
+            assert!(everything(&shared(&model, threads)) == expected, "{threads}, {shape:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fleet_has_the_same_rankings_for_any_number_of_threads() {
+    for table in [F32, I8] {
+        let model = common::model(&Shape { table, ..Shape::BASE });
+        let mut fleet = shared(&model, 1);
+        let rng = &mut Rng::new(8);
+        let groups: Vec<_> = (0..model.num_items()).map(|_| rng.below(6) as i64).collect();
+        let groups = Groups::new(&model, &groups).unwrap();
+        let quota = Quota { groups: &groups, limit: 2 };
+        for count in [1, 32, 33, 64, 65, 500] {
+            let users = rng.items(count, USERS);
+            for filter in [Filter::unseen(), Filter::unseen().quota(quota)] {
+                fleet.set_threads(1);
+                let expected = fleet.top_k(&users, 10, &filter).unwrap();
+                for threads in [0, 2, 3, 7, usize::MAX] {
+                    fleet.set_threads(threads);
+                    assert_eq!(fleet.top_k(&users, 10, &filter).unwrap(), expected, "{threads}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_migrated_fleet_is_that_of_one_thread() {
+    let model = common::model(&Shape::BASE);
+    let [one, many] = [1, 5].map(|threads| {
+        let mut fleet = Fleet::new(Arc::clone(&model));
+        fleet.set_threads(threads);
+        fleet.set_log_capacity(100);
+        let rng = &mut Rng::new(3);
+        fleet.append(&rng.items(3000, 80), &rng.items(3000, 100)).unwrap();
+        everything(&fleet.migrate(Arc::clone(&model)).unwrap())
+    });
+    assert_eq!(one, many);
 }

@@ -49,16 +49,27 @@ impl Fleet {
     }
 }
 
-/// Load a file written by save, with memory for at least capacity users.
+/// Load a file written by save, with memory for at least capacity users. threads is as in
+/// the constructor.
 ///
 /// Raises ValueError for a damaged file and for one of another model. Warns if the last save_changes
 /// was interrupted; what it wrote is not loaded.
 #[pyfunction]
-#[pyo3(signature = (path, scorer, capacity=0))]
-fn load(py: Python<'_>, path: PathBuf, scorer: &EdgeScorer, capacity: usize) -> PyResult<Fleet> {
+#[pyo3(
+    signature = (path, scorer, capacity=0, *, threads=Count(1)),
+    text_signature = "(path, scorer, capacity=0, *, threads=1)"
+)]
+fn load(
+    py: Python<'_>,
+    path: PathBuf,
+    scorer: &EdgeScorer,
+    capacity: usize,
+    threads: Count,
+) -> PyResult<Fleet> {
     let model = Arc::clone(&scorer.model);
     let fleet = py.detach(|| {
         let mut fleet = engine::Fleet::open(&path, model)?;
+        fleet.set_threads(threads.0);
         fleet.reserve(capacity.saturating_sub(fleet.len()))?;
         Ok(fleet)
     });
@@ -79,12 +90,17 @@ fn load(py: Python<'_>, path: PathBuf, scorer: &EdgeScorer, capacity: usize) -> 
 impl Fleet {
     /// A fleet without users, on the model of a scorer.
     ///
-    /// capacity reserves memory for as many users; the fleet grows beyond it as needed. Raises
-    /// ValueError if the memory cannot be allocated.
+    /// capacity reserves memory for as many users; the fleet grows beyond it as needed. threads is
+    /// how many threads at most share the users of append, top_k and top_k_arrays, if there are more
+    /// than 32; results are the same. Raises ValueError if the memory cannot be allocated.
     #[new]
-    #[pyo3(signature = (scorer, capacity=0))]
-    fn new(py: Python<'_>, scorer: &EdgeScorer, capacity: usize) -> PyResult<Self> {
+    #[pyo3(
+        signature = (scorer, capacity=0, *, threads=Count(1)),
+        text_signature = "(scorer, capacity=0, *, threads=1)"
+    )]
+    fn new(py: Python<'_>, scorer: &EdgeScorer, capacity: usize, threads: Count) -> PyResult<Self> {
         let mut fleet = engine::Fleet::new(Arc::clone(&scorer.model));
+        fleet.set_threads(threads.0);
         py.detach(|| fleet.reserve(capacity)).map_err(to_python)?;
         Ok(Self::of(scorer, fleet))
     }

@@ -10,8 +10,6 @@ mod quota;
 mod ranking;
 mod scan;
 mod scores;
-#[cfg(feature = "threads")]
-mod threads;
 mod topk;
 
 pub use best::Scored;

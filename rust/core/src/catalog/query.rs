@@ -40,4 +40,12 @@ impl<'a> Query<'a> {
     pub(super) fn is_empty(&self) -> bool {
         self.k == 0 || self.filter.quota.is_some_and(|quota| quota.limit == 0)
     }
+
+    /// How many threads may help with queries. With a quota, each counts all groups: at most four
+    /// counts per item in total.
+    #[cfg(feature = "threads")]
+    pub(crate) fn other_threads(&self) -> usize {
+        let groups = self.filter.quota.map_or(1, |quota| quota.groups.count());
+        4 * self.catalog.len() / groups
+    }
 }

@@ -10,10 +10,14 @@ use super::query::{Query, User};
 use super::quota::{GroupCounts, QuotaRanking};
 use super::ranking::Ranking;
 use super::scan::Scan;
-#[cfg(feature = "threads")]
-use super::threads;
 use crate::model::{Floats, Hidden, Numbers, Visitor};
 use crate::simd::GROUP;
+#[cfg(feature = "threads")]
+use crate::threads;
+
+/// Up to this many items, one thread is as fast: the scan takes about as long as waking others.
+#[cfg(feature = "threads")]
+const ALONE: usize = 100_000;
 
 /// A reusable ranking. After the first query with the largest `k`, the longest lists and the most
 /// groups, [`Session::top_k_into`](crate::Session::top_k_into) does not allocate.
@@ -52,9 +56,9 @@ impl TopK {
     }
 
     /// Lets up to `count` threads, at most 256, share a query that considers more than 100,000
-    /// items. The result is the same, bit for bit. Smaller queries, and those of a fleet, run on
-    /// the caller's thread only, as does every query if `count` is 0 or 1. A shared query may
-    /// allocate.
+    /// items. The result is the same, bit for bit. Smaller queries run on the caller's thread only,
+    /// as does every query if `count` is 0 or 1, and those of a fleet, whose
+    /// [threads](crate::Fleet::set_threads) share users. A shared query may allocate.
     ///
     /// The crate has its own rayon pool, one thread per CPU. A forked process starts another.
     #[cfg(feature = "threads")]
@@ -114,13 +118,14 @@ impl Visitor for Answer<'_, '_> {
         let hidden = Hidden::new::<N>(query.backend, user.hidden, &mut ranking.codes);
         let task = Task { query, excluded: user.excluded, lists: &ranking.lists, numbers, hidden };
         #[cfg(feature = "threads")]
-        if !ranking.others.is_empty() && task.items() > threads::ALONE {
-            // Each worker counts all groups of a quota: at most four counts per item in total.
-            let groups = query.filter.quota.map_or(1, |quota| quota.groups.count());
-            let limit = ranking.others.len().min(4 * query.catalog.len() / groups);
+        if !ranking.others.is_empty() && task.items() > ALONE {
+            let limit = ranking.others.len().min(query.other_threads());
             let others = &mut ranking.others[..limit];
-            let work = |worker: &mut Worker, shard| worker.rank(&task, shard);
-            threads::share(&mut ranking.worker, others, work);
+            let count = 1 + others.len();
+            let shard = |index| Shard { index, count };
+            let shards = others.iter_mut().zip(1..).map(|(worker, index)| (worker, shard(index)));
+            let work = |(worker, shard): (&mut Worker, Shard)| worker.rank(&task, shard);
+            threads::share((&mut ranking.worker, shard(0)), shards, work);
             return ranking.worker.merge(others, query);
         }
         ranking.worker.rank(&task, Shard::WHOLE);

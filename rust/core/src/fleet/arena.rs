@@ -70,6 +70,12 @@ impl Arena {
         self.of_mut(last).fill(0.0);
     }
 
+    /// The number of chunks.
+    #[cfg(feature = "threads")]
+    pub(super) fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
     pub(super) fn chunks_mut(&mut self) -> &mut [AlignedBuf] {
         &mut self.chunks
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::workers::Workers;
 use super::{Fleet, UserId};
 use crate::error::Cause;
 use crate::{Event, Kind, Model, Result};
@@ -66,7 +67,7 @@ impl Fleet {
     /// users. Items are translated by their ids, and kinds by their names; items that the new model
     /// does not know are skipped, and users without a known item are omitted. If the new model has
     /// no kinds or does not use times, events are replayed without them. The new fleet has the same
-    /// log capacity.
+    /// log capacity and threads.
     ///
     /// Returns an error if a user's log does not hold the whole history, if the ids of one model
     /// are integers and those of the other strings, and if the new model has kinds or uses times,
@@ -87,6 +88,7 @@ impl Fleet {
         let translate = |kind: Kind| model.kind(&names[usize::from(kind.index())]);
         let mut fleet = Self::new(Arc::clone(&model));
         fleet.set_log_capacity(self.log_capacity);
+        fleet.workers = Workers::new(config, self.workers.count());
         let (mut users, mut events) = (Vec::new(), Vec::new());
         for (user, record) in self.users.iter().zip(&self.records) {
             for event in record.log.events() {

@@ -7,8 +7,11 @@ mod logs;
 mod queries;
 mod queue;
 mod record;
+#[cfg(feature = "threads")]
+mod sharing;
 mod user_id;
 mod users;
+mod workers;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,13 +19,15 @@ use std::sync::Arc;
 use arena::Arena;
 use changes::Changes;
 pub use queries::FleetFilter;
-use queue::{PIECE, Queue, TILE};
+use queue::PIECE;
 use record::Record;
 pub use user_id::{OwnedUserId, UserId};
 use users::Users;
+use workers::Workers;
 
 use crate::error::Cause;
-use crate::network::{Scratch, Step};
+#[cfg(feature = "threads")]
+use crate::threads;
 use crate::{Event, Model, Result, Session};
 
 /// The histories of many users on a model.
@@ -66,8 +71,7 @@ pub struct Fleet {
     interrupted_bytes: u64,
     /// The slots of the users of a call.
     slots: Vec<u32>,
-    queue: Queue,
-    scratch: Scratch,
+    workers: Workers,
 }
 
 impl Fleet {
@@ -75,8 +79,8 @@ impl Fleet {
     pub fn new(model: Arc<Model>) -> Self {
         let config = model.config();
         let arena = Arena::new(config.state_len() + config.hidden_size);
-        let scratch = Scratch::new(config, TILE);
-        let (users, changes, queue) = (Users::default(), Changes::default(), Queue::default());
+        let workers = Workers::new(config, 1);
+        let (users, changes) = (Users::default(), Changes::default());
         let (records, slots, log_capacity) = (Vec::new(), Vec::new(), 0);
         Self {
             model,
@@ -87,8 +91,7 @@ impl Fleet {
             changes,
             interrupted_bytes: 0,
             slots,
-            queue,
-            scratch,
+            workers,
         }
     }
 
@@ -123,6 +126,17 @@ impl Fleet {
         self.grow(self.len().saturating_add(additional))
     }
 
+    /// Lets up to `count` threads, at most 256, share the users of a call: of [`Fleet::append`], if
+    /// it has more than 32 events, and of [`Fleet::top_k`] for more than 32 users. Results are the
+    /// same, bit for bit. A shared call may allocate. Each thread has buffers of its own, for an
+    /// event of 16 users. With 0 or 1, the default, calls run on the caller's thread only.
+    ///
+    /// The crate has its own rayon pool, one thread per CPU. A forked process starts another.
+    #[cfg(feature = "threads")]
+    pub fn set_threads(&mut self, count: usize) {
+        self.workers = Workers::new(self.model.config(), count.min(threads::MOST));
+    }
+
     /// Appends events: `events[i]` to `users[i]`, as [`Session::append`] takes them. A user may
     /// occur more than once, oldest event first; unknown users are added. Lists of different
     /// lengths, a user id of the other type, an event that [`Session::append`] would refuse and
@@ -141,18 +155,9 @@ impl Fleet {
         self.add(users.iter().map(|&user| user.into()))?;
         let number = self.changes.number();
         for (slots, events) in self.slots.chunks(PIECE).zip(events.chunks(PIECE)) {
-            self.queue.fill(slots, events, &mut self.records, &self.arena);
-            let mut tiles = self.queue.tiles().peekable();
-            while let Some(tile) = tiles.next() {
-                model.backend.run(Step {
-                    network: &model.network,
-                    catalog: model.view(overlay.as_deref()),
-                    tile,
-                    next: tiles.peek().copied().unwrap_or_default(),
-                    chunks: self.arena.chunks_mut(),
-                    scratch: &mut self.scratch,
-                });
-            }
+            let piece = (slots, events);
+            let (records, arena) = (&mut self.records, &mut self.arena);
+            self.workers.append(&model, overlay.as_deref(), piece, records, arena);
             for (&slot, &event) in slots.iter().zip(events) {
                 self.records[slot as usize].add(event.into(), number);
             }

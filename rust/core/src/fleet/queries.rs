@@ -118,8 +118,9 @@ impl Fleet {
                 None => &[],
             },
         });
+        let users: Vec<_> = users.collect();
         rankings.resize_with(slots.len(), TopK::new);
-        query.answer_each(users, &mut rankings[..present.len()]);
+        self.workers.answer(&query, &users, &mut rankings[..present.len()]);
         // The answers are dense; users who are skipped belong between them.
         for (from, &(to, ..)) in present.iter().enumerate().rev() {
             rankings.swap(from, to);

@@ -25,19 +25,21 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Takes the events of a piece.
+    /// Takes the events of a piece at some indices, all of a user or none. The arrivals count
+    /// chunks of the arena from `first` on.
     pub(super) fn fill<E: Copy + Into<Event>>(
         &mut self,
-        slots: &[u32],
-        events: &[E],
+        (slots, events): (&[u32], &[E]),
+        indices: impl IntoIterator<Item = usize>,
         records: &mut [Record],
         arena: &Arena,
+        first: usize,
     ) {
         self.order.clear();
         let mut rounds = 0;
-        for (index, &slot) in slots.iter().enumerate() {
+        for index in indices {
             let Event { time, .. } = events[index].into();
-            let (round, gap) = records[slot as usize].queue(time);
+            let (round, gap) = records[slots[index] as usize].queue(time);
             self.order.push((round, index, gap));
             rounds = rounds.max(round + 1);
         }
@@ -50,10 +52,10 @@ impl Queue {
             let position = records[slot].events.saturating_add(round as u64);
             let (chunk, offset) = arena.place(slot);
             let Event { item, kind, .. } = events[index].into();
-            Arrival { item, kind, gap, position, chunk, offset }
+            Arrival { item, kind, gap, position, chunk: chunk - first, offset }
         }));
-        for &slot in slots {
-            records[slot as usize].queued = 0;
+        for &(_, index, _) in &self.order {
+            records[slots[index] as usize].queued = 0;
         }
     }
 

@@ -1,17 +1,12 @@
-//! Shares one query among threads, each with a shard of the catalogue.
+//! Shares a call among threads.
 
 use std::process;
 use std::sync::{Arc, RwLock};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::part::Shard;
-
-/// Up to this many items, one thread is as fast: the scan takes about as long as waking others.
-pub(super) const ALONE: usize = 100_000;
-
 /// The maximum number of threads. A larger count is a mistake, and each thread has its own buffers.
-pub(super) const MOST: usize = 256;
+pub(crate) const MOST: usize = 256;
 
 /// The threads, and the process that started them. A forked child has none of them.
 static POOL: RwLock<Option<(u32, Arc<ThreadPool>)>> = RwLock::new(None);
@@ -34,17 +29,16 @@ fn pool() -> Option<Arc<ThreadPool>> {
     own(&held)
 }
 
-/// Runs the workers on their shards: in parallel, or one by one if there are no threads. The first
-/// worker runs on the caller's thread.
-pub(super) fn share<W: Send>(first: &mut W, others: &mut [W], work: impl Fn(&mut W, Shard) + Sync) {
-    let (work, count) = (&work, 1 + others.len());
-    let shards = (1..).zip(others).map(|(index, other)| (Shard { index, count }, other));
+/// Does the work of each worker: in parallel, or one by one if there are no threads. That of the
+/// first is done on the caller's thread.
+pub(crate) fn share<W: Send>(first: W, others: impl Iterator<Item = W>, work: impl Fn(W) + Sync) {
+    let work = &work;
     let Some(pool) = pool() else {
-        shards.for_each(|(shard, other)| work(other, shard));
-        return work(first, Shard { index: 0, count });
+        others.for_each(work);
+        return work(first);
     };
     pool.in_place_scope(|scope| {
-        shards.for_each(|(shard, other)| scope.spawn(move |_| work(other, shard)));
-        work(first, Shard { index: 0, count });
+        others.for_each(|other| scope.spawn(move |_| work(other)));
+        work(first);
     });
 }
