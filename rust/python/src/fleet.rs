@@ -23,7 +23,7 @@ use crate::top_k::TopK;
 use crate::turns::Shared;
 use crate::users::{User, Users, user_of, user_or_none, users_of};
 
-/// Users that are answered under one lock: other threads wait for no more.
+/// Users that a thread answers under one lock: other calls wait for no more.
 const TURN: usize = 512;
 
 /// The histories of many users on one model. Calls take many users at once and read the weights and
@@ -38,6 +38,7 @@ pub(crate) struct Fleet {
     model: Arc<Model>,
     groups: Option<Arc<Groups>>,
     path: Option<Arc<Path>>,
+    threads: usize,
     fleet: Shared<engine::Fleet>,
 }
 
@@ -45,7 +46,7 @@ impl Fleet {
     fn of(scorer: &EdgeScorer, fleet: engine::Fleet) -> Self {
         let EdgeScorer { model, groups, path, .. } = scorer;
         let (model, groups, path) = (Arc::clone(model), groups.clone(), path.clone());
-        Self { model, groups, path, fleet: Shared::new(fleet) }
+        Self { model, groups, path, threads: fleet.threads(), fleet: Shared::new(fleet) }
     }
 }
 
@@ -410,12 +411,13 @@ impl Fleet {
         let skip = choice.skip || !self.model.config().start;
         let filter = FleetFilter::from(&filter).skip_without_history(skip);
         let mut rankings = Vec::new();
+        let turn = TURN * self.threads;
         // Without users, the engine still checks the filter.
-        for start in (0..users.len().max(1)).step_by(TURN) {
-            let turn = start..users.len().min(start + TURN);
+        for start in (0..users.len().max(1)).step_by(turn) {
+            let part = start..users.len().min(start + turn);
             let mut filter = filter;
-            filter.deny_each = lists.as_ref().map(|lists| &lists[turn.clone()]);
-            let users = &users[turn];
+            filter.deny_each = lists.as_ref().map(|lists| &lists[part.clone()]);
+            let users = &users[part];
             self.fleet.try_read(py, |fleet| fleet.top_k_into(users, k, filter, &mut rankings))?;
             rankings.iter().for_each(|ranking| each(ranking.items()));
         }

@@ -137,6 +137,12 @@ impl Fleet {
         self.workers = Workers::new(self.model.config(), count.min(threads::MOST));
     }
 
+    /// How many threads share the users of a call.
+    #[cfg(feature = "threads")]
+    pub fn threads(&self) -> usize {
+        self.workers.count()
+    }
+
     /// Appends events: `events[i]` to `users[i]`, as [`Session::append`] takes them. A user may
     /// occur more than once, oldest event first; unknown users are added. Lists of different
     /// lengths, a user id of the other type, an event that [`Session::append`] would refuse and
