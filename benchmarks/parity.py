@@ -2,7 +2,8 @@
 
 The scores are those before each user's last test target. Reports the largest difference of a
 score, relative to the user's largest score, and the share of users with the same top 10. `make
-parity RUN=runs/mine` runs it.
+parity RUN=runs/mine` runs it. With `--weights int8` or `f16`, both have the weights of a file whose
+table and matrices are rounded.
 """
 
 import argparse
@@ -17,6 +18,8 @@ from recgrela import EdgeScorer
 from recgrela_train.data import EvaluationBatch, EvaluationBatches, load_dataset
 from recgrela_train.evaluation.hidden import hidden_before
 from recgrela_train.export.model_file import export_model
+from recgrela_train.export.quantize import round_table, rounded_model
+from recgrela_train.export.weight_types import WeightType
 from recgrela_train.fitting.checkpoints import load_checkpoint
 from recgrela_train.fitting.fit import best_checkpoint
 from recgrela_train.networks.grela import RecGrela
@@ -33,6 +36,9 @@ def main() -> int:
     parser.add_argument(
         "run", type=Path, help="folder of a run; its data must still be at their path"
     )
+    parser.add_argument(
+        "--weights", type=WeightType, choices=list(WeightType), default=WeightType.F32, help="(f32)"
+    )
     parser.add_argument("--output", type=Path, help="also write the results to this JSON file")
     options = parser.parse_args()
 
@@ -42,9 +48,10 @@ def main() -> int:
     targets = dataset.targets("test")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
-        export_model(model, ids, path, kinds=trained.kinds)
+        weights = options.weights
+        export_model(model, ids, path, weights, weights, kinds=trained.kinds)
         scorer = EdgeScorer.load(path)
-    reference = model.double()
+    reference = rounded_model(model, round_table(model, weights), weights).double()
 
     differences, same, events = [], 0, 0
     targets = targets.take(targets.last)
