@@ -32,13 +32,14 @@ pub(super) fn append<E: Copy + Into<Event>>(
         let end = owners.partition_point(|&owner| owner <= number);
         if !indices.is_empty() {
             worker.queue.fill((slots, events), indices, records, arena, first);
-            shares.push((worker, end));
+            shares.push((worker, first..end));
         }
     }
     let (mut rest, mut begin) = (arena.chunks_mut(), 0);
-    let mut shares = shares.into_iter().map(|(worker, end)| {
-        let (own, after) = std::mem::take(&mut rest).split_at_mut(end - begin);
-        (rest, begin) = (after, end);
+    let mut shares = shares.into_iter().map(|(worker, chunks)| {
+        let (_, after) = std::mem::take(&mut rest).split_at_mut(chunks.start - begin);
+        let (own, after) = after.split_at_mut(chunks.len());
+        (rest, begin) = (after, chunks.end);
         (worker, own)
     });
     if let Some(first) = shares.next() {
