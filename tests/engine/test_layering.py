@@ -23,7 +23,7 @@ CORE_ROOMS = [
     ["model"],  # a loaded, checked file
     ["loading", "saving", "config"],  # from untrusted bytes to checked tensors, and back
     ["kernels"],  # the arithmetic, once, over lanes
-    ["isa", "simd", "error", "event", "fingerprint", "aligned"],  # what everything uses
+    ["isa", "simd", "error", "event", "fingerprint", "aligned", "threads"],  # what everything uses
 ]
 
 

@@ -11,6 +11,7 @@ mod record;
 mod sharing;
 mod user_id;
 mod users;
+mod worker;
 mod workers;
 
 use std::fmt;

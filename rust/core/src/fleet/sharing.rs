@@ -3,7 +3,7 @@
 use super::arena::Arena;
 use super::queue::TILE;
 use super::record::Record;
-use super::workers::Worker;
+use super::worker::Worker;
 use crate::aligned::AlignedBuf;
 use crate::catalog::{Query, User};
 use crate::{Event, TopK, threads};

@@ -1,14 +1,12 @@
 //! The threads of a fleet: each appends to users of its own, or answers for some of them.
 
 use super::arena::Arena;
-use super::queue::{Queue, TILE};
 use super::record::Record;
 #[cfg(feature = "threads")]
 use super::sharing;
-use crate::aligned::AlignedBuf;
+use super::worker::Worker;
 use crate::catalog::{Query, User};
 use crate::model::Overlay;
-use crate::network::{Scratch, Step};
 use crate::{Config, Event, Model, TopK};
 
 pub(super) struct Workers {
@@ -59,32 +57,5 @@ impl Workers {
             return sharing::answer(self.count(), query, users, rankings);
         }
         query.answer_each(users.iter().copied(), rankings);
-    }
-}
-
-/// What a thread needs to append events.
-pub(super) struct Worker {
-    pub(super) queue: Queue,
-    scratch: Scratch,
-}
-
-impl Worker {
-    fn new(config: &Config) -> Self {
-        Self { queue: Queue::default(), scratch: Scratch::new(config, TILE) }
-    }
-
-    /// Passes the events of the queue through the network.
-    fn run(&mut self, model: &Model, overlay: Option<&Overlay>, chunks: &mut [AlignedBuf]) {
-        let mut tiles = self.queue.tiles().peekable();
-        while let Some(tile) = tiles.next() {
-            model.backend.run(Step {
-                network: &model.network,
-                catalog: model.view(overlay),
-                tile,
-                next: tiles.peek().copied().unwrap_or_default(),
-                chunks: &mut *chunks,
-                scratch: &mut self.scratch,
-            });
-        }
     }
 }
