@@ -47,11 +47,10 @@ class Result:
 def split_of(dataset: Dataset, settings: EvaluateConfig) -> Split:
     """The split that contenders get: everything but the test targets."""
     validation, test = dataset.targets("validation"), dataset.targets("test")
-    longest = int(np.diff(dataset.offsets).max())
-    excluded = {"none": 0, "window": settings.window, "history": longest}
+    seen = settings.seen_events
     return Split(
         num_items=dataset.num_items,
-        excluded_events=excluded[settings.exclude_seen],
+        excluded_events=int(np.diff(dataset.offsets).max()) if seen is None else seen,
         train=Histories.cut(dataset.items, *dataset.train_bounds()),
         validation=Histories.cut(dataset.items, validation.starts, validation.stops),
         targets=validation.items,

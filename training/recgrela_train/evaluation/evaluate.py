@@ -69,7 +69,7 @@ def ranked(
     [T, 2 + best]. The other choice is OTHER_EXCLUSION of it. The best items are not in the history
     or, if that is chosen, not in the window: item indices, best first, 0 where fewer are left.
     """
-    window = settings.window if settings.exclude_seen == "window" else None
+    window = settings.seen_events or None
     rows = []
     for begin in range(0, len(batch.stops), settings.batch_size):
         part = slice(begin, begin + settings.batch_size)

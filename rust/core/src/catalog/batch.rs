@@ -15,7 +15,7 @@ use crate::model::{Hidden, Numbers, Visitor};
 use crate::simd::{Backend, Kernel, Simd, TILE};
 
 /// Users per group, who share one read of each block.
-const GROUP_USERS: usize = 32;
+pub(crate) const GROUP_USERS: usize = 32;
 
 impl Query<'_> {
     /// Answers the query for each user, into that user's ranking.

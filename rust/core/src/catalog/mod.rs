@@ -12,6 +12,8 @@ mod scan;
 mod scores;
 mod topk;
 
+#[cfg(feature = "threads")]
+pub(crate) use batch::GROUP_USERS;
 pub use best::Scored;
 pub use filter::Filter;
 pub(crate) use query::{Query, User};

@@ -5,10 +5,10 @@ use super::queue::TILE;
 use super::record::Record;
 use super::worker::Worker;
 use crate::aligned::AlignedBuf;
-use crate::catalog::{Query, User};
+use crate::catalog::{GROUP_USERS, Query, User};
 use crate::{Event, TopK, threads};
 
-/// As many events or users of a call are for one thread. It is also how many users share a scan.
+/// As many events or users of a call are for one thread.
 pub(super) const ALONE: usize = 2 * TILE;
 
 /// Gives each worker the events of users in consecutive chunks of the arena, about as many to each,
@@ -64,7 +64,7 @@ fn owners(slots: &[u32], count: usize, arena: &Arena) -> Vec<usize> {
 /// Answers a query for each user, with up to `count` threads.
 pub(super) fn answer(count: usize, query: &Query<'_>, users: &[User<'_>], rankings: &mut [TopK]) {
     let share = users.len().div_ceil(count.min(1 + query.other_threads()));
-    let share = share.next_multiple_of(ALONE);
+    let share = share.next_multiple_of(GROUP_USERS);
     let mut shares = users.chunks(share).zip(rankings.chunks_mut(share));
     let Some(first) = shares.next() else { return };
     threads::share(first, shares, |(users, rankings)| {
